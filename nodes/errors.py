@@ -1,0 +1,45 @@
+"""The errors that every layer shares. What the service itself refuses is in `service/errors.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class WanError(Exception):
+    """Base of every error that the pack raises on purpose.
+
+    `what` says what happened, `do` what to do next. `task_id` and `request_id` are empty where there is none.
+    """
+
+    def __init__(self, what: str, *, do: str = "", task_id: str = "", request_id: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.do = do
+        self.task_id = task_id
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.do:
+            lines.append(self.do)
+        ids = [f"{label} {value}" for label, value in (("task", self.task_id), ("request id", self.request_id)) if value]
+        if ids:
+            lines.append(f"({', '.join(ids)})")
+        return "\n".join(lines)
+
+
+class InvalidRequest(WanError):
+    """What is asked for cannot be done. Found before anything was sent, with every fault that could be found."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        listed = "\n".join(f"- {fault}" for fault in self.faults)
+        super().__init__(f"Nothing was sent and nothing was paid:\n{listed}")
+
+
+class MediaError(WanError):
+    """A picture, sound or video cannot be used, or a made file is not what it should be."""
+
+
+class DownloadFailed(WanError):
+    """A finished video could not be brought home. The task is paid and its video can be fetched again."""

@@ -1,0 +1,1 @@
+"""Pictures, sounds and videos: what goes into a request and what comes home."""

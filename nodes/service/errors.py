@@ -1,0 +1,249 @@
+"""What can go wrong between us and the service, and what to do about each.
+
+Every message says what happened, then what to do next, then the ids that support or Wan Fetch Task want.
+Source of codes and texts: the service's error-code page (2026-05-25).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import WanError
+
+
+class KeyMissing(WanError):
+    """No API key is configured for the region."""
+
+
+class NetworkError(WanError):
+    """The service could not be reached or did not answer.
+
+    `sent` is False where the request certainly never left this machine whole, so that sending it again is safe, and
+    True where it may have arrived.
+    """
+
+    def __init__(self, what: str, *, sent: bool, do: str = "", task_id: str = "") -> None:
+        super().__init__(what, do=do, task_id=task_id)
+        self.sent = sent
+
+
+class UnexpectedAnswer(WanError):
+    """The service's answer is not of the form its documents describe. `http_status` is the answer's."""
+
+    def __init__(self, what: str, *, http_status: int, do: str = "", task_id: str = "") -> None:
+        super().__init__(what, do=do, task_id=task_id)
+        self.http_status = http_status
+
+
+class TaskUnknown(WanError):
+    """The service does not know the task: the id is wrong, belongs to another account or region, or is over 24 h old."""
+
+
+class TaskCanceled(WanError):
+    """The task was cancelled at the service."""
+
+
+class WaitExceeded(WanError):
+    """The task was still running when the waiting limit was reached. It goes on at the service."""
+
+
+class ServiceError(WanError):
+    """The service refused a call, or a task failed.
+
+    `code` and `service_message` are the service's own words; `http_status` is 200 for a failed task. `retry` tells
+    whether the same call may succeed later without any change.
+    """
+
+    retry = False
+
+    def __init__(  # noqa: PLR0913 - the fields of the service's error, all by name
+        self,
+        *,
+        code: str,
+        service_message: str,
+        http_status: int,
+        do: str,
+        task_id: str = "",
+        request_id: str = "",
+    ) -> None:
+        self.code = code
+        self.service_message = service_message
+        self.http_status = http_status
+        where = "The task failed" if http_status == 200 else f"The service refused the call (HTTP {http_status})"
+        said = f": {service_message}" if service_message else "."
+        super().__init__(f"{where}, {code}{said}", do=do, task_id=task_id, request_id=request_id)
+
+
+class KeyRefused(ServiceError):
+    """The key is wrong, or belongs to another region (401)."""
+
+
+class AccessRefused(ServiceError):
+    """The account may not do this: rights, activation, debt or quota."""
+
+
+class RequestRefused(ServiceError):
+    """Something in the request does not fit."""
+
+
+class ContentRefused(ServiceError):
+    """Moderation refused the prompt, the picture or the video."""
+
+
+class Throttled(ServiceError):
+    """Too many calls at once. The same call may pass later."""
+
+    retry = True
+
+
+class ServiceFault(ServiceError):
+    """The service had a fault of its own. The same call may pass later."""
+
+    retry = True
+
+
+@dataclass(frozen=True)
+class _Advice:
+    """What an error code means. `part`, where given, must occur in the message; the first fitting row counts."""
+
+    code: str
+    error: type[ServiceError]
+    do: str
+    part: str = ""
+
+
+_CHECK_KEY = (
+    "Check the key: it must belong to the region in use, be whole and without blanks. Keys of one region do not work "
+    "in another; choose the region with DashScope Connection."
+)
+_ACTIVATE = "Activate Model Studio and the model with the main account in the region's console, then run again."
+_TOP_UP = "Settle the account in the console, wait a few minutes, then run again. Nothing was charged."
+_RIGHTS = "Use a key of the default workspace, or let an administrator grant this workspace the model."
+_OTHER_CONTENT = "Change the prompt or the picture; the same request would be refused again. Nothing was charged."
+_NEW_FILE = "Give another file: the message says which limit was broken. Nothing was charged."
+_MODEL_NAME = "This region does not have the model. Choose another model, or another region with DashScope Connection."
+_LATER = "Wait a minute and run again."
+_AGAIN = "This is a fault at the service. Run again; nothing was charged."
+_UNREACHABLE = (
+    "The service could not load the address. Connect an AUDIO instead of giving audio_url, or use an address that can "
+    "be reached from the service's region."
+)
+
+_ADVICE = (
+    _Advice("InvalidApiKey", KeyRefused, _CHECK_KEY),
+    _Advice("NOT AUTHORIZED", KeyRefused, "Check workspace_id in DashScope Connection: it must be the key's workspace."),
+    _Advice("invalid access token", KeyRefused, _CHECK_KEY),
+    _Advice("AccessDenied", AccessRefused, "Run again: the upload permit had expired.", part="policy expired"),
+    _Advice("AccessDenied.Unpurchased", AccessRefused, _ACTIVATE),
+    _Advice("AccessDenied", AccessRefused, _ACTIVATE),
+    _Advice("Model.AccessDenied", AccessRefused, _RIGHTS),
+    _Advice("App.AccessDenied", AccessRefused, _RIGHTS),
+    _Advice("Workspace.AccessDenied", AccessRefused, _RIGHTS),
+    _Advice("Endpoint.AccessDenied", AccessRefused, _MODEL_NAME),
+    _Advice(
+        "AllocationQuota.FreeTierOnly",
+        AccessRefused,
+        "The model's free quota is spent: switch off 'use free tier only' in the console, or choose another model.",
+    ),
+    _Advice("Arrearage", AccessRefused, _TOP_UP),
+    _Advice("CommodityNotPurchased", AccessRefused, _TOP_UP),
+    _Advice("PrepaidBillOverdue", AccessRefused, _TOP_UP),
+    _Advice("PostpaidBillOverdue", AccessRefused, _TOP_UP),
+    _Advice("ModelNotFound", RequestRefused, _MODEL_NAME),
+    _Advice("model_not_supported", RequestRefused, _MODEL_NAME),
+    _Advice("WorkSpaceNotFound", RequestRefused, "Check workspace_id in DashScope Connection."),
+    _Advice("InvalidParameter", RequestRefused, _MODEL_NAME, part="model not exist"),
+    _Advice("InvalidParameter", RequestRefused, _MODEL_NAME, part="url error"),
+    _Advice("InvalidParameter", ContentRefused, _OTHER_CONTENT, part="green network"),
+    _Advice("InvalidParameter", RequestRefused, _UNREACHABLE, part="download"),
+    _Advice("InvalidParameter", RequestRefused, _UNREACHABLE, part="media resource"),
+    _Advice("InvalidParameter", RequestRefused, _NEW_FILE, part="image"),
+    _Advice("InvalidParameter", RequestRefused, "Change the named setting and run again. Nothing was charged."),
+    _Advice("InvalidURL", RequestRefused, _NEW_FILE, part="audio"),
+    _Advice("InvalidURL", RequestRefused, _NEW_FILE, part="file"),
+    _Advice("InvalidURL", RequestRefused, _UNREACHABLE),
+    _Advice("InvalidImageResolution", RequestRefused, _NEW_FILE),
+    _Advice("InvalidImageFormat", RequestRefused, _NEW_FILE),
+    _Advice("InvalidImage", RequestRefused, _NEW_FILE),
+    _Advice("InvalidFile", RequestRefused, _NEW_FILE),
+    _Advice("BadRequest.TooLarge", RequestRefused, "The request is too large: give a smaller picture."),
+    _Advice("BadRequest", RequestRefused, "Please report this: the pack sent a body that the service could not read."),
+    _Advice("DataInspectionFailed", ContentRefused, _OTHER_CONTENT),
+    _Advice("IPInfringementSuspect", ContentRefused, _OTHER_CONTENT),
+    _Advice("CustomRoleBlocked", ContentRefused, "A rule of your own account blocked this. Change the rule or the input."),
+    _Advice("FaqRuleBlocked", ContentRefused, "A rule of your own account blocked this. Change the rule or the input."),
+    _Advice("UnsupportedOperation", RequestRefused, "Only a task that is still queued can be cancelled."),
+    _Advice("Throttling.AllocationQuota", AccessRefused, _TOP_UP, part="free allocated quota"),
+    _Advice("insufficient_quota", AccessRefused, _TOP_UP, part="free allocated quota"),
+    _Advice("Throttling", Throttled, _LATER),
+    _Advice("LimitRequests", Throttled, _LATER),
+    _Advice("limit_burst_rate", Throttled, _LATER),
+    _Advice("insufficient_quota", Throttled, _LATER),
+    _Advice("ResourceExhausted", Throttled, _LATER),
+    _Advice(
+        "RewriteFailed",
+        ServiceFault,
+        "The service could not rewrite the prompt: run again, or switch prompt_extend off. Nothing was charged.",
+    ),
+    _Advice(
+        "InternalError.Timeout",
+        ServiceFault,
+        "The service gave the task up after 3 hours. Run again; nothing was charged.",
+    ),
+    _Advice("ModelServingError", Throttled, _LATER),
+    _Advice("ServiceUnavailable", Throttled, _LATER),
+    _Advice("ModelUnavailable", Throttled, _LATER),
+    _Advice("InternalError", ServiceFault, _AGAIN),
+    _Advice("SystemError", ServiceFault, _AGAIN),
+    _Advice("ModelServiceFailed", ServiceFault, _AGAIN),
+    _Advice("RequestTimeOut", ServiceFault, _AGAIN),
+    _Advice("ResponseTimeout", ServiceFault, _AGAIN),
+)
+
+_BY_STATUS: dict[int, tuple[type[ServiceError], str]] = {
+    401: (KeyRefused, _CHECK_KEY),
+    403: (AccessRefused, _ACTIVATE),
+    404: (RequestRefused, "Check DASHSCOPE_BASE_URL and workspace_id: nothing answers at this address."),
+    413: (RequestRefused, "The request is too large: give a smaller picture."),
+    429: (Throttled, _LATER),
+}
+
+
+def service_error(
+    *, code: str, message: str, http_status: int, task_id: str = "", request_id: str = ""
+) -> ServiceError:
+    """Make the error for a refused call, or for a FAILED task (`http_status` 200), from the service's own words.
+
+    A code is looked up whole, then by its parent (`InvalidFile.Duration` by `InvalidFile`), in any spelling
+    (`InvalidApiKey`, `invalid_api_key`). An unknown code is judged by its HTTP status.
+    """
+    error, do = _look_up(code, message) or _BY_STATUS.get(http_status) or _fallback(http_status)
+    return error(
+        code=code or f"HTTP {http_status}",
+        service_message=message,
+        http_status=http_status,
+        do=do,
+        task_id=task_id,
+        request_id=request_id,
+    )
+
+
+def _plain(code: str) -> str:
+    return code.lower().replace("_", "")
+
+
+def _look_up(code: str, message: str) -> tuple[type[ServiceError], str] | None:
+    said = message.lower()
+    name = _plain(code)
+    while name:
+        for row in _ADVICE:
+            if _plain(row.code) == name and row.part in said:
+                return row.error, row.do
+        name = name.rpartition(".")[0]
+    return None
+
+
+def _fallback(http_status: int) -> tuple[type[ServiceError], str]:
+    if http_status >= 500:
+        return ServiceFault, _AGAIN
+    return RequestRefused, "The service's message says what does not fit. Nothing was charged."

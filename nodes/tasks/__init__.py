@@ -1,0 +1,1 @@
+"""A paid task's life: submit, wait, fetch."""
