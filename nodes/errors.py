@@ -22,9 +22,9 @@ class WanError(Exception):
         lines = [self.what]
         if self.do:
             lines.append(self.do)
-        ids = [f"{label} {value}" for label, value in (("task", self.task_id), ("request id", self.request_id)) if value]
-        if ids:
-            lines.append(f"({', '.join(ids)})")
+        ids = {"task": self.task_id, "request id": self.request_id}
+        if known := [f"{label} {value}" for label, value in ids.items() if value]:
+            lines.append(f"({', '.join(known)})")
         return "\n".join(lines)
 
 

@@ -11,10 +11,6 @@ from dataclasses import dataclass
 from ..errors import WanError
 
 
-class KeyMissing(WanError):
-    """No API key is configured for the region."""
-
-
 class NetworkError(WanError):
     """The service could not be reached or did not answer.
 
@@ -35,8 +31,12 @@ class UnexpectedAnswer(WanError):
         self.http_status = http_status
 
 
+class OutcomeUnknown(WanError):
+    """A create call was sent and its answer did not come: whether a task was created is not known."""
+
+
 class TaskUnknown(WanError):
-    """The service does not know the task: the id is wrong, belongs to another account or region, or is over 24 h old."""
+    """The service does not know the task: a wrong id, another account's or region's, or one over 24 h old."""
 
 
 class TaskCanceled(WanError):
@@ -51,10 +51,12 @@ class ServiceError(WanError):
     """The service refused a call, or a task failed.
 
     `code` and `service_message` are the service's own words; `http_status` is 200 for a failed task. `retry` tells
-    whether the same call may succeed later without any change.
+    whether the same call may succeed later without any change, `retry_after` after how many seconds where the service
+    says so.
     """
 
     retry = False
+    retry_after: float | None = None
 
     def __init__(  # noqa: PLR0913 - the fields of the service's error, all by name
         self,
@@ -120,6 +122,7 @@ _ACTIVATE = "Activate Model Studio and the model with the main account in the re
 _TOP_UP = "Settle the account in the console, wait a few minutes, then run again. Nothing was charged."
 _RIGHTS = "Use a key of the default workspace, or let an administrator grant this workspace the model."
 _OTHER_CONTENT = "Change the prompt or the picture; the same request would be refused again. Nothing was charged."
+_OWN_RULE = "A rule of your own account blocked this. Change the rule or the input."
 _NEW_FILE = "Give another file: the message says which limit was broken. Nothing was charged."
 _MODEL_NAME = "This region does not have the model. Choose another model, or another region with DashScope Connection."
 _LATER = "Wait a minute and run again."
@@ -131,7 +134,7 @@ _UNREACHABLE = (
 
 _ADVICE = (
     _Advice("InvalidApiKey", KeyRefused, _CHECK_KEY),
-    _Advice("NOT AUTHORIZED", KeyRefused, "Check workspace_id in DashScope Connection: it must be the key's workspace."),
+    _Advice("NOT AUTHORIZED", KeyRefused, "Check workspace_id in DashScope Connection: it must be the key's own."),
     _Advice("invalid access token", KeyRefused, _CHECK_KEY),
     _Advice("AccessDenied", AccessRefused, "Run again: the upload permit had expired.", part="policy expired"),
     _Advice("AccessDenied.Unpurchased", AccessRefused, _ACTIVATE),
@@ -170,8 +173,8 @@ _ADVICE = (
     _Advice("BadRequest", RequestRefused, "Please report this: the pack sent a body that the service could not read."),
     _Advice("DataInspectionFailed", ContentRefused, _OTHER_CONTENT),
     _Advice("IPInfringementSuspect", ContentRefused, _OTHER_CONTENT),
-    _Advice("CustomRoleBlocked", ContentRefused, "A rule of your own account blocked this. Change the rule or the input."),
-    _Advice("FaqRuleBlocked", ContentRefused, "A rule of your own account blocked this. Change the rule or the input."),
+    _Advice("CustomRoleBlocked", ContentRefused, _OWN_RULE),
+    _Advice("FaqRuleBlocked", ContentRefused, _OWN_RULE),
     _Advice("UnsupportedOperation", RequestRefused, "Only a task that is still queued can be cancelled."),
     _Advice("Throttling.AllocationQuota", AccessRefused, _TOP_UP, part="free allocated quota"),
     _Advice("insufficient_quota", AccessRefused, _TOP_UP, part="free allocated quota"),

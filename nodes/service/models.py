@@ -1,8 +1,8 @@
 """The table of models: what each Wan model takes, makes and costs.
 
-Every rule about a model stands here once. Widgets, checks, tooltips, the README's table and the offline stand-in read it.
-Sources: the service's API reference of the first-frame models (May 2026), its rate-limit page (2026-05-27) and its price
-list (2026-05-26, printed in CNY for all regions).
+Every rule about a model stands here once. Widgets, checks, tooltips, the README's table and the offline stand-in read
+it. Sources: the service's API reference of the first-frame models (May 2026), its rate-limit page (2026-05-27) and its
+price list (2026-05-26, printed in CNY for all regions).
 """
 
 from __future__ import annotations

@@ -1,0 +1,8 @@
+"""ComfyUI's entry to the pack: its nodes and their names."""
+
+from .nodes import NODES
+
+NODE_CLASS_MAPPINGS = {node.NODE_ID: node for node in NODES}
+NODE_DISPLAY_NAME_MAPPINGS = {node.NODE_ID: node.DISPLAY_NAME for node in NODES}
+
+__all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"]

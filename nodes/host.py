@@ -1,0 +1,171 @@
+"""The host: what the nodes need of ComfyUI, and the same without it. The only file that imports ComfyUI."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger("dashscope_wan")
+
+HOME_NAME = "dashscope_wan"
+_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class Standalone:
+    """Where things are when there is no ComfyUI. `on_progress` gets a node's id, a fraction 0 to 1 and a text."""
+
+    output_folder: Path = Path("output")
+    input_folders: Sequence[Path] = ()
+    temp_folder: Path = Path("temp")
+    home: Path = Path(".wan")
+    on_progress: Callable[[str, float, str], None] | None = None
+
+
+_standalone = Standalone()
+
+
+def configure(**settings: Any) -> None:
+    """Set up work without ComfyUI; the settings are the fields of `Standalone`."""
+    global _standalone  # noqa: PLW0603 - ComfyUI's folders are global as well
+    _standalone = Standalone(**settings)
+
+
+def in_comfyui() -> bool:
+    """Tell whether ComfyUI is around: it has loaded its own modules before it loads a pack."""
+    return "folder_paths" in sys.modules and "comfy" in sys.modules
+
+
+def output_folder() -> Path:
+    """Return the folder that videos are saved in."""
+    if not in_comfyui():
+        return _standalone.output_folder
+    import folder_paths
+
+    return Path(folder_paths.get_output_directory())
+
+
+def readable_folders() -> list[Path]:
+    """Return the folders that a graph may name files in: input, output and temp."""
+    if not in_comfyui():
+        return [*_standalone.input_folders, _standalone.output_folder, _standalone.temp_folder]
+    import folder_paths
+
+    return [
+        Path(folder_paths.get_input_directory()),
+        Path(folder_paths.get_output_directory()),
+        Path(folder_paths.get_temp_directory()),
+    ]
+
+
+def home() -> Path:
+    """Return the pack's own folder for credentials and the ledger, which ComfyUI does not serve over HTTP."""
+    if not in_comfyui():
+        return _standalone.home
+    import folder_paths
+
+    if hasattr(folder_paths, "get_system_user_directory"):
+        return Path(folder_paths.get_system_user_directory(HOME_NAME))
+    return Path(folder_paths.get_user_directory()) / f"__{HOME_NAME}"
+
+
+def metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what a saved file carries about its graph, as ComfyUI's own save nodes do. Empty where not wanted."""
+    if not in_comfyui():
+        return {}
+    from comfy.cli_args import args
+
+    if args.disable_metadata:
+        return {}
+    carried = {"prompt": prompt, **(extra_pnginfo or {})}
+    return {name: json.dumps(value) for name, value in carried.items() if value is not None}
+
+
+def video_from_file(path: Path | str) -> Any:
+    """Return a file as a VIDEO; nothing of it is decoded yet."""
+    if not in_comfyui():
+        return LocalVideo(str(path))
+    try:
+        from comfy_api.latest import InputImpl
+    except ImportError:
+        from comfy_api.input_impl import VideoFromFile
+
+        return VideoFromFile(str(path))
+    return InputImpl.VideoFromFile(str(path))
+
+
+def preview(films: Sequence[Path]) -> dict[str, Any]:
+    """Return what makes ComfyUI play films of the output folder on the node that made them."""
+    output = output_folder().resolve()
+    shown = []
+    for film in films:
+        path = film.resolve()
+        if path.is_relative_to(output):
+            inside = path.relative_to(output)
+            shown.append({"filename": inside.name, "subfolder": inside.parent.as_posix().strip("."), "type": "output"})
+    return {"images": shown, "animated": (True,)}
+
+
+@dataclass(frozen=True)
+class LocalVideo:
+    """A VIDEO without ComfyUI: the file's path."""
+
+    path: str
+
+    def get_stream_source(self) -> str:
+        """Return the path, as ComfyUI's own file videos do."""
+        return self.path
+
+
+class NodeWatch:
+    """A running node as its user sees it: progress and a status text on the node, and Stop."""
+
+    def __init__(self, node_id: object) -> None:
+        self._node_id = str(node_id)
+        self._shown = ""
+        self._interruption: BaseException | None = None
+        self._bar = self._progress_bar()
+
+    def report(self, fraction: float, text: str) -> None:
+        """Show how far the node is, 0 to 1, and what it is doing."""
+        if self._bar is None:
+            if _standalone.on_progress and not in_comfyui():
+                _standalone.on_progress(self._node_id, fraction, text)
+            return
+        try:
+            self._bar.update_absolute(int(fraction * _STEPS), _STEPS)
+        except BaseException as error:  # noqa: BLE001 - ComfyUI's hook raises its interruption here: kept for check_stop
+            self._interruption = error
+        if text != self._shown:
+            self._shown = text
+            self._send(text)
+
+    def check_stop(self) -> None:
+        """Raise ComfyUI's own interruption when the user has pressed Stop."""
+        if self._interruption is not None:
+            raise self._interruption
+        if self._bar is None:
+            return
+        from comfy import model_management
+
+        if model_management.processing_interrupted():
+            model_management.throw_exception_if_processing_interrupted()
+
+    def _progress_bar(self) -> Any:
+        if not in_comfyui():
+            return None
+        from comfy.utils import ProgressBar
+
+        return ProgressBar(_STEPS, node_id=self._node_id)
+
+    def _send(self, text: str) -> None:
+        from server import PromptServer
+
+        server = getattr(PromptServer, "instance", None)
+        if server is not None:
+            server.send_progress_text(text, self._node_id)

@@ -1,0 +1,128 @@
+"""The main node: an image and a prompt go in, a saved video comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import host, widgets
+from .service.connection import Connection
+from .service.models import DEFAULT_MODEL, MODELS, SHOT_TYPES
+from .service.request import VideoRequest
+from .tasks.order import Order
+
+
+class DashScopeWanImageToVideo(widgets.VideoOutputs):
+    """Makes a video of an image with one of Alibaba's Wan models."""
+
+    NODE_ID = "DashScopeWanImageToVideo"
+    DISPLAY_NAME = "Wan Image to Video (DashScope)"
+    DESCRIPTION = (
+        "Makes a video that begins with the image, with Alibaba's Wan models in DashScope's cloud, and saves it. Each "
+        "second of video is paid; everything is checked before. Running the same graph again resumes its task or "
+        "returns the saved video, without paying again."
+    )
+    FUNCTION = "generate"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
+        """Return the inputs as ComfyUI wants them described. Append only: saved workflows store them by position."""
+        return {
+            "required": {
+                "image": widgets.image(),
+                "prompt": widgets.prompt(),
+                "model": widgets.model(list(MODELS.values())),
+                "resolution": widgets.resolution(MODELS[DEFAULT_MODEL].default_resolution),
+                "duration": widgets.duration(),
+                "shot_type": widgets.shot_type(),
+                "prompt_extend": (
+                    "BOOLEAN",
+                    {"default": True, "tooltip": "The service rewrites the prompt: better for short prompts, slower."},
+                ),
+            },
+            "optional": {
+                "negative_prompt": widgets.negative_prompt(),
+                "seed": widgets.seed(),
+                "generate_audio": widgets.generate_audio(),
+                "watermark": widgets.watermark(),
+                "audio_url": widgets.audio_url(),
+                "filename_prefix": widgets.filename_prefix("wan/i2v"),
+                "audio": widgets.audio(),
+                "connection": widgets.connection(),
+            },
+            "hidden": {"unique_id": "UNIQUE_ID", "graph": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"},
+        }
+
+    async def generate(  # noqa: PLR0913 - one parameter an input, as ComfyUI passes them by name
+        self,
+        *,
+        image: Any,
+        prompt: str,
+        model: str,
+        resolution: str,
+        duration: int,
+        shot_type: str = SHOT_TYPES[0],
+        prompt_extend: bool = True,
+        negative_prompt: str = "",
+        seed: int = 0,
+        generate_audio: bool = True,
+        watermark: bool = False,
+        audio_url: str = "",
+        filename_prefix: str = "wan/i2v",
+        audio: Any = None,
+        connection: Connection | None = None,
+        unique_id: Any = "",
+        graph: Any = None,
+        extra_pnginfo: Any = None,
+    ) -> dict[str, Any]:
+        """Make and save the videos.
+
+        Args:
+            image: IMAGE, float [B,H,W,C] from 0 to 1; B videos are made, each with its own seed.
+            prompt: what happens; the service cuts it at the model's limit.
+            model: an id of the model table.
+            resolution: "480P", "720P" or "1080P", as the model allows.
+            duration: seconds, as the model allows.
+            shot_type: "single" or "multi".
+            prompt_extend: whether the service may rewrite the prompt.
+            negative_prompt: what should not be seen.
+            seed: 0 to 2147483647.
+            generate_audio: False for a silent video, where the model can.
+            watermark: whether the service adds its mark.
+            audio_url: http(s) or oss address of a sound.
+            filename_prefix: where to save inside the output folder.
+            audio: AUDIO, {"waveform": float [1,C,T], "sample_rate": int}.
+            connection: from the Connection node.
+            unique_id: this node's id in the graph.
+            graph: the graph in API format.
+            extra_pnginfo: the graph as the browser saved it.
+
+        Raises:
+            InvalidRequest: something is not possible; nothing was sent or paid.
+            WanError: what went wrong later, with the task's id where there is one.
+        """
+        from .tasks.runner import make_videos
+
+        request = VideoRequest(
+            model=model,
+            prompt=prompt,
+            resolution=resolution,
+            duration=duration,
+            shot_type=shot_type,
+            prompt_extend=prompt_extend,
+            negative_prompt=negative_prompt,
+            seed=seed,
+            generate_audio=generate_audio,
+            watermark=watermark,
+            audio_url=audio_url.strip(),
+        )
+        order = Order(
+            request,
+            image,
+            host.output_folder(),
+            filename_prefix,
+            host.home(),
+            audio=audio,
+            connection=connection or Connection(),
+            metadata=host.metadata(graph, extra_pnginfo),
+        )
+        return self.shown(await make_videos(order, watch=host.NodeWatch(unique_id)))

@@ -1,0 +1,121 @@
+"""From the choice of a region to the address and key that a call goes to."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from .credentials import Secret, Settings
+from .models import choices
+from .regions import API_PATH, DEFAULT_REGION, OFFLINE, REGIONS, Region
+
+DEFAULT_CHOICE = "default"
+MAX_WAIT_MINUTES = 60
+_DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What a graph may say about the connection: never a key, never an address.
+
+    `region` is an id of the region table or "default", the one that the machine's owner has set. `max_wait_minutes`
+    limits how long a node waits for a task that is being rendered.
+    """
+
+    region: str = DEFAULT_CHOICE
+    workspace_id: str = ""
+    max_wait_minutes: int = MAX_WAIT_MINUTES
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where calls go: a region, the address of its API and the key for it."""
+
+    region: Region
+    base_url: str
+    key: Secret
+
+
+def choose_region(connection: Connection, settings: Settings) -> tuple[Region, list[str]]:
+    """Return the region that is meant, and the faults of the choice."""
+    name = connection.region
+    source = "region"
+    if name == DEFAULT_CHOICE:
+        name = settings.get("region").lower() or DEFAULT_REGION
+        source = "DASHSCOPE_REGION"
+    region = REGIONS.get(name)
+    if region is None:
+        return REGIONS[DEFAULT_REGION], [f"{source}: {name[:60]!r} is not a region; choose {choices(list(REGIONS))}"]
+    return region, []
+
+
+def connection_faults(connection: Connection, settings: Settings, *, region: Region) -> list[str]:
+    """Return what stands in the way of any call to the region: workspace, address, key."""
+    if region.id == OFFLINE:
+        return []
+    faults = []
+    workspace = _workspace(connection, settings)
+    if workspace and not _DNS_LABEL.fullmatch(workspace):
+        faults.append(
+            f"workspace_id: {workspace[:60]!r} is not a workspace id; it has letters, digits and hyphens only, "
+            "such as llm-abc123"
+        )
+    base_url = settings.get("base_url")
+    if base_url:
+        faults += _address_faults(base_url)
+    elif region.needs_workspace and not workspace:
+        faults.append(
+            f"workspace_id: {region.title} is only reached through a workspace's own address; give the workspace id in "
+            "DashScope Connection or set DASHSCOPE_WORKSPACE_ID"
+        )
+    if settings.key(region.id) is None:
+        faults.append(settings.missing_key(region.id))
+    return faults
+
+
+def open_endpoint(connection: Connection, settings: Settings, *, region: Region) -> Endpoint:
+    """Return the endpoint of a region whose connection has no faults. Not for the offline region.
+
+    `DASHSCOPE_BASE_URL` replaces the region's host; a workspace id chooses the workspace's own host.
+    """
+    key = settings.key(region.id)
+    if key is None:
+        raise ValueError(f"no key for {region.id}: connection_faults would have told")
+    base_url = settings.get("base_url").rstrip("/")
+    if not base_url:
+        workspace = _workspace(connection, settings)
+        host = region.workspace_host.format(workspace=workspace.lower()) if workspace else region.shared_host
+        base_url = f"https://{host}{API_PATH}"
+    return Endpoint(region, base_url, key)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether a host name or address is this machine itself."""
+    if host in (None, ""):
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _workspace(connection: Connection, settings: Settings) -> str:
+    return connection.workspace_id.strip() or settings.get("workspace_id")
+
+
+def _address_faults(base_url: str) -> list[str]:
+    """Faults of an address that the key will be sent to: https, or http on this machine."""
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return ["DASHSCOPE_BASE_URL: is not an address"]
+    if not host or parts.username or parts.query or parts.fragment:
+        return ["DASHSCOPE_BASE_URL: must be an address such as https://dashscope.aliyuncs.com/api/v1 and nothing else"]
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
+        return []
+    return ["DASHSCOPE_BASE_URL: the key is only sent over https (http is possible on this machine itself)"]

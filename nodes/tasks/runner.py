@@ -1,0 +1,90 @@
+"""From an order to saved videos, in parallel up to the model's running limit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from ..errors import WanError
+from ..service.errors import AccessRefused, KeyRefused
+from ..service.models import MODELS
+from .item import Item
+from .order import Order, check_order
+from .saving import SavedVideo
+from .session import open_session
+from .threads import in_thread
+from .upload import SoundUpload
+from .watch import CLEAN_UP_SECONDS, BatchProgress, ItemProgress, Watch, until_stopped
+
+logger = logging.getLogger("dashscope_wan")
+
+
+class BatchIncomplete(WanError):
+    """Some videos of a batch were made and others were not. `videos` are the saved ones."""
+
+    def __init__(self, what: str, *, do: str, videos: Sequence[SavedVideo]) -> None:
+        super().__init__(what, do=do)
+        self.videos = tuple(videos)
+
+
+async def make_videos(order: Order, *, watch: Watch) -> list[SavedVideo]:
+    """Make one video for each picture of an order and return them in order.
+
+    Raises:
+        InvalidRequest: something is not possible; nothing was sent.
+        BatchIncomplete: some of several videos were not made.
+        WanError: what went wrong, with the task's id where there is one.
+    """
+    return await until_stopped(watch, _make_all(order, BatchProgress(watch, count=len(order.images))))
+
+
+async def _make_all(order: Order, progress: BatchProgress) -> list[SavedVideo]:
+    found = await in_thread(check_order, order)
+    for warning in found:
+        logger.warning("%s", warning)
+    with open_session(order.connection, order.home) as session:
+        sound = SoundUpload(order, session=session)
+        free = asyncio.Semaphore(MODELS[order.request.model].running_limit)
+        hopeless: list[WanError] = []
+
+        async def make(index: int) -> SavedVideo:
+            async with free:
+                # What is wrong with the account is wrong for all: the rest of the batch is not even asked for.
+                if hopeless:
+                    raise hopeless[0]
+                item = Item(order, index=index, session=session, sound=sound, warnings=found)
+                try:
+                    return await item.make(ItemProgress(progress, index=index))
+                except (KeyRefused, AccessRefused) as error:
+                    hopeless.append(error)
+                    raise
+
+        items = [asyncio.ensure_future(make(index)) for index in range(len(order.images))]
+        try:
+            await asyncio.wait(items)
+        finally:
+            # Only when interrupted is any of them still under way.
+            if left := [item for item in items if item.cancel()]:
+                await asyncio.wait(left, timeout=CLEAN_UP_SECONDS)
+        return _collect(items)
+
+
+def _collect(items: Sequence[asyncio.Future[SavedVideo]]) -> list[SavedVideo]:
+    """Return the videos of items that are all done, or raise what went wrong. One failure does not hide the others."""
+    failures = {index: error for index, item in enumerate(items, 1) if (error := item.exception())}
+    if not failures:
+        return [item.result() for item in items]
+    for error in failures.values():
+        if not isinstance(error, WanError):
+            raise error
+    first = next(iter(failures.values()))
+    if len(failures) == len(items) and len({str(error) for error in failures.values()}) == 1:
+        raise first
+    videos = [item.result() for item in items if not item.exception()]
+    lines = [f"{len(failures)} of {len(items)} videos were not made."]
+    lines += [f"- picture {index}: {error}" for index, error in failures.items()]
+    lines += [f"Saved: {video.path}" for video in videos]
+    raise BatchIncomplete(
+        "\n".join(lines), do="Run the same graph again: what is saved is not paid again.", videos=videos
+    ) from first

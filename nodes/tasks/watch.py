@@ -1,0 +1,71 @@
+"""Who looks on while tasks are under way: progress goes out, Stop comes in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+STOP_LOOKS_EVERY = 0.2
+CLEAN_UP_SECONDS = 0.7
+
+
+class Watch(Protocol):
+    """The host's side of a node that is running."""
+
+    def report(self, fraction: float, text: str) -> None:
+        """Show how far the node is, 0 to 1, and what it is doing."""
+
+    def check_stop(self) -> None:
+        """Raise the host's own interruption when the user has pressed Stop."""
+
+
+class BatchProgress:
+    """The progress of several videos as one: the mean of their fractions, and one text."""
+
+    def __init__(self, watch: Watch, *, count: int) -> None:
+        self._watch = watch
+        self._fractions = [0.0] * count
+        self._texts = [""] * count
+
+    def report(self, index: int, fraction: float, *, text: str) -> None:
+        """Note how far one video is and show the whole."""
+        self._fractions[index] = fraction
+        self._texts[index] = text
+        count = len(self._texts)
+        if count > 1:
+            done = sum(fraction >= 1.0 for fraction in self._fractions)
+            text = f"{done} of {count} done; {index + 1}: {text}"
+        self._watch.report(sum(self._fractions) / count, text)
+
+
+class ItemProgress:
+    """One video's share in the progress."""
+
+    def __init__(self, batch: BatchProgress, *, index: int) -> None:
+        self._batch = batch
+        self._index = index
+
+    def __call__(self, fraction: float, text: str) -> None:
+        """Show how far this video is, 0 to 1, and what is being done."""
+        self._batch.report(self._index, fraction, text=text)
+
+
+async def until_stopped(watch: Watch, work: Coroutine[Any, Any, T]) -> T:
+    """Run `work`, looking for Stop all the while.
+
+    On Stop, or when this coroutine is cancelled, `work` is cancelled and has a moment to clean up before the
+    interruption goes on.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=STOP_LOOKS_EVERY)
+            watch.check_stop()
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=CLEAN_UP_SECONDS)
