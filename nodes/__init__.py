@@ -1,8 +1,17 @@
 """The nodes of the pack."""
 
 from .connection import DashScopeWanConnection
+from .fetch_task import DashScopeWanFetchTask
 from .image_to_video import DashScopeWanImageToVideo
+from .last_frame import DashScopeWanLastFrame
+from .video_effect import DashScopeWanVideoEffect
 
-NODES = (DashScopeWanImageToVideo, DashScopeWanConnection)
+NODES = (
+    DashScopeWanImageToVideo,
+    DashScopeWanVideoEffect,
+    DashScopeWanFetchTask,
+    DashScopeWanLastFrame,
+    DashScopeWanConnection,
+)
 
 __all__ = ["NODES"]

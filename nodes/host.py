@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .errors import InvalidRequest
+
 logger = logging.getLogger("dashscope_wan")
 
 HOME_NAME = "dashscope_wan"
@@ -61,6 +63,23 @@ def readable_folders() -> list[Path]:
         Path(folder_paths.get_output_directory()),
         Path(folder_paths.get_temp_directory()),
     ]
+
+
+def readable_file(path: str) -> Path:
+    """Return a file that a graph names, when it is in the input, output or temp folder.
+
+    Raises:
+        InvalidRequest: it is elsewhere, or not there.
+    """
+    folders = [folder.resolve() for folder in readable_folders()]
+    try:
+        for candidate in [folder / path for folder in folders]:
+            found = candidate.resolve()
+            if found.is_file() and any(found.is_relative_to(folder) for folder in folders):
+                return found
+    except (OSError, ValueError, RuntimeError):
+        logger.debug("not a path: %r", path[:200])
+    raise InvalidRequest([f"video_path: {path[:200]!r} is not a file in ComfyUI's input, output or temp folder"])
 
 
 def home() -> Path:

@@ -10,6 +10,8 @@ from .service.models import DEFAULT_MODEL, MODELS, SHOT_TYPES
 from .service.request import VideoRequest
 from .tasks.order import Order
 
+_MODELS = list(MODELS.values())
+
 
 class DashScopeWanImageToVideo(widgets.VideoOutputs):
     """Makes a video of an image with one of Alibaba's Wan models."""
@@ -30,9 +32,9 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
             "required": {
                 "image": widgets.image(),
                 "prompt": widgets.prompt(),
-                "model": widgets.model(list(MODELS.values())),
-                "resolution": widgets.resolution(MODELS[DEFAULT_MODEL].default_resolution),
-                "duration": widgets.duration(),
+                "model": widgets.model(_MODELS),
+                "resolution": widgets.resolution(_MODELS, default=MODELS[DEFAULT_MODEL].default_resolution),
+                "duration": widgets.duration(_MODELS),
                 "shot_type": widgets.shot_type(),
                 "prompt_extend": (
                     "BOOLEAN",
@@ -49,7 +51,7 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
                 "audio": widgets.audio(),
                 "connection": widgets.connection(),
             },
-            "hidden": {"unique_id": "UNIQUE_ID", "graph": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"},
+            "hidden": widgets.HIDDEN,
         }
 
     async def generate(  # noqa: PLR0913 - one parameter an input, as ComfyUI passes them by name

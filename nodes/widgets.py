@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import host
+from .service.effects import EFFECTS, Effect
 from .service.models import (
     AUDIO_SECONDS,
     DEFAULT_DURATION,
@@ -23,6 +24,7 @@ from .tasks.saving import SavedVideo
 
 CATEGORY = "video/DashScope Wan"
 CONNECTION = "DASHSCOPE_CONNECTION"
+HIDDEN = {"unique_id": "UNIQUE_ID", "graph": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
 
 Widget = tuple[Any, dict[str, Any]]
 
@@ -69,28 +71,40 @@ def model(rows: Sequence[Model]) -> Widget:
     return ([row.id for row in rows], {"default": rows[0].id, "tooltip": "\n".join(_summary(row) for row in rows)})
 
 
-def resolution(default: str) -> Widget:
-    """The resolution tier."""
+def template() -> Widget:
+    """The effect."""
     return (
-        list(RESOLUTIONS),
+        list(EFFECTS),
         {
-            "default": default,
-            "tooltip": "About this many lines; the shape is the image's own. The price depends on it.\n"
-            + _by_model(lambda row: choices(row.resolutions)),
+            "default": next(iter(EFFECTS)),
+            "tooltip": "What happens, and what the picture should show.\n"
+            + "\n".join(_effect(row) for row in EFFECTS.values()),
         },
     )
 
 
-def duration() -> Widget:
+def resolution(rows: Sequence[Model], *, default: str) -> Widget:
+    """The resolution tier: all that any of the models has. What the chosen one lacks is told when the node runs."""
+    return (
+        [tier for tier in RESOLUTIONS if any(tier in row.resolutions for row in rows)],
+        {
+            "default": default,
+            "tooltip": "About this many lines; the shape is the image's own. The price depends on it.\n"
+            + _by_model(rows, lambda row: choices(row.resolutions)),
+        },
+    )
+
+
+def duration(rows: Sequence[Model]) -> Widget:
     """The length in seconds."""
-    every = [seconds for row in MODELS.values() for seconds in row.durations]
+    every = [seconds for row in rows for seconds in row.durations]
     return (
         "INT",
         {
             "default": DEFAULT_DURATION,
             "min": min(every),
             "max": max(every),
-            "tooltip": "Seconds of video; each is paid.\n" + _by_model(lambda row: choices(row.durations)),
+            "tooltip": "Seconds of video; each is paid.\n" + _by_model(rows, lambda row: choices(row.durations)),
         },
     )
 
@@ -190,8 +204,8 @@ def filename_prefix(default: str) -> Widget:
         "STRING",
         {
             "default": default,
-            "tooltip": "Where the MP4 is saved inside ComfyUI's output folder; %year%, %month%, %day%, %hour%, %minute% "
-            "and %second% stand for the time.",
+            "tooltip": "Where the MP4 is saved inside ComfyUI's output folder; %year%, %month%, %day%, %hour%, "
+            "%minute% and %second% stand for the time.",
         },
     )
 
@@ -212,8 +226,13 @@ def _sound_rule() -> str:
     )
 
 
-def _by_model(rule: Callable[[Model], str]) -> str:
-    return "\n".join(f"{row.id}: {rule(row)}" for row in MODELS.values())
+def _by_model(rows: Sequence[Model], rule: Callable[[Model], str]) -> str:
+    return "\n".join(f"{row.id}: {rule(row)}" for row in rows)
+
+
+def _effect(row: Effect) -> str:
+    only = "" if len(row.models) > 1 else f" (only {row.models[0]})"
+    return f"{row.id}: {row.en}; {row.picture}{only}"
 
 
 def _summary(row: Model) -> str:

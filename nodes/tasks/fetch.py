@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import DownloadFailed, MediaError, WanError
-from ..media.video import VideoFacts, probe
+from ..media.video import VideoFacts, embed_metadata, probe
 from ..service.task import Task
 from .ledger import Entry, State
 from .pauses import Say, backoff, pause
@@ -22,8 +24,12 @@ TRIES = 6
 """How often a download is tried in a row without a new byte."""
 
 
-async def fetch(task: Task, entry: Entry, *, place: SavePlace, session: Session, say: Say) -> tuple[Path, VideoFacts]:
+async def fetch(  # noqa: PLR0913 - all by name
+    task: Task, entry: Entry, *, place: SavePlace, metadata: Mapping[str, str], session: Session, say: Say
+) -> tuple[Path, VideoFacts]:
     """Download a finished task's video, check it and save it under a free name.
+
+    `metadata` is written into the file, whose streams stay as they are.
 
     A part that an earlier run left is gone on with. What was downloaded stays when this is interrupted.
 
@@ -35,7 +41,7 @@ async def fetch(task: Task, entry: Entry, *, place: SavePlace, session: Session,
     try:
         await _download(task, part, session=session, say=say)
         say(0.99, "saving")
-        facts = await in_thread(_finish, part)
+        facts = await in_thread(_finish, part, metadata)
     except BaseException:
         await asyncio.shield(in_thread(_drop_empty, part))
         raise
@@ -122,10 +128,13 @@ def _unfetched(error: DownloadFailed, task_id: str) -> DownloadFailed:
     )
 
 
-def _finish(part: Path) -> VideoFacts:
-    """Check the downloaded film and give it its name."""
+def _finish(part: Path, metadata: Mapping[str, str]) -> VideoFacts:
+    """Check the downloaded film, write the metadata into it and give it its name."""
     try:
         facts = probe(part)
+        if metadata:
+            embed_metadata(part, metadata)
+            facts = replace(facts, bytes=part.stat().st_size)
     except MediaError as error:
         part.unlink(missing_ok=True)
         raise DownloadFailed(f"What was downloaded is not the video: {error.what}") from error

@@ -7,11 +7,9 @@ import hashlib
 import json
 import logging
 import time
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import WanError
 from ..media.first_frame import FirstFrame, encode_first_frame
 from ..service.client import to_json
 from ..service.errors import ServiceError, TaskCanceled, TaskUnknown
@@ -19,12 +17,13 @@ from ..service.models import CURRENCY, IMAGE_SIDE, MODELS
 from ..service.regions import OFFLINE
 from ..service.request import BODY_BYTES, VideoRequest, build_body, cost
 from ..service.task import Task
+from .claiming import claim
 from .fetch import fetch
 from .ledger import Entry, Role, State
 from .lost import find_lost
 from .order import Order, fingerprint
 from .pauses import Say
-from .receipt import make_receipt
+from .receipt import make_receipt, reused
 from .saving import SavedVideo
 from .session import Session
 from .submit import Call, cancel_if_queued, submit
@@ -35,7 +34,6 @@ from .watch import CLEAN_UP_SECONDS
 
 logger = logging.getLogger("dashscope_wan")
 
-FOLLOW_LOOKS_EVERY = 0.5
 ADDRESS_CHARS = 2000
 """Room kept in the body for the address of the sound."""
 
@@ -59,19 +57,11 @@ class Item:
         frame = await in_thread(self._encode, request)
         body = build_body(request, region=self.session.region, image=frame.data_uri, audio_url=sound)
         draft = self._draft(request, body)
-        following = 0
         while True:
-            entry, role = await in_thread(self.session.ledger.claim, replace(draft), following=following)
-            if role is Role.FOLLOW:
-                following = entry.id
-                say(0.1, "the same request is under way; waiting for its video")
-                await asyncio.sleep(FOLLOW_LOOKS_EVERY)
-                continue
-            if role is Role.FAILED:
-                raise WanError(entry.error, task_id=entry.task_id)
+            entry, role = await claim(draft, session=self.session, say=say)
             if role is Role.REUSE:
                 say(1.0, "already saved: returned without paying; change the seed for a new video")
-                return _reused(entry)
+                return reused(entry)
             self._resumed = role is Role.RESUME
             try:
                 return await self._carry_on(entry, request, body=body, say=say)
@@ -110,13 +100,20 @@ class Item:
         if not entry.task_id:
             await self._submit(entry, request, body=body, say=say)
         task = await self._wait(entry, say)
-        film, facts = await fetch(task, entry, place=self.order.place, session=self.session, say=say)
+        film, facts = await fetch(
+            task,
+            entry,
+            place=self.order.place,
+            metadata=self.order.metadata,
+            session=self.session,
+            say=say,
+        )
         receipt = make_receipt(
             task,
             facts,
+            entry=entry,
             request=request,
             region=self.session.region,
-            request_id=entry.request_id or task.request_id,
             resumed=self._resumed,
             warnings=self.warnings,
         )
@@ -171,12 +168,3 @@ class Item:
         await asyncio.wait({done}, timeout=CLEAN_UP_SECONDS / 2)
         if done.done() and done.result():
             say(0.1, f"stopped; task {entry.task_id} was still queued and is cancelled, nothing is charged")
-
-
-def _reused(entry: Entry) -> SavedVideo:
-    """Return a video that an earlier run saved, with its receipt."""
-    try:
-        receipt = dict(json.loads(entry.receipt))
-    except (ValueError, TypeError):
-        receipt = {"task_id": entry.task_id, "model": entry.model, "region": entry.region}
-    return SavedVideo(Path(entry.path), entry.task_id, receipt | {"reused": True, "resumed": False})

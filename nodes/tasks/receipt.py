@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from ..media.video import VideoFacts
 from ..service.regions import Region
 from ..service.request import VideoRequest, cost
 from ..service.task import Task
+from .ledger import Entry
+from .saving import SavedVideo
 
 
 def make_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
     task: Task,
     facts: VideoFacts,
     *,
+    entry: Entry,
     request: VideoRequest | None,
     region: Region,
-    request_id: str,
     resumed: bool,
     warnings: list[str],
 ) -> dict[str, Any]:
     """Return the receipt as one JSON object: no key, no base64.
 
     `width`, `height`, `fps`, `has_audio`, `video_seconds` and `bytes` are probed from the saved file. `request` is None
-    for a task that was fetched by its id alone: what was asked is then not known, nor what it cost.
+    for a task that was fetched by its id: of what was asked only what the ledger and the service tell is then known,
+    and None stands for the rest.
     """
-    asked: dict[str, Any] = dict.fromkeys(("model", "resolution", "duration", "seed", "prompt"))
-    if request is not None:
-        asked = {name: getattr(request, name) for name in asked}
-        if request.template:
-            asked["template"] = request.template
+    asked = {name: getattr(request or entry, name, None) or None for name in ("model", "resolution", "duration")}
+    asked |= {"seed": request.seed, "prompt": request.prompt} if request else {"seed": None, "prompt": None}
+    if request and request.template:
+        asked["template"] = request.template
     return {
         "task_id": task.task_id,
-        "request_id": request_id,
+        "request_id": entry.request_id or task.request_id,
         "region": region.id,
         **asked,
         "prompt": task.orig_prompt or asked["prompt"],
@@ -53,3 +57,12 @@ def make_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
         "reused": False,
         "warnings": warnings,
     }
+
+
+def reused(entry: Entry) -> SavedVideo:
+    """Return a video that an earlier run saved, with its receipt."""
+    try:
+        receipt = dict(json.loads(entry.receipt))
+    except (ValueError, TypeError):
+        receipt = {"task_id": entry.task_id, "model": entry.model, "region": entry.region}
+    return SavedVideo(Path(entry.path), entry.task_id, receipt | {"reused": True, "resumed": False})

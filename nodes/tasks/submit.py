@@ -86,7 +86,7 @@ async def _post(entry: Entry, call: Call, *, session: Session) -> None:
     except asyncio.CancelledError:
         left.set()
         logger.warning(
-            "Stopped while the request was on its way: a task that comes of it is cancelled, or resumed by the next run."
+            "Stopped while the request was on its way: a task that comes of it is cancelled, or resumed by a next run."
         )
         raise
 
@@ -128,9 +128,9 @@ def _outcome(call: Callable[[], Submitted], entry: Entry, session: Session) -> S
 
 
 def cancel_if_queued(entry: Entry, *, session: Session) -> bool:
-    """Cancel the task of an entry while it is still queued; later the service refuses. Blocking; the log says how it went.
+    """Cancel the task of an entry while it is still queued; later the service refuses. The log says how it went.
 
-    Returns whether the task was cancelled; if not, it goes on, and so does its cost.
+    Blocking. Returns whether the task was cancelled; if not, it goes on, and so does its cost.
     """
     try:
         done = session.client.cancel(entry.task_id)

@@ -1,0 +1,65 @@
+"""The Last Frame node: a video goes in, its last frame comes out, to begin the next clip with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import host
+from .errors import InvalidRequest
+from .widgets import CATEGORY
+
+
+class DashScopeWanLastFrame:
+    """Takes the last frame of a video."""
+
+    NODE_ID = "DashScopeWanLastFrame"
+    DISPLAY_NAME = "Video Last Frame"
+    CATEGORY = CATEGORY
+    DESCRIPTION = (
+        "The exact last frame of a video as IMAGE: connect it to the image of the next Wan node to go on where the "
+        "clip ends. Only the end of the film is decoded."
+    )
+    FUNCTION = "take"
+    RETURN_TYPES = ("IMAGE",)
+    RETURN_NAMES = ("image",)
+    OUTPUT_TOOLTIPS = ("The last frame, one image.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
+        """Return the inputs as ComfyUI wants them described. Append only: saved workflows store them by position."""
+        return {
+            "required": {},
+            "optional": {
+                "video": ("VIDEO", {"tooltip": "A video; give this or video_path."}),
+                "video_path": (
+                    "STRING",
+                    {
+                        "default": "",
+                        "tooltip": "Path of a video file in ComfyUI's input, output or temp folder, such as the "
+                        "video_path of a Wan node; give this or video.",
+                    },
+                ),
+            },
+        }
+
+    async def take(self, *, video: Any = None, video_path: str = "") -> tuple[Any]:
+        """Return the last frame as IMAGE, float [1,H,W,3] from 0 to 1.
+
+        Args:
+            video: VIDEO.
+            video_path: a file in ComfyUI's input, output or temp folder; relative to one of them, or absolute.
+
+        Raises:
+            InvalidRequest: none or both are given, or the path leads elsewhere.
+            MediaError: it is no video, or has no frames.
+        """
+        import torch
+
+        from .media.last_frame import last_frame
+        from .tasks.threads import in_thread
+
+        path = video_path.strip()
+        if (video is None) == (not path):
+            raise InvalidRequest(["video: give either video or video_path" + (", not both" if path else "")])
+        source = video.get_stream_source() if video is not None else host.readable_file(path)
+        return (torch.from_numpy(await in_thread(last_frame, source))[None],)

@@ -1,0 +1,94 @@
+"""Bringing the video of a known task home: for an id from an error, a status text or a receipt."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import InvalidRequest
+from ..service.connection import Connection
+from .claiming import claim
+from .fetch import fetch
+from .ledger import Entry, Role, State
+from .order import fingerprint
+from .pauses import Say
+from .receipt import make_receipt, reused
+from .saving import SavedVideo, find_place
+from .session import Session, find_connection, open_session
+from .threads import in_thread
+from .wait import wait
+from .watch import BatchProgress, ItemProgress, Watch, until_stopped
+
+_TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class FetchOrder:
+    """What a run of Wan Fetch Task asks for; the fields are those of `Order`."""
+
+    task_id: str
+    output_folder: Path
+    filename_prefix: str
+    home: Path
+    connection: Connection = field(default_factory=Connection)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+async def fetch_video(order: FetchOrder, *, watch: Watch) -> SavedVideo:
+    """Wait for a task where it still runs, and return its video saved.
+
+    Raises:
+        InvalidRequest: the id cannot be one, or the connection has faults; nothing was sent.
+        TaskUnknown, TaskCanceled, ServiceError, WaitExceeded, DownloadFailed: as their names say, each with what to do.
+    """
+    say = ItemProgress(BatchProgress(watch, count=1), index=0)
+    return await until_stopped(watch, _fetch(order, say))
+
+
+async def _fetch(order: FetchOrder, say: Say) -> SavedVideo:
+    place, faults = find_place(order.filename_prefix, output_folder=order.output_folder)
+    if not _TASK_ID.fullmatch(order.task_id):
+        faults = [
+            "task_id: this is not the id of a task; it has letters, digits and hyphens only, as an error, the status "
+            "text or a receipt prints it",
+            *faults,
+        ]
+    faults += find_connection(order.connection, order.home)[2]
+    if faults:
+        raise InvalidRequest(faults)
+    with open_session(order.connection, order.home) as session:
+        entry, role = await claim(await in_thread(_draft, order.task_id, session), session=session, say=say)
+        if role is Role.REUSE:
+            say(1.0, f"already saved: {entry.path}")
+            return reused(entry)
+        task = await wait(order.task_id, session=session, say=say, usual=(0, 0))
+        film, facts = await fetch(task, entry, place=place, metadata=order.metadata, session=session, say=say)
+        receipt = make_receipt(
+            task,
+            facts,
+            entry=entry,
+            request=None,
+            region=session.region,
+            resumed=True,
+            warnings=[],
+        )
+        session.note(entry, receipt=json.dumps(receipt))
+        say(1.0, f"saved {film.name}")
+        return SavedVideo(film, task.task_id, receipt)
+
+
+def _draft(task_id: str, session: Session) -> Entry:
+    """Return the request that the task was made for, where this ledger knows it, else one that is only the task."""
+    return session.ledger.by_task(task_id) or Entry(
+        fingerprint=fingerprint({"task_id": task_id}, session.region.id, session.account),
+        account=session.account,
+        region=session.region.id,
+        state=State.SUBMITTED.value,
+        task_id=task_id,
+        created_at=time.time(),
+        submitted_at=time.time(),
+    )

@@ -1,0 +1,98 @@
+"""The effect node: a picture and a template go in, a saved video comes out. No prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import host, widgets
+from .service.connection import Connection
+from .service.models import DEFAULT_DURATION, MODELS
+from .service.request import VideoRequest
+from .tasks.order import Order
+
+_MODELS = [row for row in MODELS.values() if row.effects]
+_DEFAULT = _MODELS[0]
+
+
+class DashScopeWanVideoEffect(widgets.VideoOutputs):
+    """Animates a picture with one of the service's effect templates."""
+
+    NODE_ID = "DashScopeWanVideoEffect"
+    DISPLAY_NAME = "Wan Video Effect (DashScope)"
+    DESCRIPTION = (
+        "Animates a picture with one of the service's effect templates, without a prompt, and saves the video. Each "
+        "second of video is paid. Region Beijing only."
+    )
+    FUNCTION = "generate"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
+        """Return the inputs as ComfyUI wants them described. Append only: saved workflows store them by position."""
+        return {
+            "required": {
+                "image": widgets.image(),
+                "template": widgets.template(),
+                "model": widgets.model(_MODELS),
+                "resolution": widgets.resolution(_MODELS, default=_DEFAULT.default_resolution),
+            },
+            "optional": {
+                "duration": widgets.duration(_MODELS),
+                "seed": widgets.seed(),
+                "watermark": widgets.watermark(),
+                "filename_prefix": widgets.filename_prefix("wan/effect"),
+                "connection": widgets.connection(),
+            },
+            "hidden": widgets.HIDDEN,
+        }
+
+    async def generate(  # noqa: PLR0913 - one parameter an input, as ComfyUI passes them by name
+        self,
+        *,
+        image: Any,
+        template: str,
+        model: str,
+        resolution: str,
+        duration: int = DEFAULT_DURATION,
+        seed: int = 0,
+        watermark: bool = False,
+        filename_prefix: str = "wan/effect",
+        connection: Connection | None = None,
+        unique_id: Any = "",
+        graph: Any = None,
+        extra_pnginfo: Any = None,
+    ) -> dict[str, Any]:
+        """Make and save the videos.
+
+        Args:
+            image: IMAGE, float [B,H,W,C] from 0 to 1; B videos are made.
+            template: an id of the table of effects that the model has.
+            model: one of the two models that have effects.
+            resolution: as the model allows.
+            duration: seconds, as the model allows.
+            seed: 0 to 2147483647; image i uses seed + i.
+            watermark: whether the service adds its mark.
+            filename_prefix: where to save inside the output folder.
+            connection: from the Connection node.
+            unique_id: this node's id in the graph.
+            graph: the graph in API format.
+            extra_pnginfo: the graph as the browser saved it.
+
+        Raises:
+            InvalidRequest: something is not possible; nothing was sent or paid.
+            WanError: what went wrong later, with the task's id where there is one.
+        """
+        from .tasks.runner import make_videos
+
+        request = VideoRequest(
+            model=model, template=template, resolution=resolution, duration=duration, seed=seed, watermark=watermark
+        )
+        order = Order(
+            request,
+            image,
+            host.output_folder(),
+            filename_prefix,
+            host.home(),
+            connection=connection or Connection(),
+            metadata=host.metadata(graph, extra_pnginfo),
+        )
+        return self.shown(await make_videos(order, watch=host.NodeWatch(unique_id)))
