@@ -1,0 +1,237 @@
+"""Faults that a test can order: what a network, a gateway or the service itself can do to a request.
+
+`server.faults.add(on="create", fault=ResetAfterActing())` spoils the next create call. Every kind says in its docstring
+what the caller sees and whether the request was acted upon.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from .answers import Answer, Filler, Text, refusal
+
+On = Literal["create", "query", "list", "cancel", "policy", "upload", "download"]
+"""The seven calls of the protocol."""
+
+_HTML = "<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Base of every fault."""
+
+
+@dataclass(frozen=True)
+class Instead(Fault):
+    """An answer that comes instead of the real one. The body was read, nothing was done."""
+
+    def answer(self) -> Answer:
+        """Make the answer."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Throttled(Instead):
+    """HTTP 429 in the service's words, with a Retry-After of `retry_after` seconds where that is given."""
+
+    retry_after: int | None = None
+    code: str = "Throttling.RateQuota"
+    message: str = "Requests rate limit exceeded, please try again later."
+
+    def answer(self) -> Answer:
+        """Make the answer."""
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return refusal(429, code=self.code, message=self.message, headers=headers)
+
+
+@dataclass(frozen=True)
+class Refuses(Instead):
+    """A refusal in the API's flat JSON with any status, code and message; a 500 of the service by default."""
+
+    status: int = 500
+    code: str = "InternalError"
+    message: str = "An internal error has occured, please try again later or contact service support."
+
+    def answer(self) -> Answer:
+        """Make the answer."""
+        return refusal(self.status, code=self.code, message=self.message)
+
+
+@dataclass(frozen=True)
+class HtmlPage(Instead):
+    """A page of HTML, as gateways and captive portals send it, with any status (502, or 200)."""
+
+    status: int = 502
+    title: str = "502 Bad Gateway"
+
+    def answer(self) -> Answer:
+        """Make the answer."""
+        page = _HTML.format(title=self.title).encode()
+        return Answer(self.status, Text(page), content_type="text/html")
+
+
+@dataclass(frozen=True)
+class JsonBody(Instead):
+    """Any JSON value as the whole body."""
+
+    value: object
+    status: int = 200
+
+    def answer(self) -> Answer:
+        """Make the answer."""
+        return Answer(self.status, Text(json.dumps(self.value, ensure_ascii=False).encode()))
+
+
+@dataclass(frozen=True)
+class HugeBody(Instead):
+    """A body of `size` bytes that is one JSON string."""
+
+    size: int = 64 * 1024 * 1024
+    status: int = 200
+
+    def answer(self) -> Answer:
+        """Make the answer."""
+        return Answer(self.status, Filler(self.size))
+
+
+@dataclass(frozen=True)
+class Redirect(Instead):
+    """A redirection to `location`."""
+
+    location: str
+    status: int = 302
+
+    def answer(self) -> Answer:
+        """Make the answer."""
+        return Answer(self.status, headers={"Location": self.location})
+
+
+@dataclass(frozen=True)
+class ResetBeforeBody(Fault):
+    """The connection is reset when the headers have come and before the body is read. Nothing was done."""
+
+
+@dataclass(frozen=True)
+class ResetBeforeActing(Fault):
+    """The connection is reset when the whole request has come. Nothing was done."""
+
+
+@dataclass(frozen=True)
+class ResetAfterActing(Fault):
+    """The request is acted upon, then the connection is reset: the answer is lost, a created task exists."""
+
+
+@dataclass(frozen=True)
+class Slow(Fault):
+    """The right answer, `seconds` of real time late. The request is acted upon before the wait."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Truncated(Fault):
+    """The right headers, then only the first `sent` bytes of the body, then the end of the connection."""
+
+    sent: int
+
+
+@dataclass(frozen=True)
+class Stalled(Fault):
+    """The right headers and the first `sent` bytes of the body, then silence.
+
+    It lasts until the caller leaves or the server stops.
+    """
+
+    sent: int
+
+
+@dataclass(frozen=True)
+class NoRange(Fault):
+    """A download that ignores Range and sends the whole file with 200."""
+
+
+@dataclass(frozen=True)
+class AnswerUnknown(Fault):
+    """A query is answered with UNKNOWN, whatever the task's state is."""
+
+
+@dataclass(frozen=True)
+class TaskFails(Fault):
+    """The task that the call creates or names will end as FAILED with this code and message, when its time is over."""
+
+    code: str = "InternalError.Algo"
+    message: str = "inference internal error."
+
+
+@dataclass(frozen=True)
+class TaskStuck(Fault):
+    """The task that the call creates or names never leaves `state` again, once it has it."""
+
+    state: Literal["PENDING", "RUNNING"] = "RUNNING"
+
+
+_ONLY_ON: Mapping[type[Fault], frozenset[On]] = {
+    NoRange: frozenset({"download"}),
+    AnswerUnknown: frozenset({"query"}),
+    TaskFails: frozenset({"create", "query"}),
+    TaskStuck: frozenset({"create", "query"}),
+}
+
+
+@dataclass
+class _Rule:
+    on: On
+    fault: Fault
+    times: int
+    after: int
+
+
+class Faults:
+    """The faults that are still to happen, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rules: list[_Rule] = []
+
+    def add(self, *, on: On, fault: Fault, times: int = 1, after: int = 0) -> None:
+        """Let `fault` happen to `times` calls of the kind `on`, when `after` calls of that kind have passed.
+
+        Where several faults wait for the same call, the one added first has it and the others wait for the next.
+        Raises ValueError where the fault means nothing for that kind of call.
+        """
+        if on not in _ONLY_ON.get(type(fault), frozenset({on})):
+            raise ValueError(f"{type(fault).__name__} means nothing for a {on} call.")
+        with self._lock:
+            self._rules.append(_Rule(on, fault, times=times, after=after))
+
+    def clear(self) -> None:
+        """Forget every fault that has not happened yet."""
+        with self._lock:
+            self._rules.clear()
+
+    @property
+    def waiting(self) -> int:
+        """How many calls are still going to be spoiled."""
+        with self._lock:
+            return sum(rule.times for rule in self._rules)
+
+    def take(self, on: On) -> Fault | None:
+        """Return the fault for a call of the kind `on` that has just come, and count the call."""
+        taken: _Rule | None = None
+        with self._lock:
+            for rule in self._rules:
+                if rule.on != on:
+                    continue
+                if rule.after > 0:
+                    rule.after -= 1
+                elif taken is None:
+                    taken = rule
+            if taken is None:
+                return None
+            taken.times -= 1
+            self._rules = [rule for rule in self._rules if rule.times > 0]
+            return taken.fault

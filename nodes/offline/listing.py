@@ -1,0 +1,85 @@
+"""The list of tasks: its filters and pages (dashscope.md section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from .answers import RefusedError, refusal
+from .replies import ACCOUNT, SERVICE_ZONE, list_row
+from .tasks import Task
+
+_WINDOW = timedelta(hours=24)
+_STATES = ("PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN")
+_MAX_PAGE_SIZE = 100
+
+
+def list_reply(tasks: Sequence[Task], *, query: Mapping[str, str], region: str, now: float) -> dict[str, object]:
+    """Make the list's reply without its request id, newest tasks first. `region` is the region's id in Alibaba Cloud.
+
+    Raises RefusedError where a filter is malformed or the window of time is longer than 24 h.
+    """
+    page_no = _number(query, "page_no", default=1, most=None)
+    page_size = _number(query, "page_size", default=10, most=_MAX_PAGE_SIZE)
+    keep = _filter(query, region=region, now=now)
+    found = [task for task in reversed(tasks) if keep(task)]
+    start = (page_no - 1) * page_size
+    return {
+        "total": len(found),
+        "total_page": -(-len(found) // page_size),
+        "page_no": page_no,
+        "page_size": page_size,
+        "data": [list_row(task, region=region) for task in found[start : start + page_size]],
+    }
+
+
+def _filter(query: Mapping[str, str], *, region: str, now: float) -> Callable[[Task], bool]:
+    start, end = _window(query, now=now)
+    status = query.get("status", "")
+    if status and status not in _STATES:
+        raise _invalid("status")
+    same = {"task_id": "id", "model_name": "model_name", "status": "state"}
+    wanted = {field: query[name] for name, field in same.items() if query.get(name)}
+    elsewhere = query.get("region") not in (None, "", region) or query.get("api_key_id") not in (None, "", ACCOUNT)
+
+    def keep(task: Task) -> bool:
+        # The times are whole seconds, and the last of them counts as a whole.
+        inside = start <= task.submitted < end + 1
+        return inside and not elsewhere and all(getattr(task, field) == value for field, value in wanted.items())
+
+    return keep
+
+
+def _window(query: Mapping[str, str], *, now: float) -> tuple[float, float]:
+    """Return the first and the last second that are asked for; the last 24 h by default."""
+    end = _time(query, "end_time")
+    start = _time(query, "start_time")
+    if end is None:
+        end = now if start is None else min(now, start + _WINDOW.total_seconds())
+    if start is None:
+        start = end - _WINDOW.total_seconds()
+    if start > end or end - start > _WINDOW.total_seconds():
+        raise _invalid("start_time")
+    return start, end
+
+
+def _time(query: Mapping[str, str], name: str) -> float | None:
+    text = query.get(name)
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=SERVICE_ZONE).timestamp()
+    except ValueError as error:
+        raise _invalid(name) from error
+
+
+def _number(query: Mapping[str, str], name: str, *, default: int, most: int | None) -> int:
+    text = query.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or int(text) < 1 or (most is not None and int(text) > most):
+        raise _invalid(name)
+    return int(text)
+
+
+def _invalid(name: str) -> RefusedError:
+    message = f"Required parameter({name}) missing or invalid, please check the request parameters."
+    return RefusedError(refusal(400, code="InvalidParameter", message=message))

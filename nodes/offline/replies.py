@@ -1,0 +1,88 @@
+"""What the service says about a task: the query's reply, the usage of each family, the list's rows.
+
+Fields: dashscope.md section 0.1 (query, usage) and section 3 (list).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+
+from .checks import Order
+from .tasks import Task
+
+SERVICE_ZONE = timezone(timedelta(hours=8))
+"""Times are written without a zone and are UTC+8 in practice (dashscope.md section 0.1)."""
+
+_EXTENSION = ", cinematic light, fine detail, smooth camera movement"
+ACCOUNT = "offline"
+
+
+def time_text(seconds: float) -> str:
+    """Write a time as `YYYY-MM-DD HH:mm:ss.SSS`."""
+    return datetime.fromtimestamp(seconds, SERVICE_ZONE).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def task_reply(task: Task, *, video_url: str) -> dict[str, object]:
+    """Make the query's reply without its request id. `video_url` is used where the task has succeeded."""
+    output: dict[str, object] = {"task_id": task.id, "task_status": task.state}
+    if task.state == "FAILED" and task.failure is not None:
+        return {"output": {**output, "code": task.failure.code, "message": task.failure.message}}
+    output["submit_time"] = time_text(task.submitted)
+    if task.scheduled is not None:
+        output["scheduled_time"] = time_text(task.scheduled)
+    if task.ended is not None:
+        output["end_time"] = time_text(task.ended)
+    if task.state != "SUCCEEDED" or task.order is None:
+        return {"output": output}
+    output["orig_prompt"] = task.order.prompt
+    # wan2.6 never shows the rewritten prompt; an effect has none.
+    if task.order.prompt_extend and not task.order.template and not task.model.id.startswith("wan2.6"):
+        output["actual_prompt"] = task.order.prompt + _EXTENSION
+    output["video_url"] = video_url
+    return {"output": output, "usage": usage(task, task.order)}
+
+
+def usage(task: Task, order: Order) -> dict[str, object]:
+    """Make the `usage` object as the model's family has it."""
+    tier = int(order.resolution.removesuffix("P"))
+    family = task.model.id
+    if family.startswith("wanx2.1"):
+        return {"video_duration": order.duration, "video_ratio": "standard", "video_count": 1}
+    if not family.startswith("wan2.6"):
+        return {"duration": order.duration, "SR": tier, "video_count": 1}
+    whole: dict[str, object] = {
+        "duration": order.duration,
+        "input_video_duration": 0,
+        "output_video_duration": order.duration,
+        "video_count": 1,
+        "SR": tier,
+    }
+    if task.model.audio_switch:
+        whole["audio"] = order.audio
+    return whole
+
+
+def list_row(task: Task, *, region: str) -> Mapping[str, object]:
+    """Make one row of the list. Times are epoch milliseconds; those that have not come are missing."""
+    row: dict[str, object] = {
+        "task_id": task.id,
+        "status": task.state,
+        "model_name": task.model_name,
+        "region": region,
+        "request_id": task.request_id,
+        "api_key_id": ACCOUNT,
+        "caller_parent_id": ACCOUNT,
+        "caller_uid": ACCOUNT,
+        "gmt_create": _milliseconds(task.submitted),
+        "user_api_unique_key": f"apikey:v1:aigc:image2video:video-synthesis:{task.model_name}",
+    }
+    if task.scheduled is not None:
+        row["start_time"] = _milliseconds(task.scheduled)
+    if task.ended is not None:
+        row["end_time"] = _milliseconds(task.ended)
+    return row
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)

@@ -1,0 +1,190 @@
+"""Fetching and judging the files that a create body names: the picture and the sound.
+
+Nothing comes from the internet. An address on this machine is really fetched; any other http(s) address is accepted and
+stands for a drawn picture or a tone. Limits and messages: dashscope.md sections 0.1 and 2.2.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import SplitResult, urlsplit
+
+import av
+import requests
+from PIL import Image, UnidentifiedImageError
+
+from ..service.models import AUDIO_BYTES, AUDIO_SECONDS, IMAGE_SIDE, Model
+from .checks import Order, UnfitError
+from .scene import Sources
+from .storage import Storage
+
+_DATA_URI = re.compile(r"data:(image/[a-z]+);base64,", re.ASCII)
+_MIME_OF = {"JPEG": "image/jpeg", "PNG": "image/png", "BMP": "image/bmp", "WEBP": "image/webp"}
+_SLACK = 0.1
+"""Seconds by which a sound may be longer than allowed: encoders of mp3 fill up to whole frames."""
+
+_BAD_URL = "The provided URL does not appear to be valid. Ensure it is correctly formatted."
+_GONE = "Failed to find the requested media resource during the data inspection process."
+_FORBIDDEN = "Don't have authorization to access the media resource during the data inspection process."
+_UNREACHABLE = "Unable to download the media resource during the data inspection process."
+_UNDECODABLE = "Failed to decode the image during the data inspection."
+_BAD_MEDIA = "The media format is not supported or incorrect for the data inspection."
+
+
+@dataclass(frozen=True)
+class Finder:
+    """Finds files for one create call. `oss` tells whether the call asked for oss:// addresses to be resolved."""
+
+    storage: Storage
+    model: Model
+    model_name: str
+    oss: bool
+
+    def sources(self, order: Order) -> Sources:
+        """Fetch and check what the order names. Raises UnfitError."""
+        notes: list[str] = []
+        picture = self._picture(order.img_url)
+        if picture is None:
+            notes.append("img_url could not be fetched offline: replaced by a drawn picture")
+        sound = self._sound(order.audio_url) if order.audio_url else None
+        if order.audio_url and order.audio and sound is None:
+            notes.append("audio_url could not be fetched offline: replaced by a tone")
+        return Sources(picture=picture, sound=sound, notes=notes)
+
+    def _picture(self, address: str) -> bytes | None:
+        limit = self.model.image_bytes
+        if address.startswith("data:"):
+            data, mime = _decode_data_uri(address)
+            check_picture(data, mime=mime, limit=limit)
+            return data
+        fetched = self._fetch(address, limit=limit)
+        if fetched is not None:
+            check_picture(fetched, mime=None, limit=limit)
+        return fetched
+
+    def _sound(self, address: str) -> bytes | None:
+        # The service judges by the extension (dashscope.md section 2.2, InvalidURL).
+        if PurePosixPath(_parts(address).path).suffix.lower() not in (".wav", ".mp3"):
+            raise UnfitError("File type is not supported. Allowed types are: .wav, .mp3.", code="InvalidURL")
+        data = self._fetch(address, limit=AUDIO_BYTES)
+        if data is not None:
+            check_sound(data)
+        return data
+
+    def _fetch(self, address: str, *, limit: int) -> bytes | None:
+        """Return the bytes behind an address; None for a host that is not this machine.
+
+        A download is given up after `limit` bytes, with what has come by then.
+        """
+        if address.startswith("oss://"):
+            return self._stored(address)
+        parts = _parts(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UnfitError(_BAD_URL)
+        return _download(address, limit=limit) if _is_loopback(parts.hostname) else None
+
+    def _stored(self, address: str) -> bytes:
+        if not self.oss:
+            raise UnfitError(_BAD_URL)
+        stored = self.storage.find(address)
+        if stored is None:
+            raise UnfitError(_GONE)
+        if stored.model != self.model_name:
+            raise UnfitError(_FORBIDDEN)
+        return stored.path.read_bytes()
+
+
+def check_picture(data: bytes, *, mime: str | None, limit: int) -> None:
+    """Refuse a picture that the service would refuse. `limit` is in bytes. Raises UnfitError."""
+    if len(data) > limit:
+        raise UnfitError(_too_big("image", limit), code="InvalidFile.Size")
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            if picture.format not in _MIME_OF:
+                raise UnfitError("The input image is in invalid format.", code="InvalidImageFormat")
+            if not all(IMAGE_SIDE[0] <= side <= IMAGE_SIDE[1] for side in picture.size):
+                raise UnfitError("the size of input image is too small or too large.")
+            if picture.format == "PNG" and picture.has_transparency_data:
+                raise UnfitError("The input image is in invalid format.", code="InvalidImageFormat")
+            if mime is not None and mime != _MIME_OF[picture.format]:
+                raise UnfitError("Invalid image format or corrupted file")
+            picture.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnfitError("the size of input image is too small or too large.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise UnfitError(_UNDECODABLE) from error
+
+
+def check_sound(data: bytes) -> None:
+    """Refuse a sound that the service would refuse. Raises UnfitError."""
+    if len(data) > AUDIO_BYTES:
+        raise UnfitError(f"File size is larger than {AUDIO_BYTES // 1024 // 1024}MB.", code="InvalidURL")
+    shortest, longest = AUDIO_SECONDS
+    seconds = _sound_seconds(data)
+    if seconds > longest + _SLACK:
+        raise UnfitError(f"The input audio is longer than {longest}s.", code="InvalidURL")
+    if seconds < shortest:
+        message = f"Invalid file duration. The file duration must be {shortest} s ~ {longest} s."
+        raise UnfitError(message, code="InvalidFile.Duration")
+
+
+def _sound_seconds(data: bytes) -> float:
+    try:
+        with av.open(io.BytesIO(data)) as container:
+            if container.format.name not in ("wav", "mp3") or not container.streams.audio:
+                raise UnfitError(_BAD_MEDIA)
+            return float(sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0)))
+    except (av.error.FFmpegError, ValueError) as error:
+        raise UnfitError(_BAD_MEDIA) from error
+
+
+def _decode_data_uri(address: str) -> tuple[bytes, str]:
+    found = _DATA_URI.match(address)
+    if not found or found.group(1) not in _MIME_OF.values():
+        raise UnfitError(_BAD_URL)
+    try:
+        return base64.b64decode(address[found.end() :], validate=True), found.group(1)
+    except (binascii.Error, ValueError) as error:
+        raise UnfitError(_UNDECODABLE) from error
+
+
+def _parts(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError as error:
+        raise UnfitError(_BAD_URL) from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _download(address: str, *, limit: int) -> bytes:
+    data = b""
+    try:
+        # No proxies and no redirections: both could lead away from this machine.
+        with requests.Session() as session:
+            session.trust_env = False
+            with session.get(address, stream=True, timeout=10, allow_redirects=False) as response:
+                if response.status_code != 200:
+                    raise UnfitError({403: _FORBIDDEN, 404: _GONE}.get(response.status_code, _UNREACHABLE))
+                for piece in response.iter_content(64 * 1024):
+                    data += piece
+                    if len(data) > limit:
+                        break
+    except requests.RequestException as error:
+        raise UnfitError(_UNREACHABLE) from error
+    return data
+
+
+def _too_big(kind: str, limit: int) -> str:
+    return f"Invalid file size. The {kind} file size must be less than {limit // 1024 // 1024}MB."

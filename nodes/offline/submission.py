@@ -1,0 +1,147 @@
+"""The create call: what is refused at once, and what becomes a task that succeeds or fails later.
+
+A wrong model name or body form is refused with 400 before a task exists; a wrong field or file is only found when the
+task is looked at, so the caller gets a task id first (dashscope.md section 8, "Validation comes late").
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from ..service.models import MODELS, Model
+from ..service.regions import REGIONS
+from .answers import RefusedError, new_id, refusal
+from .calls import Call
+from .checks import Failure, UnfitError, read_order
+from .faults import Fault, TaskFails, TaskStuck
+from .parts import Parts
+from .scene import Scene, Sources
+from .tasks import Task
+
+logger = logging.getLogger("dashscope_wan")
+_DATA_URI = re.compile(r"data:[^,]{0,100},")
+
+
+def models_in(region: str) -> dict[str, Model]:
+    """Return the models that a region knows, by its names for them. Offline knows every row of the table."""
+    names = {model.name_in(region): model for model in MODELS.values()}
+    return {name: model for name, model in names.items() if name is not None}
+
+
+def submit(parts: Parts, call: Call) -> Task:
+    """Create a task from a create call, and order its video. Raises RefusedError where no task comes to be."""
+    if call.headers.get("x-dashscope-async") != "enable":
+        _refuse("AccessDenied", "current user api does not support synchronous calls.", status=403)
+    body = _read_body(call)
+    name = body.get("model")
+    model = models_in(parts.region).get(name) if isinstance(name, str) else None
+    if model is None or not isinstance(name, str):
+        _refuse("InvalidParameter", "Model not exist.")
+    parts.rates.check(f"create {name}", limit=model.submit_rate)
+    _require_objects(body)
+    task = Task(
+        id=new_id(),
+        request_id=new_id(),
+        model=model,
+        model_name=name,
+        body=_shortened(body),
+        submitted=parts.clock(),
+    )
+    _take_in(parts, task, body=body, call=call)
+    return task
+
+
+def bend(parts: Parts, task: Task, *, fault: Fault | None) -> None:
+    """Let a fault that concerns a task take hold of it."""
+    if isinstance(fault, TaskFails):
+        parts.book.fail(task, Failure(fault.code, fault.message))
+    elif isinstance(fault, TaskStuck):
+        parts.book.hold(task, fault.state)
+
+
+def _take_in(parts: Parts, task: Task, *, body: Mapping[str, Any], call: Call) -> None:
+    from .sources import Finder  # Brings the codecs, which only a create call needs.
+
+    sources = Sources()
+    try:
+        oss = call.headers.get("x-dashscope-ossresourceresolve") == "enable"
+        order = read_order(body, model=task.model, effects=REGIONS[parts.region].effects)
+        finder = Finder(parts.storage, model=task.model, model_name=task.model_name, oss=oss)
+        sources = finder.sources(order)
+    except UnfitError as unfit:
+        parts.book.finish(task, failure=unfit.failure)
+    else:
+        task.order = order
+    task.notes += sources.notes
+    for note in sources.notes:
+        logger.warning("Offline task %s: %s", task.id, note)
+    bend(parts, task, fault=call.fault)
+    parts.book.add(task)
+    if task.order is not None:
+        _order_video(parts, task, sources=sources)
+
+
+def _order_video(parts: Parts, task: Task, *, sources: Sources) -> None:
+    order = task.order
+    if order is None or task.failure is not None:
+        parts.book.finish(task)
+        return
+    scene = Scene(
+        picture=sources.picture,
+        resolution=order.resolution,
+        duration=order.duration,
+        has_sound=order.audio,
+        sound=sources.sound if order.audio else None,
+        template=order.template,
+        watermark=order.watermark,
+    )
+
+    def done(path: Any) -> None:
+        failure = None if path else Failure("InternalError.Algo", "inference internal error.")
+        parts.book.finish(task, video=path, failure=failure)
+
+    parts.worker.order(scene, wanted=lambda: task.state != "CANCELED", done=done)
+
+
+def _read_body(call: Call) -> dict[str, Any]:
+    if call.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        _refuse("InvalidParameter", "Required body invalid, please check the request body format.")
+    try:
+        body = json.loads(call.body, parse_constant=_no_constant)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        _refuse("BadRequest.IllegalInput", "The input parameter requires json format.")
+    return body
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _require_objects(body: Mapping[str, Any]) -> None:
+    if body.get("input") is None:
+        _refuse("BadRequest.EmptyInput", "Required input parameter missing from request.")
+    if body.get("parameters") is None:
+        _refuse("BadRequest.EmptyParameters", 'Required parameter "parameters" missing from request.')
+    if not isinstance(body["input"], dict) or not isinstance(body["parameters"], dict):
+        _refuse("InvalidParameter", "Required body invalid, please check the request body format.")
+
+
+def _shortened(value: Any) -> Any:
+    """Return a copy of a JSON value in which data URIs end after their comma."""
+    if isinstance(value, dict):
+        return {name: _shortened(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_shortened(inner) for inner in value]
+    if isinstance(value, str) and (found := _DATA_URI.match(value)):
+        return found.group(0)
+    return value
+
+
+def _refuse(code: str, message: str, *, status: int = 400) -> NoReturn:
+    raise RefusedError(refusal(status, code=code, message=message))

@@ -1,0 +1,172 @@
+"""The stand-in's tasks and how their states follow from the clock.
+
+PENDING for a while, RUNNING for a while, then SUCCEEDED or FAILED; what exceeds a model's running limit waits as
+PENDING (dashscope.md section 5). Nothing ticks: the states are brought up to the clock whenever somebody asks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..service.models import DEFAULT_DURATION, Model
+from .checks import Failure, Order
+
+State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED"]
+TASK_LIFE = 24 * 3600
+"""Seconds from its end after which a task is UNKNOWN and its video is gone (dashscope.md section 0.1)."""
+
+_TIER_WEIGHT = {"480P": 0.5, "720P": 1.0, "1080P": 2.0}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long tasks take, in seconds of the server's clock.
+
+    A task is PENDING for `queued` seconds. It is RUNNING for `rendering` seconds where it makes 5 s of 720P, and longer
+    or shorter with the length and the tier (480P half, 1080P double). `scale` stretches both; 0 makes tasks end
+    at once.
+    """
+
+    queued: float = 0.5
+    rendering: float = 3.0
+    scale: float = 1.0
+
+    def queue_seconds(self) -> float:
+        """Return the seconds from submission to the start, where nothing else runs."""
+        return self.queued * self.scale
+
+    def run_seconds(self, resolution: str, duration: int) -> float:
+        """Return the seconds from the start to the end for `duration` seconds of video."""
+        return self.rendering * _TIER_WEIGHT[resolution] * duration / DEFAULT_DURATION * self.scale
+
+
+@dataclass
+class Task:
+    """One task. Times are seconds of the server's clock; `order` is None where the body did not fit.
+
+    `model_name` is the id that the caller used. `body` is what was sent, data URIs cut short. `ready_at` is when the
+    video file was finished or the failure known. `notes` say what the stand-in did differently from the service.
+    """
+
+    id: str
+    request_id: str
+    model: Model
+    model_name: str
+    body: Mapping[str, Any]
+    submitted: float
+    order: Order | None = None
+    notes: list[str] = field(default_factory=list)
+    state: State = "PENDING"
+    scheduled: float | None = None
+    ended: float | None = None
+    failure: Failure | None = None
+    video: Path | None = None
+    ready_at: float | None = None
+    stuck_in: State | None = None
+
+
+def _end_of_life(task: Task) -> float:
+    return (task.submitted if task.ended is None else task.ended) + TASK_LIFE
+
+
+class TaskBook:
+    """All tasks by id. Safe to use from several threads."""
+
+    def __init__(self, timing: Timing, *, clock: Callable[[], float], running_limit: int | None) -> None:
+        self._timing = timing
+        self._clock = clock
+        self._running_limit = running_limit
+        self._lock = threading.RLock()
+        self._tasks: dict[str, Task] = {}
+        self._slot_free: dict[str, float] = {}
+
+    def add(self, task: Task) -> None:
+        """Take a new task in."""
+        with self._lock:
+            self._catch_up()
+            self._tasks[task.id] = task
+
+    def get(self, task_id: str) -> Task | None:
+        """Return the task in its present state, or None where the id is unknown or over 24 h old."""
+        with self._lock:
+            self._catch_up()
+            return self._tasks.get(task_id)
+
+    def all(self) -> list[Task]:
+        """Return every task in its present state, oldest first."""
+        with self._lock:
+            self._catch_up()
+            return list(self._tasks.values())
+
+    def cancel(self, task_id: str) -> bool:
+        """Cancel a task that is PENDING, and tell whether it was."""
+        with self._lock:
+            task = self.get(task_id)
+            if task is None or task.state != "PENDING":
+                return False
+            task.state = "CANCELED"
+            task.ended = self._clock()
+            return True
+
+    def finish(self, task: Task, *, video: Path | None = None, failure: Failure | None = None) -> None:
+        """Record that the video file is there, or what the task fails with. A failure that was set before stays."""
+        with self._lock:
+            task.video = video
+            task.failure = task.failure or failure
+            task.ready_at = self._clock()
+
+    def fail(self, task: Task, failure: Failure) -> None:
+        """Decide that the task will fail, video or not."""
+        with self._lock:
+            task.failure = failure
+
+    def hold(self, task: Task, state: State) -> None:
+        """Decide that the task will never leave `state`."""
+        with self._lock:
+            task.stuck_in = state
+
+    def _catch_up(self) -> None:
+        now = self._clock()
+        self._tasks = {key: task for key, task in self._tasks.items() if now < _end_of_life(task)}
+        by_model: dict[str, list[Task]] = {}
+        for task in self._tasks.values():
+            by_model.setdefault(task.model.id, []).append(task)
+        for tasks in by_model.values():
+            while self._start_one(tasks, now) or self._end_one(tasks, now):
+                pass
+
+    def _start_one(self, tasks: list[Task], now: float) -> bool:
+        """Start the first waiting task whose time has come, where there is room. Tell whether there was one."""
+        model = tasks[0].model
+        limit = self._running_limit if self._running_limit is not None else model.running_limit
+        if sum(task.state == "RUNNING" for task in tasks) >= limit:
+            return False
+        for task in tasks:
+            due = task.submitted + self._timing.queue_seconds()
+            if task.state == "PENDING" and task.stuck_in != "PENDING" and due <= now:
+                task.scheduled = max(due, self._slot_free.get(model.id, 0.0))
+                task.state = "RUNNING"
+                return True
+        return False
+
+    def _end_one(self, tasks: list[Task], now: float) -> bool:
+        """End the running task whose end comes first, where that is past. Tell whether there was one."""
+        ends = [(end, task) for task in tasks if (end := self._end_of(task)) is not None and end <= now]
+        if not ends:
+            return False
+        end, task = min(ends, key=lambda pair: pair[0])
+        task.state = "FAILED" if task.failure else "SUCCEEDED"
+        task.ended = self._slot_free[task.model.id] = end
+        return True
+
+    def _end_of(self, task: Task) -> float | None:
+        if task.state != "RUNNING" or task.stuck_in == "RUNNING" or task.scheduled is None or task.ready_at is None:
+            return None
+        if task.order is None:  # Found wanting as soon as it was looked at.
+            return task.scheduled
+        seconds = self._timing.run_seconds(task.order.resolution, task.order.duration)
+        return max(task.scheduled + seconds, task.ready_at)

@@ -1,0 +1,282 @@
+"""The HTTP side of the stand-in: connections, headers, limits, and the faults that happen on the wire.
+
+It listens on this machine only and wants its own Host header, so that no web page can reach it by another name.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from typing import Any
+
+from .answers import Answer, refusal, storage_refusal
+from .calls import Call, Journal, Received, read_call
+from .faults import (
+    Fault,
+    Faults,
+    Instead,
+    ResetAfterActing,
+    ResetBeforeActing,
+    ResetBeforeBody,
+    Slow,
+    Stalled,
+    Truncated,
+)
+
+logger = logging.getLogger("dashscope_wan")
+HOST = "127.0.0.1"
+_PIECE = 64 * 1024
+_DRAIN_SECONDS = 5.0
+_LINGER = "hh" if os.name == "nt" else "ii"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the HTTP side works with. `act` answers a call; `stopping` ends every wait."""
+
+    act: Callable[[Call], Answer]
+    clock: Callable[[], float]
+    faults: Faults
+    journal: Journal
+    stopping: threading.Event
+
+
+class LocalServer(ThreadingHTTPServer):
+    """A server on 127.0.0.1 that can end its open connections. Threads are daemons."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 32
+
+    def __init__(self, port: int, desk: Desk) -> None:
+        self.desk = desk
+        self._open: set[socket.socket] = set()
+        self._changed = threading.Condition()
+        super().__init__((HOST, port), _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without asking a name server for our own name, as HTTPServer would."""
+        TCPServer.server_bind(self)
+        self.server_name = HOST
+        self.server_port = self.server_address[1]
+
+    @property
+    def hosts(self) -> tuple[str, str]:
+        """The Host headers that are answered."""
+        return f"{HOST}:{self.server_port}", f"localhost:{self.server_port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection and give it a thread."""
+        with self._changed:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close the connection and forget it."""
+        super().shutdown_request(request)
+        with self._changed:
+            self._open.discard(request)
+            self._changed.notify_all()
+
+    def end(self, timeout: float) -> None:
+        """Stop listening, wake every thread that waits for a caller, and wait for them, at most `timeout` seconds."""
+        ender = threading.Thread(target=self.shutdown)
+        ender.start()
+        while ender.is_alive():
+            # The loop only looks twice a second whether it is to end, unless somebody calls.
+            socket.create_connection((HOST, self.server_port), timeout=timeout).close()
+            ender.join(0.01)
+        self.server_close()
+        with self._changed:
+            for connection in self._open:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    logger.debug("A connection was closed already")
+            self._changed.wait_for(lambda: not self._open, timeout)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's signature
+        """Log what ended a connection's thread instead of printing it."""
+        logger.debug("A connection of the offline stand-in ended", exc_info=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "offline"
+    sys_version = ""
+    timeout = 60
+    # Head and body are written apart: without this the second waits for the first one's acknowledgement, 40 ms.
+    disable_nagle_algorithm = True
+    server: LocalServer
+
+    def do_GET(self) -> None:
+        """Serve a request, whatever its method."""
+        try:
+            self._serve()
+        except OSError:  # The caller has gone or is too slow.
+            logger.debug("The caller has gone", exc_info=True)
+            self.close_connection = True
+
+    do_POST = do_GET  # noqa: N815 - the base class's name
+
+    def _serve(self) -> None:
+        desk = self.server.desk
+        call = read_call(self.command, self.path, headers=self.headers.items())
+        refused = self._refused_by_head(call)
+        if call is None or refused is not None:
+            self._note(call, body=None)
+            self._refuse_unread(refused or refusal(404, code="NotFound", message="Not found!"))
+            return
+        fault = desk.faults.take(call.on)
+        if isinstance(fault, ResetBeforeBody):
+            self._note(call, body=None)
+            self._reset()
+            return
+        call = replace(call, body=self._read_body(), fault=fault)
+        self._note(call, body=call.body)
+        answer = self._answer(call)
+        if answer is None:
+            self._reset()
+        else:
+            self._send(answer, fault=fault)
+
+    def _refused_by_head(self, call: Call | None) -> Answer | None:
+        """Return the refusal of a request whose headers are reason enough, before its body is read."""
+        if self.headers.get("Host") not in self.server.hosts:
+            return refusal(403, code="AccessDenied", message="Access denied.")
+        if call is None:
+            return None
+        length = self.headers.get("Content-Length", "0" if self.command == "GET" else "")
+        if not length.isascii() or not length.isdigit() or "Transfer-Encoding" in self.headers:
+            return refusal(411, code="MissingContentLength", message="You must provide the Content-Length HTTP header.")
+        if int(length) <= call.limit:
+            return None
+        if call.on == "upload":
+            message = "Your proposed upload exceeds the maximum allowed size."
+            return storage_refusal(400, code="EntityTooLarge", message=message)
+        message = f"Exceeded limit on max bytes to request body : {call.limit}"
+        return refusal(400, code="BadRequest.TooLarge", message=message)
+
+    def _read_body(self) -> bytes:
+        """Return the whole body. Raises OSError where the caller leaves before it has come."""
+        length = self._length()
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionError("The caller left in the middle of the body.")
+        return body
+
+    def _length(self) -> int:
+        text = self.headers.get("Content-Length", "0")
+        return int(text) if text.isascii() and text.isdigit() else 0
+
+    def _note(self, call: Call | None, *, body: bytes | None) -> None:
+        received = Received(
+            on=call.on if call else None,
+            method=self.command,
+            path=call.path if call else self.path.partition("?")[0],
+            query=call.query if call else {},
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=_parsed(body),
+            size=self._length(),
+            at=self.server.desk.clock(),
+        )
+        self.server.desk.journal.add(received)
+
+    def _answer(self, call: Call) -> Answer | None:
+        """Return the answer, or None where the connection is to be reset instead."""
+        desk, fault = self.server.desk, call.fault
+        if isinstance(fault, Instead):
+            return fault.answer()
+        if isinstance(fault, ResetBeforeActing):
+            return None
+        try:
+            answer = desk.act(call)
+        except Exception:
+            logger.exception("The offline stand-in failed in a %s call", call.on)
+            return refusal(500, code="InternalError", message="Internal server error!")
+        if isinstance(fault, Slow):
+            desk.stopping.wait(fault.seconds)
+        return None if isinstance(fault, ResetAfterActing) else answer
+
+    def _send(self, answer: Answer, *, fault: Fault | None = None) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        if answer.status != 204:
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(answer.body.length))
+        self.end_headers()
+        cut = fault.sent if isinstance(fault, Truncated | Stalled) else None
+        self._send_body(answer, cut=cut)
+        if cut is not None:
+            self.close_connection = True
+        if isinstance(fault, Stalled):
+            self._wait_for_end()
+
+    def _send_body(self, answer: Answer, *, cut: int | None) -> None:
+        left = answer.body.length if cut is None else min(cut, answer.body.length)
+        for piece in answer.body.pieces():
+            self.wfile.write(piece[:left])
+            left -= len(piece)
+            if left <= 0:
+                break
+
+    def _wait_for_end(self) -> None:
+        """Wait until the caller leaves or the server stops."""
+        while not self.server.desk.stopping.is_set():
+            readable, _, _ = select.select([self.connection], [], [], 0.05)
+            if readable and not self.connection.recv(_PIECE):
+                return
+
+    def _refuse_unread(self, answer: Answer) -> None:
+        """Answer without reading the body.
+
+        What the caller still sends is thrown away for a while: closing at once would reset the connection, and the
+        caller might lose the answer.
+        """
+        self.close_connection = True
+        self._send(answer)
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(_DRAIN_SECONDS)
+        ends = time.monotonic() + _DRAIN_SECONDS
+        while time.monotonic() < ends and self.rfile.read1(_PIECE):
+            pass
+
+    def _reset(self) -> None:
+        """Break the connection with RST: closing with a linger time of 0 does that."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(_LINGER, 1, 0))
+        self.rfile.close()
+        self.connection.close()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what cannot even be parsed, in the API's form."""
+        self.close_connection = True
+        self._send(refusal(int(code), code="InvalidParameter", message=message or explain or "Bad request."))
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's signature
+        """Log for debugging only, and not the query: it holds signatures."""
+        logger.debug("%s", (format % args).partition("?")[0])
+
+
+def _parsed(body: bytes | None) -> Any:
+    if not body or not body.startswith((b"{", b"[")):
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

@@ -1,0 +1,262 @@
+"""Every fault does what its docstring says."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import requests
+from wanpack.nodes.offline.faults import (
+    AnswerUnknown,
+    Faults,
+    HtmlPage,
+    HugeBody,
+    JsonBody,
+    NoRange,
+    Redirect,
+    Refuses,
+    ResetAfterActing,
+    ResetBeforeActing,
+    ResetBeforeBody,
+    Slow,
+    Stalled,
+    TaskFails,
+    TaskStuck,
+    Throttled,
+    Truncated,
+)
+from wanpack.nodes.offline.tasks import Timing
+
+ZERO_ID = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture
+def spoil(api):
+    """Order a fault at the test's server."""
+    return api.server.faults.add
+
+
+def fetch(address, **more):
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(address, timeout=10, **more)
+
+
+def test_throttled(api, kit, spoil):
+    spoil(on="create", fault=Throttled())
+    spoil(on="create", fault=Throttled(retry_after=7))
+    plain, dated = api.create(kit.body()), api.create(kit.body())
+    assert (plain.status_code, plain.json()["code"]) == (429, "Throttling.RateQuota")
+    assert "Retry-After" not in plain.headers
+    assert dated.headers["Retry-After"] == "7"
+    assert api.server.tasks == []
+    assert api.create(kit.body()).status_code == 200
+
+
+def test_a_refusal_in_json(api, kit, spoil):
+    spoil(on="create", fault=Refuses())
+    spoil(on="query", fault=Refuses(status=403, code="Arrearage", message="Pay."))
+    answer = api.create(kit.body())
+    assert (answer.status_code, answer.json()["code"]) == (500, "InternalError")
+    answer = api.get(f"/tasks/{ZERO_ID}")
+    assert (answer.status_code, answer.json()["code"], answer.json()["message"]) == (403, "Arrearage", "Pay.")
+    assert answer.json()["request_id"]
+
+
+@pytest.mark.parametrize("status", [200, 502])
+def test_a_page_of_html(api, spoil, status):
+    spoil(on="query", fault=HtmlPage(status=status, title="Login"))
+    answer = api.get(f"/tasks/{ZERO_ID}")
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "text/html"
+    assert answer.text.startswith("<html>")
+
+
+@pytest.mark.parametrize("value", [{"output": {}}, [], None, "text", {"output": {"task_id": 7}}])
+def test_any_json(api, kit, spoil, value):
+    spoil(on="create", fault=JsonBody(value))
+    answer = api.create(kit.body())
+    assert (answer.status_code, answer.json()) == (200, value)
+
+
+def test_a_huge_body(api, spoil):
+    spoil(on="list", fault=HugeBody(size=3_000_001))
+    answer = api.get("/tasks/")
+    assert len(answer.content) == int(answer.headers["Content-Length"]) == 3_000_001
+    assert len(answer.json()) == 2_999_999
+
+
+def test_a_redirection(api, spoil):
+    spoil(on="query", fault=Redirect("http://127.0.0.1:9/elsewhere"))
+    answer = api.get(f"/tasks/{ZERO_ID}", allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "http://127.0.0.1:9/elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("fault", "body_read", "created"),
+    [(ResetBeforeBody(), False, 0), (ResetBeforeActing(), True, 0), (ResetAfterActing(), True, 1)],
+)
+def test_resets(api, kit, spoil, fault, body_read, created):
+    spoil(on="create", fault=fault)
+    with pytest.raises(requests.ConnectionError):
+        api.create(kit.body())
+    assert (api.server.received[-1].body is not None) == body_read
+    assert len(api.server.tasks) == created
+    assert api.create(kit.body()).status_code == 200
+
+
+def test_a_reset_is_a_reset_and_no_polite_end(api, spoil):
+    spoil(on="query", fault=ResetBeforeActing())
+    with pytest.raises(requests.ConnectionError, match=r"ConnectionResetError|Connection aborted"):
+        api.get(f"/tasks/{ZERO_ID}")
+
+
+def test_a_large_body_can_be_reset_before_it_is_read(api, kit, spoil):
+    spoil(on="create", fault=ResetBeforeBody())
+    with pytest.raises(requests.ConnectionError):
+        api.create(kit.body(input={"prompt": "x" * 6_000_000}))
+    assert api.server.tasks == []
+
+
+def test_a_slow_answer_is_the_right_one(api, kit, spoil):
+    spoil(on="create", fault=Slow(0.3))
+    started = time.monotonic()
+    assert api.create(kit.body()).status_code == 200
+    assert time.monotonic() - started >= 0.3
+
+
+def test_a_slow_answer_comes_too_late_but_the_task_exists(api, kit, spoil, until):
+    spoil(on="create", fault=Slow(30))
+    with pytest.raises(requests.ReadTimeout):
+        api.session.post(
+            api.server.base_url + "/services/aigc/video-generation/video-synthesis",
+            json=kit.body(),
+            headers={**api.key, "X-DashScope-Async": "enable"},
+            timeout=(5, 0.3),
+        )
+    assert until(lambda: len(api.server.tasks) == 1)
+
+
+def test_a_truncated_download(api, kit, spoil):
+    video = api.ended(kit.body())["output"]["video_url"]
+    spoil(on="download", fault=Truncated(sent=5000))
+    got = b""
+    with pytest.raises(requests.exceptions.ChunkedEncodingError), fetch(video, stream=True) as answer:
+        assert int(answer.headers["Content-Length"]) > 5000
+        for piece in answer.iter_content(1000):
+            got += piece
+    assert len(got) == 5000
+    assert got == fetch(video).content[:5000]
+
+
+def test_a_truncated_answer_of_the_api(api, kit, spoil):
+    spoil(on="create", fault=Truncated(sent=10))
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        api.create(kit.body())
+    assert len(api.server.tasks) == 1
+
+
+def test_a_stalled_download(api, kit, spoil):
+    video = api.ended(kit.body())["output"]["video_url"]
+    spoil(on="download", fault=Stalled(sent=5000))
+    got = b""
+    with requests.Session() as session:
+        session.trust_env = False
+        with session.get(video, stream=True, timeout=(5, 0.3)) as answer, pytest.raises(requests.ConnectionError):
+            for piece in answer.iter_content(1000):
+                got += piece
+    assert len(got) == 5000
+
+
+def test_a_stall_ends_when_the_server_stops(make_server, kit):
+    api = make_server()
+    video = api.ended(kit.body())["output"]["video_url"]
+    api.server.faults.add(on="download", fault=Stalled(sent=0))
+    with fetch(video, stream=True) as answer:
+        started = time.monotonic()
+        api.server.stop()
+        assert time.monotonic() - started < 2
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            assert answer.content
+
+
+def test_a_download_without_ranges(api, kit, spoil):
+    video = api.ended(kit.body())["output"]["video_url"]
+    spoil(on="download", fault=NoRange())
+    answer = fetch(video, headers={"Range": "bytes=100-"})
+    assert answer.status_code == 200
+    assert "Accept-Ranges" not in answer.headers
+    assert fetch(video, headers={"Range": "bytes=100-"}).status_code == 206
+
+
+def test_an_unknown_task(api, kit, spoil):
+    task_id = api.ended(kit.body())["output"]["task_id"]
+    spoil(on="query", fault=AnswerUnknown())
+    assert api.state(task_id) == "UNKNOWN"
+    assert api.state(task_id) == "SUCCEEDED"
+
+
+def test_a_task_that_will_fail(api, kit, spoil):
+    spoil(on="create", fault=TaskFails("DataInspectionFailed", "Output data may contain inappropriate content."))
+    assert api.failure(kit.body()) == ("DataInspectionFailed", "Output data may contain inappropriate content.")
+
+
+def test_a_task_that_never_ends(api, kit, spoil):
+    spoil(on="create", fault=TaskStuck("RUNNING"))
+    task_id = api.submit(kit.body())
+    assert api.server.settle()
+    assert [api.state(task_id) for _ in range(2)] == ["RUNNING", "RUNNING"]
+
+
+def test_a_task_that_fails_from_a_query_on(make_server, clock, kit):
+    api = make_server(clock=clock, timing=Timing(queued=0))
+    task_id = api.submit(kit.body())
+    api.server.faults.add(on="query", fault=TaskFails())
+    assert api.state(task_id) == "RUNNING"
+    assert api.server.settle()
+    clock.advance(100)
+    assert api.query(task_id)["output"]["code"] == "InternalError.Algo"
+
+
+def test_a_task_that_never_starts_can_be_cancelled(api, kit, spoil):
+    spoil(on="create", fault=TaskStuck("PENDING"))
+    task_id, other = api.submit(kit.body()), api.submit(kit.body())
+    assert api.server.settle()
+    assert api.state(task_id) == "PENDING"
+    assert api.state(other) == "SUCCEEDED"
+    assert api.post(f"/tasks/{task_id}/cancel").status_code == 200
+
+
+@pytest.mark.parametrize("on", ["policy", "upload", "cancel", "list"])
+def test_every_call_can_be_spoiled(api, kit, spoil, on):
+    data = api.get("/uploads", params={"action": "getPolicy", "model": "wan2.6-i2v"}).json()["data"]
+    calls = {
+        "policy": lambda: api.get("/uploads", params={"action": "getPolicy", "model": "wan2.6-i2v"}),
+        "upload": lambda: api.session.post(
+            data["upload_host"], data=kit.upload_form(data, "a.png"), files={"file": b"x"}, timeout=10
+        ),
+        "cancel": lambda: api.post(f"/tasks/{ZERO_ID}/cancel"),
+        "list": lambda: api.get("/tasks/"),
+    }
+    spoil(on=on, fault=Refuses(status=503, code="ServiceUnavailable", message="Later."))
+    assert calls[on]().status_code == 503
+    assert calls[on]().status_code != 503
+
+
+def test_faults_have_times_and_an_order():
+    faults = Faults()
+    slow, refuses, late = Slow(1), Refuses(), Throttled()
+    faults.add(on="query", fault=slow)
+    faults.add(on="query", fault=refuses, times=2)
+    faults.add(on="query", fault=late, after=4)
+    faults.add(on="list", fault=slow)
+    assert faults.waiting == 5
+    assert [faults.take("query") for _ in range(6)] == [slow, refuses, refuses, None, late, None]
+    assert faults.take("create") is None
+    faults.clear()
+    assert faults.waiting == 0
+
+
+def test_a_fault_that_means_nothing_is_an_error():
+    with pytest.raises(ValueError, match="NoRange means nothing for a create call"):
+        Faults().add(on="create", fault=NoRange())

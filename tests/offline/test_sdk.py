@@ -1,0 +1,162 @@
+"""The vendor's own Python client against the stand-in: what it says must be understood, and the other way round."""
+
+from __future__ import annotations
+
+import wave
+
+import pytest
+import requests
+from wanpack.nodes.offline.faults import ResetAfterActing
+from wanpack.nodes.offline.tasks import Timing
+
+dashscope = pytest.importorskip("dashscope")
+
+from dashscope import VideoSynthesis  # noqa: E402 - after the check that it is there
+from dashscope.api_entities import http_request  # noqa: E402
+from dashscope.common.error import UploadFileException  # noqa: E402
+
+TURBO = "wanx2.1-i2v-turbo"
+CHEAP = {"resolution": "480P", "duration": 3}
+
+
+@pytest.fixture
+def sdk(api, monkeypatch):
+    """The client, pointed at the test's server; its pooled connections are closed at the end."""
+    monkeypatch.setattr(dashscope, "base_http_api_url", api.server.base_url)
+    monkeypatch.setattr(dashscope, "api_key", api.server.key)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    yield VideoSynthesis
+    http_request.close_shared_sync_session()
+
+
+@pytest.fixture
+def photo(tmp_path, kit):
+    path = tmp_path / "cat photo.png"
+    path.write_bytes(kit.picture(kind="PNG"))
+    return path
+
+
+@pytest.fixture
+def speech(tmp_path):
+    path = tmp_path / "speech.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(2 * 8000 * 3))
+    return path
+
+
+def test_call_waits_for_the_video(sdk, api, kit):
+    reply = sdk.call(model=TURBO, prompt="a cat", img_url=kit.data_uri(kit.picture()), **CHEAP)
+    assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED")
+    assert reply.usage.video_duration == 3
+    assert requests.get(reply.output.video_url, timeout=10).content[4:8] == b"ftyp"
+
+
+def test_what_the_client_sends(sdk, api, kit):
+    picture = kit.data_uri(kit.picture())
+    sdk.async_call(model=TURBO, prompt="a cat", img_url=picture, negative_prompt="rain", seed=7, **CHEAP)
+    sent = api.server.received[-1]
+    assert sent.body == {
+        "model": TURBO,
+        "input": {
+            "prompt": "a cat",
+            "extend_prompt": True,
+            "negative_prompt": "rain",
+            "function": "video-synthesis",
+            "img_url": picture,
+        },
+        "parameters": {**CHEAP, "seed": 7},
+    }
+    assert sent.headers["x-dashscope-async"] == "enable"
+    assert "x-dashscope-ossresourceresolve" not in sent.headers
+
+
+def test_fetch_and_wait(sdk, api, kit):
+    task = sdk.async_call(model=TURBO, prompt="a cat", img_url=kit.data_uri(kit.picture()), **CHEAP)
+    assert task.output.task_status == "PENDING"
+    assert api.server.settle()
+    assert sdk.wait(task).output.task_status == "SUCCEEDED"
+    assert sdk.fetch(task.output.task_id).output.orig_prompt == "a cat"
+
+
+def test_a_failed_task(sdk, api, kit):
+    task = sdk.async_call(model=TURBO, prompt="a cat", img_url=kit.data_uri(kit.picture()), duration=9)
+    reply = sdk.wait(task)
+    assert (reply.status_code, reply.output.task_status) == (200, "FAILED")
+    assert reply.output.code == "InvalidParameter"
+
+
+def test_a_refused_call(sdk, api):
+    reply = sdk.async_call(model="wan9", prompt="a cat", img_url="https://example.com/a.png")
+    assert (reply.status_code, reply.code, reply.message) == (400, "InvalidParameter", "Model not exist.")
+    reply = sdk.async_call(model=TURBO, prompt="a cat", img_url="https://example.com/a.png", api_key="sk-other")
+    assert (reply.status_code, reply.code) == (401, "InvalidApiKey")
+
+
+def test_cancel_and_list(make_server, monkeypatch, kit, sdk):
+    waiting = make_server(running_limit=0)
+    monkeypatch.setattr(dashscope, "base_http_api_url", waiting.server.base_url)
+    more = {"api_key": waiting.server.key}
+    task = sdk.async_call(model=TURBO, img_url="https://example.com/a.png", **more)
+    assert sdk.cancel(task, **more).status_code == 200
+    refused = sdk.cancel(task, **more)
+    assert (refused.status_code, refused.code) == (400, "UnsupportedOperation")
+    listed = sdk.list(status="CANCELED", model_name=TURBO, region="cn-beijing", page_size=5, **more)
+    assert listed.output["total"] == 1
+    assert listed.output["data"][0]["task_id"] == task.output.task_id
+
+
+@pytest.mark.parametrize("form", ["path", "uri"])
+def test_a_local_picture_is_uploaded(sdk, api, photo, form):
+    address = str(photo) if form == "path" else f"file://{photo}"
+    task = sdk.async_call(model=TURBO, img_url=address, template="flying", prompt=None, resolution="480P")
+    assert [one.on for one in api.server.received] == ["policy", "upload", "create"]
+    created = api.server.received[-1]
+    assert created.body["input"]["img_url"].startswith("oss://dashscope-instant/")
+    assert created.body["input"]["img_url"].endswith("/cat photo.png")
+    assert created.body["input"]["prompt"] is None
+    assert created.headers["x-dashscope-ossresourceresolve"] == "enable"
+    assert api.server.settle()
+    assert sdk.fetch(task).output.task_status == "SUCCEEDED"
+    assert api.server.notes_of(task.output.task_id) == []
+
+
+def test_a_local_sound_is_uploaded_with_the_picture(sdk, api, photo, speech):
+    flash = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
+    task = sdk.async_call(prompt="a cat speaks", img_url=str(photo), audio_url=str(speech), shot_type="single", **flash)
+    assert sorted(one.on for one in api.server.received) == ["create", "policy", "policy", "upload", "upload"]
+    assert api.server.settle()
+    reply = sdk.fetch(task)
+    assert reply.output.task_status == "SUCCEEDED"
+    assert reply.usage.audio is True
+    # The client fills in the fields of the oldest family.
+    assert (reply.usage.video_duration, reply.usage.video_ratio) == (0, "")
+    assert api.server.notes_of(task.output.task_id) == []
+
+
+def test_a_refused_upload_is_told(sdk, api, photo):
+    from wanpack.nodes.offline.faults import HtmlPage
+
+    api.server.faults.add(on="upload", fault=HtmlPage(status=503))
+    with pytest.raises(UploadFileException, match="502 Bad Gateway"):
+        sdk.async_call(model=TURBO, prompt="a cat", img_url=str(photo))
+
+
+def test_the_clients_own_retry_pays_twice(sdk, api, kit):
+    """The client sends a create again when the connection is lost: with the answer lost, two tasks exist."""
+    api.server.faults.add(on="create", fault=ResetAfterActing())
+    reply = sdk.async_call(model=TURBO, prompt="a cat", img_url="https://example.com/a.png", **CHEAP)
+    assert reply.status_code == 200
+    assert len(api.server.tasks) == 2
+
+
+def test_a_wait_that_takes_a_while(make_server, monkeypatch, kit, sdk):
+    slow = make_server(timing=Timing(queued=0.3, rendering=1))
+    monkeypatch.setattr(dashscope, "base_http_api_url", slow.server.base_url)
+    uri = kit.data_uri(kit.picture())
+    reply = sdk.call(model=TURBO, prompt="a cat", img_url=uri, api_key=slow.server.key, **CHEAP)
+    assert reply.output.task_status == "SUCCEEDED"
+    asked = [one for one in slow.server.received if one.on == "query"]
+    assert len(asked) > 1
