@@ -1,7 +1,7 @@
 """Fetching and judging the files that a create body names: the picture and the sound.
 
-Nothing comes from the internet. An address on this machine is really fetched; any other http(s) address is accepted and
-stands for a drawn picture or a tone. Limits and messages: dashscope.md sections 0.1 and 2.2.
+Nothing is fetched from anywhere, this machine included: a stranger's workflow could name any address. An http(s)
+address stands for a drawn picture or a tone. Limits and messages: dashscope.md sections 0.1 and 2.2.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, urlsplit
 
 import av
-import requests
 from PIL import Image, UnidentifiedImageError
 
 from ..service.models import AUDIO_BYTES, AUDIO_SECONDS, IMAGE_SIDE, Model
@@ -32,7 +30,6 @@ _SLACK = 0.1
 _BAD_URL = "The provided URL does not appear to be valid. Ensure it is correctly formatted."
 _GONE = "Failed to find the requested media resource during the data inspection process."
 _FORBIDDEN = "Don't have authorization to access the media resource during the data inspection process."
-_UNREACHABLE = "Unable to download the media resource during the data inspection process."
 _UNDECODABLE = "Failed to decode the image during the data inspection."
 _BAD_MEDIA = "The media format is not supported or incorrect for the data inspection."
 
@@ -63,31 +60,28 @@ class Finder:
             data, mime = _decode_data_uri(address)
             check_picture(data, mime=mime, limit=limit)
             return data
-        fetched = self._fetch(address, limit=limit)
-        if fetched is not None:
-            check_picture(fetched, mime=None, limit=limit)
-        return fetched
+        stored = self._find(address)
+        if stored is not None:
+            check_picture(stored, mime=None, limit=limit)
+        return stored
 
     def _sound(self, address: str) -> bytes | None:
         # The service judges by the extension (dashscope.md section 2.2, InvalidURL).
         if PurePosixPath(_parts(address).path).suffix.lower() not in (".wav", ".mp3"):
             raise UnfitError("File type is not supported. Allowed types are: .wav, .mp3.", code="InvalidURL")
-        data = self._fetch(address, limit=AUDIO_BYTES)
+        data = self._find(address)
         if data is not None:
             check_sound(data)
         return data
 
-    def _fetch(self, address: str, *, limit: int) -> bytes | None:
-        """Return the bytes behind an address; None for a host that is not this machine.
-
-        A download is given up after `limit` bytes, with what has come by then.
-        """
+    def _find(self, address: str) -> bytes | None:
+        """Return the bytes behind an oss address, and None for an http(s) one."""
         if address.startswith("oss://"):
             return self._stored(address)
         parts = _parts(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UnfitError(_BAD_URL)
-        return _download(address, limit=limit) if _is_loopback(parts.hostname) else None
+        return None
 
     def _stored(self, address: str) -> bytes:
         if not self.oss:
@@ -159,31 +153,6 @@ def _parts(address: str) -> SplitResult:
         return urlsplit(address)
     except ValueError as error:
         raise UnfitError(_BAD_URL) from error
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _download(address: str, *, limit: int) -> bytes:
-    data = b""
-    try:
-        # No proxies and no redirections: both could lead away from this machine.
-        with requests.Session() as session:
-            session.trust_env = False
-            with session.get(address, stream=True, timeout=10, allow_redirects=False) as response:
-                if response.status_code != 200:
-                    raise UnfitError({403: _FORBIDDEN, 404: _GONE}.get(response.status_code, _UNREACHABLE))
-                for piece in response.iter_content(64 * 1024):
-                    data += piece
-                    if len(data) > limit:
-                        break
-    except requests.RequestException as error:
-        raise UnfitError(_UNREACHABLE) from error
-    return data
 
 
 def _too_big(kind: str, limit: int) -> str:
