@@ -126,7 +126,8 @@ def preview(films: Sequence[Path]) -> dict[str, Any]:
         path = film.resolve()
         if path.is_relative_to(output):
             inside = path.relative_to(output)
-            shown.append({"filename": inside.name, "subfolder": inside.parent.as_posix().strip("."), "type": "output"})
+            subfolder = inside.parent.as_posix() if inside.parent.name else ""
+            shown.append({"filename": inside.name, "subfolder": subfolder, "type": "output"})
     return {"images": shown, "animated": (True,)}
 
 
@@ -183,8 +184,6 @@ class NodeWatch:
         return ProgressBar(_STEPS, node_id=self._node_id)
 
     def _send(self, text: str) -> None:
-        from server import PromptServer
-
-        server = getattr(PromptServer, "instance", None)
+        server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
         if server is not None:
             server.send_progress_text(text, self._node_id)

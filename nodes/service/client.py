@@ -27,7 +27,9 @@ ANSWER_BYTES = 8 * 1024 * 1024
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 SUBMIT_SECONDS = 120.0
-_JSON = {"Content-Type": "application/json"}
+_SOMETHING_BETWEEN = (
+    "Something between here and the service may have answered: check the network and DASHSCOPE_BASE_URL."
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Client:
 
     def query(self, task_id: str) -> Task:
         """Return a task's state. An id the service does not know has the status UNKNOWN."""
-        return read_task(self._call("GET", f"/tasks/{quote(task_id, safe='')}", task_id=task_id).body)
+        return read_task(self._call("GET", f"/tasks/{quote(task_id, safe='')}", task_id=task_id).body, task_id=task_id)
 
     def cancel(self, task_id: str) -> bool:
         """Cancel a task. Returns False where the service refuses because it is no longer queued."""
@@ -176,7 +178,7 @@ class Client:
         file = {"file": (form["key"].rpartition("/")[2], data, mime)}
         with self._send("POST", host, data=form, files=file, auth=NoKey(), seconds=SUBMIT_SECONDS) as response:
             if response.status_code not in (200, 204):
-                said = _read(response).decode("utf-8", "replace")
+                said = _read(response, "").decode("utf-8", "replace")
                 raise service_error(
                     code=_between(said, "<Code>", "</Code>") or "UploadRefused",
                     message=_between(said, "<Message>", "</Message>"),
@@ -251,14 +253,22 @@ def _may_have_been_sent(error: requests.exceptions.RequestException) -> bool:
     return not isinstance(reason, urllib3.exceptions.NewConnectionError)
 
 
-def _read(response: requests.Response) -> bytes:
+def _read(response: requests.Response, task_id: str) -> bytes:
     """Read an answer of bounded size in bounded time."""
     held = bytearray()
     until = time.monotonic() + SUBMIT_SECONDS
-    for chunk in response.iter_content(65536):
-        held += chunk
-        if len(held) > ANSWER_BYTES or time.monotonic() > until:
-            raise UnexpectedAnswer("The service's answer does not end.", http_status=response.status_code)
+    try:
+        for chunk in response.iter_content(65536):
+            held += chunk
+            if len(held) > ANSWER_BYTES or time.monotonic() > until:
+                raise UnexpectedAnswer(
+                    "The service's answer does not end.",
+                    http_status=response.status_code,
+                    do=_SOMETHING_BETWEEN,
+                    task_id=task_id,
+                )
+    except requests.exceptions.RequestException as error:
+        raise _network_error(error, response.url, task_id=task_id) from None
     return bytes(held)
 
 
@@ -266,9 +276,7 @@ def _judge(response: requests.Response, task_id: str) -> _Answer:
     """Turn an answer into its JSON object, or into the error that it is."""
     status = response.status_code
     try:
-        body = json.loads(_read(response))
-    except requests.exceptions.RequestException as error:
-        raise _network_error(error, response.url, task_id=task_id) from None
+        body = json.loads(_read(response, task_id))
     except (ValueError, RecursionError):
         body = None
     if isinstance(body, dict) and 200 <= status < 300 and not _is_refusal(body):
@@ -296,7 +304,7 @@ def _judge(response: requests.Response, task_id: str) -> _Answer:
     raise UnexpectedAnswer(
         f"The service's answer (HTTP {status}) is not the JSON it should be.",
         http_status=status,
-        do="Something between here and the service may have answered: check the network and DASHSCOPE_BASE_URL.",
+        do=_SOMETHING_BETWEEN,
         task_id=task_id,
     )
 

@@ -14,6 +14,7 @@ from .regions import API_PATH, DEFAULT_REGION, OFFLINE, REGIONS, Region
 DEFAULT_CHOICE = "default"
 MAX_WAIT_MINUTES = 60
 _DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
+_KEY = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,14 @@ def connection_faults(connection: Connection, settings: Settings, *, region: Reg
             f"workspace_id: {region.title} is only reached through a workspace's own address; give the workspace id in "
             "DashScope Connection or set DASHSCOPE_WORKSPACE_ID"
         )
-    if settings.key(region.id) is None:
+    key = settings.key(region.id)
+    if key is None:
         faults.append(settings.missing_key(region.id))
+    elif not _KEY.fullmatch(key.reveal()):
+        # As a header it would end in an error that quotes it.
+        faults.append(
+            f"the API key for {region.title} has a blank, a line break or a character that no key has; copy it again"
+        )
     return faults
 
 
@@ -114,7 +121,7 @@ def _address_faults(base_url: str) -> list[str]:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return ["DASHSCOPE_BASE_URL: is not an address"]
-    if not host or parts.username or parts.query or parts.fragment:
+    if not host or "@" in parts.netloc or "?" in base_url or "#" in base_url:
         return ["DASHSCOPE_BASE_URL: must be an address such as https://dashscope.aliyuncs.com/api/v1 and nothing else"]
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
         return []

@@ -162,6 +162,8 @@ _ADVICE = (
     _Advice("InvalidParameter", RequestRefused, _UNREACHABLE, part="media resource"),
     _Advice("InvalidParameter", RequestRefused, _NEW_FILE, part="image"),
     _Advice("InvalidParameter", RequestRefused, "Change the named setting and run again. Nothing was charged."),
+    _Advice("InvalidURL.ConnectionRefused", RequestRefused, _UNREACHABLE),
+    _Advice("InvalidURL.Timeout", RequestRefused, _UNREACHABLE),
     _Advice("InvalidURL", RequestRefused, _NEW_FILE, part="audio"),
     _Advice("InvalidURL", RequestRefused, _NEW_FILE, part="file"),
     _Advice("InvalidURL", RequestRefused, _UNREACHABLE),
@@ -221,6 +223,8 @@ def service_error(
     (`InvalidApiKey`, `invalid_api_key`). An unknown code is judged by its HTTP status.
     """
     error, do = _look_up(code, message) or _BY_STATUS.get(http_status) or _fallback(http_status)
+    if http_status == 200 and "charged" not in do:
+        do = f"{do} Nothing was charged."
     return error(
         code=code or f"HTTP {http_status}",
         service_message=message,

@@ -74,30 +74,33 @@ class TaskPage:
     total_pages: int
 
 
-def read_task(body: Mapping[str, Any]) -> Task:
-    """Read the answer to a query.
+def read_task(body: Mapping[str, Any], *, task_id: str) -> Task:
+    """Read the answer to a query for `task_id`.
 
     Raises:
         UnexpectedAnswer: there is no `output` with a known `task_status`, or a success without a video's address.
     """
     output = body.get("output")
     if not isinstance(output, Mapping):
-        raise UnexpectedAnswer("The service's answer describes no task.", http_status=200)
+        raise UnexpectedAnswer("The service's answer describes no task.", http_status=200, task_id=task_id)
     try:
         status = TaskStatus(str(output.get("task_status", "")).upper())
     except ValueError:
-        raise UnexpectedAnswer("The service's answer names no known task state.", http_status=200) from None
+        raise UnexpectedAnswer(
+            "The service's answer names no known task state.", http_status=200, task_id=task_id
+        ) from None
     texts = {
         name: value if isinstance(value := output.get(name), str) else ""
         for name in (
-            *("task_id", "submit_time", "scheduled_time", "end_time", "orig_prompt", "actual_prompt", "video_url"),
+            *("submit_time", "scheduled_time", "end_time", "orig_prompt", "actual_prompt", "video_url"),
             *("code", "message"),
         )
     }
     if status is TaskStatus.SUCCEEDED and not texts["video_url"]:
-        raise UnexpectedAnswer("The task succeeded but its answer names no video.", http_status=200)
+        raise UnexpectedAnswer("The task succeeded but its answer names no video.", http_status=200, task_id=task_id)
     usage = body.get("usage")
     return Task(
+        task_id=task_id,
         status=status,
         request_id=str(body.get("request_id") or ""),
         usage=dict(usage) if isinstance(usage, Mapping) else {},

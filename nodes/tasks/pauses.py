@@ -6,12 +6,33 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import WanError
+from ..service.errors import NetworkError, ServiceError, UnexpectedAnswer
 
 Say = Callable[[float, str], None]
 """Shows how far a video is, 0 to 1, and what is being done."""
 
 LONGEST = 30.0
 LONGEST_ASKED = 120.0
+PATIENCE_SECONDS = 15 * 60.0
+"""How long the service may be out of reach while a task is waited for."""
+
+
+@dataclass
+class Tempo:
+    """How long a second of waiting takes: 1.0 is real time. Every pause and every limit of time is measured by it."""
+
+    scale: float = 1.0
+
+
+TEMPO = Tempo()
+
+
+def now() -> float:
+    """Return the seconds of waiting since some moment in the past."""
+    return time.monotonic() / TEMPO.scale
 
 
 def backoff(tries: int, *, asked: float | None = None) -> float:
@@ -27,7 +48,36 @@ def backoff(tries: int, *, asked: float | None = None) -> float:
 
 async def pause(seconds: float, tell: Callable[[float], None]) -> None:
     """Wait, telling once a second how many seconds are left."""
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
+    until = now() + seconds
+    while (left := until - now()) > 0:
         tell(left)
-        await asyncio.sleep(min(1.0, left))
+        await asyncio.sleep(min(1.0, left) * TEMPO.scale)
+
+
+class Patience:
+    """Failed tries in a row: what may pass is waited out, for `seconds` in all, and a success begins anew."""
+
+    def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
+        self._seconds = seconds
+        self._tries = 0
+        self._since = 0.0
+
+    def answered(self) -> None:
+        """Forget the failed tries."""
+        self._tries = 0
+
+    async def bear(self, error: WanError, tell: Callable[[str], None]) -> None:
+        """Wait before the next try.
+
+        Raises:
+            WanError: the error itself, where another try is of no use or it has lasted too long.
+        """
+        self._since = self._since if self._tries else now()
+        self._tries += 1
+        passing = isinstance(error, (NetworkError, UnexpectedAnswer)) or (
+            isinstance(error, ServiceError) and error.retry
+        )
+        if not passing or now() - self._since > self._seconds:
+            raise error
+        asked = error.retry_after if isinstance(error, ServiceError) else None
+        await pause(backoff(self._tries, asked=asked), lambda left: tell(f"{error.what} Trying again in {left:.0f} s"))

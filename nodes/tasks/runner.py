@@ -36,13 +36,14 @@ async def make_videos(order: Order, *, watch: Watch) -> list[SavedVideo]:
         BatchIncomplete: some of several videos were not made.
         WanError: what went wrong, with the task's id where there is one.
     """
-    return await until_stopped(watch, _make_all(order, BatchProgress(watch, count=len(order.images))))
+    return await until_stopped(watch, _make_all(order, watch))
 
 
-async def _make_all(order: Order, progress: BatchProgress) -> list[SavedVideo]:
+async def _make_all(order: Order, watch: Watch) -> list[SavedVideo]:
     found = await in_thread(check_order, order)
     for warning in found:
         logger.warning("%s", warning)
+    progress = BatchProgress(watch, count=len(order.images))
     with open_session(order.connection, order.home) as session:
         sound = SoundUpload(order, session=session)
         free = asyncio.Semaphore(MODELS[order.request.model].running_limit)

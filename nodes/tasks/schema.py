@@ -1,4 +1,4 @@
-"""The ledger's file: its tables, their versions, and what to do when it is damaged."""
+"""The ledger's file: its tables, their versions, and what to do when it is damaged or cannot be written."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .pauses import TEMPO
 
 if TYPE_CHECKING:
     import sqlite3
@@ -20,7 +22,7 @@ _VERSIONS = (
     """
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
     CREATE TABLE requests (
-        id INTEGER PRIMARY KEY,
+        id TEXT PRIMARY KEY,
         fingerprint TEXT NOT NULL,
         account TEXT NOT NULL,
         region TEXT NOT NULL,
@@ -52,46 +54,81 @@ _VERSIONS = (
 def open_database(home: Path) -> sqlite3.Connection | None:
     """Open the ledger's file, bring it to the newest version and drop rows that are too old.
 
-    A damaged file is set aside and a new one made. Returns None, with a warning, where there is no way to keep one.
+    A damaged file is set aside and a new one made, with what can still be read of the old. One that cannot be written
+    is opened to be read. Returns None where not even that is possible. Each of these is told in a warning.
     """
     import sqlite3
 
     path = home / FILE_NAME
-    for attempt in (1, 2):
-        try:
-            home.mkdir(parents=True, exist_ok=True)
-            return _open(path)
-        except sqlite3.DatabaseError as error:
-            damaged = not isinstance(error, sqlite3.OperationalError) or "malformed" in str(error)
-            if damaged and attempt == 1 and set_aside(path):
-                continue
-            _warn(path, error)
-        except OSError as error:
-            _warn(path, error)
-        return None
-    return None
-
-
-def set_aside(path: Path) -> bool:
-    """Rename a damaged ledger out of the way. Returns False where that is not possible."""
-    away = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
     try:
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        path.rename(away)
-    except OSError as error:
-        logger.warning("The damaged ledger %s could not be set aside: %s", path, error)
-        return False
-    logger.warning("The ledger %s is damaged and was set aside as %s; a new one is begun.", path, away.name)
-    return True
+        home.mkdir(parents=True, exist_ok=True)
+        try:
+            return _open(path)
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+        return mend(path)
+    except (sqlite3.Error, OSError) as error:
+        warn(error, home=home)
+    return _open_to_read(path)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Tell whether an error means that the file is damaged, and not only out of reach for now."""
+    import sqlite3
+
+    # SQLITE_CORRUPT and SQLITE_NOTADB come as the base class itself; a foreign database lacks our tables.
+    return type(error) is sqlite3.DatabaseError or "malformed" in str(error) or "no such" in str(error)
+
+
+def warn(error: Exception, *, home: Path) -> None:
+    """Say that the ledger cannot be kept as it should."""
+    logger.warning(
+        "The ledger in %s cannot be used as it should (%s). What it would hold is kept in memory: until it is mended, "
+        "do not run the same graph in two ComfyUIs at once, and note the ids of tasks before you close this one.",
+        home,
+        error,
+    )
+
+
+def mend(path: Path) -> sqlite3.Connection:
+    """Set a damaged ledger aside and begin a new one, once for all processes that found it damaged.
+
+    Raises:
+        sqlite3.Error, OSError: that is not possible.
+    """
+    from filelock import FileLock
+
+    with FileLock(path.with_name(path.name + ".lock"), timeout=BUSY_SECONDS):
+        if _is_sound(path):
+            return _open(path)
+        away = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+        for suffix in ("-wal", "-shm", ""):
+            if (file := path.with_name(path.name + suffix)).exists():
+                file.rename(away.with_name(away.name + suffix))
+        logger.warning("The ledger %s was damaged and is set aside as %s; a new one is begun.", path, away.name)
+        database = _open(path)
+        _rescue(away, database)
+        return database
+
+
+def _connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
+    import sqlite3
+
+    database = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS * TEMPO.scale,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    database.row_factory = sqlite3.Row
+    return database
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    import sqlite3
-
-    database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    database = _connect(path)
     try:
-        database.row_factory = sqlite3.Row
         database.execute("PRAGMA journal_mode = WAL")
         # A row must be on the disk before its request leaves: also when the power goes.
         database.execute("PRAGMA synchronous = FULL")
@@ -101,6 +138,25 @@ def _open(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection | None:
+    """Open a ledger that cannot be written: so what it knows is not paid again."""
+    import sqlite3
+
+    # A file in a folder that cannot be written has no place for SQLite's own files: only "immutable" does without.
+    for mode in ("ro", "ro&immutable=1"):
+        database = _connect(path, mode) if path.exists() else None
+        if database is None:
+            return None
+        try:
+            if database.execute("PRAGMA user_version").fetchone()[0] == len(_VERSIONS):
+                database.execute("SELECT COUNT(*) FROM requests")
+                return database
+        except sqlite3.Error as error:
+            logger.debug("not to be read as %s: %s", mode, error)
+        database.close()
+    return None
 
 
 def _migrate(database: sqlite3.Connection) -> None:
@@ -120,10 +176,37 @@ def _migrate(database: sqlite3.Connection) -> None:
     database.execute("COMMIT")
 
 
-def _warn(path: Path, error: Exception) -> None:
-    logger.warning(
-        "The ledger %s cannot be used (%s). This run goes on without it: do not run the same graph twice at once, and "
-        "keep the task id.",
-        path,
-        error,
-    )
+def _is_sound(path: Path) -> bool:
+    """Tell whether a ledger is whole: another process may have mended it already."""
+    import sqlite3
+
+    try:
+        database = _connect(path)
+        try:
+            whole = database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+            database.execute("SELECT id FROM requests LIMIT 1")
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        if is_damage(error):
+            return False
+        raise
+    return whole
+
+
+def _rescue(damaged: Path, database: sqlite3.Connection) -> None:
+    """Take over what can still be read of a damaged ledger, the newest rows first."""
+    import sqlite3
+
+    for table in ("facts", "requests"):
+        try:
+            old = _connect(damaged, "ro")
+            try:
+                for row in old.execute(f"SELECT rowid AS rowid, * FROM {table} ORDER BY rowid DESC"):  # noqa: S608
+                    names, marks = ", ".join(row.keys()), ", ".join("?" for _ in row)
+                    statement = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - our names
+                    database.execute(statement, tuple(row))
+            finally:
+                old.close()
+        except sqlite3.Error as error:
+            logger.debug("no more of %s can be read: %s", table, error)

@@ -190,7 +190,7 @@ def neighbour():
 
 
 def test_an_address_on_this_machine_is_not_called(api, kit, neighbour):
-    root = "http://127.0.0.1:%d" % neighbour.getsockname()[1]
+    root = f"http://127.0.0.1:{neighbour.getsockname()[1]}"
     body = kit.body("wan2.6-i2v-flash", input={"img_url": root + "/a.jpg", "audio_url": root + "/a.wav"})
     reply = api.ended(body)
     assert reply["output"]["task_status"] == "SUCCEEDED"
