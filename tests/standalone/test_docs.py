@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+
 from standalone.docs.write import files
 from standalone.pack import ROOT, load_pack
 
