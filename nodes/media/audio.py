@@ -1,0 +1,143 @@
+"""A ComfyUI sound as the WAV file that goes to the service."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .tensors import as_array, is_finite, is_float_tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_RATE = 48_000
+MAX_CHANNELS = 2
+HEADER_BYTES = 44
+SAMPLE_BYTES = 2
+FULL_SCALE = 32_768
+
+# What FFmpeg takes a number of channels for. More than eight have no usual places and are mixed as equals.
+LAYOUTS = {3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+
+
+def audio_faults(audio: Any, *, seconds: tuple[float, float], max_bytes: int) -> list[str]:
+    """Find what stands against a sound as the sound of a video.
+
+    Args:
+        audio: a ComfyUI AUDIO, {"waveform": float [1,C,T], "sample_rate": int}.
+        seconds: least and most length.
+        max_bytes: most bytes of the WAV file that `encode_wav` makes of it.
+
+    Returns:
+        One sentence per fault, empty when there is none.
+    """
+    faults = _form_faults(audio)
+    if faults:
+        return faults
+    faults = _length_faults(audio_seconds(audio), seconds=seconds)
+    size = _wav_bytes(audio)
+    if size > max_bytes:
+        faults.append(
+            f"audio: as a WAV file it has {size / 2**20:.1f} MB; at most {max_bytes / 2**20:g} MB can be sent"
+        )
+    # What is far too long is not read as well.
+    if not faults and not is_finite(as_array(audio["waveform"])):
+        faults.append("audio: it has samples that are NaN or infinite; look at the node that made it")
+    return faults
+
+
+def audio_seconds(audio: Mapping[str, Any]) -> float:
+    """Return the length in seconds of a ComfyUI AUDIO."""
+    return float(audio["waveform"].shape[-1] / audio["sample_rate"])
+
+
+def encode_wav(audio: Mapping[str, Any]) -> bytes:
+    """Encode a sound without faults as a WAV file of 16-bit PCM.
+
+    Mono and stereo up to 48 kHz stay as they are: samples are clipped to -1..1 and rounded, nothing else. More channels
+    are mixed down to stereo, as their usual places ask for (5.1's centre goes to both sides), and higher rates are
+    resampled to 48 kHz.
+
+    Args:
+        audio: a ComfyUI AUDIO, {"waveform": float [1,C,T], "sample_rate": int}.
+    """
+    samples = as_array(audio["waveform"][0])
+    rate = int(audio["sample_rate"])
+    if len(samples) > max(LAYOUTS):
+        samples = samples.mean(axis=0, keepdims=True)
+    if len(samples) > MAX_CHANNELS or rate > MAX_RATE:
+        pcm, channels = _converted(samples, rate), min(len(samples), MAX_CHANNELS)
+    else:
+        pcm, channels = _to_pcm(samples), len(samples)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setnchannels(channels)
+        wav.setsampwidth(SAMPLE_BYTES)
+        wav.setframerate(min(rate, MAX_RATE))
+        wav.writeframes(pcm)
+    return file.getvalue()
+
+
+def _form_faults(audio: Any) -> list[str]:
+    """Find why this is no sound at all."""
+    if not isinstance(audio, Mapping) or "waveform" not in audio or "sample_rate" not in audio:
+        return [f"audio: a ComfyUI AUDIO (waveform and sample_rate) is needed, not {type(audio).__name__}"]
+    waveform, rate = audio["waveform"], audio["sample_rate"]
+    faults = []
+    if not isinstance(rate, (int, np.integer)) or isinstance(rate, bool) or rate <= 0:
+        faults.append(f"audio: the sample rate must be a whole number above 0, not {rate!r}")
+    if not is_float_tensor(waveform):
+        faults.append(f"audio: the waveform must be a tensor of floats, not {type(waveform).__name__}")
+        return faults
+    shape = tuple(waveform.shape)
+    if len(shape) != 3:
+        faults.append(f"audio: a waveform has 3 dimensions (batch, channels, samples); this has {len(shape)}")
+    elif shape[0] > 1:
+        faults.append(f"audio: the batch holds {shape[0]} sounds; only one can be used")
+    elif 0 in shape:
+        faults.append("audio: it is empty")
+    return faults
+
+
+def _length_faults(length: float, *, seconds: tuple[float, float]) -> list[str]:
+    least, most = seconds
+    if least <= length <= most:
+        return []
+    told = f"{length:.1f}" if not least <= round(length, 1) <= most else f"{length:.6g}"
+    wrong = "short" if length < least else "long"
+    return [f"audio: {told} s is too {wrong}; the service takes {least:g} to {most:g} s"]
+
+
+def _wav_bytes(audio: Mapping[str, Any]) -> int:
+    """Return the size of the file that `encode_wav` makes."""
+    channels = min(int(audio["waveform"].shape[1]), MAX_CHANNELS)
+    frames = audio_seconds(audio) * min(int(audio["sample_rate"]), MAX_RATE)
+    return HEADER_BYTES + round(frames) * channels * SAMPLE_BYTES
+
+
+def _to_pcm(samples: NDArray[Any]) -> bytes:
+    """Round samples [C,T] to interleaved 16-bit numbers."""
+    scaled = np.multiply(samples.T, FULL_SCALE, dtype=np.float32, order="C")
+    np.rint(scaled, out=scaled)
+    np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1, out=scaled)
+    pcm: NDArray[np.int16] = scaled.astype("<i2")
+    return pcm.tobytes()
+
+
+def _converted(samples: NDArray[Any], rate: int) -> bytes:
+    """Mix samples [C,T] down to stereo and resample them to 48 kHz at most, as interleaved 16-bit numbers."""
+    import av
+
+    count = len(samples)
+    # Interleaved: from_ndarray miscounts the planes of eight channels.
+    packed = np.ascontiguousarray(samples.T, dtype=np.float32).reshape(1, -1)
+    layout = LAYOUTS.get(count, "mono" if count == 1 else "stereo")
+    frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
+    frame.sample_rate = rate
+    converter = av.AudioResampler(format="s16", layout="mono" if count == 1 else "stereo", rate=min(rate, MAX_RATE))
+    parts = [*converter.resample(frame), *converter.resample(None)]
+    return b"".join(part.to_ndarray().astype("<i2", copy=False).tobytes() for part in parts)

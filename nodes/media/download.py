@@ -1,0 +1,169 @@
+"""A finished video streamed from its link into a file, going on where an earlier try left off."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from io import FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DownloadFailed
+from .link import DownloadInterrupted, LinkExpired, Piece, check_address, pieces
+
+if TYPE_CHECKING:
+    import requests
+
+__all__ = [
+    "DiskFull",
+    "DownloadInterrupted",
+    "LinkExpired",
+    "Stopped",
+    "VideoTooLarge",
+    "check_address",
+    "download",
+]
+
+CHUNKS_AHEAD = 4
+MAX_BYTES = 2 * 1024**3
+STALL_SECONDS = 30.0
+STOP_LOOKS_EVERY = 0.1
+
+OnProgress = Callable[[int, int | None], None]
+
+
+class VideoTooLarge(DownloadFailed):
+    """The file is larger than anything that is expected. Nothing beyond the limit was written."""
+
+
+class DiskFull(DownloadFailed):
+    """There is no room for the file. What came so far is kept."""
+
+
+class Stopped(Exception):
+    """`stop` was set. What came so far is kept. Not a WanError: nothing failed, it is what was asked for."""
+
+
+def download(  # noqa: PLR0913 - limits with good defaults, each by name
+    url: str,
+    part: Path,
+    *,
+    on_progress: OnProgress,
+    stop: threading.Event,
+    session: requests.Session | None = None,
+    max_bytes: int = MAX_BYTES,
+    stall_seconds: float = STALL_SECONDS,
+) -> int:
+    """Stream `url` into the file `part` and return its size in bytes. One try: the caller decides about another.
+
+    What `part` already holds is taken as the beginning of the file and not asked for again. No Authorization header is
+    ever sent: not the session's, nor one from the address or from `.netrc`.
+
+    Args:
+        url: http or https. Up to five redirects are followed, each checked like `url`.
+        part: its folder must exist.
+        on_progress: called with (bytes so far, bytes in all or None), in the calling thread.
+        stop: once set, this ends within a fraction of a second, also while the server is silent.
+        session: for the connections, not closed here; without one, a new one.
+        max_bytes: most bytes of the file.
+        stall_seconds: how long the server may be silent.
+
+    Raises:
+        Stopped: `stop` was set.
+        LinkExpired: the server refuses the link, or does not know it (HTTP 403, 404, 410).
+        VideoTooLarge: the file is, or says it is, larger than `max_bytes`.
+        DownloadInterrupted: worth another try.
+        DiskFull: there is no room.
+        DownloadFailed: anything else, such as an address that is not allowed.
+    """
+    with _disk_errors(part):
+        file = part.open("ab", buffering=0)
+    with file, _feed(pieces(url, file.tell(), session=session, stall_seconds=stall_seconds), stop=stop) as arriving:
+        return _receive(arriving, file, part=part, on_progress=on_progress, max_bytes=max_bytes)
+
+
+def _receive(arriving: Iterator[Piece], file: FileIO, *, part: Path, on_progress: OnProgress, max_bytes: int) -> int:
+    """Write what arrives and return the file's size, which is what the server said it would be."""
+    size, total = 0, None
+    for piece in arriving:
+        size, total = piece.at + len(piece.data), piece.total
+        if max(size, total or 0) > max_bytes:
+            raise VideoTooLarge(f"The video is over {max_bytes / 2**20:.0f} MB, the most that is fetched.")
+        with _disk_errors(part):
+            _append(file, piece)
+        on_progress(size, total)
+    if total is not None and size != total:
+        raise DownloadInterrupted(f"The download broke off after {size} of {total} bytes.")
+    return size
+
+
+def _append(file: FileIO, piece: Piece) -> None:
+    """Write a piece to the end of a file opened for appending; what is there beyond its beginning is dropped."""
+    if file.tell() != piece.at:
+        file.truncate(piece.at)
+        file.seek(piece.at)
+    rest = memoryview(piece.data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+@contextlib.contextmanager
+def _disk_errors(part: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+            raise DiskFull(f"The disk is full: {part.parent}", do="Make room, then run again.") from error
+        raise DownloadFailed(f"The video cannot be written to {part}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _feed(source: Generator[Piece, None, None], *, stop: threading.Event) -> Iterator[Iterator[Piece]]:
+    """Iterate over a blocking generator that runs in a thread of its own, so that it can be left at any moment.
+
+    Nothing interrupts a read from a silent server. The thread that was left drops what it may still get, and ends at
+    the latest when its read times out.
+    """
+    ready: queue.Queue[Piece | BaseException | None] = queue.Queue(CHUNKS_AHEAD)
+    left = threading.Event()
+
+    def put(item: Piece | BaseException | None) -> None:
+        while not left.is_set():
+            with contextlib.suppress(queue.Full):
+                ready.put(item, timeout=STOP_LOOKS_EVERY)
+                return
+
+    def run() -> None:
+        try:
+            with contextlib.closing(source):
+                for piece in source:
+                    put(piece)
+                    if left.is_set():
+                        return
+            put(None)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the one who waits
+            put(error)
+
+    threading.Thread(target=run, name="wan-download", daemon=True).start()
+    try:
+        yield _taken(ready, stop=stop)
+    finally:
+        left.set()
+
+
+def _taken(ready: queue.Queue[Piece | BaseException | None], *, stop: threading.Event) -> Iterator[Piece]:
+    """Yield what the other thread puts in, until it puts None."""
+    while not stop.is_set():
+        try:
+            item = ready.get(timeout=STOP_LOOKS_EVERY)
+        except queue.Empty:
+            continue
+        if item is None:
+            return
+        if isinstance(item, BaseException):
+            raise item
+        yield item
+    raise Stopped

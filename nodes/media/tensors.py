@@ -1,0 +1,34 @@
+"""ComfyUI's tensors as numpy arrays, without importing torch."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def is_float_tensor(value: Any) -> bool:
+    """Whether `value` is a torch tensor or a numpy array, and holds floating point numbers."""
+    if isinstance(value, np.ndarray):
+        return bool(value.dtype.kind == "f")
+    return hasattr(value, "detach") and bool(value.is_floating_point())
+
+
+def as_array(part: Any) -> NDArray[Any]:
+    """Return a tensor, or a slice of one, as a numpy array of the same shape.
+
+    A float32 tensor in main memory is not copied. Take a slice first: what lies on a GPU, or in half precision, is
+    copied here.
+    """
+    if hasattr(part, "detach"):
+        part = part.detach().cpu().float().numpy()
+    return np.asarray(part)
+
+
+def is_finite(array: NDArray[Any]) -> bool:
+    """Whether no number in a non-empty array is NaN or infinite. Needs no memory: NaN survives both min and max."""
+    return math.isfinite(array.min()) and math.isfinite(array.max())

@@ -1,0 +1,161 @@
+"""A video file: what it holds, and ComfyUI's metadata in it."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import MediaError
+from .container import check_mp4, film_stream, open_film
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+    from av.stream import Stream
+    from av.video.stream import VideoStream
+
+MICROSECONDS = 1_000_000
+TAGGING = ".tagging"
+MAX_CLOCK = 2**31 - 1
+
+# What every MP4 writer says about its own file, so nothing to be taken over.
+OWN_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What a video file holds.
+
+    `width` and `height` are pixels as stored, `fps` is the mean rate, `duration` is seconds, `bytes` the file's size.
+    """
+
+    width: int
+    height: int
+    fps: float
+    duration: float
+    frames: int
+    has_audio: bool
+    bytes: int
+
+
+def probe(path: str | os.PathLike[str]) -> VideoFacts:
+    """Read from its index what an MP4 or MOV file holds; nothing is decoded.
+
+    Raises:
+        MediaError: the file is missing, empty, cut short, no MP4 or MOV, or has no video in it.
+    """
+    path = Path(path)
+    size = check_mp4(path)
+    with open_film(path, format="mov") as container:
+        stream = film_stream(container, name=path.name)
+        # A fragmented file does not say how many frames it has.
+        frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
+        if not frames:
+            raise MediaError(f"{path.name} has a video track without frames.")
+        duration = _seconds(container, stream)
+        rate = stream.average_rate
+        return VideoFacts(
+            width=stream.width,
+            height=stream.height,
+            fps=float(rate) if rate else frames / duration if duration else 0.0,
+            duration=duration,
+            frames=frames,
+            has_audio=bool(container.streams.audio),
+            bytes=size,
+        )
+
+
+def embed_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
+    """Write texts such as "prompt" and "workflow" into an MP4 file, the way ComfyUI's SaveVideo does.
+
+    The streams are copied as they are, bits and times, and the index comes first in the file. The file is replaced at
+    once, when its copy is complete.
+
+    Raises:
+        MediaError: the file cannot be read or written. It is still what it was.
+    """
+    path = Path(path)
+    before = probe(path)
+    copy = path.with_name(path.name + TAGGING)
+    try:
+        _remux(path, copy, metadata=metadata)
+        if not _is_same_film(probe(copy), before):
+            raise MediaError(f"{path.name} could not be copied whole.")
+        shutil.copymode(path, copy)
+        copy.replace(path)
+    except OSError as error:
+        raise MediaError(f"{path.name} cannot be replaced: {error.strerror or error}") from error
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the texts that a video file carries about itself.
+
+    Raises:
+        MediaError: the file cannot be read.
+    """
+    with open_film(path) as container:
+        return dict(container.metadata)
+
+
+def _is_same_film(one: VideoFacts, other: VideoFacts) -> bool:
+    """Whether nothing got lost between two files; the clocks of their indices may differ by less than a frame."""
+    late = abs(one.duration - other.duration) * other.fps
+    return late < 0.5 and (one.frames, one.has_audio) == (other.frames, other.has_audio)
+
+
+def _seconds(container: InputContainer, stream: VideoStream) -> float:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / MICROSECONDS
+
+
+def _remux(path: Path, copy: Path, *, metadata: Mapping[str, str]) -> None:
+    """Write the MP4 file `copy` with all of `path`'s streams, and with `metadata` beside its own."""
+    import av
+
+    with open_film(path, format="mov") as source:
+        try:
+            with av.open(str(copy), "w", format="mp4", container_options=_writing(source)) as target:
+                kept = {key: value for key, value in source.metadata.items() if key not in OWN_KEYS}
+                target.metadata.update({**kept, **metadata})
+                _copy_streams(source, target)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise MediaError(f"{path.name} cannot be written anew ({reason}).") from error
+
+
+def _copy_streams(source: InputContainer, target: OutputContainer) -> None:
+    twins: dict[int, Stream] = {}
+    for stream in source.streams:
+        if stream.type in ("video", "audio", "subtitle"):
+            twin = target.add_stream_from_template(stream, opaque=True)
+            twin.metadata.update(stream.metadata)
+            twins[stream.index] = twin
+    begins: dict[int, int] = {}
+    for packet in source.demux():
+        # A packet without a time only says that its stream is over.
+        if packet.dts is None or packet.stream_index not in twins:
+            continue
+        begin = begins.setdefault(packet.stream_index, packet.dts)
+        if not packet.duration:
+            # FFmpeg before 8 loses the lengths of uneven frames, and players then leave out a last one of length 0.
+            packet.duration = max(0, begin + (packet.stream.duration or 0) - packet.dts)
+        packet.stream = twins[packet.stream_index]
+        target.mux(packet)
+
+
+def _writing(source: InputContainer) -> dict[str, str]:
+    """Choose the writer's options: texts by name, index first, and clocks in which every stream's times are exact."""
+    options = {"movflags": "use_metadata_tags+faststart"}
+    clock = math.lcm(*(stream.time_base.denominator for stream in source.streams if stream.time_base))
+    if clock <= MAX_CLOCK:
+        options["movie_timescale"] = str(clock)
+    if time_base := source.streams.video[0].time_base:
+        options["video_track_timescale"] = str(time_base.denominator)
+    return options

@@ -1,0 +1,270 @@
+"""Real films and pictures, made on the spot, and a server that hands out a film in good and bad ways."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from wanpack.nodes.media.download import download
+
+BITS = 8
+FILM_SIZE = (128, 64)
+
+
+def numbered_frame(number):
+    """A frame [H,W,3] that says its number: black and white fields in its upper half, below one grey."""
+    width, height = FILM_SIZE
+    frame = np.full((height, width, 3), 100, np.uint8)
+    for bit in range(BITS):
+        left = bit * width // BITS
+        frame[: height // 2, left : left + width // BITS] = 255 if number >> bit & 1 else 0
+    return frame
+
+
+def number_in(picture):
+    """The number that a decoded frame, float [H,W,3], says."""
+    _, width = picture.shape[:2]
+    fields = picture[8, width // BITS // 2 :: width // BITS, 0]
+    return sum(1 << bit for bit, level in enumerate(fields) if level > 0.5)
+
+
+class FilmMaker:
+    """Makes films in one folder. `frames` are pictures, or a number of numbered ones."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, name="film.mp4", *, frames=10, times=None, sound=False, container="mp4", **options):
+        """Make a film and return its path. `times` are milliseconds; what is left over goes to the encoder."""
+        path = self.folder / name
+        pictures = [numbered_frame(number) for number in range(frames)] if isinstance(frames, int) else frames
+        movflags = {"movflags": options.pop("movflags")} if "movflags" in options else {}
+        with av.open(str(path), "w", format=container, container_options=movflags) as film:
+            film.metadata.update(options.pop("metadata", {}))
+            stream = self._stream(film, pictures, **options)
+            if times:
+                stream.codec_context.time_base = Fraction(1, 1000)
+            tone = film.add_stream("aac", rate=48000, layout="stereo") if sound else None
+            for index, picture in enumerate(pictures):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=stream.pix_fmt)
+                frame.pts, frame.time_base = (times[index], Fraction(1, 1000)) if times else (index, Fraction(1, 30))
+                film.mux(stream.encode(frame))
+            film.mux(stream.encode())
+            if tone:
+                self._add_tone(film, tone, seconds=len(pictures) / 30)
+        return path
+
+    @staticmethod
+    def _stream(film, pictures, *, codec="libx264", gop=12, b_frames=2, pix_fmt="yuv420p"):
+        stream = film.add_stream(codec, rate=30)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = pix_fmt
+        if codec == "libx264":
+            stream.options = {"bf": str(b_frames), "g": str(gop), "crf": "10", "preset": "veryfast"}
+        return stream
+
+    @staticmethod
+    def _add_tone(film, stream, *, seconds):
+        wave = np.sin(np.arange(int(seconds * 48000)) / 20).astype(np.float32) * 0.3
+        for start in range(0, len(wave), 1024):
+            frame = av.AudioFrame.from_ndarray(
+                np.stack([wave[start : start + 1024]] * 2), format="fltp", layout="stereo"
+            )
+            frame.sample_rate, frame.pts = 48000, start
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode())
+
+
+@pytest.fixture
+def make_film(tmp_path):
+    return FilmMaker(tmp_path)
+
+
+@pytest.fixture
+def read_number():
+    return number_in
+
+
+@pytest.fixture
+def rotate():
+    """Make a film ask for a quarter turn clockwise."""
+
+    def turn(path):
+        data = bytearray(path.read_bytes())
+        matrix = data.index(b"tkhd") + 4 + 40  # version 0: times, ids, layer and volume come first
+        data[matrix : matrix + 36] = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
+        path.write_bytes(data)
+
+    return turn
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """Make a picture [H,W,3] of 8 bits that has detail of every size, as photographs have."""
+
+    def make(width, height):
+        random = np.random.default_rng(7)
+        total = np.zeros((height, width, 3), np.float32)
+        for cells in (3, 8, 20, 60, 180, max(width, height) // 2):
+            shape = (max(2, cells * height // max(width, height)), max(2, cells * width // max(width, height)), 3)
+            layer = Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8))
+            total += np.asarray(layer.resize((width, height), Image.Resampling.BICUBIC), np.float32) / cells**0.75
+        total -= total.min()
+        return (total / total.max() * 255).astype(np.uint8)
+
+    return make
+
+
+FILM = os.urandom(700_000)
+
+
+class FilmServer(ThreadingHTTPServer):
+    """Answers a path by the method of that name, and remembers what was asked. `film` are the bytes of the film."""
+
+    film = FILM
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.asked = []
+        self.closing = threading.Event()
+
+    def handle_error(self, request, client_address):
+        """Say nothing of clients that hang up."""
+
+    def url(self, path, *, user=""):
+        return f"http://{user}127.0.0.1:{self.server_port}/{path}"
+
+
+class _Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.server.asked.append(self)
+        name, _, number = self.path.split("?")[0].strip("/").partition("-")
+        getattr(self, name)(int(number or 0))
+
+    def begin(self, status=200, /, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+
+    def film(self, _):
+        """A good server: knows ranges."""
+        start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        if start >= len(FILM):
+            self.begin(416, Content_Range=f"bytes */{len(FILM)}", Content_Length=5)
+            self.wfile.write(b"nope!")
+            return
+        if not start:
+            self.begin(Content_Length=len(FILM))
+        else:
+            told = f"bytes {start}-{len(FILM) - 1}/{len(FILM)}"
+            self.begin(206, Content_Length=len(FILM) - start, Content_Range=told)
+        self.wfile.write(FILM[start:])
+
+    def rangeless(self, _):
+        self.begin(Content_Length=len(FILM))
+        self.wfile.write(FILM)
+
+    def elsewhere(self, _):
+        """Begins at another byte than the one asked for."""
+        if self.headers.get("Range"):
+            self.begin(206, Content_Length=len(FILM) - 5, Content_Range=f"bytes 5-{len(FILM) - 1}/{len(FILM)}")
+            self.wfile.write(FILM[5:])
+        else:
+            self.rangeless(0)
+
+    def piecemeal(self, length):
+        """Sends only so much of what was asked for, and says so."""
+        start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+        told = f"bytes {start}-{start + length - 1}/{len(FILM)}"
+        self.begin(206, Content_Length=length, Content_Range=told)
+        self.wfile.write(FILM[start : start + length])
+
+    def long(self, _):
+        self.begin(Content_Length=len(FILM) * 8)
+        for _ in range(8):
+            self.wfile.write(FILM)
+
+    def lengthless(self, _):
+        self.begin(Connection="close")
+        self.wfile.write(FILM)
+        self.close_connection = True
+
+    def broken(self, length):
+        self.begin(Content_Length=len(FILM))
+        self.wfile.write(FILM[:length])
+        self.close_connection = True
+
+    def silent(self, length):
+        self.begin(Content_Length=len(FILM))
+        self.wfile.write(FILM[:length])
+        self.wfile.flush()
+        self.server.closing.wait(20)
+        self.close_connection = True
+
+    def mute(self, _):
+        self.server.closing.wait(20)
+        self.close_connection = True
+
+    def status(self, number):
+        self.begin(number, Content_Length=0)
+
+    def turn(self, times):
+        """Redirect so many times, then to the film."""
+        self.begin(302, Location=f"/turn-{times - 1}" if times > 1 else "film", Content_Length=0)
+
+    def astray(self, kind):
+        target = ["file:///etc/passwd", "ftp://127.0.0.1/film", "data:video/mp4;base64,AAAA"][kind]
+        self.begin(302, Location=target, Content_Length=0)
+
+
+@pytest.fixture
+def server():
+    running = FilmServer()
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield running
+    running.closing.set()
+    running.shutdown()
+    thread.join()
+    running.server_close()
+    for left in threading.enumerate():
+        if left.name == "wan-download":
+            left.join(10)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def part(tmp_path):
+    return tmp_path / "film.mp4.part"
+
+
+@pytest.fixture
+def fetch(part):
+    """Download to `part`, with nobody looking on where no other is named."""
+
+    def call(url, **options):
+        options.setdefault("on_progress", lambda *_: None)
+        options.setdefault("stop", threading.Event())
+        return download(url, part, **options)
+
+    return call

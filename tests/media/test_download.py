@@ -1,0 +1,199 @@
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from wanpack.nodes.errors import DownloadFailed
+from wanpack.nodes.media.download import DiskFull, DownloadInterrupted, LinkExpired, Stopped, VideoTooLarge, download
+
+
+def test_the_film_arrives_whole(server, fetch, part):
+    assert fetch(server.url("film")) == len(server.film)
+    assert part.read_bytes() == server.film
+
+
+@pytest.mark.parametrize("have", [1, 300_000, 699_999])
+def test_it_goes_on_where_the_part_ends(server, fetch, part, have):
+    part.write_bytes(server.film[:have])
+    assert fetch(server.url("film")) == len(server.film)
+    assert part.read_bytes() == server.film
+    assert [asked.headers["Range"] for asked in server.asked] == [f"bytes={have}-"]
+
+
+def test_it_starts_over_where_the_server_knows_no_ranges(server, fetch, part):
+    part.write_bytes(b"x" * 300_000)
+    assert fetch(server.url("rangeless")) == len(server.film)
+    assert part.read_bytes() == server.film
+
+
+def test_it_starts_over_where_the_server_begins_elsewhere(server, fetch, part):
+    part.write_bytes(b"x" * 300_000)
+    assert fetch(server.url("elsewhere")) == len(server.film)
+    assert part.read_bytes() == server.film
+
+
+def test_a_whole_part_needs_no_more(server, fetch, part):
+    part.write_bytes(server.film)
+    assert fetch(server.url("film")) == len(server.film)
+    assert part.read_bytes() == server.film
+    assert len(server.asked) == 1
+
+
+def test_a_part_that_is_longer_than_the_film_is_dropped(server, fetch, part):
+    part.write_bytes(b"x" * (len(server.film) + 9))
+    assert fetch(server.url("film")) == len(server.film)
+    assert part.read_bytes() == server.film
+
+
+def test_a_film_of_unknown_length_is_taken_to_its_end(server, fetch, part):
+    totals = set()
+    assert fetch(server.url("lengthless"), on_progress=lambda _, total: totals.add(total)) == len(server.film)
+    assert part.read_bytes() == server.film
+    assert totals == {None}
+
+
+def test_progress_goes_from_what_is_there_to_the_whole(server, fetch, part):
+    part.write_bytes(server.film[:100_000])
+    told = []
+    fetch(server.url("film"), on_progress=lambda done, total: told.append((done, total)))
+    assert told[0] == (100_000, len(server.film))
+    assert told[-1] == (len(server.film), len(server.film))
+    assert told == sorted(told)
+
+
+def test_progress_is_told_in_the_calling_thread(server, fetch, part):
+    threads = set()
+    fetch(server.url("film"), on_progress=lambda *_: threads.add(threading.current_thread()))
+    assert threads == {threading.current_thread()}
+
+
+def test_what_progress_raises_ends_the_download_and_keeps_the_part(server, fetch, part):
+    def interrupt(done, _):
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(server.url("film"), on_progress=interrupt)
+    assert server.film.startswith(part.read_bytes())
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_a_refused_link_has_expired(server, fetch, part, status):
+    part.write_bytes(server.film[:1000])
+    with pytest.raises(LinkExpired, match=f"HTTP {status}"):
+        fetch(server.url(f"status-{status}"))
+    assert part.read_bytes() == server.film[:1000]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_server_is_worth_another_try(server, fetch, part, status):
+    with pytest.raises(DownloadInterrupted, match=f"HTTP {status}"):
+        fetch(server.url(f"status-{status}"))
+
+
+@pytest.mark.parametrize("status", [400, 401, 204])
+def test_any_other_answer_is_a_plain_failure(server, fetch, part, status):
+    with pytest.raises(DownloadFailed, match=f"HTTP {status}") as caught:
+        fetch(server.url(f"status-{status}"))
+    assert type(caught.value) is DownloadFailed
+
+
+def test_a_connection_that_breaks_keeps_what_came_and_goes_on(server, fetch, part):
+    with pytest.raises(DownloadInterrupted):
+        fetch(server.url("broken-600000"))
+    came = part.read_bytes()
+    assert len(came) > 200_000
+    assert server.film.startswith(came)
+    assert fetch(server.url("film")) == len(server.film)
+    assert part.read_bytes() == server.film
+
+
+def test_a_server_that_sends_less_than_the_rest_is_not_done(server, fetch, part):
+    part.write_bytes(server.film[:1000])
+    with pytest.raises(DownloadInterrupted, match="after 301000 of 700000 bytes"):
+        fetch(server.url("piecemeal-300000"))
+    assert part.read_bytes() == server.film[:301_000]
+
+
+def test_a_server_that_falls_silent_is_given_up_after_the_stall_time(server, fetch, part):
+    start = time.monotonic()
+    with pytest.raises(DownloadInterrupted):
+        fetch(server.url("silent-300000"), stall_seconds=0.3)
+    assert 0.25 < time.monotonic() - start < 5
+
+
+def test_a_server_that_cannot_be_reached_is_worth_another_try(fetch):
+    with pytest.raises(DownloadInterrupted, match=r"127\.0\.0\.1"):
+        fetch("http://127.0.0.1:9/film")
+
+
+@pytest.mark.parametrize("answer", ["silent-600000", "mute"])
+def test_stop_is_heard_while_the_server_is_silent(server, fetch, part, answer):
+    stop = threading.Event()
+    threading.Timer(0.2, stop.set).start()
+    start = time.monotonic()
+    with pytest.raises(Stopped):
+        fetch(server.url(answer), stop=stop)
+    assert time.monotonic() - start < 1
+    assert server.film.startswith(part.read_bytes())
+
+
+def test_stop_keeps_the_part(server, fetch, part):
+    stop = threading.Event()
+    with pytest.raises(Stopped):
+        fetch(server.url("film"), stop=stop, on_progress=lambda done, _: stop.set() if done else None)
+    came = part.read_bytes()
+    assert 0 < len(came) < len(server.film)
+    assert server.film.startswith(came)
+
+
+def test_nothing_is_written_after_stop(server, fetch, part):
+    stop = threading.Event()
+    threading.Timer(0.2, stop.set).start()
+    with pytest.raises(Stopped):
+        fetch(server.url("silent-600000"), stop=stop)
+    before = part.read_bytes()
+    server.closing.set()
+    for thread in threading.enumerate():
+        if thread.name == "wan-download":
+            thread.join(10)
+    assert part.read_bytes() == before
+
+
+def test_no_thread_is_left_after_stop(server, fetch):
+    stop = threading.Event()
+    with pytest.raises(Stopped):
+        fetch(server.url("long"), stop=stop, on_progress=lambda done, _: stop.set() if done else None)
+    for thread in threading.enumerate():
+        if thread.name == "wan-download":
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+def test_a_film_that_says_it_is_too_large_is_not_begun(server, fetch, part):
+    with pytest.raises(VideoTooLarge):
+        fetch(server.url("film"), max_bytes=len(server.film) - 1)
+    assert part.read_bytes() == b""
+
+
+def test_a_film_that_turns_out_too_large_is_left_at_the_limit(server, fetch, part):
+    with pytest.raises(VideoTooLarge):
+        fetch(server.url("lengthless"), max_bytes=400_000)
+    assert part.stat().st_size <= 400_000
+
+
+def test_a_film_as_large_as_the_limit_is_fetched(server, fetch, part):
+    assert fetch(server.url("film"), max_bytes=len(server.film)) == len(server.film)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_told(server, fetch, part):
+    part.symlink_to("/dev/full")
+    with pytest.raises(DiskFull, match="disk is full"):
+        fetch(server.url("film"))
+
+
+def test_a_folder_that_is_missing_is_told(server, part):
+    nowhere = part.parent / "none" / "film.part"
+    with pytest.raises(DownloadFailed, match="cannot be written"):
+        download(server.url("film"), nowhere, on_progress=lambda *_: None, stop=threading.Event())

@@ -1,0 +1,87 @@
+import pytest
+import requests
+from wanpack.nodes.errors import DownloadFailed
+from wanpack.nodes.media.link import check_address
+
+
+@pytest.mark.parametrize("turns", [1, 5])
+def test_redirects_are_followed(server, fetch, part, turns):
+    assert fetch(server.url(f"turn-{turns}")) == len(server.film)
+
+
+def test_a_resumed_download_keeps_its_range_through_redirects(server, fetch, part):
+    part.write_bytes(server.film[:500_000])
+    fetch(server.url("turn-2"))
+    assert part.read_bytes() == server.film
+    assert server.asked[-1].headers["Range"] == "bytes=500000-"
+
+
+def test_the_sixth_redirect_is_refused(server, fetch, part):
+    with pytest.raises(DownloadFailed, match="more than 5 times"):
+        fetch(server.url("turn-6"))
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_a_redirect_to_what_is_not_http_is_refused(server, fetch, part, kind):
+    with pytest.raises(DownloadFailed, match="http or https only"):
+        fetch(server.url(f"astray-{kind}"))
+
+
+def credentials(server):
+    return [asked.headers["Authorization"] for asked in server.asked]
+
+
+def test_a_netrc_file_is_not_applied(server, fetch, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert requests.get(server.url("film"), timeout=5).ok
+    fetch(server.url("turn-1"))
+    assert credentials(server) == ["Basic c29tZWJvZHk6c2VjcmV0", None, None]
+
+
+def test_what_a_session_would_send_as_credentials_is_not_sent(server, fetch):
+    with requests.Session() as session:
+        session.headers["Authorization"] = "Bearer secret"
+        session.auth = ("somebody", "secret")
+        fetch(server.url("turn-1"), session=session)
+    assert credentials(server) == [None, None]
+
+
+def test_credentials_in_the_address_are_not_sent(server, fetch):
+    fetch(server.url("film", user="somebody:secret@"))
+    assert credentials(server) == [None]
+
+
+def test_the_film_is_asked_for_uncompressed(server, fetch):
+    fetch(server.url("film"))
+    assert server.asked[0].headers["Accept-Encoding"] == "identity"
+
+
+def test_a_given_session_is_used_and_left_open(server, fetch):
+    with requests.Session() as session:
+        session.headers["User-Agent"] = "wan-test"
+        fetch(server.url("film"), session=session)
+        assert server.asked[0].headers["User-Agent"] == "wan-test"
+        assert session.get(server.url("film"), timeout=5).ok
+
+
+def test_a_signed_address_is_sent_as_it_is(server, fetch):
+    fetch(server.url("film-0?Expires=1&Signature=a%2Bb%3D&x=~_"))
+    assert server.asked[0].path == "/film-0?Expires=1&Signature=a%2Bb%3D&x=~_"
+
+
+@pytest.mark.parametrize("url", ["https://example.com/x.mp4?a=b", "http://example.com", "HTTPS://example.com/"])
+def test_http_and_https_are_allowed(url):
+    check_address(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "example.com/x.mp4", "/etc/passwd", "file:///etc/passwd", "ftp://example.com/x", "http:///x", "http://[::1"],
+)
+def test_any_other_address_is_refused(url, fetch, part):
+    with pytest.raises(DownloadFailed):
+        check_address(url)
+    with pytest.raises(DownloadFailed):
+        fetch(url)
+    assert not part.exists() or part.read_bytes() == b""

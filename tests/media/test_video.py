@@ -1,0 +1,210 @@
+import json
+import stat
+
+import av
+import numpy as np
+import pytest
+from wanpack.nodes.errors import MediaError
+from wanpack.nodes.media.video import VideoFacts, embed_metadata, probe, read_metadata
+
+
+def packets(path):
+    """Every packet of a film: stream, times in seconds, and bytes, in the order of each stream."""
+    with av.open(str(path)) as film:
+        found = [
+            (packet.stream_index, packet.dts * packet.time_base, packet.pts * packet.time_base, bytes(packet))
+            for packet in film.demux()
+            if packet.dts is not None
+        ]
+    return sorted(found, key=lambda packet: packet[:2])
+
+
+def frame_times(path):
+    with av.open(str(path)) as film:
+        return [(frame.pts * frame.time_base, frame.to_ndarray().tobytes()) for frame in film.decode(video=0)]
+
+
+def box_order(path):
+    data, at, kinds = path.read_bytes(), 0, []
+    while at < len(data):
+        kinds.append(data[at + 4 : at + 8])
+        at += int.from_bytes(data[at : at + 4], "big")
+    return kinds
+
+
+def without_payload(path):
+    """Overwrite every coded frame with zeros; the index stays."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"mdat") + 4
+    end = start - 8 + int.from_bytes(data[start - 8 : start - 4], "big")
+    data[start:end] = bytes(end - start)
+    path.write_bytes(data)
+
+
+def test_probe_tells_what_the_film_holds(make_film):
+    path = make_film(frames=45, sound=True)
+    assert probe(path) == VideoFacts(
+        width=128, height=64, fps=30.0, duration=1.5, frames=45, has_audio=True, bytes=path.stat().st_size
+    )
+
+
+def test_probe_tells_a_silent_film(make_film):
+    assert not probe(make_film()).has_audio
+
+
+def test_probe_takes_a_name_as_text_and_without_mp4(make_film):
+    assert probe(str(make_film("film.mp4.part"))).frames == 10
+
+
+def test_probe_reads_mov(make_film):
+    assert probe(make_film("film.mov", container="mov")).frames == 10
+
+
+def test_probe_counts_the_frames_of_a_fragmented_film(make_film):
+    facts = probe(make_film(frames=31, sound=True, movflags="frag_keyframe+empty_moov"))
+    assert (facts.frames, facts.fps, facts.has_audio) == (31, 30.0, True)
+
+
+def test_probe_decodes_nothing(make_film):
+    path = make_film(frames=20)
+    without_payload(path)
+    assert probe(path).frames == 20
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(MediaError, match="no file"):
+        probe(tmp_path / "none.mp4")
+
+
+def test_an_empty_file_is_told(tmp_path):
+    (tmp_path / "film.mp4").touch()
+    with pytest.raises(MediaError, match=r"film\.mp4 is empty"):
+        probe(tmp_path / "film.mp4")
+
+
+@pytest.mark.parametrize("text", ['{"code":"AccessDenied"}', "<?xml version='1.0'?>", "x", "ffconcat version 1.0"])
+def test_a_text_is_no_film_whatever_its_name(tmp_path, text):
+    (tmp_path / "film.mp4").write_text(text)
+    with pytest.raises(MediaError, match="not an MP4 or MOV"):
+        probe(tmp_path / "film.mp4")
+
+
+def test_another_container_is_told(make_film):
+    with pytest.raises(MediaError, match="not an MP4 or MOV"):
+        probe(make_film(container="matroska"))
+
+
+def test_a_film_without_its_index_is_cut_short(make_film):
+    path = make_film()
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"moov") - 4])
+    with pytest.raises(MediaError, match="cut short: its index is missing"):
+        probe(path)
+
+
+@pytest.mark.parametrize("movflags", ["faststart", "frag_keyframe+empty_moov"])
+def test_a_film_without_its_last_byte_is_cut_short(make_film, movflags):
+    path = make_film(sound=True, movflags=movflags)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(MediaError, match="cut short: 1 bytes are missing"):
+        probe(path)
+
+
+def test_a_film_with_only_sound_has_no_video_track(tmp_path):
+    path = tmp_path / "film.mp4"
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("aac", rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 48000
+        film.mux(stream.encode(frame))
+        film.mux(stream.encode())
+    with pytest.raises(MediaError, match="no video track"):
+        probe(path)
+
+
+def test_a_folder_is_told(tmp_path):
+    with pytest.raises(MediaError, match="cannot be read"):
+        probe(tmp_path)
+
+
+def test_metadata_is_read_back(make_film):
+    path = make_film()
+    texts = {"prompt": json.dumps({"1": {"class_type": "X"}}), "workflow": "\u4e07\u76f8 " * 50_000}
+    embed_metadata(path, texts)
+    assert texts.items() <= read_metadata(path).items()
+
+
+def test_metadata_is_found_where_comfyui_looks(make_film):
+    path = make_film()
+    embed_metadata(path, {"workflow": "{}"})
+    with av.open(str(path)) as film:
+        assert film.metadata["workflow"] == "{}"
+
+
+def test_metadata_that_was_there_is_kept(make_film):
+    path = make_film(metadata={"title": "A cat"})
+    embed_metadata(path, {"prompt": "{}"})
+    assert read_metadata(path)["title"] == "A cat"
+
+
+FILMS = [
+    {"frames": 31, "sound": True},
+    {"frames": 30, "b_frames": 0},
+    {"frames": 30, "b_frames": 3, "gop": 250, "sound": True, "movflags": "faststart"},
+    {"frames": 30, "movflags": "frag_keyframe+empty_moov"},
+    {"frames": 6, "times": [0, 10, 500, 900, 4000, 4001]},
+    {"frames": 1},
+]
+
+
+@pytest.mark.parametrize("options", FILMS, ids=str)
+def test_embedding_changes_no_bit_and_no_time_of_the_streams(make_film, options):
+    path = make_film(**options)
+    before = packets(path), frame_times(path)
+    embed_metadata(path, {"prompt": "{}"})
+    assert (packets(path), frame_times(path)) == before
+
+
+def test_embedding_puts_the_index_first(make_film):
+    path = make_film()
+    assert box_order(path).index(b"moov") > box_order(path).index(b"mdat")
+    embed_metadata(path, {"prompt": "{}"})
+    assert box_order(path).index(b"moov") < box_order(path).index(b"mdat")
+
+
+def test_embedding_keeps_the_rotation(make_film, rotate):
+    path = make_film()
+    rotate(path)
+    embed_metadata(path, {"prompt": "{}"})
+    with av.open(str(path)) as film:
+        assert next(film.decode(video=0)).rotation == -90
+
+
+def test_embedding_keeps_who_may_read_the_file(make_film):
+    path = make_film()
+    path.chmod(0o640)
+    embed_metadata(path, {"prompt": "{}"})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_embedding_leaves_no_other_file(make_film):
+    path = make_film("film.mp4.part")
+    embed_metadata(path, {"prompt": "{}"})
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_film_that_cannot_be_written_as_mp4_stays_what_it_was(make_film):
+    path = make_film("film.mov", container="mov", codec="qtrle", pix_fmt="rgb24")
+    path.with_name("film.mov.tagging").write_bytes(b"of a try that was killed")
+    before = path.read_bytes()
+    with pytest.raises(MediaError, match="cannot be written anew"):
+        embed_metadata(path, {"prompt": "{}"})
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_metadata_of_what_is_no_film_is_refused(tmp_path):
+    (tmp_path / "film.mp4").write_text("hello")
+    with pytest.raises(MediaError):
+        embed_metadata(tmp_path / "film.mp4", {"prompt": "{}"})
+    assert (tmp_path / "film.mp4").read_text() == "hello"
