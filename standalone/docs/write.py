@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..pack import Pack
+from ..pack import ROOT, Pack, load_pack
 from . import facts, help_pages, locales, readme
 
 READMES = {"en": "README.md", "zh": "README.zh-CN.md"}
@@ -34,3 +35,10 @@ def write_docs(pack: Pack, root: Path) -> list[Path]:
             target.write_text(text, encoding="utf-8")
             changed.append(path)
     return changed
+
+
+def main(_arguments: Sequence[str]) -> int:
+    """Write them and say which were not as they should be."""
+    for path in write_docs(load_pack(ROOT), ROOT):
+        print(path)
+    return 0

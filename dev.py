@@ -1,0 +1,205 @@
+"""`python dev.py run|test|offline|docs`: everything about this pack that needs no ComfyUI. Makes .venv by itself.
+
+Standard library only, and it must at least parse on Pythons too old for the pack, to tell them so.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TextIO
+
+OLDEST, NEWEST = (3, 10), (3, 13)
+"""The Pythons that pyproject.toml allows."""
+
+if not OLDEST <= sys.version_info[:2] <= NEWEST:
+    running = ".".join(map(str, sys.version_info[:3]))
+    oldest, newest = (".".join(map(str, version)) for version in (OLDEST, NEWEST))
+    sys.exit(f"dev.py needs Python {oldest} to {newest}; {sys.executable} is {running}. Try: python{newest} dev.py")
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / "dev-stamp"
+"""What is installed; written last. Holds UNFINISHED while a set-up is under way."""
+UNFINISHED = "unfinished"
+
+INTERRUPTED = 130
+# pip copied the whole folder, .venv with it, to build a wheel before this version.
+OLDEST_PIP = (21, 3)
+
+# Each set of packages, and the sets that hold all of it.
+COVERED_BY = {"standalone": ("standalone", "dev"), "dev": ("dev",)}
+
+USAGE = """usage: python dev.py COMMAND ...
+
+  run [WORKFLOW.json] [--image FILE] [--prompt TEXT] [--model ID] [--live] [--out DIR] [--debug]
+                     run a workflow without ComfyUI; offline and free unless --live is given
+  test [ARGUMENTS]   ruff, mypy and pytest; the arguments are pytest's
+  offline [--port N] serve the offline stand-in for DashScope until Ctrl-C
+  docs               write the locales, the help pages and the READMEs' tables anew from the pack's own tables
+
+The first call sets up .venv beside this file. Delete .venv to start afresh.
+"""
+
+
+class SetupError(Exception):
+    """The environment cannot be made. What went wrong has been printed by the tool that found it."""
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says; returns the exit status."""
+    command, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
+    if command in ("-h", "--help", "help"):
+        print(USAGE, end="")
+        return 0
+    commands = {"run": run, "test": test, "offline": offline, "docs": docs}
+    if command not in commands:
+        print(f"dev.py: there is no command {command!r}\n\n{USAGE}", end="", file=sys.stderr)
+        return 2
+    try:
+        return commands[command](rest)
+    except SetupError as error:
+        print(f"dev.py: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def run(arguments: list[str]) -> int:
+    """Run a workflow."""
+    set_up("standalone")
+    return become([str(PYTHON), str(ROOT / "standalone" / "__main__.py"), "run", *arguments])
+
+
+def offline(arguments: list[str]) -> int:
+    """Serve the stand-in."""
+    set_up("standalone")
+    return become([str(PYTHON), str(ROOT / "standalone" / "__main__.py"), "offline", *arguments])
+
+
+def docs(arguments: list[str]) -> int:
+    """Write what is made from the tables."""
+    set_up("standalone")
+    return become([str(PYTHON), str(ROOT / "standalone" / "__main__.py"), "docs", *arguments])
+
+
+def test(arguments: list[str]) -> int:
+    """Check style and types and run the tests; stops at the first of them that fails."""
+    set_up("dev")
+    steps = (
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy", "nodes", "standalone", "dev.py"],
+        ["pytest", *arguments],
+    )
+    for step in steps:
+        print(f"== {' '.join(step)}", flush=True)
+        status = call([str(PYTHON), "-m", *step], cwd=ROOT)
+        if status:
+            print(f"== FAILED (status {status}): {' '.join(step)}", flush=True)
+            return status
+    return 0
+
+
+def set_up(extra: str) -> None:
+    """Make .venv hold the packages of an extra of pyproject.toml; does nothing where it does.
+
+    Raises:
+        SetupError: it cannot.
+    """
+    python, pip = probe()
+    before = STAMP.read_text(encoding="ascii") if STAMP.is_file() else ""
+    if before in {stamp(covering, python) for covering in COVERED_BY[extra]}:
+        return
+    print("Setting up .venv (once; torch is large)...", file=sys.stderr, flush=True)
+    # A set-up that was cut short can leave half a package that pip takes for whole, so that .venv is made anew. One
+    # that works but has no stamp may be the developer's own: pip adds to it.
+    anew = before == UNFINISHED or not pip
+    if anew:
+        make_venv()
+        python, pip = probe()
+    STAMP.write_text(UNFINISHED, encoding="ascii")
+    status = install("--upgrade", "pip") if pip < OLDEST_PIP else 0
+    status = status or install(f".[{extra}]")
+    if status:
+        if status == 1 and not anew:
+            # pip refused in good order: what was installed before still is.
+            STAMP.write_text(before, encoding="ascii")
+        raise SetupError("pip could not install what pyproject.toml asks for; what it says stands above")
+    STAMP.write_text(stamp(extra, python), encoding="ascii")
+
+
+def probe() -> tuple[str, tuple[int, ...]]:
+    """The versions of .venv's Python and pip: ("3.11", (23, 2)). Empty where it does not work or cannot be used."""
+    ask = "import sys, pip; print('%d.%d' % sys.version_info[:2], pip.__version__)"
+    if not PYTHON.exists():
+        return "", ()
+    try:
+        asked = subprocess.run([str(PYTHON), "-c", ask], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    except (OSError, subprocess.CalledProcessError):
+        return "", ()
+    python, pip = asked.stdout.split()
+    if not OLDEST <= tuple(map(int, python.split("."))) <= NEWEST:
+        return "", ()
+    return python, tuple(map(int, re.findall(r"\d+", pip)[:2]))
+
+
+def stamp(extra: str, python: str) -> str:
+    """What stands in the stamp file when this extra is installed for this Python."""
+    pyproject = (ROOT / "pyproject.toml").read_bytes()
+    return hashlib.sha256(f"{extra} {python} ".encode() + pyproject).hexdigest()
+
+
+def make_venv() -> None:
+    """Make .venv with the Python that runs this, in the place of what stands there.
+
+    Raises:
+        SetupError: venv cannot.
+    """
+    if VENV.is_symlink() or VENV.is_file():
+        VENV.unlink()
+    shutil.rmtree(VENV, ignore_errors=True)
+    VENV.mkdir(exist_ok=True)
+    STAMP.write_text(UNFINISHED, encoding="ascii")
+    # The Python behind a virtual environment: this may be running in the very one that was just removed.
+    python = getattr(sys, "_base_executable", sys.executable)
+    if call([python, "-m", "venv", str(VENV)], stdout=sys.stderr):
+        raise SetupError("Python could not make .venv; what it says stands above")
+
+
+def install(*arguments: str) -> int:
+    """Let .venv's pip install something; returns its exit status."""
+    pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-input"]
+    return call([*pip, *arguments], cwd=ROOT, stdout=sys.stderr)
+
+
+def call(command: list[str], *, cwd: Path | None = None, stdout: TextIO | None = None) -> int:
+    """Run a command to its end and return its status. Ctrl-C reaches it by itself, and is raised here after its end."""
+    interrupted = False
+    with subprocess.Popen(command, cwd=cwd, stdout=stdout) as child:  # noqa: S603 - our own commands
+        while child.returncode is None:
+            try:
+                child.wait()
+            except KeyboardInterrupt:
+                interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+
+
+def become(command: list[str]) -> int:
+    """Go on as another program, which gets the signals and gives the exit status. Windows cannot, and waits for it."""
+    if os.name == "nt":
+        return call(command)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return os.execv(command[0], command)  # noqa: S606 - our own commands
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,18 @@
+"""`<.venv's python> standalone run|offline ...`, started by dev.py by its path."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_ROOT = str(Path(__file__).resolve().parent.parent)
+# For this import only: the pack's own folders (`nodes`, `tests`) are no top-level packages in ComfyUI either.
+sys.path.insert(0, _ROOT)
+from standalone import offline, run  # noqa: E402
+from standalone.docs import write  # noqa: E402
+
+sys.path.remove(_ROOT)
+
+if __name__ == "__main__":
+    commands = {"run": run.main, "offline": offline.main, "docs": write.main}
+    sys.exit(commands[sys.argv[1]](sys.argv[2:]))

@@ -1,0 +1,239 @@
+"""The small versions of ComfyUI's own nodes."""
+
+import io
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from standalone.core_nodes import core_nodes
+from standalone.errors import StandaloneError
+from standalone.folders import PICTURES, Folders
+
+
+class Video:
+    def __init__(self, source):
+        self.source = source
+
+    def get_stream_source(self):
+        return self.source
+
+
+@pytest.fixture
+def folders(tmp_path):
+    made = Folders(inputs=(tmp_path / "in", tmp_path / "more"), output=tmp_path / "out", temp=tmp_path / "temp")
+    for folder in (*made.inputs, made.output, made.temp):
+        folder.mkdir()
+    return made
+
+
+@pytest.fixture
+def nodes(folders):
+    return core_nodes(folders, video_from_file=Video)
+
+
+def run(nodes, name, **inputs):
+    node = nodes[name]()
+    return getattr(node, node.FUNCTION)(**inputs)
+
+
+def film(target, *, frames=6, rate=Fraction(12), sound_seconds=0.0):
+    """A little film 32x16 whose frames get brighter, with a stereo sound where one is asked for."""
+    with av.open(target, "w", format="mp4") as container:
+        stream = container.add_stream("h264", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
+        tone = container.add_stream("aac", rate=44100, layout="stereo") if sound_seconds else None
+        for index in range(frames):
+            picture = np.full((16, 32, 3), 40 * index, dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+        if tone:
+            wave = np.zeros((2, int(44100 * sound_seconds)), dtype=np.float32)
+            frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="stereo")
+            frame.sample_rate = 44100
+            container.mux(tone.encode(frame))
+            container.mux(tone.encode())
+    return target
+
+
+def test_a_picture_becomes_an_image_and_an_empty_mask(nodes, folders):
+    Image.new("RGB", (3, 2), (255, 0, 51)).save(folders.inputs[1] / "red.png")
+    image, mask = run(nodes, "LoadImage", image="red.png")
+    assert image.shape == (1, 2, 3, 3)
+    assert image.dtype == torch.float32
+    assert image[0, 0, 0].tolist() == pytest.approx([1.0, 0.0, 0.2])
+    assert mask.shape == (1, 64, 64)
+    assert mask.sum() == 0
+
+
+def test_transparency_becomes_the_mask(nodes, folders):
+    Image.new("RGBA", (3, 2), (0, 0, 0, 51)).save(folders.inputs[0] / "glass.png")
+    image, mask = run(nodes, "LoadImage", image="glass.png")
+    assert image.shape == (1, 2, 3, 3)
+    assert mask.shape == (1, 2, 3)
+    assert mask[0, 0, 0].item() == pytest.approx(0.8)
+
+
+def test_a_photograph_is_turned_upright(nodes, folders):
+    photograph = Image.new("RGB", (4, 2))
+    exif = photograph.getexif()
+    exif[0x0112] = 6
+    photograph.save(folders.inputs[0] / "phone.jpg", exif=exif)
+    image, _ = run(nodes, "LoadImage", image="phone.jpg")
+    assert image.shape == (1, 4, 2, 3)
+
+
+def test_sixteen_bits_of_grey_are_scaled(nodes, folders):
+    Image.fromarray(np.full((2, 2), 32768, dtype=np.uint16)).save(folders.inputs[0] / "grey.png")
+    image, _ = run(nodes, "LoadImage", image="grey.png")
+    assert image.shape == (1, 2, 2, 3)
+    assert image.mean().item() == pytest.approx(0.5, abs=0.001)
+
+
+def test_example_png_is_the_shipped_photograph_unless_there_is_one(nodes, folders):
+    image, _ = run(nodes, "LoadImage", image="example.png")
+    assert image.shape == (1, 300, 451, 3)
+    Image.new("RGB", (3, 2)).save(folders.inputs[0] / "example.png")
+    image, _ = run(nodes, "LoadImage", image="example.png")
+    assert image.shape == (1, 2, 3, 3)
+
+
+def test_an_absolute_path_is_taken_as_it_is(nodes):
+    image, _ = run(nodes, "LoadImage", image=str(PICTURES / "astronaut.png"))
+    assert image.shape == (1, 512, 512, 3)
+
+
+@pytest.mark.parametrize(("node", "name"), [("LoadImage", "image"), ("LoadAudio", "audio"), ("LoadVideo", "file")])
+def test_a_missing_file_is_told_before_anything_runs(nodes, folders, node, name):
+    told = nodes[node].VALIDATE_INPUTS(**{name: "nothing.xyz"})
+    assert "there is no file 'nothing.xyz'" in told
+    assert str(folders.inputs[0]) in told
+    assert nodes[node].VALIDATE_INPUTS(**{name: None}) is True
+
+
+def test_a_file_that_is_no_picture_is_told(nodes, folders):
+    (folders.inputs[0] / "text.png").write_text("no picture")
+    with pytest.raises(StandaloneError, match=r"text\.png cannot be read as a picture"):
+        run(nodes, "LoadImage", image="text.png")
+
+
+def test_sound_becomes_a_waveform_at_its_own_rate(nodes, folders):
+    with av.open(str(folders.inputs[0] / "tone.wav"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="stereo")
+        wave = np.tile(np.array([[16384, -16384]], dtype=np.int16), (1, 4000))
+        frame = av.AudioFrame.from_ndarray(wave, format="s16", layout="stereo")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+    (audio,) = run(nodes, "LoadAudio", audio="tone.wav")
+    assert audio["sample_rate"] == 8000
+    assert audio["waveform"].shape == (1, 2, 4000)
+    assert audio["waveform"].dtype == torch.float32
+    assert audio["waveform"][0, :, 100].tolist() == pytest.approx([0.5, -0.5])
+
+
+def test_a_silent_file_is_no_audio(nodes, folders):
+    film(str(folders.inputs[0] / "silent.mp4"))
+    with pytest.raises(StandaloneError, match="has no sound"):
+        run(nodes, "LoadAudio", audio="silent.mp4")
+
+
+def test_a_video_is_pointed_at_and_not_decoded(nodes, folders):
+    path = folders.inputs[0] / "film.mp4"
+    path.write_bytes(b"")
+    (video,) = run(nodes, "LoadVideo", file="film.mp4")
+    assert video.get_stream_source() == path
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_a_video_is_taken_apart(nodes, folders, in_memory):
+    target = io.BytesIO() if in_memory else str(folders.inputs[0] / "film.mp4")
+    images, audio, fps = run(nodes, "GetVideoComponents", video=Video(film(target, sound_seconds=0.5)))
+    assert images.shape == (6, 16, 32, 3)
+    assert images[0].mean() < 0.05
+    assert images[5].mean().item() == pytest.approx(200 / 255, abs=0.05)
+    assert audio["sample_rate"] == 44100
+    assert audio["waveform"].shape[:2] == (1, 2)
+    assert audio["waveform"].shape[2] == pytest.approx(22050, abs=2100)
+    assert fps == 12.0
+
+
+def test_a_silent_video_has_no_audio(nodes, folders):
+    _, audio, _ = run(nodes, "GetVideoComponents", video=Video(film(str(folders.inputs[0] / "silent.mp4"))))
+    assert audio is None
+
+
+def numbered(count):
+    return torch.arange(count, dtype=torch.float32).reshape(count, 1, 1, 1).expand(count, 2, 4, 3)
+
+
+@pytest.mark.parametrize(("start", "length", "kept"), [(1, 2, [1, 2]), (0, 1, [0]), (3, 9, [3, 4]), (99, 1, [4])])
+def test_pictures_are_cut_out_of_a_batch(nodes, start, length, kept):
+    (images,) = run(nodes, "ImageFromBatch", image=numbered(5), batch_index=start, length=length)
+    assert images[:, 0, 0, 0].tolist() == kept
+
+
+def test_a_batch_is_repeated_and_joined(nodes):
+    (repeated,) = run(nodes, "RepeatImageBatch", image=numbered(2), amount=2)
+    assert repeated[:, 0, 0, 0].tolist() == [0, 1, 0, 1]
+    (joined,) = run(nodes, "ImageBatch", image1=numbered(2), image2=numbered(3))
+    assert joined[:, 0, 0, 0].tolist() == [0, 1, 0, 1, 2]
+
+
+def test_the_second_batch_is_cut_to_the_size_of_the_first(nodes):
+    wide = torch.zeros((1, 4, 16, 3))
+    wide[:, :, 4:12] = 1
+    (joined,) = run(nodes, "ImageBatch", image1=torch.zeros((1, 8, 16, 3)), image2=wide)
+    assert joined.shape == (2, 8, 16, 3)
+    assert joined[1].min() == 1
+
+
+def test_pictures_are_saved_under_the_next_free_numbers(nodes, folders):
+    images = torch.full((2, 2, 3, 3), 0.5)
+    first = run(nodes, "SaveImage", images=images, filename_prefix="wan/last")
+    again = run(nodes, "SaveImage", images=images, filename_prefix="wan/last")
+    names = [entry["filename"] for shown in (first, again) for entry in shown["ui"]["images"]]
+    assert names == [f"last_{number:05}_.png" for number in (1, 2, 3, 4)]
+    assert first["ui"]["images"][0] == {"filename": names[0], "subfolder": "wan", "type": "output"}
+    with Image.open(folders.output / "wan" / names[3]) as saved:
+        assert saved.size == (3, 2)
+        assert saved.getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_a_preview_goes_to_the_temporary_folder(nodes, folders):
+    shown = run(nodes, "PreviewImage", images=torch.zeros((1, 2, 3, 3)))
+    (entry,) = shown["ui"]["images"]
+    assert entry["type"] == "temp"
+    assert (folders.temp / entry["filename"]).is_file()
+
+
+@pytest.mark.parametrize("prefix", ["../escaped", "/escaped", "a/../../escaped"])
+def test_a_prefix_cannot_lead_out_of_the_output_folder(nodes, prefix):
+    with pytest.raises(StandaloneError, match="leads out of the folder"):
+        run(nodes, "SaveImage", images=torch.zeros((1, 2, 3, 3)), filename_prefix=prefix)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [("as it is", "as it is"), (5, "5"), ({"a": [1]}, '{"a": [1]}'), (1j, "1j"), (None, "null")],
+)
+def test_any_value_is_shown_as_text(nodes, source, text):
+    assert run(nodes, "PreviewAny", source=source) == {"ui": {"text": (text,)}}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("PrimitiveString", "STRING"),
+        ("PrimitiveStringMultiline", "STRING"),
+        ("PrimitiveInt", "INT"),
+        ("PrimitiveFloat", "FLOAT"),
+        ("PrimitiveBoolean", "BOOLEAN"),
+    ],
+)
+def test_a_primitive_gives_its_value_on(nodes, name, kind):
+    assert list(nodes[name].RETURN_TYPES) == [kind]
+    assert nodes[name].INPUT_TYPES()["required"]["value"][0] == kind
+    assert run(nodes, name, value="given") == ("given",)
