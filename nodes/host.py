@@ -118,6 +118,13 @@ def video_from_file(path: Path | str) -> Any:
     return InputImpl.VideoFromFile(str(path))
 
 
+def end_of(video: Any) -> float | None:
+    """Return the second at which a VIDEO ends that is only a part of its file; None for one that goes to the end."""
+    window = getattr(video, "get_active_trim_window", None)
+    start, seconds = window() if window else (0.0, 0.0)
+    return start + seconds if seconds else None
+
+
 def preview(films: Sequence[Path]) -> dict[str, Any]:
     """Return what makes ComfyUI play films of the output folder on the node that made them."""
     output = output_folder().resolve()

@@ -62,4 +62,5 @@ class DashScopeWanLastFrame:
         if (video is None) == (not path):
             raise InvalidRequest(["video: give either video or video_path" + (", not both" if path else "")])
         source = video.get_stream_source() if video is not None else host.readable_file(path)
-        return (torch.from_numpy(await in_thread(last_frame, source))[None],)
+        frame = await in_thread(last_frame, source, until=host.end_of(video))
+        return (torch.from_numpy(frame)[None],)

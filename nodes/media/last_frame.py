@@ -27,13 +27,14 @@ USUAL_MATRIX = 5
 USUAL_RANGE = 1
 
 
-def last_frame(source: Source) -> NDArray[np.float32]:
+def last_frame(source: Source, *, until: float | None = None) -> NDArray[np.float32]:
     """Decode the frame that a video shows last.
 
     Only what follows the last key frame is decoded, one frame at a time. A rotation that the file asks for is done.
 
     Args:
         source: a path, or a seekable binary file object.
+        until: the second at which the video is cut off, for one that is only a part of its file.
 
     Returns:
         The picture, float32 [H,W,3], 0..1.
@@ -46,31 +47,35 @@ def last_frame(source: Source) -> NDArray[np.float32]:
         stream = film_stream(container, name=name)
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.thread_count = DECODER_THREADS
-        _seek_to_last_key(container, stream)
-        frame = _last_of(container, stream)
+        _seek_to_last_key(container, stream, until=until)
+        frame = _last_of(container, stream, until=until)
         if frame is None:  # a transport stream, for one, is searched for times and not for key frames
             container.seek(0)
-            frame = _last_of(container, stream)
+            frame = _last_of(container, stream, until=until)
         if frame is None:
             raise MediaError(f"{name} has no frames that can be shown.")
         return _picture(frame)
 
 
-def _seek_to_last_key(container: InputContainer, stream: VideoStream) -> None:
+def _seek_to_last_key(container: InputContainer, stream: VideoStream, *, until: float | None) -> None:
     """Go to the last key frame, or stay at the start of a file that cannot be searched."""
     import av
 
     with contextlib.suppress(av.error.FFmpegError):
-        if stream.duration:
+        if until is not None:
+            container.seek(int(until * av.time_base))
+        elif stream.duration:
             container.seek((stream.start_time or 0) + stream.duration, stream=stream)
         elif container.duration:
             container.seek(container.duration)
 
 
-def _last_of(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+def _last_of(container: InputContainer, stream: VideoStream, *, until: float | None) -> VideoFrame | None:
     """Decode to the end and return the frame with the latest time."""
     last: VideoFrame | None = None
     for frame in container.decode(stream):
+        if until is not None and frame.time is not None and frame.time >= until:
+            break
         if last is None or frame.pts is None or last.pts is None or frame.pts >= last.pts:
             last = frame
     return last

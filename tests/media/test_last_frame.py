@@ -175,3 +175,10 @@ def test_a_film_without_frames_is_told(make_film):
     path.write_bytes(data)
     with pytest.raises(MediaError):
         last_frame(path)
+
+
+@pytest.mark.parametrize(("until", "number"), [(0.5, 14), (1.0, 29), (1.01, 30), (99.0, 59)])
+@pytest.mark.parametrize("gop", [1, 12, 250])
+def test_a_part_of_a_film_ends_where_it_is_cut_off(make_film, read_number, until, number, gop):
+    path = make_film(frames=60, gop=gop, b_frames=2)
+    assert read_number(last_frame(path, until=until)) == number
