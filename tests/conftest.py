@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,39 +27,74 @@ if "wanpack" not in sys.modules:
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
-@pytest.fixture
-def bare_environment(monkeypatch):
-    """No settings, proxies or credentials of the machine that runs the tests."""
+def empty_environment(patch):
+    """Take away the settings, proxies and credentials of the machine that runs the tests."""
     for name in list(os.environ):
         if name.startswith("DASHSCOPE_") or name.lower() in _PROXIES or name == "NETRC":
-            monkeypatch.delenv(name)
+            patch.delenv(name)
+
+
+@contextmanager
+def host_in(folder):
+    """Put the pack's folders into one, as without ComfyUI."""
+    from wanpack.nodes import host
+
+    before = host._standalone
+    host.configure(
+        output_folder=folder / "output",
+        input_folders=(folder / "input",),
+        temp_folder=folder / "temp",
+        home=folder / ".wan",
+    )
+    try:
+        yield host
+    finally:
+        host._standalone = before
+
+
+@contextmanager
+def server_as_beijing(patch):
+    """Run the stand-in as Beijing's address: tasks end as soon as their video is rendered."""
+    from wanpack.nodes.offline.server import OfflineServer
+    from wanpack.nodes.offline.tasks import Timing
+
+    with OfflineServer(region="beijing", timing=Timing(scale=0)) as server:
+        patch.setenv("DASHSCOPE_REGION", "beijing")
+        patch.setenv("DASHSCOPE_BASE_URL", server.base_url)
+        patch.setenv("DASHSCOPE_API_KEY", server.key)
+        yield server
+
+
+@pytest.fixture
+def bare_environment(monkeypatch):
+    """No settings, proxies or credentials of the machine that runs the tests. Returns monkeypatch."""
+    empty_environment(monkeypatch)
     return monkeypatch
 
 
 @pytest.fixture
 def standalone_host(tmp_path):
     """The pack's folders without ComfyUI, all in the test's own folder. Returns the `host` module."""
-    from wanpack.nodes import host
-
-    before = host._standalone
-    host.configure(
-        output_folder=tmp_path / "output",
-        input_folders=(tmp_path / "input",),
-        temp_folder=tmp_path / "temp",
-        home=tmp_path / ".wan",
-    )
-    yield host
-    host._standalone = before
+    with host_in(tmp_path) as host:
+        yield host
 
 
 @pytest.fixture
 def live_server(bare_environment, standalone_host):
-    """The stand-in as Beijing's address: tasks end as soon as their video is rendered."""
-    from wanpack.nodes.offline.server import OfflineServer
-    from wanpack.nodes.offline.tasks import Timing
-
-    with OfflineServer(region="beijing", timing=Timing(scale=0)) as server:
-        bare_environment.setenv("DASHSCOPE_REGION", "beijing")
-        bare_environment.setenv("DASHSCOPE_BASE_URL", server.base_url)
-        bare_environment.setenv("DASHSCOPE_API_KEY", server.key)
+    """The stand-in as Beijing's address, which the owner's settings lead to."""
+    with server_as_beijing(bare_environment) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def going_live():
+    """The same for a fixture of a wider scope: a context of the stand-in, with its files in a folder."""
+
+    @contextmanager
+    def live(folder):
+        with pytest.MonkeyPatch.context() as patch, host_in(folder):
+            empty_environment(patch)
+            with server_as_beijing(patch) as server:
+                yield server
+
+    return live

@@ -1,0 +1,314 @@
+"""The main node from pictures to saved films, over HTTP, with the stand-in in the service's place."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import pytest
+import torch
+from wanpack.nodes.connection import DashScopeWanConnection
+from wanpack.nodes.errors import InvalidRequest, WanError
+from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
+from wanpack.nodes.media.video import read_metadata
+from wanpack.nodes.offline.faults import TaskFails, TaskStuck
+from wanpack.nodes.service.errors import ServiceError
+
+SETTINGS = {"prompt": "a cat runs", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
+WITH_SOUND = {"prompt": "a cat sings", "model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
+SEED_MAX = 2147483647
+
+
+def pictures(count=1, side=240):
+    """IMAGE of plain pictures, each of another grey."""
+    greys = torch.linspace(0.2, 0.8, count)
+    return greys[:, None, None, None].expand(count, side, side + 16, 3).clone()
+
+
+def sound(seconds=3.0):
+    """AUDIO of a soft tone."""
+    times = torch.arange(int(seconds * 8000)) / 8000
+    return {"waveform": (0.2 * torch.sin(2000 * times))[None, None], "sample_rate": 8000}
+
+
+def generate(**settings):
+    return asyncio.run(DashScopeWanImageToVideo().generate(**{"image": pictures(), **SETTINGS, **settings}))
+
+
+def creates(server):
+    return [call for call in server.received if call.on == "create"]
+
+
+def facts(path):
+    """What a decoder finds in a film."""
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        frames = list(container.decode(video))
+        return SimpleNamespace(
+            codec=video.codec_context.name,
+            rate=video.average_rate,
+            frames=len(frames),
+            grey=frames[0].to_ndarray(format="gray").mean(),
+            sounds=len(container.streams.audio),
+        )
+
+
+# A batch
+
+
+@pytest.fixture(scope="module")
+def batch(going_live, tmp_path_factory):
+    """What is left of a batch of three that begins just below the largest seed. Films are dear: one run for all."""
+    folder = tmp_path_factory.mktemp("batch")
+    with going_live(folder) as server:
+        shown = generate(image=pictures(3), seed=SEED_MAX - 1, filename_prefix="wan/cats")
+        paths, videos, task_ids, receipts = shown["result"]
+        return SimpleNamespace(
+            folder=folder,
+            key=server.key,
+            tasks={task.id: task for task in server.tasks},
+            sent=creates(server),
+            ui=shown["ui"],
+            paths=[Path(path) for path in paths],
+            videos=videos,
+            task_ids=task_ids,
+            receipts=[json.loads(receipt) for receipt in receipts],
+        )
+
+
+def test_a_batch_makes_one_task_for_each_picture(batch):
+    assert len(batch.sent) == len(batch.tasks) == 3
+    assert len({call.body["input"]["img_url"] for call in batch.sent}) == 3
+    assert set(batch.task_ids) == set(batch.tasks)
+
+
+def test_the_seeds_of_a_batch_count_up_and_around_in_the_order_of_the_pictures(batch):
+    seeds = [SEED_MAX - 1, SEED_MAX, 0]
+    assert [batch.tasks[task_id].body["parameters"]["seed"] for task_id in batch.task_ids] == seeds
+    assert [receipt["seed"] for receipt in batch.receipts] == seeds
+    # The pictures get lighter, and so do the films.
+    greys = [facts(path).grey for path in batch.paths]
+    assert greys == sorted(greys)
+    assert greys[-1] - greys[0] > 50
+
+
+def test_the_outputs_of_a_picture_belong_together(batch):
+    assert [receipt["task_id"] for receipt in batch.receipts] == batch.task_ids
+    assert [video.get_stream_source() for video in batch.videos] == [str(path) for path in batch.paths]
+    assert [receipt["bytes"] for receipt in batch.receipts] == [path.stat().st_size for path in batch.paths]
+
+
+def test_the_films_are_saved_under_the_prefix_and_nothing_else_beside(batch):
+    names = sorted(path.name for path in (batch.folder / "output" / "wan").iterdir())
+    assert names == ["cats_00001_.mp4", "cats_00002_.mp4", "cats_00003_.mp4"]
+    assert sorted(path.name for path in batch.paths) == names
+    assert all(path.is_absolute() for path in batch.paths)
+
+
+def test_a_film_is_h264_at_30_pictures_a_second_and_as_long_as_asked(batch):
+    for path in batch.paths:
+        found = facts(path)
+        assert (found.codec, found.rate, found.sounds) == ("h264", Fraction(30), 0)
+        assert abs(found.frames - 3 * 30) <= 1
+
+
+def test_the_films_are_shown_on_the_node(batch):
+    assert batch.ui == {
+        "images": [{"filename": path.name, "subfolder": "wan", "type": "output"} for path in batch.paths],
+        "animated": (True,),
+    }
+
+
+def test_a_receipt_says_what_was_asked_made_and_charged(batch):
+    receipt = batch.receipts[0]
+    asked = {name: receipt[name] for name in ("model", "region", "resolution", "duration", "prompt")}
+    assert asked == {**SETTINGS, "region": "beijing"}
+    assert receipt["estimated_cost"] == {"amount": 0.72, "currency": "CNY", "as_of": "2026-05-26"}
+    assert receipt["usage"] == {"video_duration": 3, "video_ratio": "standard", "video_count": 1}
+    assert (receipt["fps"], receipt["has_audio"]) == (30.0, False)
+    assert (receipt["resumed"], receipt["reused"]) == (False, False)
+    told = ("request_id", "actual_prompt", "width", "height", "video_url", "submit_time", "scheduled_time", "end_time")
+    assert all(receipt[name] for name in told)
+
+
+def test_neither_the_key_nor_the_picture_is_in_a_receipt_or_a_file(batch):
+    assert batch.key not in json.dumps(batch.receipts)
+    assert "base64" not in json.dumps(batch.receipts)
+    files = [path for path in batch.folder.rglob("*") if path.is_file()]
+    assert any(path.name == "ledger.sqlite3" for path in files)
+    assert not [path for path in files if batch.key.encode() in path.read_bytes()]
+
+
+def test_the_same_graph_again_returns_the_saved_film_and_sends_nothing(live_server):
+    first = generate()
+    before = len(live_server.received)
+    again = generate()
+    assert len(live_server.received) == before
+    assert (again["result"][0], again["result"][2]) == (first["result"][0], first["result"][2])
+    receipt = json.loads(again["result"][3][0])
+    assert (receipt["reused"], receipt["resumed"]) == (True, False)
+    assert again["ui"] == first["ui"]
+
+
+# What is found before anything is sent
+
+
+def test_all_faults_are_told_at_once_and_nothing_is_sent(live_server, bare_environment):
+    bare_environment.delenv("DASHSCOPE_API_KEY")
+    with pytest.raises(InvalidRequest) as caught:
+        generate(
+            image=pictures(side=100),
+            model="wan2.2-i2v-plus",
+            resolution="720P",
+            duration=7,
+            shot_type="multi",
+            seed=-1,
+            audio_url="https://example.com/a.mp3",
+            filename_prefix="../outside",
+        )
+    names = [fault.partition(":")[0] for fault in caught.value.faults]
+    assert sorted(names) == [
+        "audio_url",
+        "duration",
+        "filename_prefix",
+        "image",
+        next(name for name in names if name.startswith("no API key is configured for Beijing")),
+        "resolution",
+        "seed",
+        "shot_type",
+    ]
+    assert str(caught.value).startswith("Nothing was sent and nothing was paid:")
+    assert live_server.received == []
+
+
+@pytest.mark.parametrize(
+    "image", [None, "cat.png", torch.zeros(240, 240, 3), torch.zeros(0, 240, 240, 3), torch.tensor(1.0)]
+)
+def test_what_is_no_image_is_told_and_nothing_is_sent(live_server, image):
+    with pytest.raises(InvalidRequest) as caught:
+        generate(image=image)
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["image"]
+    assert live_server.received == []
+
+
+def test_a_sound_that_is_too_short_is_told_and_not_uploaded(live_server):
+    with pytest.raises(InvalidRequest, match=r"audio: 1\.0 s is too short; the service takes 3 to 30 s"):
+        generate(**WITH_SOUND, audio=sound(1.0))
+    assert live_server.received == []
+
+
+def test_a_sound_cannot_be_uploaded_where_there_is_no_storage(live_server):
+    [connection] = DashScopeWanConnection().connect("virginia")
+    with pytest.raises(InvalidRequest, match="audio: Virginia has no temporary storage"):
+        generate(model="wan2.6-i2v", resolution="720P", audio=sound(), connection=connection)
+    assert live_server.received == []
+
+
+def test_a_key_with_a_line_break_is_told_and_not_quoted(live_server, bare_environment):
+    bare_environment.setenv("DASHSCOPE_API_KEY", "sk-first-half\nsecond-half")
+    with pytest.raises(InvalidRequest) as caught:
+        generate()
+    assert "the API key for Beijing has a blank, a line break" in str(caught.value)
+    assert "half" not in str(caught.value)
+    assert live_server.received == []
+
+
+# Sound
+
+
+def test_a_sound_of_the_graph_is_uploaded_and_sent_by_its_address(live_server):
+    [path] = generate(**WITH_SOUND, audio=sound())["result"][0]
+    assert [call.on for call in live_server.received][:3] == ["policy", "upload", "create"]
+    assert live_server.received[0].query["model"] == "wan2.6-i2v-flash"
+    [create] = creates(live_server)
+    address = create.body["input"]["audio_url"]
+    assert address.startswith("oss://")
+    assert address.endswith(".wav")
+    assert create.headers["x-dashscope-ossresourceresolve"] == "enable"
+    # The stand-in has found the file and taken it for a sound.
+    [task] = live_server.tasks
+    assert (task.state, task.notes) == ("SUCCEEDED", [])
+    assert facts(path).sounds == 1
+
+
+def test_one_upload_serves_the_whole_batch(live_server):
+    live_server.faults.add(on="create", fault=TaskFails(), times=2)
+    with pytest.raises(WanError, match="2 of 2 videos were not made"):
+        generate(**WITH_SOUND, image=pictures(2), audio=sound())
+    assert [call.on for call in live_server.received].count("upload") == 1
+    assert len({call.body["input"]["audio_url"] for call in creates(live_server)}) == 1
+
+
+def test_a_sound_that_a_silent_film_does_not_use_is_not_uploaded(live_server):
+    live_server.faults.add(on="create", fault=TaskFails())
+    with pytest.raises(ServiceError):
+        generate(**WITH_SOUND, audio=sound(), generate_audio=False)
+    [create] = creates(live_server)
+    assert create.body["parameters"]["audio"] is False
+    assert "audio_url" not in create.body["input"]
+    assert "upload" not in [call.on for call in live_server.received]
+
+
+# Offline
+
+
+def test_the_offline_region_works_without_a_key(bare_environment, standalone_host, tmp_path):
+    [connection] = DashScopeWanConnection().connect("offline")
+    [path], _, _, [receipt] = generate(connection=connection)["result"]
+    assert facts(path).frames == 90
+    assert Path(path).parent == tmp_path / "output" / "wan"
+    told = json.loads(receipt)
+    assert (told["region"], told["estimated_cost"]["amount"]) == ("offline", 0.0)
+
+
+# In ComfyUI
+
+
+def test_in_comfyui_the_film_is_saved_in_its_folder_with_its_graph(live_server, comfy):
+    graph = {"7": {"class_type": "DashScopeWanImageToVideo", "inputs": SETTINGS}}
+    shown = generate(unique_id="7", graph=graph, extra_pnginfo={"workflow": {"nodes": []}})
+    [path], [video], _, [receipt] = shown["result"]
+    assert Path(path).parent == comfy.folder / "output" / "wan"
+    assert type(video).__name__ == "VideoFromFile"
+    assert (comfy.folder / "user" / "__dashscope_wan" / "ledger.sqlite3").is_file()
+    carried = read_metadata(path)
+    assert json.loads(carried["prompt"]) == graph
+    assert json.loads(carried["workflow"]) == {"nodes": []}
+    assert json.loads(receipt)["bytes"] == Path(path).stat().st_size
+    texts = [text for _, text in comfy.texts]
+    assert texts[0] == "preparing"
+    assert texts[-1] == f"saved {Path(path).name}"
+    assert "submitting, about CNY 0.72" in texts
+    assert {node for node, _ in [*comfy.texts, *comfy.bars]} == {"7"}
+    fractions = [fraction for _, fraction in comfy.bars]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+
+
+@pytest.mark.parametrize("kind", [Exception, BaseException])
+def test_stop_is_heard_within_a_second_and_says_that_the_task_goes_on(live_server, make_comfy, kind):
+    comfy = make_comfy(kind)
+    comfy.stop_at = "rendering"
+    live_server.faults.add(on="create", fault=TaskStuck("RUNNING"))
+    with pytest.raises(comfy.interruption):
+        generate()
+    assert time.monotonic() - comfy.stopped_since < 1
+    [task] = live_server.tasks
+    said = [text for _, text in comfy.texts]
+    assert f"stopped; task {task.id} goes on at the service and is charged when it succeeds" in said
+    assert task.state == "RUNNING"
+
+
+def test_stop_cancels_a_task_that_is_still_queued(live_server, comfy):
+    comfy.stop_at = "queued"
+    live_server.faults.add(on="create", fault=TaskStuck("PENDING"))
+    with pytest.raises(comfy.interruption):
+        generate()
+    [task] = live_server.tasks
+    assert task.state == "CANCELED"
+    assert comfy.texts[-1][1] == f"stopped; task {task.id} was still queued and is cancelled, nothing is charged"

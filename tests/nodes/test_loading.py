@@ -1,0 +1,194 @@
+"""The pack is loaded as ComfyUI loads it: by its path, under that path as its name. In processes of their own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MOST_MILLISECONDS = 60
+TRIES = 5
+
+# As in ComfyUI's load_custom_node.
+LOADER = """
+import importlib.util, json, sys
+
+def load(folder):
+    name = folder.replace(".", "_x_")
+    spec = importlib.util.spec_from_file_location(name, folder + "/__init__.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+"""
+# Reaches what a node imports only when it runs, and ends with the first check.
+RUN = """
+import asyncio
+
+def refusal(pack):
+    node = pack.NODE_CLASS_MAPPINGS["DashScopeWanImageToVideo"]()
+    settings = {"prompt": "", "model": "none", "resolution": "480P", "duration": 5}
+    try:
+        asyncio.run(node.generate(image=None, **settings))
+    except Exception as error:
+        return str(error)
+"""
+
+
+def run(script, *arguments, flags=("-B",)):
+    """Run a script in a fresh Python and return what it prints as JSON. Warnings are errors there."""
+    command = [sys.executable, "-I", "-W", "error", *flags, "-c", LOADER + script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603 - our own
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+def copy_to(folder):
+    shutil.copytree(ROOT / "nodes", folder / "nodes", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "__init__.py", folder)
+    return folder
+
+
+def link_to(folder):
+    try:
+        folder.symlink_to(ROOT, target_is_directory=True)
+    except OSError:
+        pytest.skip("links cannot be made here")
+    return folder
+
+
+@pytest.mark.parametrize("place", [copy_to, link_to])
+def test_the_folder_may_have_any_name(place, tmp_path):
+    folder = place(tmp_path / "my pack-1")
+    script = RUN + "pack = load(sys.argv[1])\nprint(json.dumps([list(pack.NODE_CLASS_MAPPINGS), refusal(pack)]))"
+    ids, refusal = run(script, folder)
+    assert "DashScopeWanImageToVideo" in ids
+    assert refusal.startswith("Nothing was sent and nothing was paid:\n- model: 'none' is not known")
+
+
+def test_two_copies_live_side_by_side(tmp_path):
+    script = """
+one, two = load(sys.argv[1]), load(sys.argv[2])
+classes = [pack.NODE_CLASS_MAPPINGS["DashScopeWanImageToVideo"] for pack in (one, two)]
+print(json.dumps([list(one.NODE_CLASS_MAPPINGS) == list(two.NODE_CLASS_MAPPINGS), classes[0] is classes[1]]))
+"""
+    assert run(script, ROOT, copy_to(tmp_path / "other")) == [True, False]
+
+
+def test_comfyuis_own_modules_of_the_same_names_are_left_alone():
+    script = (
+        RUN
+        + """
+import types
+theirs = {name: types.ModuleType(name) for name in ("nodes", "server", "errors", "tests", "host")}
+sys.modules.update(theirs)
+pack = load(sys.argv[1])
+refused = refusal(pack)
+same = all(sys.modules[name] is module and list(vars(module)) == list(vars(types.ModuleType("x")))
+           for name, module in theirs.items())
+print(json.dumps([same, refused]))
+"""
+    )
+    same, refusal = run(script, ROOT)
+    assert same
+    assert "model: 'none' is not known" in refusal
+
+
+def test_loading_writes_nothing_and_opens_no_connection():
+    script = """
+import os, requests, numpy, PIL.Image  # ComfyUI has these before
+seen, looking = [], True
+
+def look(event, arguments):
+    if not looking:
+        return
+    if event == "open":
+        path, mode, flags = arguments
+        written = any(letter in (mode or "") for letter in "wax+")
+        if written or (flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            seen.append(f"open {path}")
+    elif event.startswith(("socket.", "subprocess.", "urllib.", "http.", "sqlite3.", "os.system", "shutil.")):
+        seen.append(event)
+    elif event in ("os.mkdir", "os.remove", "os.rename", "os.chmod", "os.putenv", "os.exec", "os.posix_spawn"):
+        seen.append(event)
+
+sys.addaudithook(look)
+load(sys.argv[1])
+looking = False
+print(json.dumps(seen))
+"""
+    assert run(script, ROOT) == []
+
+
+def test_loading_prints_nothing():
+    # `run` looks at the errors' side and takes everything on the other for the answer.
+    assert run("load(sys.argv[1]); print(7)", ROOT) == 7
+
+
+def test_loading_starts_no_thread():
+    assert run("import threading; load(sys.argv[1]); print(threading.active_count())", ROOT) == 1
+
+
+def test_loading_reads_no_setting():
+    # Settings are the owner's to change while ComfyUI runs.
+    script = """
+import os, requests, numpy, PIL.Image
+asked = []
+class Environ(dict):
+    def __getitem__(self, name): asked.append(name); return super().__getitem__(name)
+    def get(self, name, default=None): asked.append(name); return super().get(name, default)
+os.environ = Environ(os.environ)
+load(sys.argv[1])
+print(json.dumps([name for name in asked if name.startswith("DASHSCOPE")]))
+"""
+    assert run(script, ROOT) == []
+
+
+@pytest.mark.parametrize("heavy", ["av", "torch", "sqlite3", "filelock", "http.server"])
+def test_loading_brings_nothing_heavy(heavy, loaded_modules):
+    assert heavy not in loaded_modules
+
+
+def test_loading_does_not_bring_the_stand_in(loaded_modules):
+    assert not [name for name in loaded_modules if ".offline" in name]
+
+
+@pytest.fixture(scope="module")
+def loaded_modules():
+    """The modules that are there when the pack has been loaded, and were not before."""
+    script = """
+import requests
+before = set(sys.modules)
+load(sys.argv[1])
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+    found = run(script, ROOT)
+    assert any(name.endswith("nodes.image_to_video") for name in found)
+    return found
+
+
+def test_loading_is_quick():
+    script = """
+import time, torch, numpy, requests, PIL.Image
+before, times = set(sys.modules), []
+for _ in range(int(sys.argv[2])):
+    begun = time.perf_counter()
+    load(sys.argv[1])
+    times.append(1000 * (time.perf_counter() - begun))
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+print(json.dumps(times))
+"""
+    times = run(script, ROOT, TRIES, flags=())
+    assert len(times) == TRIES
+    assert min(times) < MOST_MILLISECONDS, times
+
+
+def test_no_module_of_the_pack_takes_the_name_of_comfyuis_own():
+    assert run("load(sys.argv[1]); print(json.dumps('nodes' in sys.modules))", ROOT) is False

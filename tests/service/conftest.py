@@ -1,0 +1,49 @@
+"""A client of the stand-in, and what the tests of the service's layer share."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from wanpack.nodes.offline.server import OfflineServer
+from wanpack.nodes.offline.tasks import Timing
+from wanpack.nodes.service.client import Client
+from wanpack.nodes.service.connection import Endpoint
+from wanpack.nodes.service.credentials import Secret
+from wanpack.nodes.service.regions import REGIONS
+
+FOREVER = Timing(queued=1e6)
+
+
+@pytest.fixture
+def server(bare_environment):
+    """A stand-in whose tasks stay queued."""
+    with OfflineServer(region="beijing", timing=FOREVER) as running:
+        yield running
+
+
+@pytest.fixture
+def client_for():
+    """Make clients that are closed when the test ends."""
+    made = []
+
+    def make(base_url, key):
+        made.append(Client(Endpoint(REGIONS["beijing"], base_url, Secret(key))))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def client(server, client_for):
+    return client_for(server.base_url, server.key)
+
+
+@pytest.fixture
+def closed_port():
+    """A port of this machine at which nobody listens: it is bound and not listened to."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]

@@ -1,0 +1,567 @@
+"""The calls to the service, against a real HTTP server on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import textwrap
+import threading
+import time
+
+import pytest
+import requests
+import urllib3
+from wanpack.nodes.offline.faults import (
+    HtmlPage,
+    HugeBody,
+    JsonBody,
+    Redirect,
+    Refuses,
+    ResetAfterActing,
+    ResetBeforeActing,
+    ResetBeforeBody,
+    TaskFails,
+    Throttled,
+    Truncated,
+)
+from wanpack.nodes.offline.server import OfflineServer
+from wanpack.nodes.offline.tasks import Timing
+from wanpack.nodes.service.client import to_json
+from wanpack.nodes.service.errors import (
+    AccessRefused,
+    KeyRefused,
+    NetworkError,
+    RequestRefused,
+    ServiceError,
+    ServiceFault,
+    UnexpectedAnswer,
+)
+from wanpack.nodes.service.errors import Throttled as ThrottledError
+from wanpack.nodes.service.task import TaskStatus
+
+MODEL = "wan2.2-i2v-plus"
+# Taken by the service, which finds only later that the picture's address is none: nothing is rendered for it.
+BODY = {"model": MODEL, "input": {"prompt": "猫", "img_url": "nowhere"}, "parameters": {"resolution": "480P"}}
+GOOD_BODY = {**BODY, "input": {"prompt": "猫", "img_url": "https://example.com/a.png"}}
+CALLS = {
+    "create": lambda client: client.submit(to_json(BODY)),
+    "query": lambda client: client.query("t-1"),
+    "cancel": lambda client: client.cancel("t-1"),
+    "list": lambda client: client.list(),
+    "policy": lambda client: client.upload(b"RIFF", model_name=MODEL, suffix=".wav", mime="audio/wav"),
+}
+
+
+def upload(client, data=b"RIFF"):
+    return client.upload(data, model_name=MODEL, suffix=".wav", mime="audio/wav")
+
+
+def failing(call, error=Exception):
+    with pytest.raises(error) as caught:
+        call()
+    return caught.value
+
+
+# What each call says and returns
+
+
+def test_a_submitted_task_has_its_ids(client, server):
+    submitted = client.submit(to_json(BODY))
+    [task] = server.tasks
+    assert (submitted.task_id, submitted.request_id) == (task.id, task.request_id)
+
+
+def test_a_body_arrives_as_it_was_given(client, server):
+    client.submit(to_json(BODY))
+    assert server.received[-1].body == BODY
+
+
+def test_a_create_call_asks_for_a_task(client, server):
+    client.submit(to_json(BODY))
+    headers = server.received[-1].headers
+    assert headers["x-dashscope-async"] == "enable"
+    assert "x-dashscope-ossresourceresolve" not in headers
+
+
+def test_a_create_call_with_an_upload_asks_for_it_to_be_resolved(client, server):
+    client.submit(to_json(BODY), uses_uploads=True)
+    assert server.received[-1].headers["x-dashscope-ossresourceresolve"] == "enable"
+
+
+def test_a_query_returns_the_tasks_state(client):
+    task_id = client.submit(to_json(GOOD_BODY)).task_id
+    task = client.query(task_id)
+    assert (task.task_id, task.status) == (task_id, TaskStatus.PENDING)
+    assert task.status.waiting
+    assert task.submit_time
+    assert task.request_id
+
+
+def test_an_id_that_the_service_does_not_know_is_unknown(client):
+    task = client.query("00000000-0000-0000-0000-000000000000")
+    assert task.status is TaskStatus.UNKNOWN
+    assert not task.status.waiting
+
+
+def test_an_id_stays_one_part_of_the_path(client, server):
+    client.query("a?status=FAILED#b")
+    assert (server.received[-1].path, server.received[-1].query) == ("/api/v1/tasks/a?status=FAILED#b", {})
+
+
+def test_a_failed_task_says_why(bare_environment, client_for):
+    with OfflineServer(region="beijing", timing=Timing(scale=0)) as server:
+        client = client_for(server.base_url, server.key)
+        server.faults.add(on="create", fault=TaskFails("DataInspectionFailed", "Output data may be inappropriate."))
+        task_id = client.submit(to_json(GOOD_BODY)).task_id
+        task = client.query(task_id)
+    assert task.status is TaskStatus.FAILED
+    error = task.failure()
+    assert (error.code, error.service_message) == ("DataInspectionFailed", "Output data may be inappropriate.")
+    assert (error.http_status, error.task_id, error.request_id) == (200, task_id, task.request_id)
+
+
+def test_a_finished_task_has_its_video_and_usage(client, server):
+    usage = {"duration": 5.0, "SR": "480", "video_count": 1}
+    output = {"task_id": "t-1", "task_status": "SUCCEEDED", "video_url": "https://x/v.mp4", "orig_prompt": "猫"}
+    server.faults.add(on="query", fault=JsonBody({"output": output, "usage": usage, "request_id": "r-1"}))
+    task = client.query("t-1")
+    assert (task.status, task.video_url, task.usage) == (TaskStatus.SUCCEEDED, "https://x/v.mp4", usage)
+    assert (task.orig_prompt, task.actual_prompt, task.request_id) == ("猫", "", "r-1")
+
+
+def test_a_task_that_is_not_named_in_the_answer_is_the_one_that_was_asked_for(client, server):
+    server.faults.add(on="query", fault=JsonBody({"output": {"task_status": "RUNNING"}}))
+    assert client.query("t-1").task_id == "t-1"
+
+
+def test_a_signed_address_is_not_in_a_tasks_repr(client, server):
+    output = {"task_status": "SUCCEEDED", "video_url": "https://x/v.mp4?Signature=abc"}
+    server.faults.add(on="query", fault=JsonBody({"output": output}))
+    assert "Signature" not in repr(client.query("t-1"))
+
+
+def test_a_queued_task_is_cancelled(client, server):
+    task_id = client.submit(to_json(GOOD_BODY)).task_id
+    assert client.cancel(task_id) is True
+    assert client.query(task_id).status is TaskStatus.CANCELED
+    assert not client.query(task_id).status.waiting
+
+
+def test_a_task_that_is_no_longer_queued_is_not_cancelled(client):
+    task_id = client.submit(to_json(GOOD_BODY)).task_id
+    client.cancel(task_id)
+    assert client.cancel(task_id) is False
+
+
+def test_a_cancellation_that_is_refused_for_another_reason_is_an_error(client, server):
+    server.faults.add(on="cancel", fault=Refuses())
+    assert failing(lambda: client.cancel("t-1"), ServiceFault).task_id == "t-1"
+
+
+def test_the_list_has_the_accounts_tasks_newest_first(client):
+    before = time.time()
+    first = client.submit(to_json(BODY))
+    second = client.submit(to_json(BODY))
+    page = client.list(model_name=MODEL)
+    assert [row.task_id for row in page.tasks] == [second.task_id, first.task_id]
+    assert [row.request_id for row in page.tasks] == [second.request_id, first.request_id]
+    assert {row.model_name for row in page.tasks} == {MODEL}
+    assert all(before - 1 < row.created < time.time() + 1 for row in page.tasks)
+    assert page.total_pages == 1
+
+
+def test_the_list_is_asked_for_by_its_own_names(client, server):
+    client.list(
+        model_name=MODEL,
+        start_time="20260101000000",
+        end_time="20260101120000",
+        status=TaskStatus.RUNNING,
+        page_no=2,
+        page_size=50,
+    )
+    assert (server.received[-1].method, server.received[-1].path) == ("GET", "/api/v1/tasks/")
+    assert server.received[-1].query == {
+        "model_name": MODEL,
+        "start_time": "20260101000000",
+        "end_time": "20260101120000",
+        "status": "RUNNING",
+        "page_no": "2",
+        "page_size": "50",
+    }
+
+
+def test_pages_of_the_list_are_counted(client):
+    for _ in range(2):
+        client.submit(to_json(BODY))
+    one, two = client.list(page_size=1, page_no=1), client.list(page_size=1, page_no=2)
+    assert (one.total_pages, two.total_pages) == (2, 2)
+    assert one.tasks[0].task_id != two.tasks[0].task_id
+
+
+def test_rows_of_the_list_that_make_no_sense_are_left_out(client, server):
+    rows = [None, 7, {}, {"task_id": "t-1", "gmt_create": "1700000000000", "model_name": MODEL}]
+    server.faults.add(on="list", fault=JsonBody({"data": rows, "total_page": "1"}))
+    page = client.list()
+    assert [(row.task_id, row.created) for row in page.tasks] == [("t-1", 1_700_000_000.0)]
+    assert page.total_pages == 1
+
+
+def test_an_uploaded_file_gets_an_address_that_the_service_resolves(client, server):
+    address = upload(client, b"RIFF data")
+    assert address.startswith("oss://dashscope-instant/")
+    assert address.endswith(".wav")
+    stored = server._parts.storage.find(address)
+    assert (stored.path.read_bytes(), stored.model) == (b"RIFF data", MODEL)
+
+
+def test_two_uploads_of_the_same_file_do_not_meet(client):
+    assert upload(client) != upload(client)
+
+
+def test_a_permit_may_hold_a_bool_where_the_form_wants_a_text(client, server):
+    policy = server._parts.storage.policy(MODEL, host=f"{server._parts.address}/upload")
+    server.faults.add(on="policy", fault=JsonBody({"data": {**policy, "x_oss_forbid_overwrite": True}}))
+    assert upload(client).startswith("oss://")
+
+
+def test_a_refused_upload_says_why_in_the_storages_words(client, server):
+    policy = server._parts.storage.policy(MODEL, host=f"{server._parts.address}/upload")
+    server.faults.add(on="policy", fault=JsonBody({"data": {**policy, "signature": "wrong"}}))
+    error = failing(lambda: upload(client), ServiceError)
+    assert (error.code, error.http_status) == ("SignatureDoesNotMatch", 403)
+    assert error.service_message.startswith("The request signature we calculated")
+
+
+def test_a_refused_upload_whose_reason_breaks_off_is_a_network_error(client, server):
+    policy = server._parts.storage.policy(MODEL, host=f"{server._parts.address}/upload")
+    server.faults.add(on="policy", fault=JsonBody({"data": {**policy, "signature": "wrong"}}))
+    server.faults.add(on="upload", fault=Truncated(20))
+    failing(lambda: upload(client), NetworkError)
+
+
+# Where the key goes
+
+
+def test_the_key_goes_into_one_header_of_every_call_to_the_api_and_nowhere_else(client, server):
+    task_id = client.submit(to_json(BODY)).task_id
+    client.query(task_id)
+    client.cancel(task_id)
+    client.list()
+    upload(client)
+    calls = [call for call in server.received if call.on != "upload"]
+    assert {call.on for call in calls} == {"create", "query", "cancel", "list", "policy"}
+    for call in calls:
+        assert call.headers["authorization"] == f"Bearer {server.key}"
+        rest = {name: value for name, value in call.headers.items() if name != "authorization"}
+        assert server.key not in json.dumps([rest, call.path, dict(call.query), call.body])
+
+
+def test_the_key_does_not_go_to_the_upload_host(client, server):
+    upload(client)
+    [call] = [call for call in server.received if call.on == "upload"]
+    assert server.key not in json.dumps(dict(call.headers))
+    assert "authorization" not in call.headers
+
+
+def test_an_upload_host_without_https_gets_nothing(client, server, client_for):
+    with OfflineServer() as other:
+        policy = {**server._parts.storage.policy(MODEL, host=f"{other._parts.address}/upload")}
+        server.faults.add(on="policy", fault=JsonBody({"data": policy}))
+        error = failing(lambda: upload(client), UnexpectedAnswer)
+        assert "not https" in str(error)
+        assert other.received == []
+
+
+def test_a_redirect_is_not_followed(client, server):
+    with OfflineServer() as other:
+        for on, call in CALLS.items():
+            for status in (302, 307, 308):
+                server.faults.add(on=on, fault=Redirect(f"{other.base_url}/tasks/t-1", status))
+                error = failing(lambda call=call: call(client), UnexpectedAnswer)
+                assert error.http_status == status
+                assert "redirect" in str(error)
+                assert "DASHSCOPE_BASE_URL" in error.do
+        assert other.received == []
+
+
+@pytest.fixture
+def netrc(bare_environment, tmp_path):
+    """A netrc file that has a password for every host."""
+    file = tmp_path / "netrc"
+    hosts = ("127.0.0.1", "dashscope.example", "storage.example")
+    file.write_text("\n".join(f"machine {host} login somebody password sesame" for host in hosts), "utf-8")
+    bare_environment.setenv("NETRC", str(file))
+
+
+@pytest.fixture
+def wire(monkeypatch):
+    """Hold back what requests would send over https: returns what was to be sent, and takes the answers to give."""
+
+    class Wire:
+        def __init__(self):
+            self.sent, self.answers = [], []
+
+    wire = Wire()
+
+    def send(adapter, request, **settings):
+        wire.sent.append(request)
+        answer = requests.Response()
+        answer.status_code, answer.url = 200, request.url
+        answer._content, answer._content_consumed = json.dumps(wire.answers.pop(0)).encode(), True
+        return answer
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    return wire
+
+
+def test_netrc_does_not_replace_the_key(netrc, client_for, wire, server, client):
+    wire.answers = [{"output": {"task_status": "RUNNING"}}] * 2
+    for one in (client, client_for("https://dashscope.example/api/v1", server.key)):
+        one.query("t-1")
+        assert wire.sent[-1].headers["Authorization"] == f"Bearer {server.key}"
+
+
+def test_netrc_is_not_used_for_the_upload_host(netrc, client_for, wire, server):
+    policy = server._parts.storage.policy(MODEL, host="https://storage.example")
+    wire.answers = [{"data": policy}, {}]
+    upload(client_for("https://dashscope.example/api/v1", "sk-mine"))
+    assert wire.sent[-1].url == "https://storage.example/"
+    assert "Authorization" not in wire.sent[-1].headers
+    assert b"sk-mine" not in wire.sent[-1].body
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_a_proxy_does_not_see_the_calls_to_this_machine(name, bare_environment, client, server):
+    with OfflineServer() as proxy:
+        bare_environment.setenv(name, proxy._parts.address)
+        client.query("t-1")
+        client.submit(to_json(BODY))
+        upload(client)
+        assert proxy.received == []
+    assert {call.on for call in server.received} == {"query", "create", "policy", "upload"}
+
+
+# What may go wrong on the way
+
+
+def test_every_call_has_a_limit_for_connecting_and_one_for_waiting(client, monkeypatch):
+    seen = []
+    send = requests.adapters.HTTPAdapter.send
+
+    def watched(adapter, request, **settings):
+        seen.append((request.method, settings["timeout"]))
+        return send(adapter, request, **settings)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", watched)
+    task_id = client.submit(to_json(BODY)).task_id
+    client.query(task_id)
+    client.cancel(task_id)
+    client.list()
+    upload(client)
+    assert len(seen) == 6
+    for _, (connecting, waiting) in seen:
+        assert 0 < connecting <= 30
+        assert 0 < waiting <= 120
+
+
+@pytest.mark.parametrize("on", CALLS)
+def test_a_refused_connection_was_certainly_not_used(on, client_for, closed_port, bare_environment):
+    client = client_for(f"http://127.0.0.1:{closed_port}/api/v1", "sk-mine")
+    error = failing(lambda: CALLS[on](client), NetworkError)
+    assert error.sent is False
+    assert "127.0.0.1 cannot be reached" in str(error)
+    assert "sk-mine" not in str(error)
+
+
+def test_a_proxy_that_cannot_be_reached_was_certainly_not_passed(client_for, closed_port, bare_environment):
+    bare_environment.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port}")
+    client = client_for("https://dashscope.example/api/v1", "sk-mine")
+    error = failing(lambda: CALLS["create"](client), NetworkError)
+    assert error.sent is False
+    assert "proxy" in str(error)
+
+
+def test_a_certificate_that_is_not_accepted_ends_the_call_before_anything_is_sent(
+    client_for, bare_environment, tls_server
+):
+    port, got = tls_server
+    client = client_for(f"https://127.0.0.1:{port}/api/v1", "sk-mine")
+    error = failing(lambda: CALLS["create"](client), NetworkError)
+    assert error.sent is False
+    assert "certificate" in str(error)
+    assert got == []
+
+
+@pytest.mark.parametrize("fault", [ResetBeforeActing(), ResetAfterActing(), ResetBeforeBody()])
+def test_a_connection_that_breaks_after_the_request_leaves_open_whether_it_arrived(fault, client, server):
+    server.faults.add(on="create", fault=fault)
+    error = failing(lambda: client.submit(to_json(BODY)), NetworkError)
+    assert error.sent is True
+    assert server.key not in str(error)
+
+
+def test_an_answer_that_breaks_off_leaves_open_whether_the_task_was_created(client, server):
+    server.faults.add(on="create", fault=Truncated(10))
+    assert failing(lambda: client.submit(to_json(BODY)), NetworkError).sent is True
+    assert len(server.tasks) == 1
+
+
+def test_a_network_error_of_a_query_names_the_task(client, server):
+    server.faults.add(on="query", fault=ResetAfterActing())
+    assert failing(lambda: client.query("t-1"), NetworkError).task_id == "t-1"
+
+
+def test_nothing_is_sent_twice_by_the_client(client, server):
+    for fault in (ResetBeforeActing(), Throttled(), Refuses(), HtmlPage()):
+        server.faults.add(on="create", fault=fault)
+        failing(lambda: client.submit(to_json(BODY)))
+    assert len(server.received) == 4
+
+
+def test_a_create_call_has_a_connection_of_its_own(client, monkeypatch):
+    # One that is kept may be closed by the other side at any moment, and then nobody knows what arrived.
+    made = []
+    connect = urllib3.connection.HTTPConnection.connect
+    monkeypatch.setattr(
+        urllib3.connection.HTTPConnection, "connect", lambda connection: (made.append(connection), connect(connection))
+    )
+    client.query("t-1")
+    client.query("t-2")
+    assert len(made) == 1
+    client.submit(to_json(BODY))
+    assert len(made) == 2
+    client.query("t-3")
+    assert len(made) == 2
+
+
+# What the service may answer
+
+
+@pytest.mark.parametrize("on", CALLS)
+@pytest.mark.parametrize("status", [200, 502])
+def test_a_page_of_html_is_no_answer(on, status, client, server):
+    server.faults.add(on=on, fault=HtmlPage(status))
+    error = failing(lambda: CALLS[on](client), UnexpectedAnswer)
+    assert error.http_status == status
+    assert "DASHSCOPE_BASE_URL" in error.do
+
+
+@pytest.mark.parametrize("on", CALLS)
+def test_a_huge_answer_is_given_up(on, client, server):
+    server.faults.add(on=on, fault=HugeBody())
+    error = failing(lambda: CALLS[on](client), UnexpectedAnswer)
+    assert "does not end" in str(error)
+    assert error.do
+
+
+@pytest.mark.parametrize(
+    ("on", "answer"),
+    [
+        *[(on, answer) for on in CALLS for answer in (None, [], "text", 7)],
+        *[("create", answer) for answer in ({}, {"output": []}, {"output": {}})],
+        *[("create", {"output": {"task_id": task_id}}) for task_id in ("", 7, None)],
+        *[("query", answer) for answer in ({}, {"output": []}, {"output": {}})],
+        ("query", {"output": {"task_status": "DANCING"}}),
+        ("query", {"output": {"task_status": "SUCCEEDED"}}),
+        ("query", {"output": {"task_status": "SUCCEEDED", "video_url": 7}}),
+        *[("list", answer) for answer in ({}, {"data": None}, {"data": {}})],
+        *[("policy", answer) for answer in ({}, {"data": []}, {"data": {"upload_dir": "x"}})],
+    ],
+)
+def test_an_answer_of_another_shape_is_told(on, answer, client, server):
+    server.faults.add(on=on, fault=JsonBody(answer))
+    error = failing(lambda: CALLS[on](client), UnexpectedAnswer)
+    assert error.http_status == 200
+    if on == "query":
+        assert error.task_id == "t-1"
+
+
+def test_a_refusal_carries_the_services_words_and_all_ids_and_advice(client, server):
+    server.faults.add(on="query", fault=Refuses(403, "Model.AccessDenied", "Model access denied."))
+    error = failing(lambda: client.query("t-1"), AccessRefused)
+    assert (error.code, error.service_message, error.http_status) == ("Model.AccessDenied", "Model access denied.", 403)
+    assert error.request_id
+    assert str(error).splitlines() == [
+        "The service refused the call (HTTP 403), Model.AccessDenied: Model access denied.",
+        "Use a key of the default workspace, or let an administrator grant this workspace the model.",
+        f"(task t-1, request id {error.request_id})",
+    ]
+
+
+@pytest.mark.parametrize("on", CALLS)
+def test_a_wrong_key_is_refused_and_not_quoted(on, server, client_for):
+    error = failing(lambda: CALLS[on](client_for(server.base_url, "sk-wrong")), KeyRefused)
+    assert (error.code, error.http_status) == ("InvalidApiKey", 401)
+    assert "sk-wrong" not in str(error)
+
+
+def test_a_refusal_with_status_200_is_a_refusal(client, server):
+    server.faults.add(on="create", fault=JsonBody({"code": "InvalidApiKey", "message": "m", "request_id": "r"}))
+    failing(lambda: client.submit(to_json(BODY)), KeyRefused)
+
+
+def test_a_refusal_without_a_code_is_judged_by_its_status(client, server):
+    server.faults.add(on="create", fault=JsonBody({"error": "no"}, 413))
+    error = failing(lambda: client.submit(to_json(BODY)), RequestRefused)
+    assert (error.code, error.http_status) == ("HTTP 413", 413)
+    assert "smaller picture" in error.do
+
+
+def test_a_fault_of_the_service_without_a_code_is_no_answer(client, server):
+    # A gateway may have sent it after the service acted: whether a task was created is not known.
+    server.faults.add(on="create", fault=JsonBody({"error": "no"}, 503))
+    assert failing(lambda: client.submit(to_json(BODY)), UnexpectedAnswer).http_status == 503
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(7, 7.0), (None, None)])
+def test_how_long_the_service_asks_to_wait_is_kept(asked, seconds, client, server):
+    server.faults.add(on="create", fault=Throttled(asked))
+    error = failing(lambda: client.submit(to_json(BODY)), ThrottledError)
+    assert (error.retry, error.retry_after) == (True, seconds)
+
+
+def test_an_endless_message_is_cut(client, server):
+    server.faults.add(on="query", fault=Refuses(400, "InvalidParameter", "x" * 10_000))
+    assert len(str(failing(lambda: client.query("t-1"), ServiceError))) < 3000
+
+
+# A certificate that nobody has signed, and its key, which is no secret. Made by `openssl req -x509`.
+TLS_KEY = (
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg9ZIPC6UxdYUtLrG8Xt3hT+qZxJIcVjsxE2vaJGS43pKhRANCAART"
+    "DWKvvQ3+M8APMJTxE8TqDmWv/XirvhC5yABsqAoHrjkRflzrrFUUsXy/cwTgb05SmJyq/d2912B9Em7l2itn"
+)
+TLS_CERTIFICATE = (
+    "MIIBeTCCAR+gAwIBAgIUKSoDAQY8eDMCawsfO2n2N7f9qE4wCgYIKoZIzj0EAwIwETEPMA0GA1UEAwwGbm9ib2R5MCAXDTI2MTEy"
+    "MjExMzc0NloYDzIxMjYxMDI5MTEzNzQ2WjARMQ8wDQYDVQQDDAZub2JvZHkwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARTDWKv"
+    "vQ3+M8APMJTxE8TqDmWv/XirvhC5yABsqAoHrjkRflzrrFUUsXy/cwTgb05SmJyq/d2912B9Em7l2itno1MwUTAdBgNVHQ4EFgQU"
+    "1JWRoWOHiU4FiLZPwsjRoLVEVqswHwYDVR0jBBgwFoAU1JWRoWOHiU4FiLZPwsjRoLVEVqswDwYDVR0TAQH/BAUwAwEB/zAKBggq"
+    "hkjOPQQDAgNIADBFAiA99OjLj75GqhGM1dGknA1audqXbFS2d8SnIAU0JAuengIhAKLeJjVclbzllq+gj2lsLk8myIn69MFiencG"
+    "/OAJ9CHF"
+)
+
+
+@pytest.fixture
+def tls_server(tmp_path):
+    """Listen with the certificate above. Gives the port, and what was received after a handshake."""
+    pem = tmp_path / "server.pem"
+    parts = (("PRIVATE KEY", TLS_KEY), ("CERTIFICATE", TLS_CERTIFICATE))
+    pem.write_text(
+        "".join(f"-----BEGIN {name}-----\n{textwrap.fill(text, 64)}\n-----END {name}-----\n" for name, text in parts),
+        "ascii",
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    got = []
+
+    def serve():
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as secure:
+            got.append(secure.recv(1000))
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1], got
+        thread.join(10)

@@ -1,0 +1,320 @@
+"""What each of the service's refusals means to the user: every row of its error table, written down by hand."""
+
+from __future__ import annotations
+
+import pytest
+from wanpack.nodes.errors import InvalidRequest, WanError
+from wanpack.nodes.service.errors import (
+    AccessRefused,
+    ContentRefused,
+    KeyRefused,
+    NetworkError,
+    RequestRefused,
+    ServiceError,
+    ServiceFault,
+    Throttled,
+    UnexpectedAnswer,
+    service_error,
+)
+from wanpack.nodes.service.task import Task, TaskStatus
+
+INTERNAL = "An internal error has occured, please try again later or contact service support."
+DOWNLOAD = "Unable to download the media resource during the data inspection process."
+BUSY = "Too many requests. Your requests are being throttled due to system capacity limits."
+
+# dashscope.md 2: HTTP status, code, message, and what it is for us. "..." is cut text of the documents.
+ACCESS = [
+    (401, "InvalidApiKey", "Invalid API-key provided.", KeyRefused),
+    (401, "invalid_api_key", "Incorrect API key provided.", KeyRefused),
+    (401, "InvalidApiKey", "No API-key provided.", KeyRefused),
+    (401, "NOT AUTHORIZED", "Access denied: Either you are not authorized to access this workspace...", KeyRefused),
+    (401, "invalid access token", "", KeyRefused),
+    (403, "AccessDenied", "current user api does not support synchronous calls.", AccessRefused),
+    (403, "access_denied", "current user api does not support synchronous calls.", AccessRefused),
+    (403, "AccessDenied", "Current user api does not support asynchronous calls.", AccessRefused),
+    (403, "AccessDenied", "Invalid according to Policy: Policy expired.", AccessRefused),
+    (403, "AccessDenied", "Access denied.", AccessRefused),
+    (403, "AccessDenied.Unpurchased", "Access to model denied. Please make sure you are eligible...", AccessRefused),
+    (403, "Model.AccessDenied", "Model access denied.", AccessRefused),
+    (403, "App.AccessDenied", "App access denied.", AccessRefused),
+    (403, "Workspace.AccessDenied", "Workspace access denied.", AccessRefused),
+    (403, "Endpoint.AccessDenied", "", AccessRefused),
+    (403, "AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted...", AccessRefused),
+    (400, "Arrearage", "Access denied, please make sure your account is in good standing.", AccessRefused),
+    (404, "ModelNotFound", "Model can not be found.", RequestRefused),
+    (404, "model_not_found", "The model xxx does not exist or you do not have access to it.", RequestRefused),
+    (400, "InvalidParameter", "Model not exist.", RequestRefused),
+    (404, "model_not_supported", "Unsupported model xxx for OpenAI compatibility mode.", RequestRefused),
+    (404, "WorkSpaceNotFound", "WorkSpace can not be found.", RequestRefused),
+    (404, "NotFound", "Not found!", RequestRefused),
+    (429, "CommodityNotPurchased", "Commodity has not purchased yet.", AccessRefused),
+    (429, "PrepaidBillOverdue", "The prepaid bill is overdue.", AccessRefused),
+    (429, "PostpaidBillOverdue", "The postpaid bill is overdue.", AccessRefused),
+]
+REQUEST = [
+    (400, "InvalidParameter", "url error, please check url！", RequestRefused),
+    (400, "InvalidParameter", "Required parameter(xxx) missing or invalid...", RequestRefused),
+    (400, "InvalidParameter", "Field required: input.img_url", RequestRefused),
+    (400, "InvalidParameter", "The request is missing required parameters or in a wrong format...", RequestRefused),
+    (400, "InvalidParameter", "Required body invalid, please check the request body format.", RequestRefused),
+    (400, "InvalidParameter", "The provided URL does not appear to be valid...", RequestRefused),
+    (400, "InvalidParameter", "Failed to download multimodal content.", RequestRefused),
+    (400, "InvalidParameter", "Download the media resource timed out during the data inspection...", RequestRefused),
+    (400, "InvalidParameter", DOWNLOAD, RequestRefused),
+    (400, "InvalidParameter.DataInspection", DOWNLOAD, RequestRefused),
+    (400, "InvalidParameter", "Failed to find the requested media resource during the data...", RequestRefused),
+    (400, "InvalidParameter", "Don't have authorization to access the media resource during...", RequestRefused),
+    (400, "InvalidParameter", "Failed to decode the image during the data inspection.", RequestRefused),
+    (
+        400,
+        "InvalidParameter",
+        "The media format is not supported or incorrect for the data inspection.",
+        RequestRefused,
+    ),
+    (400, "InvalidParameter", "Invalid image format or corrupted file", RequestRefused),
+    (400, "InvalidParameter", "read image error.", RequestRefused),
+    (400, "InvalidParameter", "image format error", RequestRefused),
+    (400, "InvalidParameter", "download image failed", RequestRefused),
+    (400, "InvalidParameter", "the size of input image is too small or too large.", RequestRefused),
+    (400, "InvalidParameter", "The image size is not supported for the data inspection.", RequestRefused),
+    (400, "InvalidParameter", "The size is not match xxxxxx", RequestRefused),
+    (400, "InvalidParameter", "The image content does not comply with green network verification.", ContentRefused),
+    (400, "InvalidImageResolution", "The input image resolution is too large or small.", RequestRefused),
+    (400, "InvalidImageFormat", "The input image is in invalid format.", RequestRefused),
+    (400, "InvalidImage.FileFormat", "The input image is in invalid format.", RequestRefused),
+    (400, "InvalidImage.ImageSize", "The size of image is beyond limit.", RequestRefused),
+    (400, "InvalidFile.ImageSize", "The size of image is beyond limit.", RequestRefused),
+    (400, "InvalidFile.Resolution", "The image resolution is invalid, please make sure that...", RequestRefused),
+    (400, "InvalidFile.Size", "Invalid file size. The image file size must be less than xxxMB.", RequestRefused),
+    (400, "InvalidFile.Duration", "Invalid file duration. The file duration must be xxx s ~ yyy s.", RequestRefused),
+    (400, "InvalidFile.AspectRatio", "", RequestRefused),
+    (400, "InvalidFile.Format", "", RequestRefused),
+    (400, "InvalidFile.Openerror", "", RequestRefused),
+    (400, "InvalidFile.FPS", "", RequestRefused),
+    (400, "InvalidFile.Value", "", RequestRefused),
+    (400, "InvalidFile.Template.Content", "Invalid template content.", RequestRefused),
+    (400, "InvalidFile.NoHuman", "", RequestRefused),
+    (400, "InvalidFile.MultiHuman", "", RequestRefused),
+    (400, "InvalidFile.FullBody", "", RequestRefused),
+    (400, "InvalidFile.FacePose", "", RequestRefused),
+    (400, "InvalidFile.BodyPose", "", RequestRefused),
+    (400, "InvalidURL", "Invalid URL provided in your request.", RequestRefused),
+    (400, "InvalidURL", "Required URL is missing or invalid...", RequestRefused),
+    (400, "InvalidURL", "The request URL is invalid, make sure the url is correct and is an image.", RequestRefused),
+    (400, "InvalidURL", "...request image format is one of JPEG, JPG, PNG, BMP, and WEBP.", RequestRefused),
+    (400, "InvalidURL", "The input audio is longer than xxs.", RequestRefused),
+    (400, "InvalidURL", "File size is larger than 15MB.", RequestRefused),
+    (400, "InvalidURL", "File type is not supported. Allowed types are: .wav, .mp3.", RequestRefused),
+    (400, "InvalidURL.ConnectionRefused", "Connection to xxx refused...", RequestRefused),
+    (400, "InvalidURL.Timeout", "Download xxx timeout...", RequestRefused),
+    (400, "BadRequest.EmptyInput", "Required input parameter missing from request.", RequestRefused),
+    (400, "BadRequest.EmptyParameters", 'Required parameter "parameters" missing from request.', RequestRefused),
+    (400, "BadRequest.EmptyModel", 'Required parameter "model" missing from request.', RequestRefused),
+    (400, "BadRequest.IllegalInput", "The input parameter requires json format.", RequestRefused),
+    (400, "BadRequest.InputDownloadFailed", "", RequestRefused),
+    (400, "BadRequest.UnsupportedFileFormat", "", RequestRefused),
+    (400, "BadRequest.ResourceNotExist", "", RequestRefused),
+    (400, "BadRequest.TooLarge", "Payload Too Large.", RequestRefused),
+    (400, "BadRequest.TooLarge", "Exceeded limit on max bytes to request body : 6291456", RequestRefused),
+    (413, "", "", RequestRefused),
+    (400, "DataInspectionFailed", "Input or output data may contain inappropriate content.", ContentRefused),
+    (400, "data_inspection_failed", "Output data may contain inappropriate content.", ContentRefused),
+    (400, "IPInfringementSuspect", "Input data is suspected of being involved in IP infringement.", ContentRefused),
+    (400, "CustomRoleBlocked", "", ContentRefused),
+    (400, "FaqRuleBlocked", "", ContentRefused),
+    (400, "UnsupportedOperation", "The operation is unsupported on the referee object.", RequestRefused),
+    (400, "UnsupportedOperation", "Failed to cancel the task, please confirm if the task is...", RequestRefused),
+    (400, "APIConnectionError", "Connection error.", RequestRefused),
+]
+SERVER = [
+    (429, "Throttling", "Requests throttling triggered.", Throttled),
+    (429, "Throttling", "Too many requests in route. Please try again later.", Throttled),
+    (429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.", Throttled),
+    (429, "LimitRequests", "You have exceeded your request limit.", Throttled),
+    (429, "limit_requests", "You have exceeded your request limit.", Throttled),
+    (429, "ResourceExhausted", "", Throttled),
+    (429, "Throttling.BurstRate", "Request rate increased too quickly...", Throttled),
+    (429, "limit_burst_rate", "Request rate increased too quickly...", Throttled),
+    (429, "Throttling.AllocationQuota", "Allocated quota exceeded, please increase your quota limit.", Throttled),
+    (429, "insufficient_quota", "You exceeded your current quota...", Throttled),
+    (429, "Throttling.AllocationQuota", "Free allocated quota exceeded.", AccessRefused),
+    (429, "insufficient_quota", "Free allocated quota exceeded.", AccessRefused),
+    (429, "Throttling.Concurrency", "", Throttled),
+    (500, "InternalError", INTERNAL, ServiceFault),
+    (500, "internal_error", "Internal server error!", ServiceFault),
+    (500, "InternalError.Algo", "inference internal error.", ServiceFault),
+    (500, "InternalError.Algo", "Missing Content-Length of multimodal url.", ServiceFault),
+    (500, "InternalError.FileUpload", "oss upload error.", ServiceFault),
+    (500, "InternalError.Upload", "Failed to upload result.", ServiceFault),
+    (500, "InternalError.Timeout", "An internal timeout error has occured during execution...", ServiceFault),
+    (500, "RewriteFailed", "Failed to rewrite content for prompt.", ServiceFault),
+    (500, "SystemError", "", ServiceFault),
+    (500, "ModelServiceFailed", "", ServiceFault),
+    (500, "RequestTimeOut", "", ServiceFault),
+    (500, "ResponseTimeout", "", ServiceFault),
+    (500, "ModelServingError", BUSY, Throttled),
+    (503, "ModelServingError", BUSY, Throttled),
+    (503, "ServiceUnavailable", BUSY, Throttled),
+    (503, "ModelUnavailable", BUSY, Throttled),
+]
+TABLE = [*ACCESS, *REQUEST, *SERVER]
+
+
+def refusal(code, message="", *, http_status=400, **ids):
+    return service_error(code=code, message=message, http_status=http_status, **ids)
+
+
+@pytest.mark.parametrize(("http_status", "code", "message", "kind"), TABLE)
+def test_a_documented_refusal_is_of_its_kind_and_says_what_to_do(http_status, code, message, kind):
+    error = refusal(code, message, http_status=http_status)
+    assert type(error) is kind
+    assert error.do
+
+
+@pytest.mark.parametrize(("http_status", "code", "message", "kind"), TABLE)
+def test_only_throttling_and_faults_of_the_service_are_worth_the_same_call_again(http_status, code, message, kind):
+    assert refusal(code, message, http_status=http_status).retry is (kind in (Throttled, ServiceFault))
+
+
+@pytest.mark.parametrize(("http_status", "code", "message", "kind"), [row for row in TABLE if row[1]])
+def test_a_failed_task_says_that_nothing_was_charged(http_status, code, message, kind):
+    task = Task(task_id="t-1", status=TaskStatus.FAILED, request_id="r-1", code=code, message=message)
+    said = str(task.failure())
+    assert said.startswith(f"The task failed, {code}")
+    assert "othing was charged" in said
+    assert said.endswith("(task t-1, request id r-1)")
+
+
+@pytest.mark.parametrize(("http_status", "code", "message", "kind"), [row for row in TABLE if row[1]])
+def test_a_failed_task_has_the_kind_of_its_code(http_status, code, message, kind):
+    assert type(refusal(code, message, http_status=200)) is kind
+
+
+@pytest.mark.parametrize(
+    ("pascal", "snake"),
+    [
+        ("InvalidApiKey", "invalid_api_key"),
+        ("ModelNotFound", "model_not_found"),
+        ("DataInspectionFailed", "data_inspection_failed"),
+        ("InternalError", "internal_error"),
+        ("LimitRequests", "limit_requests"),
+        ("AccessDenied", "access_denied"),
+        ("InvalidFile.Duration", "invalid_file.duration"),
+    ],
+)
+def test_a_codes_spelling_does_not_matter(pascal, snake):
+    one, other = refusal(pascal), refusal(snake)
+    assert (type(one), one.do) == (type(other), other.do)
+
+
+@pytest.mark.parametrize(
+    ("code", "parent"),
+    [
+        ("InvalidFile.SomethingNew", "InvalidFile"),
+        ("InvalidFile.Some.Thing", "InvalidFile"),
+        ("Throttling.New", "Throttling"),
+        ("InternalError.New", "InternalError"),
+        ("AccessDenied.New", "AccessDenied"),
+    ],
+)
+def test_an_unknown_child_means_what_its_parent_means(code, parent):
+    child, known = refusal(code), refusal(parent)
+    assert (type(child), child.do) == (type(known), known.do)
+    assert child.code == code
+
+
+def test_a_known_child_is_not_taken_for_its_parent():
+    assert refusal("InternalError.Timeout").do != refusal("InternalError").do
+    assert "3 hours" in refusal("InternalError.Timeout").do
+
+
+@pytest.mark.parametrize(
+    ("http_status", "kind"),
+    [
+        (400, RequestRefused),
+        (401, KeyRefused),
+        (403, AccessRefused),
+        (404, RequestRefused),
+        (409, RequestRefused),
+        (413, RequestRefused),
+        (429, Throttled),
+        (500, ServiceFault),
+        (502, ServiceFault),
+        (503, ServiceFault),
+        (200, RequestRefused),
+    ],
+)
+def test_an_unknown_code_is_judged_by_its_status(http_status, kind):
+    error = refusal("SomethingNew", "Who knows.", http_status=http_status)
+    assert type(error) is kind
+    assert error.do
+    assert "SomethingNew: Who knows." in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "advice"),
+    [
+        ("InvalidApiKey", "Invalid API-key provided.", "Check the key: it must belong to the region in use"),
+        ("NOT AUTHORIZED", "Access denied: ...", "workspace_id"),
+        ("AccessDenied", "Invalid according to Policy: Policy expired.", "Run again"),
+        ("AccessDenied.Unpurchased", "Access to model denied.", "Activate Model Studio"),
+        ("AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted.", "use free tier only"),
+        ("Arrearage", "Access denied, ...", "Settle the account"),
+        ("InvalidParameter", "Model not exist.", "Choose another model, or another region"),
+        ("InvalidParameter", "Failed to download multimodal content.", "could not load the address"),
+        ("InvalidURL.Timeout", "Download https://a.example/file-manage-files/audio.mp3 timeout", "could not load"),
+        ("InvalidURL.ConnectionRefused", "Connection to file.example refused", "could not load the address"),
+        ("InvalidURL", "The input audio is longer than 30s.", "which limit was broken"),
+        ("BadRequest.TooLarge", "Payload Too Large.", "smaller picture"),
+        ("DataInspectionFailed", "Output data may contain inappropriate content.", "Change the prompt or the picture"),
+        ("RewriteFailed", "Failed to rewrite content for prompt.", "switch prompt_extend off"),
+        ("Throttling.RateQuota", "Requests rate limit exceeded.", "Wait a minute"),
+    ],
+)
+def test_the_advice_fits_the_refusal(code, message, advice):
+    assert advice in refusal(code, message).do
+
+
+def test_an_error_says_what_happened_then_what_to_do_then_the_ids():
+    error = refusal("Arrearage", "Access denied.", http_status=400, task_id="t-1", request_id="r-1")
+    assert str(error).splitlines() == [
+        "The service refused the call (HTTP 400), Arrearage: Access denied.",
+        "Settle the account in the console, wait a few minutes, then run again. Nothing was charged.",
+        "(task t-1, request id r-1)",
+    ]
+    assert (error.code, error.service_message, error.http_status) == ("Arrearage", "Access denied.", 400)
+
+
+def test_an_error_without_a_message_or_ids_has_no_empty_parts():
+    error = refusal("SystemError", http_status=500)
+    assert str(error).splitlines() == [
+        "The service refused the call (HTTP 500), SystemError.",
+        "This is a fault at the service. Run again; nothing was charged.",
+    ]
+
+
+def test_a_failed_task_without_a_code_is_still_an_error():
+    error = Task(task_id="t-1", status=TaskStatus.FAILED).failure()
+    assert "Unknown" in str(error)
+    assert error.do
+
+
+@pytest.mark.parametrize("kind", [KeyRefused, AccessRefused, RequestRefused, ContentRefused, Throttled, ServiceFault])
+def test_every_refusal_is_an_error_of_the_service_and_of_the_pack(kind):
+    assert issubclass(kind, ServiceError)
+    assert issubclass(kind, WanError)
+
+
+@pytest.mark.parametrize("kind", [ServiceError, NetworkError, UnexpectedAnswer, InvalidRequest])
+def test_every_error_of_the_pack_can_be_caught_as_one(kind):
+    assert issubclass(kind, WanError)
+
+
+def test_faults_are_listed_one_a_line_and_say_that_nothing_was_paid():
+    error = InvalidRequest(["seed: too large", "image: too small"])
+    assert str(error).splitlines() == [
+        "Nothing was sent and nothing was paid:",
+        "- seed: too large",
+        "- image: too small",
+    ]
+    assert error.faults == ("seed: too large", "image: too small")
