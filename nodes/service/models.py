@@ -35,12 +35,14 @@ class Offer:
     """A model as one region sells it: the id its API wants there and the price per second of output, by tier.
 
     `silent_price` holds the lower price of `audio: false` where there is one. A tier that the region's price list does
-    not name is missing from `price`.
+    not name is missing from `price`. `sure_durations` are the only ones that some of the service's pages name for the
+    region, where its pages differ; empty where they agree.
     """
 
     name: str
     price: Mapping[str, float]
     silent_price: Mapping[str, float] = field(default_factory=dict)
+    sure_durations: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "price", MappingProxyType(dict(self.price)))
@@ -150,8 +152,8 @@ _ROWS = (
         offers={
             "beijing": Offer("wan2.6-i2v", _tiers(None, 0.6, 1.0)),
             "singapore": Offer("wan2.6-i2v", _tiers(None, 0.733924, 1.100886)),
-            "virginia": Offer("wan2.6-i2v", _tiers(None, 0.6, 1.0)),
-            "frankfurt": Offer("wan2.6-i2v", _tiers(None, 0.6, 1.0)),
+            "virginia": Offer("wan2.6-i2v", _tiers(None, 0.6, 1.0), sure_durations=(5, 10, 15)),
+            "frankfurt": Offer("wan2.6-i2v", _tiers(None, 0.6, 1.0), sure_durations=(5, 10, 15)),
         },
     ),
     Model(

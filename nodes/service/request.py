@@ -88,12 +88,19 @@ def warnings(request: VideoRequest, *, region: Region, sound_seconds: float | No
     ):
         if len(text) > limit and not request.template:
             found.append(f"{name}: the service cuts it after {limit} characters; this one has {len(text)}")
-    if sound_seconds is not None and round(sound_seconds, 2) != request.duration:
+    loud = model.has_sound(generate_audio=request.generate_audio)
+    if not loud and (request.audio_url or sound_seconds is not None):
+        found.append("audio: generate_audio is off, so the given sound is not used and the video is silent")
+    elif sound_seconds is not None and round(sound_seconds, 2) != request.duration:
         longer = sound_seconds > request.duration
         fate = "its tail is cut" if longer else "the end of the video is silent"
         found.append(f"audio: {sound_seconds:.1f} s of sound for {request.duration} s of video; {fate}")
-    if (request.audio_url or sound_seconds is not None) and not model.has_sound(generate_audio=request.generate_audio):
-        found.append("audio: generate_audio is off, so the given sound is not used and the video is silent")
+    sure = model.offers[region.id].sure_durations if region.id in model.offers else ()
+    if sure and request.duration not in sure:
+        found.append(
+            f"duration: for {model.id} in {region.title} some of the service's pages name only {choices(sure)} s; "
+            f"{request.duration} may be refused, at no cost"
+        )
     if cost(request, region=region) is None:
         found.append(f"{request.model} at {request.resolution} is not in the price list of {region.title}")
     return found

@@ -482,3 +482,12 @@ def test_a_video_costs_its_seconds_at_the_list_price(request_, region, amount):
 
 def test_what_the_list_does_not_price_has_no_cost():
     assert cost(cheapest("wan2.2-i2v-flash", resolution="1080P"), region=REGIONS["singapore"]) is None
+
+
+@pytest.mark.parametrize(
+    ("region", "duration", "told"), [("virginia", 7, True), ("frankfurt", 10, False), ("beijing", 7, False)]
+)
+def test_a_duration_that_the_pages_differ_about_is_a_warning(region, duration, told):
+    request = VideoRequest(model="wan2.6-i2v", resolution="720P", duration=duration)
+    said = warnings(request, region=REGIONS[region])
+    assert bool([text for text in said if text.startswith("duration:") and "5, 10 or 15" in text]) is told
