@@ -24,6 +24,17 @@ if "wanpack" not in sys.modules:
     sys.modules["wanpack"] = module
     spec.loader.exec_module(module)
 
+
+def pytest_addoption(parser):
+    parser.addoption("--soak", action="store_true", help="the long draws: 200 kills and 100 interrupts")
+
+
+@pytest.fixture(scope="session")
+def soak(request):
+    """Whether the long draws are wanted."""
+    return request.config.getoption("--soak")
+
+
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 

@@ -99,7 +99,7 @@ def _form_faults(audio: Any) -> list[str]:
     elif shape[0] > 1:
         faults.append(f"audio: the batch holds {shape[0]} sounds; only one can be used")
     elif 0 in shape:
-        faults.append("audio: it is empty")
+        faults.append("audio: the sound is empty; look at the node that made it")
     return faults
 
 

@@ -49,8 +49,8 @@ def last_frame(source: Source, *, until: float | None = None) -> NDArray[np.floa
         stream.codec_context.thread_count = DECODER_THREADS
         _seek_to_last_key(container, stream, until=until)
         frame = _last_of(container, stream, until=until)
-        if frame is None:  # a transport stream, for one, is searched for times and not for key frames
-            container.seek(0)
+        # A transport stream, for one, is searched for times and not for key frames.
+        if frame is None and _seek_to_start(container):
             frame = _last_of(container, stream, until=until)
         if frame is None:
             raise MediaError(f"{name} has no frames that can be shown.")
@@ -68,6 +68,17 @@ def _seek_to_last_key(container: InputContainer, stream: VideoStream, *, until: 
             container.seek((stream.start_time or 0) + stream.duration, stream=stream)
         elif container.duration:
             container.seek(container.duration)
+
+
+def _seek_to_start(container: InputContainer) -> bool:
+    """Go to the start. Returns False where there is nothing to search: a film without frames."""
+    import av
+
+    try:
+        container.seek(0)
+    except av.error.FFmpegError:
+        return False
+    return True
 
 
 def _last_of(container: InputContainer, stream: VideoStream, *, until: float | None) -> VideoFrame | None:

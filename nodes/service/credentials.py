@@ -68,7 +68,12 @@ class Settings:
 
     def keyed_regions(self) -> list[str]:
         """Return the regions that have a key of their own."""
-        return [region for region in REGIONS if self._find(f"api_key_{region}").reveal()]
+        return [region for region in REGIONS if self.own_key(region)]
+
+    def own_key(self, region: str) -> Secret | None:
+        """Return the key that is set for this region alone, or None. Which key calls use is what `key` says."""
+        found = self._find(f"api_key_{region}")
+        return found if found.reveal() else None
 
     def missing_key(self, region: str) -> str:
         """Say that a region has no key, with the lines to write."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from ..errors import WanError
-from .ledger import Entry, Role
-from .pauses import Say
+from ..media.video import TAGGING
+from .entry import Entry, Role, State
+from .pauses import Say, pause
+from .saving import discard
 from .session import Session
-from .threads import in_thread
+from .stopping import stopped_following, stopped_unsent
 
 FOLLOW_LOOKS_EVERY = 0.5
 
@@ -20,13 +24,30 @@ async def claim(draft: Entry, *, session: Session, say: Say) -> tuple[Entry, Rol
     Raises:
         WanError: the run that was waited for failed.
     """
-    following = 0
-    while True:
-        entry, role = await in_thread(session.ledger.claim, replace(draft), following=following)
-        if role is Role.FAILED:
-            raise WanError(entry.error, task_id=entry.task_id)
-        if role is not Role.FOLLOW:
-            return entry, role
-        following = entry.id
-        say(0.1, "the same request is under way; waiting for its video")
-        await asyncio.sleep(FOLLOW_LOOKS_EVERY)
+    followed: Entry | None = None
+    try:
+        while True:
+            following = followed.id if followed else ""
+            entry, role = await session.in_thread(session.ledger.claim, replace(draft), following=following)
+            if role is not Role.FOLLOW:
+                break
+            followed = entry
+            await pause(FOLLOW_LOOKS_EVERY, partial(_show, entry, say))
+    except asyncio.CancelledError:
+        if followed:
+            stopped_following(followed, say)
+        else:
+            stopped_unsent(say)
+        raise
+    if role is Role.FAILED:
+        raise WanError(entry.error, task_id=entry.task_id, request_id=entry.request_id)
+    if role is Role.REUSE and entry.state != State.SAVED.value:
+        # The run that saved it was killed before it could write that down.
+        await session.in_thread(discard, Path(entry.path + TAGGING))
+        await session.note(entry, state=State.SAVED.value, part="")
+    return entry, role
+
+
+def _show(entry: Entry, say: Say, _left: float) -> None:
+    task = f" (task {entry.task_id})" if entry.task_id else ""
+    say(0.1, f"the same request is under way{task}; waiting for its video")

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from ..errors import DownloadFailed, MediaError, WanError
 from ..media.video import VideoFacts, embed_metadata, probe
+from ..service.request import VideoRequest
 from ..service.task import Task
-from .ledger import Entry, State
-from .pauses import Say, backoff, pause
-from .saving import SavePlace, film_of
+from . import pace
+from .entry import Entry, State
+from .pauses import TEMPO, Say, backoff, pause
+from .receipt import make_receipt
+from .saving import SavedVideo, SavePlace, discard, discard_placeholder
 from .session import Session
-from .threads import in_thread
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -24,128 +28,159 @@ TRIES = 6
 """How often a download is tried in a row without a new byte."""
 
 
-async def fetch(  # noqa: PLR0913 - all by name
-    task: Task, entry: Entry, *, place: SavePlace, metadata: Mapping[str, str], session: Session, say: Say
-) -> tuple[Path, VideoFacts]:
-    """Download a finished task's video, check it and save it under a free name.
+@dataclass(frozen=True)
+class Terms:
+    """Where a video is saved, what its file carries (`metadata`), and what its receipt says of how it came about."""
 
-    `metadata` is written into the file, whose streams stay as they are.
-
-    A part that an earlier run left is gone on with. What was downloaded stays when this is interrupted.
-
-    Raises:
-        DownloadFailed: the video could not be brought home; it can be fetched again for 24 hours.
-    """
-    part = await in_thread(_claim_part, entry, place)
-    session.note(entry, state=State.SUCCEEDED.value, part=str(part))
-    try:
-        await _download(task, part, session=session, say=say)
-        say(0.99, "saving")
-        facts = await in_thread(_finish, part, metadata)
-    except BaseException:
-        await asyncio.shield(in_thread(_drop_empty, part))
-        raise
-    film = film_of(part)
-    session.note(entry, state=State.SAVED.value, part="", path=str(film), bytes=facts.bytes)
-    return film, facts
+    place: SavePlace
+    metadata: Mapping[str, str]
+    request: VideoRequest | None = None
+    warnings: Sequence[str] = ()
+    resumed: bool = True
 
 
-def _claim_part(entry: Entry, place: SavePlace) -> Path:
-    """Return the part of an earlier run where it is still there and its name is free, else a new one."""
-    part = Path(entry.part) if entry.part else None
-    if part and part.is_file() and not film_of(part).exists():
-        return part
-    try:
-        return place.claim()
-    except OSError as error:
-        raise DownloadFailed(
-            f"The video cannot be saved in {place.folder}: {error.strerror or error}.",
-            do="Make room or choose another filename_prefix, then run the same graph again; it is not paid again.",
-            task_id=entry.task_id,
-        ) from error
+@dataclass
+class Fetch:
+    """One finished task whose video is on its way home."""
 
+    task: Task
+    entry: Entry
+    terms: Terms
+    session: Session
+    say: Say
+    _part: Path = field(default=Path(), init=False)
 
-async def _download(task: Task, part: Path, *, session: Session, say: Say) -> None:
-    """Download into the part, going on after interruptions, with a fresh address when the old one has expired."""
-    from ..media.download import DownloadInterrupted, LinkExpired
+    async def run(self) -> SavedVideo:
+        """Download the video, check it, save it under a free name and write its receipt down.
 
-    url, tries, held = task.video_url, 0, -1
-    while True:
+        A part that an earlier run left is gone on with, and what was downloaded stays when this is interrupted.
+
+        Raises:
+            DownloadFailed: the video could not be brought home; it can be fetched again for 24 hours.
+        """
         try:
-            await _download_once(url, part, say=say)
-        except (DownloadInterrupted, LinkExpired) as error:
-            size = await in_thread(_size, part)
-            tries = 0 if size > held else tries + 1
-            held = size
-            if tries >= TRIES:
-                raise _unfetched(error, task.task_id) from error
-            await pause(backoff(tries + 1), lambda _: say(0.9, "the download broke off; going on"))
-            if isinstance(error, LinkExpired):
-                url = await _fresh_address(task, session) or url
+            await self.session.in_thread(self._begin)
+            facts = await self._download()
+            self.say(0.99, "saving")
+            return await self.session.in_thread(self._finish, facts)
         except DownloadFailed as error:
-            raise _unfetched(error, task.task_id) from error
-        else:
-            return
+            await self.session.in_thread(self._drop_empty)
+            again = "The video is paid and kept for 24 h: run the same graph again, or use Wan Fetch Task."
+            raise DownloadFailed(error.what, do=f"{error.do} {again}".strip(), task_id=self.task.task_id) from error
 
+    def _begin(self) -> None:
+        """Choose the part to download into, with what an earlier run has of it."""
+        place, before = self.terms.place, Path(self.entry.part)
+        self._part = place.part_of(self.entry.id)
+        # Known to the ledger before it is there, so that none is ever left behind.
+        self.session.note_now(self.entry, part=str(self._part))
+        if self.entry.path and not self.entry.film_is_there:
+            discard_placeholder(Path(self.entry.path))
+        try:
+            place.folder.mkdir(parents=True, exist_ok=True)
+            if before.name and before != self._part and before.is_file():
+                before.replace(self._part)
+        except OSError as error:
+            raise self._unsaved(error) from error
 
-async def _download_once(url: str, part: Path, *, say: Say) -> None:
-    """One try, with its progress shown twice a second."""
-    from ..media.download import download
+    async def _download(self) -> VideoFacts:
+        """Download into the part, going on after interruptions, with a fresh address when the old one has expired."""
+        from ..media.download import DownloadInterrupted, LinkExpired
 
-    stop = threading.Event()
-    state: list[tuple[int, int | None]] = [(0, None)]
+        url, tries, held = self.task.video_url, 0, -1
+        while True:
+            try:
+                await self._download_once(url)
+                return await self.session.in_thread(self._check)
+            except (DownloadInterrupted, LinkExpired) as error:
+                size = await self.session.in_thread(self._size)
+                tries = 0 if size > held else tries + 1
+                held = max(size, held)
+                if tries >= TRIES:
+                    raise
+                await pause(backoff(tries + 1), lambda _: self.say(0.9, "the download broke off; going on"))
+                if isinstance(error, LinkExpired):
+                    url = await self._fresh_address() or url
 
-    def note(done: int, total: int | None) -> None:
-        state[0] = (done, total)
+    async def _download_once(self, url: str) -> None:
+        """One try, with its progress shown twice a second."""
+        from ..media.download import STALL_SECONDS, download
 
-    work = asyncio.ensure_future(in_thread(download, url, part, on_progress=note, stop=stop))
-    try:
-        while not work.done():
-            done, total = state[0]
-            share = done / total if total else 0.5
-            say(0.9 + 0.09 * share, f"downloading {done / 1e6:.1f}{f'/{total / 1e6:.1f}' if total else ''} MB")
-            await asyncio.wait({work}, timeout=0.5)
-        work.result()
-    finally:
-        stop.set()
-        work.cancel()
+        stop = threading.Event()
+        state: list[tuple[int, int | None]] = [(0, None)]
 
+        def note(done: int, total: int | None) -> None:
+            state[0] = (done, total)
 
-async def _fresh_address(task: Task, session: Session) -> str:
-    """Ask for the video's address again; the service signs a new one. "" where that does not work just now."""
-    try:
-        return (await in_thread(session.client.query, task.task_id)).video_url
-    except WanError as error:
-        logger.debug("no fresh address: %s", error.what)
-        return ""
+        run = partial(download, on_progress=note, stop=stop, stall_seconds=STALL_SECONDS * TEMPO.scale)
+        work = asyncio.ensure_future(self.session.in_thread(run, url, self._part))
+        try:
+            while not work.done():
+                done, total = state[0]
+                share = done / total if total else 0.5
+                size = f"{done / 1e6:.1f}{f'/{total / 1e6:.1f}' if total else ''} MB"
+                self.say(0.9 + 0.09 * share, f"downloading {size}; task {self.task.task_id}")
+                await asyncio.wait({work}, timeout=0.5)
+            work.result()
+        finally:
+            stop.set()
+            work.cancel()
 
+    async def _fresh_address(self) -> str:
+        """Ask for the video's address again; the service signs a new one. "" where that does not work just now."""
+        await pace.turn("query", self.session.account, per_second=pace.QUERIES_PER_SECOND)
+        try:
+            return (await self.session.in_thread(self.session.client.query, self.task.task_id)).video_url
+        except WanError as error:
+            logger.debug("no fresh address: %s", error.what)
+            return ""
 
-def _unfetched(error: DownloadFailed, task_id: str) -> DownloadFailed:
-    return DownloadFailed(
-        error.what,
-        do=f"{error.do} The video is paid and kept for 24 h: run the same graph again, or use Wan Fetch Task.".strip(),
-        task_id=task_id,
-    )
+    def _check(self) -> VideoFacts:
+        """Return what the downloaded film holds. What is no film is removed, and worth another try from the start."""
+        from ..media.download import DownloadInterrupted
 
+        try:
+            return probe(self._part)
+        except MediaError as error:
+            discard(self._part)
+            raise DownloadInterrupted(f"What was downloaded is not the video: {error.what}") from error
 
-def _finish(part: Path, metadata: Mapping[str, str]) -> VideoFacts:
-    """Check the downloaded film, write the metadata into it and give it its name."""
-    try:
-        facts = probe(part)
-        if metadata:
-            embed_metadata(part, metadata)
-            facts = replace(facts, bytes=part.stat().st_size)
-    except MediaError as error:
-        part.unlink(missing_ok=True)
-        raise DownloadFailed(f"What was downloaded is not the video: {error.what}") from error
-    part.replace(film_of(part))
-    return facts
+    def _finish(self, facts: VideoFacts) -> SavedVideo:
+        """Give the film its name, write the graph into it, and write down that it is home."""
+        entry, terms = self.entry, self.terms
+        try:
+            film = terms.place.take(
+                self._part, on_name=lambda film: self.session.note_now(entry, path=str(film), bytes=facts.bytes)
+            )
+        except OSError as error:
+            raise self._unsaved(error) from error
+        if terms.metadata:
+            try:
+                embed_metadata(film, terms.metadata)
+                facts = replace(facts, bytes=film.stat().st_size)
+            except (MediaError, OSError) as error:
+                logger.warning("%s was saved without its graph: %s", film, error)
+        receipt = make_receipt(
+            self.task,
+            facts,
+            entry=entry,
+            request=terms.request,
+            region=self.session.region,
+            resumed=terms.resumed,
+            warnings=list(terms.warnings),
+        )
+        self.session.note_now(entry, state=State.SAVED.value, part="", bytes=facts.bytes, receipt=json.dumps(receipt))
+        return SavedVideo(film, self.task.task_id, receipt)
 
+    def _unsaved(self, error: OSError) -> DownloadFailed:
+        return DownloadFailed(
+            f"The video cannot be saved in {self.terms.place.folder}: {error.strerror or error}.",
+            do="Make room or choose another filename_prefix.",
+        )
 
-def _size(part: Path) -> int:
-    return part.stat().st_size
+    def _size(self) -> int:
+        return self._part.stat().st_size if self._part.exists() else 0
 
-
-def _drop_empty(part: Path) -> None:
-    if part.is_file() and part.stat().st_size == 0:
-        part.unlink(missing_ok=True)
+    def _drop_empty(self) -> None:
+        if self._part.name and not self._size():
+            discard(self._part)

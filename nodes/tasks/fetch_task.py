@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -11,16 +12,18 @@ from pathlib import Path
 
 from ..errors import InvalidRequest
 from ..service.connection import Connection
+from ..service.errors import KeyRefused
 from .claiming import claim
-from .fetch import fetch
-from .ledger import Entry, Role, State
+from .delivery import deliver
+from .entry import Entry, Role, State
+from .fetch import Terms
 from .order import fingerprint
 from .pauses import Say
-from .receipt import make_receipt, reused
+from .probe import point_to_working_regions
+from .receipt import reused
 from .saving import SavedVideo, find_place
 from .session import Session, find_connection, open_session
-from .threads import in_thread
-from .wait import wait
+from .stopping import stopped
 from .watch import BatchProgress, ItemProgress, Watch, until_stopped
 
 _TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
@@ -60,30 +63,30 @@ async def _fetch(order: FetchOrder, say: Say) -> SavedVideo:
     faults += find_connection(order.connection, order.home)[2]
     if faults:
         raise InvalidRequest(faults)
-    with open_session(order.connection, order.home) as session:
-        entry, role = await claim(await in_thread(_draft, order.task_id, session), session=session, say=say)
+    async with open_session(order.connection, order.home) as session:
+        entry, role = await claim(_draft(order.task_id, session), session=session, say=say)
         if role is Role.REUSE:
             say(1.0, f"already saved: {entry.path}")
             return reused(entry)
-        task = await wait(order.task_id, session=session, say=say, usual=(0, 0))
-        film, facts = await fetch(task, entry, place=place, metadata=order.metadata, session=session, say=say)
-        receipt = make_receipt(
-            task,
-            facts,
-            entry=entry,
-            request=None,
-            region=session.region,
-            resumed=True,
-            warnings=[],
-        )
-        session.note(entry, receipt=json.dumps(receipt))
-        say(1.0, f"saved {film.name}")
-        return SavedVideo(film, task.task_id, receipt)
+        if entry.model and entry.region != session.region.id:
+            raise InvalidRequest(
+                [f"task_id: this task is of region {entry.region}; choose that region in DashScope Connection"]
+            )
+        try:
+            # How old a task is that this ledger's run created is known. Of any other the service's first word counts.
+            age = session.age(entry) if entry.model else math.inf
+            return await deliver(entry, Terms(place, order.metadata), session=session, say=say, usual=(0, 0), age=age)
+        except asyncio.CancelledError:
+            await stopped(entry, session=session, say=say, cancel=False)
+            raise
+        except KeyRefused as error:
+            await point_to_working_regions(error, home=order.home, region=session.region.id)
+            raise
 
 
 def _draft(task_id: str, session: Session) -> Entry:
-    """Return the request that the task was made for, where this ledger knows it, else one that is only the task."""
-    return session.ledger.by_task(task_id) or Entry(
+    """Return what stands for a task that this ledger does not know."""
+    return Entry(
         fingerprint=fingerprint({"task_id": task_id}, session.region.id, session.account),
         account=session.account,
         region=session.region.id,

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from ..errors import WanError
 from ..media.first_frame import FirstFrame, encode_first_frame
 from ..service.client import to_json
-from ..service.errors import ServiceError, TaskCanceled, TaskUnknown
+from ..service.errors import TaskCanceled, TaskUnknown
 from ..service.models import CURRENCY, IMAGE_SIDE, MODELS
 from ..service.regions import OFFLINE
 from ..service.request import BODY_BYTES, VideoRequest, build_body, cost
-from ..service.task import Task
 from .claiming import claim
-from .fetch import fetch
-from .ledger import Entry, Role, State
+from .delivery import deliver
+from .entry import Entry, Role
+from .fetch import Terms
 from .lost import find_lost
 from .order import Order, fingerprint
 from .pauses import Say
-from .receipt import make_receipt, reused
+from .receipt import reused
 from .saving import SavedVideo
 from .session import Session
-from .submit import Call, cancel_if_queued, submit
+from .stopping import stopped, stopped_unsent
+from .submit import Call, submit
 from .threads import in_thread
 from .upload import SoundUpload
-from .wait import wait
-from .watch import CLEAN_UP_SECONDS
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -47,29 +46,41 @@ class Item:
     session: Session
     sound: SoundUpload
     warnings: list[str]
-    _resumed: bool = field(default=False, init=False)
 
     async def make(self, say: Say) -> SavedVideo:
         """Make the video, or go on with what an earlier run began, and return it saved."""
-        say(0.0, "preparing")
         request = self.order.request_of(self.index)
-        sound = await self.sound.content_id()
-        frame = await in_thread(self._encode, request)
-        body = build_body(request, region=self.session.region, image=frame.data_uri, audio_url=sound)
-        draft = self._draft(request, body)
+        try:
+            body, draft = await self._prepare(request, say)
+        except asyncio.CancelledError:
+            stopped_unsent(say)
+            raise
         while True:
             entry, role = await claim(draft, session=self.session, say=say)
             if role is Role.REUSE:
                 say(1.0, "already saved: returned without paying; change the seed for a new video")
                 return reused(entry)
-            self._resumed = role is Role.RESUME
             try:
                 return await self._carry_on(entry, request, body=body, say=say)
-            except TaskUnknown:
-                self.session.note(entry, state=State.EXPIRED.value)
-                if role is not Role.RESUME:
+            except asyncio.CancelledError:
+                await stopped(entry, session=self.session, say=say)
+                raise
+            except (TaskUnknown, TaskCanceled):
+                if role is not Role.RESUME or not entry.is_over:
                     raise
-                logger.warning("Task %s is no longer known to the service; asking for the video anew", entry.task_id)
+                logger.warning("Task %s is %s; asking for the video anew", entry.task_id, entry.state)
+            except WanError:
+                # So that another run of the same request need not wait for the rest of this one's batch.
+                await self.session.note(entry, owner="")
+                raise
+
+    async def _prepare(self, request: VideoRequest, say: Say) -> tuple[dict[str, Any], Entry]:
+        """Return the body of the create call, with what stands for the sound, and the entry for the ledger."""
+        say(0.0, "preparing")
+        sound = await self.sound.content_id()
+        frame = await in_thread(self._encode, request)
+        body = build_body(request, region=self.session.region, image=frame.data_uri, audio_url=sound)
+        return body, await in_thread(self._draft, request, body)
 
     def _encode(self, request: VideoRequest) -> FirstFrame:
         empty = build_body(request, region=self.session.region, image="", audio_url="")
@@ -95,76 +106,28 @@ class Item:
 
     async def _carry_on(self, entry: Entry, request: VideoRequest, *, body: dict[str, Any], say: Say) -> SavedVideo:
         """Take a claimed entry from where it is to a saved video."""
-        if not entry.task_id and entry.sent_at:
+        resumed = bool(entry.task_id or entry.sent_at)
+        if entry.is_open:
             await find_lost(entry, model_name=body["model"], session=self.session, say=say)
         if not entry.task_id:
-            await self._submit(entry, request, body=body, say=say)
-        task = await self._wait(entry, say)
-        film, facts = await fetch(
-            task,
-            entry,
-            place=self.order.place,
-            metadata=self.order.metadata,
-            session=self.session,
-            say=say,
-        )
-        receipt = make_receipt(
-            task,
-            facts,
-            entry=entry,
-            request=request,
-            region=self.session.region,
-            resumed=self._resumed,
-            warnings=self.warnings,
-        )
-        self.session.note(entry, receipt=json.dumps(receipt), finished_at=entry.finished_at or time.time())
-        say(1.0, f"saved {film.name}")
-        return SavedVideo(film, task.task_id, receipt)
-
-    async def _submit(self, entry: Entry, request: VideoRequest, *, body: dict[str, Any], say: Say) -> None:
-        address = await self.sound.address(say)
-        if "audio_url" in body["input"]:
-            body["input"]["audio_url"] = address
-        price = cost(request, region=self.session.region)
-        call = Call(
-            body=await in_thread(to_json, body),
-            uses_uploads="audio_url" in body["input"] and address.lower().startswith("oss://"),
-            submit_rate=MODELS[request.model].submit_rate,
-            model=request.model,
-            price=f", about {CURRENCY} {price['amount']:.2f}" if price and price["amount"] else "",
-        )
-        await submit(entry, call, session=self.session, say=say)
-
-    async def _wait(self, entry: Entry, say: Say) -> Task:
+            await submit(entry, await self._call(request, body, say), session=self.session, say=say)
+        terms = Terms(self.order.place, self.order.metadata, request=request, warnings=self.warnings, resumed=resumed)
         # How long the stand-in takes is not what the model's row says.
         usual = (0, 0) if self.session.region.id == OFFLINE else MODELS[entry.model].usual_wait
-        try:
-            task = await wait(entry.task_id, session=self.session, say=say, usual=usual, age=self.session.age(entry))
-        except asyncio.CancelledError:
-            await self._stop(entry, say)
-            raise
-        except TaskCanceled as error:
-            self.session.note(entry, state=State.CANCELED.value, error=str(error))
-            raise
-        except ServiceError as error:
-            if error.http_status == 200:
-                self.session.note(entry, state=State.FAILED.value, error=str(error))
-            raise
-        self.session.note(entry, state=State.SUCCEEDED.value, finished_at=time.time())
-        return task
+        age = self.session.age(entry)
+        return await deliver(entry, terms, session=self.session, say=say, usual=usual, age=age)
 
-    async def _stop(self, entry: Entry, say: Say) -> None:
-        """On Stop: cancel the task where that is still possible, and say whether it goes on costing."""
-        say(0.1, f"stopped; task {entry.task_id} goes on at the service and is charged when it succeeds")
-        self.session.ledger.hold()
-
-        def cancel() -> bool:
-            try:
-                return cancel_if_queued(entry, session=self.session)
-            finally:
-                self.session.ledger.close()
-
-        done = asyncio.ensure_future(in_thread(cancel))
-        await asyncio.wait({done}, timeout=CLEAN_UP_SECONDS / 2)
-        if done.done() and done.result():
-            say(0.1, f"stopped; task {entry.task_id} was still queued and is cancelled, nothing is charged")
+    async def _call(self, request: VideoRequest, body: dict[str, Any], say: Say) -> Call:
+        """Return the create call, with the address of the sound in it."""
+        address = ""
+        if "audio_url" in body["input"]:
+            address = await self.sound.address(say)
+            body = body | {"input": body["input"] | {"audio_url": address}}
+        price = cost(request, region=self.session.region)
+        return Call(
+            body=await in_thread(to_json, body),
+            uses_uploads=address.lower().startswith("oss://"),
+            submit_rate=MODELS[request.model].submit_rate,
+            model_name=body["model"],
+            price=f", about {CURRENCY} {price['amount']:.2f}" if price and price["amount"] else "",
+        )

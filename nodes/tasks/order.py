@@ -16,7 +16,7 @@ from ..service.connection import Connection
 from ..service.models import AUDIO_BYTES, AUDIO_SECONDS, IMAGE_SIDE, SEED_MAX
 from ..service.regions import Region
 from ..service.request import VideoRequest, find_faults, warnings
-from .saving import SavePlace, find_place
+from .saving import SavePlace, find_place, folder_faults
 from .session import find_connection
 
 QUEUE_LIMIT = 500
@@ -69,7 +69,9 @@ def check_order(order: Order) -> list[str]:
     if order.audio is not None:
         faults += audio_faults(order.audio, seconds=AUDIO_SECONDS, max_bytes=AUDIO_BYTES)
         faults += _storage_faults(region)
-    faults += find_place(order.filename_prefix, output_folder=order.output_folder)[1]
+    place, found = find_place(order.filename_prefix, output_folder=order.output_folder)
+    # The folder is only made when nothing else stands in the way.
+    faults += found or ([] if faults else folder_faults(place))
     if faults:
         raise InvalidRequest(faults)
     seconds = audio_seconds(order.audio) if order.audio is not None else None

@@ -10,7 +10,7 @@ from ..media.video import VideoFacts
 from ..service.regions import Region
 from ..service.request import VideoRequest, cost
 from ..service.task import Task
-from .ledger import Entry
+from .entry import Entry
 from .saving import SavedVideo
 
 

@@ -11,11 +11,12 @@ from ..service.errors import AccessRefused, KeyRefused
 from ..service.models import MODELS
 from .item import Item
 from .order import Order, check_order
+from .probe import point_to_working_regions
 from .saving import SavedVideo
 from .session import open_session
 from .threads import in_thread
 from .upload import SoundUpload
-from .watch import CLEAN_UP_SECONDS, BatchProgress, ItemProgress, Watch, until_stopped
+from .watch import BatchProgress, ItemProgress, Watch, cancel, until_stopped
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -44,7 +45,7 @@ async def _make_all(order: Order, watch: Watch) -> list[SavedVideo]:
     for warning in found:
         logger.warning("%s", warning)
     progress = BatchProgress(watch, count=len(order.images))
-    with open_session(order.connection, order.home) as session:
+    async with open_session(order.connection, order.home) as session:
         sound = SoundUpload(order, session=session)
         free = asyncio.Semaphore(MODELS[order.request.model].running_limit)
         hopeless: list[WanError] = []
@@ -59,6 +60,8 @@ async def _make_all(order: Order, watch: Watch) -> list[SavedVideo]:
                     return await item.make(ItemProgress(progress, index=index))
                 except (KeyRefused, AccessRefused) as error:
                     hopeless.append(error)
+                    if isinstance(error, KeyRefused) and error is hopeless[0]:
+                        await point_to_working_regions(error, home=order.home, region=session.region.id)
                     raise
 
         items = [asyncio.ensure_future(make(index)) for index in range(len(order.images))]
@@ -66,8 +69,7 @@ async def _make_all(order: Order, watch: Watch) -> list[SavedVideo]:
             await asyncio.wait(items)
         finally:
             # Only when interrupted is any of them still under way.
-            if left := [item for item in items if item.cancel()]:
-                await asyncio.wait(left, timeout=CLEAN_UP_SECONDS)
+            await cancel(items)
         return _collect(items)
 
 
@@ -76,11 +78,14 @@ def _collect(items: Sequence[asyncio.Future[SavedVideo]]) -> list[SavedVideo]:
     failures = {index: error for index, item in enumerate(items, 1) if (error := item.exception())}
     if not failures:
         return [item.result() for item in items]
+    said = set()
     for error in failures.values():
         if not isinstance(error, WanError):
             raise error
+        said.add((error.what, error.task_id))
     first = next(iter(failures.values()))
-    if len(failures) == len(items) and len({str(error) for error in failures.values()}) == 1:
+    # Where no task is concerned the same words once are enough, whatever the ids of the requests.
+    if len(failures) == len(items) and len(said) == 1:
         raise first
     videos = [item.result() for item in items if not item.exception()]
     lines = [f"{len(failures)} of {len(items)} videos were not made."]

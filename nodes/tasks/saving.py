@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+logger = logging.getLogger("dashscope_wan")
 
 PART = ".part"
 LONGEST_NAME = 150
 LONGEST_PREFIX = 300
-_FORBIDDEN = re.compile(r'[\x00-\x1f<>:"|?*]')
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\ud800-\udfff]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE)
 _TIMES = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
 
 
@@ -22,28 +27,35 @@ class SavePlace:
     folder: Path
     stem: str
 
-    def claim(self) -> Path:
-        """Claim the next free `STEM_00001_.mp4` and return its `.part`, which now exists and is empty.
+    def part_of(self, entry_id: str) -> Path:
+        """Return the file that the video of a request is downloaded into: always the same one."""
+        return self.folder / f"{self.stem}_{entry_id}.mp4{PART}"
 
-        The `.part` is created exclusively, and given back when the film itself is there by then: so two processes
-        never take the same name, whichever of them is at which step.
+    def take(self, part: Path, *, on_name: Callable[[Path], None]) -> Path:
+        """Give a whole film the next free name, `STEM_00001_.mp4`, and return it.
+
+        The name is claimed with an empty file that must not be there yet: so two processes never take the same.
+        `on_name` hears the name just before.
 
         Raises:
             OSError: the folder cannot be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         number = self._next_number()
         while True:
             film = self.folder / f"{self.stem}_{number:05}_.mp4"
-            part = film.with_name(film.name + PART)
             number += 1
+            if film.exists():
+                continue
+            on_name(film)
             try:
-                part.touch(exist_ok=False)
+                film.touch(exist_ok=False)
             except FileExistsError:
                 continue
-            if not film.exists():
-                return part
-            part.unlink(missing_ok=True)
+            try:
+                return part.replace(film)
+            except OSError:
+                discard(film)
+                raise
 
     def _next_number(self) -> int:
         """Return the number after the highest one in use, as ComfyUI's own save nodes count."""
@@ -61,9 +73,18 @@ class SavedVideo:
     receipt: dict[str, object]
 
 
-def film_of(part: Path) -> Path:
-    """Return the name that a `.part` is claimed for."""
-    return part.with_name(part.name.removesuffix(PART))
+def discard(path: Path) -> None:
+    """Remove a file that is of no use, where it is there and that is possible."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        logger.warning("%s is of no use and cannot be removed: %s", path, error)
+
+
+def discard_placeholder(film: Path) -> None:
+    """Remove what a killed run left under the name that it had just claimed: an empty file."""
+    if film.is_file() and film.stat().st_size == 0:
+        discard(film)
 
 
 def find_place(prefix: str, *, output_folder: Path) -> tuple[SavePlace, list[str]]:
@@ -73,16 +94,26 @@ def find_place(prefix: str, *, output_folder: Path) -> tuple[SavePlace, list[str
     `%minute%` and `%second%` stand for the time. It never leads out of the output folder.
     """
     output = output_folder.resolve()
-    filled = re.sub(r"%(\w+)%", lambda match: time.strftime(_TIMES.get(match[1], match[0])), prefix)
+    filled = re.sub(rf"%({'|'.join(_TIMES)})%", lambda match: time.strftime(_TIMES[match[1]]), prefix)
     names = filled.replace("\\", "/").split("/")
     faults = _prefix_faults(filled, names)
     if faults:
         return SavePlace(output, "video"), faults
-    kept = [name.strip().rstrip(".") for name in names]
+    kept = [_kept(name) for name in names]
     folder = output.joinpath(*[name for name in kept[:-1] if name])
     if not folder.resolve().is_relative_to(output):
         return SavePlace(output, "video"), ["filename_prefix: it leads out of the output folder through a link"]
     return SavePlace(folder, kept[-1] or "video"), []
+
+
+def folder_faults(place: SavePlace) -> list[str]:
+    """Make the folder of a place, and return what stands against writing into it."""
+    try:
+        place.folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(place.folder, os.W_OK)
+    except OSError as error:
+        return [f"filename_prefix: the folder {place.folder} cannot be made ({error.strerror or error})"]
+    return [] if writable else [f"filename_prefix: the folder {place.folder} cannot be written; choose another"]
 
 
 def _prefix_faults(prefix: str, names: list[str]) -> list[str]:
@@ -92,9 +123,14 @@ def _prefix_faults(prefix: str, names: list[str]) -> list[str]:
     if any(name.strip() == ".." for name in names):
         return ["filename_prefix: it must not lead out of the output folder (..)"]
     if _FORBIDDEN.search(prefix):
-        return ['filename_prefix: it must not have control characters or any of < > : " | ? *']
-    if any(_RESERVED.fullmatch(name.strip().rstrip(".")) for name in names):
+        return ['filename_prefix: it must not have control characters, broken ones, or any of < > : " | ? *']
+    if any(_RESERVED.fullmatch(_kept(name)) for name in names):
         return ["filename_prefix: it has a name that Windows keeps for itself, such as CON or COM1; choose another"]
     if len(prefix) > LONGEST_PREFIX or any(len(name.encode("utf-8", "replace")) > LONGEST_NAME for name in names):
         return [f"filename_prefix: it is too long; {LONGEST_NAME} bytes for each name is the limit"]
     return []
+
+
+def _kept(name: str) -> str:
+    """Return what Windows keeps of a name: nothing of it may be lost, or two names would be one."""
+    return name.strip().rstrip(". ")

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("dashscope_wan")
 
 FILE_NAME = "ledger.sqlite3"
-KEPT_SECONDS = 30 * 24 * 3600
 BUSY_SECONDS = 5.0
 
 _VERSIONS = (
@@ -52,10 +51,10 @@ _VERSIONS = (
 
 
 def open_database(home: Path) -> sqlite3.Connection | None:
-    """Open the ledger's file, bring it to the newest version and drop rows that are too old.
+    """Open the ledger's file and bring it to the newest version.
 
-    A damaged file is set aside and a new one made, with what can still be read of the old. One that cannot be written
-    is opened to be read. Returns None where not even that is possible. Each of these is told in a warning.
+    A damaged file is set aside and a new one made, with what can be read of the old one and of its copy. One that
+    cannot be written is opened to be read. Returns None, with a warning, where not even that is possible.
     """
     import sqlite3
 
@@ -68,9 +67,11 @@ def open_database(home: Path) -> sqlite3.Connection | None:
             if not is_damage(error):
                 raise
         return mend(path)
-    except (sqlite3.Error, OSError) as error:
-        warn(error, home=home)
-    return _open_to_read(path)
+    except (sqlite3.Error, OSError, NotImplementedError) as error:
+        database = _open_to_read(path)
+        if database is None:
+            warn(error, home=home)
+        return database
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -108,8 +109,30 @@ def mend(path: Path) -> sqlite3.Connection:
                 file.rename(away.with_name(away.name + suffix))
         logger.warning("The ledger %s was damaged and is set aside as %s; a new one is begun.", path, away.name)
         database = _open(path)
-        _rescue(away, database)
+        for source in (away, _copy_of(path)):
+            _rescue(source, database)
         return database
+
+
+def keep_copy(database: sqlite3.Connection, path: Path) -> None:
+    """Copy the ledger beside itself: what it held can then be taken over when it is damaged."""
+    import sqlite3
+
+    fresh = path.with_name(f"{path.name}.{time.time_ns()}.copy")
+    try:
+        target = sqlite3.connect(fresh)
+        try:
+            database.backup(target)
+        finally:
+            target.close()
+        fresh.replace(_copy_of(path))
+    except (sqlite3.Error, OSError) as error:
+        logger.debug("no copy of the ledger: %s", error)
+        fresh.unlink(missing_ok=True)
+
+
+def _copy_of(path: Path) -> Path:
+    return path.with_name(path.name + ".copy")
 
 
 def _connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
@@ -133,7 +156,6 @@ def _open(path: Path) -> sqlite3.Connection:
         # A row must be on the disk before its request leaves: also when the power goes.
         database.execute("PRAGMA synchronous = FULL")
         _migrate(database)
-        database.execute("DELETE FROM requests WHERE created_at < ?", (time.time() - KEPT_SECONDS,))
     except BaseException:
         database.close()
         raise
@@ -141,17 +163,19 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection | None:
-    """Open a ledger that cannot be written: so what it knows is not paid again."""
+    """Open a ledger that cannot be written, so that what it knows is not paid again."""
     import sqlite3
 
     # A file in a folder that cannot be written has no place for SQLite's own files: only "immutable" does without.
     for mode in ("ro", "ro&immutable=1"):
-        database = _connect(path, mode) if path.exists() else None
-        if database is None:
-            return None
         try:
+            database = _connect(path, mode)
+        except sqlite3.Error as error:
+            logger.debug("not to be opened as %s: %s", mode, error)
+            continue
+        try:
+            database.execute("SELECT id FROM requests LIMIT 1")
             if database.execute("PRAGMA user_version").fetchone()[0] == len(_VERSIONS):
-                database.execute("SELECT COUNT(*) FROM requests")
                 return database
         except sqlite3.Error as error:
             logger.debug("not to be read as %s: %s", mode, error)
@@ -183,7 +207,7 @@ def _is_sound(path: Path) -> bool:
     try:
         database = _connect(path)
         try:
-            whole = database.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+            found: str = database.execute("PRAGMA quick_check(1)").fetchone()[0]
             database.execute("SELECT id FROM requests LIMIT 1")
         finally:
             database.close()
@@ -191,16 +215,16 @@ def _is_sound(path: Path) -> bool:
         if is_damage(error):
             return False
         raise
-    return whole
+    return found == "ok"
 
 
-def _rescue(damaged: Path, database: sqlite3.Connection) -> None:
-    """Take over what can still be read of a damaged ledger, the newest rows first."""
+def _rescue(source: Path, database: sqlite3.Connection) -> None:
+    """Take over what can be read of a damaged ledger or of a copy, the newest rows first."""
     import sqlite3
 
     for table in ("facts", "requests"):
         try:
-            old = _connect(damaged, "ro")
+            old = _connect(source, "ro")
             try:
                 for row in old.execute(f"SELECT rowid AS rowid, * FROM {table} ORDER BY rowid DESC"):  # noqa: S608
                     names, marks = ", ".join(row.keys()), ", ".join("?" for _ in row)

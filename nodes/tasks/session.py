@@ -2,39 +2,68 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from ..errors import InvalidRequest
 from ..service.client import Client
 from ..service.connection import Connection, Endpoint, choose_region, connection_faults, open_endpoint
 from ..service.credentials import Secret, Settings, read_settings
 from ..service.regions import OFFLINE, Region
-from .ledger import Entry, Ledger, open_ledger
+from .entry import TASK_LIFE_SECONDS, Entry
+from .ledger import Ledger, open_ledger
+from .threads import in_thread
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Session:
-    """What the steps of a run share. `max_wait` limits the seconds that a task may be rendered."""
+    """What the steps of a run share. `max_wait` limits the seconds that a task may be rendered.
+
+    `sending` lets one create call of the run leave at a time: when a run is killed, at most one answer is missing.
+    """
 
     region: Region
     client: Client
     ledger: Ledger
     account: str
     max_wait: float
+    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def note(self, entry: Entry, **changes: object) -> None:
+    async def in_thread(self, call: Callable[..., T], *args: Any, **named: Any) -> T:
+        """Run a blocking call in a thread. Until it ends the run lives on, even when nobody waits for it any more."""
+        self.ledger.hold()
+
+        def held() -> T:
+            try:
+                return call(*args, **named)
+            finally:
+                self.ledger.close()
+
+        return await in_thread(held)
+
+    async def note(self, entry: Entry, **changes: object) -> None:
         """Change an entry and write it down."""
-        for name, value in changes.items():
-            setattr(entry, name, value)
-        self.ledger.save(entry)
+        await self.in_thread(self.ledger.save, replace(_changed(entry, changes)))
+
+    def note_now(self, entry: Entry, **changes: object) -> None:
+        """Change an entry and write it down. For threads: it blocks."""
+        self.ledger.save(_changed(entry, changes))
 
     def age(self, entry: Entry) -> float:
         """Return how many seconds ago the task of an entry was submitted."""
         return max(0.0, time.time() - entry.submitted_at)
+
+    @property
+    def task_life(self) -> float:
+        """For how many seconds the service knows a task. The stand-in forgets all when it is started anew."""
+        return 0.0 if self.region.id == OFFLINE else TASK_LIFE_SECONDS
 
 
 def find_connection(connection: Connection, home: Path) -> tuple[Region, Settings, list[str]]:
@@ -48,26 +77,33 @@ def find_connection(connection: Connection, home: Path) -> tuple[Region, Setting
     return region, settings, faults
 
 
-@contextmanager
-def open_session(connection: Connection, home: Path) -> Iterator[Session]:
+@asynccontextmanager
+async def open_session(connection: Connection, home: Path) -> AsyncIterator[Session]:
     """Open what a run needs and close it at the end.
 
     Raises:
         InvalidRequest: the connection has faults; callers that collect faults ask `find_connection` first.
     """
-    region, settings, faults = find_connection(connection, home)
+    region, settings, faults = await in_thread(find_connection, connection, home)
     if faults:
         raise InvalidRequest(faults)
-    endpoint = _endpoint(connection, settings, region=region)
+    endpoint = await in_thread(_endpoint, connection, settings, region=region)
     ledger = open_ledger(settings.home)
     client = Client(endpoint)
     try:
         # The stand-in's key is new in every process, its films are not.
         who = (OFFLINE,) if region.id == OFFLINE else (endpoint.base_url, endpoint.key.reveal())
-        yield Session(region, client, ledger, ledger.account_of(*who), connection.max_wait_minutes * 60.0)
+        account = await in_thread(ledger.account_of, *who)
+        yield Session(region, client, ledger, account, connection.max_wait_minutes * 60.0)
     finally:
-        ledger.close()
         client.close()
+        await in_thread(ledger.close)
+
+
+def _changed(entry: Entry, changes: dict[str, object]) -> Entry:
+    for name, value in changes.items():
+        setattr(entry, name, value)
+    return entry
 
 
 def _endpoint(connection: Connection, settings: Settings, *, region: Region) -> Endpoint:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import WanError
-from ..service.client import Submitted
-from ..service.errors import NetworkError, OutcomeUnknown, ServiceError, Throttled, UnexpectedAnswer
+from ..service.errors import NetworkError, OutcomeUnknown, ServiceFault, Throttled, UnexpectedAnswer
 from . import pace
-from .ledger import Entry, State
-from .pauses import Say, backoff, pause
+from .entry import Entry, State
+from .lost import find_lost
+from .pauses import Say, backoff, now, pause
 from .session import Session
-from .threads import in_thread
 
 logger = logging.getLogger("dashscope_wan")
+
+SENDS = 3
+"""How often a request is sent that was found, each time, to have created nothing."""
 
 ATTEMPTS_TO_REACH = 5
 """How often a connection that cannot even be made is tried."""
@@ -31,41 +32,58 @@ THROTTLED_SECONDS = 15 * 60.0
 class Call:
     """A create call that is ready to be sent: its JSON body, and whether it names an upload.
 
-    `price` is what the status line adds about the cost.
+    `model_name` is the model's name in the region, `price` what the status line adds about the cost.
     """
 
     body: bytes
     uses_uploads: bool
     submit_rate: int
-    model: str
+    model_name: str
     price: str = ""
 
 
 async def submit(entry: Entry, call: Call, *, session: Session, say: Say) -> None:
     """Create the task of an entry and write its id down.
 
-    What certainly did not arrive is sent again; what may have arrived never is.
+    What certainly did not arrive is sent again. What may have arrived is looked for at the service, and only sent again
+    when it is not there.
 
     Raises:
-        OutcomeUnknown: the request may have arrived, and its answer did not. The entry is then UNCERTAIN.
+        OutcomeUnknown: whether a task was created cannot be told. The entry stays UNCERTAIN, for the next run to look.
         ServiceError: the service refused; nothing was created.
         NetworkError: the service cannot be reached; nothing was created.
     """
-    unreached = throttled = 0
-    since = time.monotonic()
-    while True:
-        await pace.turn("submit", session.account, call.model, per_second=call.submit_rate)
-        say(0.05, f"submitting{call.price}")
+    for sends_left in reversed(range(SENDS)):
         try:
-            await _post(entry, call, session=session)
+            await _send_until_answered(entry, call, session=session, say=say)
+        except OutcomeUnknown as error:
+            if await find_lost(entry, model_name=call.model_name, session=session, say=say):
+                return
+            if not sends_left and isinstance(error.__cause__, WanError):
+                cause = error.__cause__
+                cause.do = "The service lists no task for the request: nothing was created or charged. Run again later."
+                raise cause from None
+        else:
+            return
+
+
+async def _send_until_answered(entry: Entry, call: Call, *, session: Session, say: Say) -> None:
+    unreached = throttled = 0
+    since = now()
+    while True:
+        try:
+            async with session.sending:
+                await pace.turn("submit", session.account, call.model_name, per_second=call.submit_rate)
+                say(0.05, f"submitting{call.price}")
+                await _post(entry, call, session=session)
         except NetworkError as error:
             unreached += 1
-            if error.sent or unreached >= ATTEMPTS_TO_REACH:
+            if unreached >= ATTEMPTS_TO_REACH:
                 raise
             await pause(backoff(unreached), _telling(say, f"{error.what} Trying again in"))
         except Throttled as error:
             throttled += 1
-            if time.monotonic() - since > THROTTLED_SECONDS:
+            if now() - since > THROTTLED_SECONDS:
                 raise
             wait = backoff(throttled, asked=error.retry_after)
             await pause(wait, _telling(say, "the service asks to slow down; trying again in"))
@@ -78,53 +96,60 @@ def _telling(say: Say, text: str) -> Callable[[float], None]:
 
 
 async def _post(entry: Entry, call: Call, *, session: Session) -> None:
-    """Send the create call once, in a thread that finishes its bookkeeping even when nobody waits for it any more."""
-    left = threading.Event()
-    session.ledger.hold()
-    try:
-        await in_thread(_send, entry, call, session=session, left=left)
-    except asyncio.CancelledError:
-        left.set()
-        logger.warning(
-            "Stopped while the request was on its way: a task that comes of it is cancelled, or resumed by a next run."
-        )
-        raise
+    """Send the create call once, in a thread that goes on to its end even when nobody waits for it any more.
 
-
-def _send(entry: Entry, call: Call, *, session: Session, left: threading.Event) -> None:
-    """Write down that the call leaves, make it, write down what came of it. Closes its hold on the ledger."""
+    The thread and the one who waits for it both take the baton at their end. Who finds it taken is the last: the one
+    who waited then takes over what came of the call, and a thread that nobody waited for tidies up by itself.
+    """
+    baton = threading.Lock()
+    entry.state, entry.sent_at = State.SUBMITTING.value, time.time()
+    sent = replace(entry)
     try:
-        session.note(entry, state=State.SUBMITTING.value, sent_at=time.time())
-        submitted = _outcome(lambda: session.client.submit(call.body, uses_uploads=call.uses_uploads), entry, session)
-        session.note(
-            entry,
-            state=State.SUBMITTED.value,
-            task_id=submitted.task_id,
-            request_id=submitted.request_id,
-            submitted_at=time.time(),
-        )
-        if left.is_set():
-            cancel_if_queued(entry, session=session)
+        await session.in_thread(_send, sent, call, session=session, baton=baton)
     finally:
-        session.ledger.close()
+        if not baton.acquire(blocking=False):
+            vars(entry).update(vars(sent))
 
 
-def _outcome(call: Callable[[], Submitted], entry: Entry, session: Session) -> Submitted:
-    """Make the call and write a failure down as what it means for the request."""
+def _send(entry: Entry, call: Call, *, session: Session, baton: threading.Lock) -> None:
+    """Write down that the call leaves, make it, and write down what came of it."""
+    session.note_now(entry)
     try:
-        return call()
-    except (NetworkError, UnexpectedAnswer) as error:
-        if isinstance(error, NetworkError) and not error.sent:
-            session.note(entry, sent_at=0.0)
+        submitted = session.client.submit(call.body, uses_uploads=call.uses_uploads)
+    except WanError as error:
+        meant = _note_failure(entry, error, session=session)
+        if not baton.acquire(blocking=False):
+            logger.warning("The request that was on its way when it was stopped: %s", meant)
+        if meant is error:
             raise
-        session.note(entry, state=State.UNCERTAIN.value, error=error.what)
-        raise OutcomeUnknown(error.what) from error
-    except Throttled:
-        session.note(entry, sent_at=0.0)
-        raise
-    except ServiceError as error:
-        session.note(entry, state=State.FAILED.value, error=str(error))
-        raise
+        raise meant from error
+    session.note_now(
+        entry,
+        state=State.SUBMITTED.value,
+        task_id=submitted.task_id,
+        request_id=submitted.request_id,
+        submitted_at=time.time(),
+    )
+    if not baton.acquire(blocking=False):
+        cancel_if_queued(entry, session=session)
+
+
+def _note_failure(entry: Entry, error: WanError, *, session: Session) -> WanError:
+    """Write a failed call down as what it means for the request, and return the error to raise."""
+    unsent = isinstance(error, NetworkError) and not error.sent
+    if unsent or isinstance(error, Throttled):
+        session.note_now(entry, sent_at=0.0)
+        return error
+    # A fault of the service's own, also one that it reports in good form, may have happened after the task was made.
+    if isinstance(error, (NetworkError, UnexpectedAnswer, ServiceFault)):
+        session.note_now(entry, state=State.UNCERTAIN.value, error=error.what)
+        return OutcomeUnknown(
+            f"Whether the request created a task is not known. {error.what}",
+            do="Run the same graph again: it looks for the task before it pays for a new one.",
+        )
+    note = f"{error.what}\n{error.do}".strip()
+    session.note_now(entry, state=State.FAILED.value, error=note, request_id=error.request_id)
+    return error
 
 
 def cancel_if_queued(entry: Entry, *, session: Session) -> bool:
@@ -138,7 +163,7 @@ def cancel_if_queued(entry: Entry, *, session: Session) -> bool:
         logger.warning("Task %s could not be cancelled: %s", entry.task_id, error.what)
         done = False
     if done:
-        session.note(entry, state=State.CANCELED.value)
+        session.note_now(entry, state=State.CANCELED.value)
         logger.warning("Stopped. Task %s was still queued and is cancelled; nothing is charged.", entry.task_id)
     else:
         logger.warning(

@@ -8,16 +8,16 @@ from functools import partial
 
 from ..errors import WanError
 from ..media.audio import encode_wav
-from ..service.errors import NetworkError, ServiceError
 from ..service.models import MODELS
 from .order import Order, sound_id
-from .pauses import Say, backoff, pause
+from .pauses import Patience, Say
 from .session import Session
 from .threads import in_thread
 
 logger = logging.getLogger("dashscope_wan")
 
-TRIES = 5
+PATIENCE_SECONDS = 30.0
+"""How long the service's storage may be out of reach. Nothing is paid yet, so it need not be long."""
 
 
 class SoundUpload:
@@ -55,20 +55,12 @@ class SoundUpload:
 
     async def _upload(self, wav: bytes, say: Say) -> str:
         name = MODELS[self._order.request.model].name_in(self._session.region.id) or ""
-        for tries in range(1, TRIES + 1):
+        upload = partial(self._session.client.upload, model_name=name, suffix=".wav", mime="audio/wav")
+        patience = Patience(PATIENCE_SECONDS)
+        while True:
             say(0.03, f"uploading the sound, {len(wav) / 1e6:.1f} MB")
             try:
-                return await in_thread(
-                    self._session.client.upload, wav, model_name=name, suffix=".wav", mime="audio/wav"
-                )
+                return await in_thread(upload, wav)
             except WanError as error:
                 # A file that was stored but not answered for is stored twice: that costs nothing, it is gone in 48 h.
-                passing = isinstance(error, NetworkError) or (isinstance(error, ServiceError) and error.retry)
-                if not passing or tries == TRIES:
-                    raise
-                await pause(backoff(tries), partial(_tell, say, error.what))
-        raise AssertionError("unreachable: the last try returns or raises")
-
-
-def _tell(say: Say, what: str, left: float) -> None:
-    say(0.03, f"{what} Trying again in {left:.0f} s")
+                await patience.bear(error, partial(say, 0.03))

@@ -2,87 +2,74 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from functools import partial
 
 from ..errors import WanError
-from ..service.errors import NetworkError, ServiceError, TaskCanceled, TaskUnknown, UnexpectedAnswer, WaitExceeded
+from ..service.errors import TaskUnknown, WaitExceeded
 from ..service.task import Task, TaskStatus
 from . import pace
-from .pauses import Say, backoff, pause
+from .pauses import Patience, Say, now, pause
 from .session import Session
-from .threads import in_thread
 
-PATIENCE_SECONDS = 15 * 60.0
-"""How long the service may be out of reach while a task is waited for."""
-
-SETTLING_SECONDS = 10.0
-"""How long a new task may be unknown to a query before it counts as lost."""
+SETTLING_SECONDS = 60.0
+"""How long a task that the service must know may be unknown to its queries before the waiting ends."""
 
 LONGEST_INTERVAL = 5.0
+_GOES_ON = "The task goes on: run the same graph again, or use Wan Fetch Task."
 
 
 @dataclass
 class _Clock:
     """When the waiting began, and what the time went into. Seconds."""
 
-    begun: float = field(default_factory=time.monotonic)
+    begun: float = field(default_factory=now)
     rendering_since: float | None = None
     rendered: float = 0.0
-    out_of_reach_since: float | None = None
-    tries: int = 0
+    unknown_since: float | None = None
 
     @property
     def passed(self) -> float:
         """Seconds since the waiting began."""
-        return time.monotonic() - self.begun
+        return now() - self.begun
 
     def count(self, status: TaskStatus) -> None:
-        """Count the time since the last answer as rendering where the task is being rendered."""
-        now = time.monotonic()
+        """Count the time since the last answer as rendering where the task was being rendered."""
+        at = now()
         if self.rendering_since is not None:
-            self.rendered += now - self.rendering_since
-        self.rendering_since = now if status is TaskStatus.RUNNING else None
-
-    def failed(self) -> float:
-        """Count a failed try and return for how long there was no answer."""
-        now = time.monotonic()
-        self.tries += 1
-        self.out_of_reach_since = self.out_of_reach_since or now
-        return now - self.out_of_reach_since
-
-    def answered(self) -> None:
-        """Forget the failed tries."""
-        self.tries, self.out_of_reach_since = 0, None
+            self.rendered += at - self.rendering_since
+        self.rendering_since = at if status is TaskStatus.RUNNING else None
+        self.unknown_since = (self.unknown_since or at) if status is TaskStatus.UNKNOWN else None
 
 
-async def wait(task_id: str, *, session: Session, say: Say, usual: tuple[int, int], age: float = 1e9) -> Task:
-    """Wait until a task has succeeded and return it. `usual` is the usual span of seconds until it is finished.
+async def wait(task_id: str, *, session: Session, say: Say, usual: tuple[int, int], age: float) -> Task:
+    """Wait until a task is over and return it: SUCCEEDED, FAILED, CANCELED, or UNKNOWN where it is too old.
 
-    `age` is how many seconds ago it was submitted. A network that is gone for minutes is survived.
+    `usual` is the usual span of seconds until it is finished, `age` how many seconds ago it was submitted. A network
+    that is gone for minutes is survived.
 
     Raises:
-        ServiceError: the task failed, or the service refuses the query for good.
-        TaskUnknown, TaskCanceled, WaitExceeded: as their names say.
-        NetworkError: the service stayed out of reach.
+        ServiceError: the service refuses the query for good.
+        TaskUnknown: the service does not know the task, although it should; that says nothing about its end.
+        WaitExceeded: the task is rendered for longer than the connection allows.
+        NetworkError, UnexpectedAnswer: the service stayed out of reach.
     """
-    clock = _Clock()
+    clock, patience = _Clock(), Patience()
     while True:
         await pace.turn("query", session.account, per_second=pace.QUERIES_PER_SECOND)
         try:
-            task = await in_thread(session.client.query, task_id)
+            task = await session.in_thread(session.client.query, task_id)
         except WanError as error:
-            await _bear(error, clock, say=say)
+            error.task_id = error.task_id or task_id
+            await _bear(error, patience, say=say)
             continue
-        clock.answered()
+        patience.answered()
         clock.count(task.status)
-        if not task.status.waiting:
-            if task.status is TaskStatus.UNKNOWN and age + clock.passed < SETTLING_SECONDS:
-                await pause(1.0, lambda _: say(0.06, "submitted"))
-                continue
-            return _finished(task, task_id)
-        if clock.rendered > session.max_wait:
+        if task.status is TaskStatus.UNKNOWN and age + clock.passed < session.task_life:
+            _check_known(task_id, clock)
+        elif not task.status.waiting:
+            return task
+        elif clock.rendered > session.max_wait:
             raise WaitExceeded(
                 f"The task has been rendered for {clock.rendered / 60:.0f} minutes, the limit of this connection.",
                 do="It goes on at the service. Run the same graph again to go on waiting, or use Wan Fetch Task.",
@@ -91,33 +78,25 @@ async def wait(task_id: str, *, session: Session, say: Say, usual: tuple[int, in
         await pause(_interval(clock.passed), partial(_show, task, clock, usual, say))
 
 
-def _finished(task: Task, task_id: str) -> Task:
-    """Return a task that succeeded, or raise what became of it."""
-    if task.status is TaskStatus.SUCCEEDED:
-        return task
-    if task.status is TaskStatus.FAILED:
-        raise task.failure()
-    if task.status is TaskStatus.CANCELED:
-        raise TaskCanceled(
-            "The task was cancelled at the service; nothing is charged.",
-            do="Run again to make the video.",
-            task_id=task_id,
-        )
+async def _bear(error: WanError, patience: Patience, *, say: Say) -> None:
+    """Wait before the next query when an error may pass, else raise it."""
+    try:
+        await patience.bear(error, partial(say, 0.1))
+    except WanError:
+        error.do = f"{error.do} {_GOES_ON}".strip()
+        raise
+
+
+def _check_known(task_id: str, clock: _Clock) -> None:
+    """Raise where a task that must be there stays unknown. One such answer proves nothing, and a new task costs."""
+    if clock.unknown_since is None or now() - clock.unknown_since < SETTLING_SECONDS:
+        return
     raise TaskUnknown(
-        "The service does not know the task: it is older than 24 hours, or belongs to another account or region.",
-        do="Check the id and the region in DashScope Connection. A video older than 24 hours is gone: run again.",
+        "The service says that it does not know the task, which is less than 24 hours old.",
+        do="Check in DashScope Connection and DASHSCOPE_BASE_URL that region and workspace are the task's own, and run "
+        "the same graph again later: it asks again. To give it up and pay for a new one, change the seed.",
         task_id=task_id,
     )
-
-
-async def _bear(error: WanError, clock: _Clock, *, say: Say) -> None:
-    """Wait before the next try when an error may pass, else raise it."""
-    passing = isinstance(error, (NetworkError, UnexpectedAnswer)) or (isinstance(error, ServiceError) and error.retry)
-    if not passing or clock.failed() > PATIENCE_SECONDS:
-        error.do = f"{error.do} The task goes on: run the same graph again, or use Wan Fetch Task.".strip()
-        raise error
-    asked = error.retry_after if isinstance(error, ServiceError) else None
-    await pause(backoff(clock.tries, asked=asked), lambda _: say(0.1, f"{error.what} Asking again"))
 
 
 def _interval(passed: float) -> float:
@@ -128,12 +107,12 @@ def _interval(passed: float) -> float:
 def _show(task: Task, clock: _Clock, usual: tuple[int, int], say: Say, _left: float) -> None:
     """Show how far a waiting task is likely to be."""
     if task.status is not TaskStatus.RUNNING:
-        say(0.06, f"queued {clock.passed:.0f} s")
+        say(0.06, f"queued {clock.passed:.0f} s; task {task.task_id}")
         return
     expected = sum(usual) / 2 or 10.0
     # Towards 0.9 and never there: nobody knows when it ends.
     fraction = 0.1 + 0.8 * (clock.passed / (clock.passed + expected / 2))
-    say(fraction, f"rendering {clock.passed:.0f} s{_usually(usual)}")
+    say(fraction, f"rendering {clock.passed:.0f} s{_usually(usual)}; task {task.task_id}")
 
 
 def _usually(usual: tuple[int, int]) -> str:

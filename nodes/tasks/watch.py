@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import contextlib
+import time
+from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -66,6 +68,23 @@ async def until_stopped(watch: Watch, work: Coroutine[Any, Any, T]) -> T:
             watch.check_stop()
         return task.result()
     finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=CLEAN_UP_SECONDS)
+        await cancel([task])
+
+
+async def cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Cancel what is not done, give it a moment to clean up, and take note of every failure: nobody else will."""
+    await settled([task for task in tasks if task.cancel()], seconds=CLEAN_UP_SECONDS)
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            task.exception()
+
+
+async def settled(tasks: Sequence[asyncio.Future[Any]], *, seconds: float) -> None:
+    """Wait for tasks, no longer than a moment. For cleaning up: being cancelled once more does not cut it short.
+
+    A host that ends its event loop cancels every task in it, and each of them then cancels its own.
+    """
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and not all(task.done() for task in tasks):
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait(tasks, timeout=left)

@@ -1,9 +1,15 @@
-"""A ComfyUI as far as the pack sees one: its modules, under their names, with nothing behind them."""
+"""A ComfyUI as far as the pack sees one: its modules, under their names, with nothing behind them.
+
+And the nodes as a graph calls them, with the stand-in as the other side.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sys
 import time
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -97,3 +103,122 @@ def make_comfy(monkeypatch, tmp_path):
 @pytest.fixture
 def comfy(make_comfy):
     return make_comfy()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Waiting takes a twentieth of its time."""
+    from wanpack.nodes.tasks.pauses import TEMPO
+
+    monkeypatch.setattr(TEMPO, "scale", 0.05)
+
+
+@pytest.fixture
+def serve(bare_environment, standalone_host):
+    """Start the stand-in as a region's address, which the owner's settings then lead to. Tasks end at once."""
+    from wanpack.nodes.offline.server import OfflineServer
+    from wanpack.nodes.offline.tasks import Timing
+
+    started = []
+
+    def start(region, **settings):
+        server = OfflineServer(**{"region": region, "timing": Timing(scale=0), **settings}).start()
+        started.append(server)
+        for name, value in (("REGION", region), ("BASE_URL", server.base_url), ("API_KEY", server.key)):
+            bare_environment.setenv(f"DASHSCOPE_{name}", value)
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+class Nodes:
+    """The nodes, called as ComfyUI calls them, with a small grey picture and cheap settings where none are given."""
+
+    @staticmethod
+    def picture(count=1, *, side=240):
+        """IMAGE of plain pictures, each of another grey."""
+        import torch
+
+        greys = torch.linspace(0.2, 0.8, count)
+        return greys[:, None, None, None].expand(count, side, side + 16, 3).clone()
+
+    @staticmethod
+    def connection(region, **settings):
+        """What the Connection node gives."""
+        from wanpack.nodes.connection import DashScopeWanConnection
+
+        [connection] = DashScopeWanConnection().connect(region, **settings)
+        return connection
+
+    def image_to_video(self, **settings):
+        """The one film of the main node: its path, video, task id and receipt."""
+        from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
+
+        cheap = {"prompt": "a cat runs", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
+        return self._one(DashScopeWanImageToVideo(), {"image": self.picture(), **cheap, **settings})
+
+    def effect(self, **settings):
+        """The one film of the effect node."""
+        from wanpack.nodes.video_effect import DashScopeWanVideoEffect
+
+        cheap = {"template": "flying", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
+        return self._one(DashScopeWanVideoEffect(), {"image": self.picture(), **cheap, **settings})
+
+    def fetch(self, task_id, **settings):
+        """The film of a task."""
+        from wanpack.nodes.fetch_task import DashScopeWanFetchTask
+
+        return self._one(DashScopeWanFetchTask(), {"task_id": task_id, **settings})
+
+    def last_frame(self, **settings):
+        """The IMAGE of the last frame."""
+        from wanpack.nodes.last_frame import DashScopeWanLastFrame
+
+        [image] = asyncio.run(DashScopeWanLastFrame().take(**settings))
+        return image
+
+    @staticmethod
+    def _one(node, settings):
+        shown = asyncio.run(getattr(node, node.FUNCTION)(**settings))
+        [path], [video], [task_id], [receipt] = shown["result"]
+        return SimpleNamespace(path=Path(path), video=video, task_id=task_id, receipt=json.loads(receipt))
+
+
+@pytest.fixture
+def nodes():
+    return Nodes()
+
+
+@pytest.fixture
+def asked():
+    """Call a node for real and return the create call that it sent. The task fails, so that nothing is rendered."""
+    from wanpack.nodes.offline.faults import TaskFails
+    from wanpack.nodes.service.errors import ServiceError
+
+    def call(server, node, **settings):
+        server.faults.add(on="create", fault=TaskFails())
+        before = len(server.received)
+        with pytest.raises(ServiceError, match=r"InternalError\.Algo"):
+            node(**settings)
+        [create] = [one for one in server.received[before:] if one.on == "create"]
+        return create
+
+    return call
+
+
+@pytest.fixture
+def refused():
+    """Call a node that must refuse, and return its faults. Nothing may have been sent."""
+    from wanpack.nodes.errors import InvalidRequest
+
+    def call(server, node, *arguments, **settings):
+        before = len(server.received)
+        with pytest.raises(InvalidRequest) as caught:
+            node(*arguments, **settings)
+        assert len(server.received) == before
+        assert str(caught.value).startswith("Nothing was sent and nothing was paid:\n- ")
+        return list(caught.value.faults)
+
+    return call

@@ -1,0 +1,78 @@
+"""From a submitted task to its saved video: waited for, judged, brought home."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+from ..service.errors import TaskCanceled, TaskUnknown
+from ..service.regions import OFFLINE
+from ..service.task import Task, TaskStatus
+from .entry import Entry, State
+from .fetch import Fetch, Terms
+from .pauses import Say
+from .saving import SavedVideo, discard
+from .session import Session
+from .wait import wait
+
+
+async def deliver(  # noqa: PLR0913 - all by name
+    entry: Entry, terms: Terms, *, session: Session, say: Say, usual: tuple[int, int], age: float
+) -> SavedVideo:
+    """Wait for the task of a claimed entry and save its video. `usual` and `age` are those of `wait`.
+
+    Raises:
+        ServiceError: the task failed, or the service refuses the query for good.
+        TaskUnknown, TaskCanceled, WaitExceeded, NetworkError, DownloadFailed: as their names say.
+    """
+    task = await wait(entry.task_id, session=session, say=say, usual=usual, age=age)
+    await _judge(task, entry, session=session, age=age)
+    finished = entry.finished_at or time.time()
+    await session.note(entry, state=State.SUCCEEDED.value, finished_at=finished, error="")
+    video = await Fetch(task, entry, terms, session, say).run()
+    say(1.0, f"saved {video.path.name}")
+    return video
+
+
+async def _judge(task: Task, entry: Entry, *, session: Session, age: float) -> None:
+    """Write down and raise what became of a task that did not succeed."""
+    if task.status is TaskStatus.SUCCEEDED:
+        return
+    if task.status is TaskStatus.FAILED:
+        failure = task.failure()
+        await session.note(entry, state=State.FAILED.value, error=f"{failure.what}\n{failure.do}".strip())
+        raise failure
+    if task.status is TaskStatus.CANCELED:
+        await session.note(entry, state=State.CANCELED.value)
+        raise TaskCanceled(
+            "The task was cancelled at the service; nothing is charged.",
+            do="Run again to make the video.",
+            task_id=task.task_id,
+        )
+    if entry.part:
+        await session.in_thread(discard, Path(entry.part))
+    await session.note(entry, state=State.EXPIRED.value, part="")
+    raise _unknown(task.task_id, session=session, age=age)
+
+
+def _unknown(task_id: str, *, session: Session, age: float) -> TaskUnknown:
+    """Say why the service does not know a task, as far as that can be told."""
+    if session.region.id == OFFLINE:
+        return TaskUnknown(
+            "The offline stand-in does not know the task: it forgets all of them when ComfyUI is closed.",
+            do="Run the graph that made it again; that costs nothing.",
+            task_id=task_id,
+        )
+    if age < math.inf:
+        return TaskUnknown(
+            f"The task has expired: it was created {age / 3600:.0f} hours ago, and the service keeps a task and its "
+            "video for 24 hours.",
+            do="Run the graph that made it again for a new video, which is paid anew.",
+            task_id=task_id,
+        )
+    return TaskUnknown(
+        "The service does not know the task: it is older than 24 hours, or belongs to another account or region.",
+        do="Check the id and the region in DashScope Connection. A video older than 24 hours is gone: run again.",
+        task_id=task_id,
+    )

@@ -1,0 +1,87 @@
+"""A request as the ledger knows it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+TASK_LIFE_SECONDS = 24 * 3600
+"""How long the service keeps a task and its video."""
+
+
+class State(str, enum.Enum):
+    """Where a request is. UNCERTAIN: it was sent, and whether a task was created is not known."""
+
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    SUCCEEDED = "succeeded"
+    SAVED = "saved"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    UNCERTAIN = "uncertain"
+
+
+class Role(enum.Enum):
+    """What a run is to do about a request: send it, go on with it, wait for the run that has it, or take the film.
+
+    FAILED: the run that was waited for failed, and so does this one.
+    """
+
+    SEND = "send"
+    RESUME = "resume"
+    FOLLOW = "follow"
+    REUSE = "reuse"
+    FAILED = "failed"
+
+
+@dataclass
+class Entry:
+    """One request. Times are epoch seconds, 0 where the step is still to come; `duration` is in seconds.
+
+    `sent_at` is set just before the create call leaves. `part` is the half-downloaded file, `path` the saved one.
+    `model` is empty for a task that is only known by its id. `id` is empty until the ledger has the request.
+    """
+
+    fingerprint: str
+    account: str = ""
+    region: str = ""
+    model: str = ""
+    resolution: str = ""
+    duration: int = 0
+    state: str = State.SUBMITTING.value
+    owner: str = ""
+    task_id: str = ""
+    request_id: str = ""
+    created_at: float = 0.0
+    sent_at: float = 0.0
+    submitted_at: float = 0.0
+    finished_at: float = 0.0
+    part: str = ""
+    path: str = ""
+    bytes: int = 0
+    error: str = ""
+    receipt: str = ""
+    id: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will come of the request any more."""
+        return self.state in (State.FAILED.value, State.CANCELED.value, State.EXPIRED.value)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the request was sent, as far as is known, and has no task yet."""
+        return not self.task_id and self.sent_at > 0 and self.state in (State.SUBMITTING.value, State.UNCERTAIN.value)
+
+    @property
+    def film_is_there(self) -> bool:
+        """Whether the film was saved and is still there, whole."""
+        try:
+            return bool(self.path) and 0 < self.bytes == Path(self.path).stat().st_size
+        except OSError:
+            return False
+
+
+COLUMNS = tuple(field.name for field in fields(Entry))

@@ -1,0 +1,240 @@
+"""The Connection node: regions, workspaces and keys, and what is told about them before anything is paid."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from wanpack.nodes.offline.server import OfflineServer
+from wanpack.nodes.offline.tasks import Timing
+from wanpack.nodes.service.errors import KeyRefused
+from wanpack.nodes.service.models import MODELS
+from wanpack.nodes.service.regions import REGIONS
+
+LACKING = [
+    (model.id, region.id) for model in MODELS.values() for region in REGIONS.values() if not model.name_in(region.id)
+]
+IN_SINGAPORE = [model for model in MODELS.values() if "singapore" in model.offers]
+
+
+def settings_for(model):
+    row = MODELS[model]
+    return {"model": model, "resolution": row.resolutions[0], "duration": 5}
+
+
+def in_words(regions):
+    titles = [REGIONS[name].title for name in regions]
+    return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} or {titles[-1]}"
+
+
+# Regions and their models
+
+
+@pytest.mark.parametrize(("model", "region"), LACKING)
+def test_a_model_that_the_region_lacks_is_told_with_the_regions_that_have_it(serve, nodes, refused, model, region):
+    [fault] = refused(serve(region), nodes.image_to_video, **settings_for(model))
+    title = REGIONS[region].title
+    assert fault.startswith(f"model: {model} is not available in {title}; it is in {in_words(MODELS[model].offers)} (")
+    # And the models that can be had without another key.
+    here = fault.rpartition(f"{title} has ")[2].split(", ")
+    assert here == [row.id for row in MODELS.values() if region in row.offers]
+
+
+@pytest.mark.parametrize("model", IN_SINGAPORE, ids=lambda model: model.id)
+def test_singapore_is_asked_by_its_own_names(serve, nodes, asked, model):
+    create = asked(serve("singapore"), nodes.image_to_video, **settings_for(model.id))
+    assert create.body["model"] == model.id.replace("wanx2.1", "wan2.1")
+
+
+def test_the_nodes_region_goes_before_the_machines(serve, nodes, refused):
+    server = serve("beijing")
+    faults = refused(
+        server, nodes.image_to_video, **settings_for("wan2.2-i2v-plus"), connection=nodes.connection("virginia")
+    )
+    assert "wan2.2-i2v-plus is not available in Virginia" in faults[0]
+
+
+def test_the_default_region_is_the_machines(serve, nodes, asked):
+    create = asked(serve("singapore"), nodes.image_to_video, connection=nodes.connection("default"))
+    assert create.body["model"] == "wan2.1-i2v-turbo"
+
+
+@pytest.mark.parametrize("region", ["mars", "", "Beijing"])
+def test_a_region_that_there_is_not_is_told_with_those_that_there_are(live_server, nodes, refused, region):
+    [fault] = refused(live_server, nodes.image_to_video, connection=nodes.connection(region))
+    assert fault.startswith(
+        f"region: {region!r} is not a region; choose beijing, singapore, virginia, frankfurt or off"
+    )
+
+
+def test_a_machine_set_to_a_region_that_there_is_not_is_told_which_setting_that_is(
+    live_server, nodes, refused, bare_environment
+):
+    bare_environment.setenv("DASHSCOPE_REGION", "mars")
+    [fault] = refused(live_server, nodes.image_to_video)
+    assert fault.startswith("DASHSCOPE_REGION: 'mars' is not a region")
+
+
+# Workspaces
+
+
+def test_a_region_that_is_only_reached_through_a_workspace_says_so(live_server, nodes, refused, bare_environment):
+    bare_environment.delenv("DASHSCOPE_BASE_URL")
+    [fault] = refused(
+        live_server, nodes.image_to_video, **settings_for("wan2.6-i2v"), connection=nodes.connection("frankfurt")
+    )
+    assert fault == (
+        "workspace_id: Frankfurt is only reached through a workspace's own address; give the workspace id in DashScope "
+        "Connection or set DASHSCOPE_WORKSPACE_ID"
+    )
+
+
+@pytest.mark.parametrize(
+    "workspace",
+    ["evil.com/", "evil.com", "a/b", "a@evil.com", "a b", "-a", "a-", "a:80", "é", "a" * 64, "a?", "a#", "%2e"],
+)
+def test_a_workspace_is_one_label_of_a_hosts_name_and_nothing_else(live_server, nodes, refused, workspace):
+    [fault] = refused(live_server, nodes.image_to_video, connection=nodes.connection("beijing", workspace_id=workspace))
+    assert fault == (
+        f"workspace_id: {workspace[:60]!r} is not a workspace id; it has letters, digits and hyphens only, such as "
+        "llm-abc123"
+    )
+
+
+@pytest.mark.parametrize("minutes", [0, -5])
+def test_a_waiting_limit_below_a_minute_is_told(live_server, nodes, refused, minutes):
+    connection = nodes.connection("beijing", max_wait_minutes=minutes)
+    [fault] = refused(live_server, nodes.image_to_video, connection=connection)
+    assert fault == f"max_wait_minutes: {minutes} is not possible; choose 1 or more"
+
+
+# Keys
+
+
+@pytest.mark.parametrize("region", ["beijing", "singapore", "virginia"])
+def test_a_region_without_a_key_says_where_to_write_it_and_how_to_do_without(
+    serve, nodes, refused, bare_environment, tmp_path, region
+):
+    server = serve(region)
+    bare_environment.delenv("DASHSCOPE_API_KEY")
+    [fault] = refused(server, nodes.image_to_video, **settings_for("wan2.6-i2v"))
+    assert fault.startswith(f"no API key is configured for {REGIONS[region].title}. Set DASHSCOPE_API_KEY")
+    assert f"DASHSCOPE_API_KEY_{region.upper()}" in fault
+    assert str(tmp_path / ".wan" / "credentials.toml") in fault
+    assert 'connect a DashScope Connection with region "offline"' in fault
+
+
+def test_a_key_of_another_region_alone_is_no_key(serve, nodes, refused, bare_environment):
+    server = serve("beijing")
+    bare_environment.delenv("DASHSCOPE_API_KEY")
+    bare_environment.setenv("DASHSCOPE_API_KEY_SINGAPORE", server.key)
+    [fault] = refused(server, nodes.image_to_video)
+    assert fault.startswith("no API key is configured for Beijing")
+
+
+def test_what_the_node_gives_is_neither_key_nor_address(nodes):
+    given = nodes.connection("singapore", workspace_id=" llm-abc ", max_wait_minutes=5)
+    assert vars(given) == {"region": "singapore", "workspace_id": "llm-abc", "max_wait_minutes": 5}
+
+
+def test_a_refused_key_is_told_with_its_usual_cause(live_server, nodes, bare_environment):
+    bare_environment.setenv("DASHSCOPE_API_KEY", "sk-of-another-region")
+    with pytest.raises(KeyRefused) as caught:
+        nodes.image_to_video()
+    told = str(caught.value)
+    assert told.startswith("The service refused the call (HTTP 401), InvalidApiKey")
+    assert "it must belong to the region in use" in told
+    assert "choose the region with DashScope Connection" in told
+    assert "sk-of-another-region" not in told
+    # It is the same key for all that a run might still ask.
+    assert [call.on for call in live_server.received] == ["create"]
+
+
+def test_a_refused_key_stops_the_rest_of_a_batch_and_is_told_once(live_server, nodes, bare_environment):
+    bare_environment.setenv("DASHSCOPE_API_KEY", "sk-of-another-region")
+    with pytest.raises(KeyRefused) as caught:
+        nodes.image_to_video(image=nodes.picture(6))
+    assert str(caught.value).count("InvalidApiKey") == 1
+    assert len(live_server.received) <= MODELS["wanx2.1-i2v-turbo"].running_limit
+
+
+def test_a_refused_key_is_told_by_fetch_task_too(live_server, nodes, bare_environment):
+    bare_environment.setenv("DASHSCOPE_API_KEY", "sk-of-another-region")
+    with pytest.raises(KeyRefused, match="it must belong to the region in use"):
+        nodes.fetch("0385dc79-5ff8-4d82-bcb6-000000000000")
+
+
+# Other regions' keys, when one is refused
+
+
+@pytest.fixture
+def internet(monkeypatch, bare_environment, standalone_host):
+    """The regions' own hosts, each of them a stand-in: what is sent to `https://HOST` arrives there."""
+    servers = {}
+    send = requests.Session.request
+
+    def arrive(session, method, url, **more):
+        address = urlsplit(url)
+        assert address.scheme == "https"
+        there = servers[address.hostname]
+        return send(session, method, there.base_url.removesuffix("/api/v1") + address.path, **more)
+
+    def add(region):
+        servers[REGIONS[region].shared_host] = server = OfflineServer(region=region, timing=Timing(scale=0)).start()
+        return server
+
+    monkeypatch.setattr(requests.Session, "request", arrive)
+    yield add
+    for server in servers.values():
+        server.stop()
+
+
+@pytest.mark.parametrize("node", ["image_to_video", "fetch"])
+def test_a_refused_key_is_told_with_the_region_whose_key_works(internet, nodes, bare_environment, node):
+    beijing, singapore, virginia = (internet(region) for region in ("beijing", "singapore", "virginia"))
+    bare_environment.setenv("DASHSCOPE_API_KEY", singapore.key)
+    bare_environment.setenv("DASHSCOPE_API_KEY_SINGAPORE", singapore.key)
+    bare_environment.setenv("DASHSCOPE_API_KEY_VIRGINIA", "sk-old")
+    with pytest.raises(KeyRefused) as caught:
+        getattr(nodes, node)(**({"task_id": "an-id"} if node == "fetch" else {}))
+    told = str(caught.value)
+    assert "Your key for Singapore works: choose region singapore in DashScope Connection." in told
+    assert "Virginia" not in told
+    sent = {
+        name: [call.headers["authorization"] for call in server.received]
+        for name, server in (("beijing", beijing), ("singapore", singapore), ("virginia", virginia))
+    }
+    assert sent == {
+        "beijing": [f"Bearer {singapore.key}"],
+        "singapore": [f"Bearer {singapore.key}"],
+        "virginia": ["Bearer sk-old"],
+    }
+    assert singapore.key not in told
+
+
+def test_two_regions_whose_keys_work_are_both_told(internet, nodes, bare_environment):
+    internet("beijing")
+    for region in ("singapore", "virginia"):
+        bare_environment.setenv(f"DASHSCOPE_API_KEY_{region.upper()}", internet(region).key)
+    bare_environment.setenv("DASHSCOPE_API_KEY_BEIJING", "sk-wrong")
+    with pytest.raises(KeyRefused, match="Your keys for Singapore and Virginia work: choose region singapore or"):
+        nodes.image_to_video()
+
+
+def test_a_refused_key_is_told_the_same_where_no_other_key_works(internet, nodes, bare_environment):
+    internet("beijing")
+    bare_environment.setenv("DASHSCOPE_API_KEY", "sk-wrong")
+    with pytest.raises(KeyRefused) as caught:
+        nodes.image_to_video()
+    assert "Your key" not in str(caught.value)
+    assert "it must belong to the region in use" in str(caught.value)
+
+
+def test_a_region_that_cannot_be_reached_does_not_hide_that_the_key_was_refused(internet, nodes, bare_environment):
+    internet("beijing")
+    internet("singapore").stop()
+    bare_environment.setenv("DASHSCOPE_API_KEY", "sk-wrong")
+    bare_environment.setenv("DASHSCOPE_API_KEY_SINGAPORE", "sk-singapore")
+    with pytest.raises(KeyRefused, match="InvalidApiKey"):
+        nodes.image_to_video()

@@ -1,0 +1,316 @@
+"""Fetch Task: an id brings its video home, or says why there is none."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import time
+from fractions import Fraction
+
+import av
+import pytest
+import requests
+from PIL import Image
+from wanpack.nodes.errors import DownloadFailed
+from wanpack.nodes.offline.faults import AnswerUnknown, Refuses, TaskFails, TaskStuck
+from wanpack.nodes.offline.tasks import Timing
+from wanpack.nodes.service.errors import (
+    ContentRefused,
+    ServiceError,
+    TaskCanceled,
+    TaskUnknown,
+    WaitExceeded,
+)
+
+DAY = 24 * 3600
+NEVER_SEEN = "0385dc79-5ff8-4d82-bcb6-000000000000"
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1_800_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def submit():
+    """Create a task beside the nodes, as another machine may have done, and return its id."""
+
+    def create(server, *, model="wanx2.1-i2v-turbo", **settings):
+        encoded = io.BytesIO()
+        Image.new("RGB", (256, 240), (90, 120, 60)).save(encoded, "PNG")
+        picture = f"data:image/png;base64,{base64.b64encode(encoded.getvalue()).decode()}"
+        body = {
+            "model": model,
+            "input": {"prompt": "a cat", "img_url": picture},
+            "parameters": {"resolution": "480P", "duration": 3, **settings},
+        }
+        headers = {"Authorization": f"Bearer {server.key}", "X-DashScope-Async": "enable"}
+        url = f"{server.base_url}/services/aigc/video-generation/video-synthesis"
+        return requests.post(url, json=body, headers=headers, timeout=10).json()["output"]["task_id"]
+
+    return create
+
+
+@pytest.fixture
+def cancel():
+    """Cancel a task beside the nodes."""
+
+    def call(server, task_id):
+        headers = {"Authorization": f"Bearer {server.key}"}
+        requests.post(f"{server.base_url}/tasks/{task_id}/cancel", headers=headers, timeout=10).raise_for_status()
+
+    return call
+
+
+def queries(server):
+    return [call for call in server.received if call.on == "query"]
+
+
+# Home
+
+
+def test_a_finished_tasks_video_comes_home_and_plays(live_server, nodes, quick, submit, tmp_path):
+    task_id = submit(live_server)
+    made = nodes.fetch(f" {task_id}\n")
+    assert made.path == (tmp_path / "output" / "wan" / "task_00001_.mp4").resolve()
+    assert made.task_id == made.receipt["task_id"] == task_id
+    with av.open(str(made.path)) as container:
+        video = container.streams.video[0]
+        assert (video.codec_context.name, video.average_rate) == ("h264", Fraction(30))
+        assert sum(1 for _ in container.decode(video)) == 90
+    assert made.video.get_stream_source() == str(made.path)
+
+
+def test_fetching_asks_for_no_new_task(live_server, nodes, quick, submit):
+    nodes.fetch(submit(live_server))
+    assert len(live_server.tasks) == 1
+
+
+def test_a_task_that_still_runs_is_waited_for(serve, nodes, quick, submit, comfy):
+    server = serve("beijing", timing=Timing(queued=0.3, rendering=1.5))
+    task_id = submit(server)
+    made = nodes.fetch(task_id)
+    assert made.path.stat().st_size == made.receipt["bytes"]
+    said = [text.split()[0] for _, text in comfy.texts]
+    assert list(dict.fromkeys(said)) == ["queued", "rendering", "downloading", "saving", "saved"]
+    assert len(queries(server)) > 3
+
+
+def test_a_task_that_runs_too_long_goes_on_and_can_be_fetched_later(live_server, nodes, monkeypatch, submit):
+    from wanpack.nodes.tasks.pauses import TEMPO
+
+    monkeypatch.setattr(TEMPO, "scale", 0.005)
+    live_server.faults.add(on="create", fault=TaskStuck("RUNNING"))
+    task_id = submit(live_server)
+    with pytest.raises(WaitExceeded) as caught:
+        nodes.fetch(task_id, connection=nodes.connection("beijing", max_wait_minutes=1))
+    assert task_id in str(caught.value)
+    assert "It goes on at the service." in str(caught.value)
+
+
+def test_the_same_id_again_returns_the_saved_video_and_sends_nothing(live_server, nodes, quick, submit):
+    first = nodes.fetch(submit(live_server))
+    before = len(live_server.received)
+    again = nodes.fetch(first.task_id)
+    assert again.path == first.path
+    assert again.receipt == {**first.receipt, "reused": True, "resumed": False}
+    assert len(live_server.received) == before
+
+
+def test_a_video_that_was_deleted_is_fetched_again(live_server, nodes, quick, submit):
+    first = nodes.fetch(submit(live_server))
+    first.path.unlink()
+    assert nodes.fetch(first.task_id).path.stat().st_size == first.receipt["bytes"]
+
+
+def test_a_video_that_cannot_be_downloaded_now_can_be_later(live_server, nodes, monkeypatch, submit):
+    from wanpack.nodes.tasks.pauses import TEMPO
+
+    monkeypatch.setattr(TEMPO, "scale", 0.001)
+    task_id = submit(live_server)
+    live_server.faults.add(on="download", fault=Refuses(503), times=1000)
+    with pytest.raises(DownloadFailed) as caught:
+        nodes.fetch(task_id)
+    assert "The video is paid and kept for 24 h" in str(caught.value)
+    assert task_id in str(caught.value)
+    live_server.faults.clear()
+    assert nodes.fetch(task_id).path.is_file()
+
+
+# A task that this machine's ledger knows
+
+
+@pytest.fixture
+def lost(live_server, nodes, quick):
+    """A film of the main node's that was deleted from the output folder."""
+    made = nodes.image_to_video(seed=5)
+    made.path.unlink()
+    return made
+
+
+def test_the_task_of_an_earlier_run_is_known_with_what_it_asked_for(live_server, nodes, lost):
+    made = nodes.fetch(lost.task_id)
+    same = ("task_id", "request_id", "model", "region", "resolution", "duration", "prompt", "usage", "bytes")
+    assert {name: made.receipt[name] for name in same} == {name: lost.receipt[name] for name in same}
+
+
+def test_after_fetching_it_the_graph_that_made_it_does_not_pay_again(live_server, nodes, lost):
+    fetched = nodes.fetch(lost.task_id)
+    again = nodes.image_to_video(seed=5)
+    assert again.path == fetched.path
+    assert len(live_server.tasks) == 1
+
+
+def test_a_task_of_an_earlier_run_that_is_still_there_is_not_downloaded_again(live_server, nodes, quick):
+    made = nodes.image_to_video()
+    before = len(live_server.received)
+    assert nodes.fetch(made.task_id).path == made.path
+    assert len(live_server.received) == before
+
+
+def test_one_answer_that_does_not_know_a_young_task_does_not_make_it_expired(live_server, nodes, lost):
+    # Else the graph that made it would pay for it a second time.
+    live_server.faults.add(on="query", fault=AnswerUnknown(), times=2)
+    assert nodes.fetch(lost.task_id).path.is_file()
+    nodes.image_to_video(seed=5)
+    assert len(live_server.tasks) == 1
+
+
+# No video, and why
+
+
+def told_of(nodes, task_id, error=TaskUnknown):
+    with pytest.raises(error) as caught:
+        nodes.fetch(task_id)
+    told = str(caught.value)
+    assert task_id in told
+    assert "\n" in told, "what happened, then what to do"
+    return told
+
+
+def test_an_id_that_the_service_does_not_know_is_told_with_the_possible_reasons(live_server, nodes):
+    told = told_of(nodes, NEVER_SEEN)
+    assert told.startswith("The service does not know the task")
+    for reason in ("24 hours", "another account", "region", "Check the id"):
+        assert reason in told
+    assert len(queries(live_server)) == 1
+
+
+def test_a_failed_task_is_told_in_the_services_words_and_costs_nothing(live_server, nodes, submit):
+    fault = TaskFails("DataInspectionFailed", "Output data may contain inappropriate content.")
+    live_server.faults.add(on="create", fault=fault)
+    told = told_of(nodes, submit(live_server), ContentRefused)
+    assert told.startswith("The task failed, DataInspectionFailed: Output data may contain inappropriate content.")
+    assert "Nothing was charged." in told
+
+
+def test_a_task_that_failed_for_its_settings_is_told_too(live_server, nodes, submit):
+    told = told_of(nodes, submit(live_server, duration=99), ServiceError)
+    assert told.startswith("The task failed, InvalidParameter: ")
+
+
+def test_a_cancelled_task_is_told_as_cancelled(live_server, nodes, submit, cancel):
+    live_server.faults.add(on="create", fault=TaskStuck("PENDING"))
+    task_id = submit(live_server)
+    cancel(live_server, task_id)
+    told = told_of(nodes, task_id, TaskCanceled)
+    assert told.startswith("The task was cancelled at the service; nothing is charged.")
+
+
+def test_a_task_of_yesterday_is_told_as_possibly_too_old(serve, nodes, submit):
+    clock = Clock()
+    server = serve("beijing", clock=clock)
+    task_id = submit(server)
+    assert server.settle()
+    clock.now += DAY + 60
+    told = told_of(nodes, task_id)
+    assert "older than 24 hours" in told
+
+
+def test_a_task_of_yesterday_that_this_machine_made_is_told_as_expired(serve, nodes, quick, monkeypatch):
+    clock = Clock()
+    server = serve("beijing", clock=clock)
+    made = nodes.image_to_video()
+    made.path.unlink()
+    monkeypatch.setattr("time.time", lambda now=time.time: now() + 25 * 3600)
+    clock.now += 25 * 3600
+    told = told_of(nodes, made.task_id)
+    assert told.startswith("The task has expired: it was created 25 hours ago, and the service keeps a task")
+    assert len(server.tasks) == 0
+
+
+def test_a_task_that_the_stand_in_has_forgotten_is_told_as_such(bare_environment, standalone_host, nodes, refused):
+    with pytest.raises(TaskUnknown, match="it forgets all of them when ComfyUI is closed"):
+        nodes.fetch(NEVER_SEEN, connection=nodes.connection("offline"))
+
+
+def test_a_task_that_this_machine_made_in_another_region_is_told_with_that_region(serve, nodes, quick, refused):
+    serve("singapore")
+    made = nodes.image_to_video()
+    made.path.unlink()
+    faults = refused(serve("beijing"), nodes.fetch, made.task_id)
+    assert faults == ["task_id: this task is of region singapore; choose that region in DashScope Connection"]
+
+
+def test_an_id_that_was_tried_in_a_wrong_region_can_still_be_fetched_in_the_right_one(
+    serve, nodes, quick, submit, bare_environment
+):
+    singapore = serve("singapore")
+    task_id = submit(singapore, model="wan2.1-i2v-turbo")
+    serve("beijing")
+    told_of(nodes, task_id)
+    for name, value in (("REGION", "singapore"), ("BASE_URL", singapore.base_url), ("API_KEY", singapore.key)):
+        bare_environment.setenv(f"DASHSCOPE_{name}", value)
+    made = nodes.fetch(task_id)
+    assert made.path.is_file()
+    assert made.receipt["region"] == "singapore"
+
+
+def test_the_four_ends_are_told_apart(live_server, nodes, submit, cancel):
+    live_server.faults.add(on="create", fault=TaskFails())
+    failed = told_of(nodes, submit(live_server), ServiceError)
+    live_server.faults.add(on="create", fault=TaskStuck("PENDING"))
+    queued = submit(live_server)
+    cancel(live_server, queued)
+    cancelled = told_of(nodes, queued, TaskCanceled)
+    unknown = told_of(nodes, NEVER_SEEN)
+    assert len({text.partition("\n")[0] for text in (failed, cancelled, unknown)}) == 3
+
+
+# What is no id
+
+
+@pytest.mark.parametrize(
+    "task_id",
+    [
+        *("", "   ", "a b", "two\nlines", "a/b", "../uploads", "a\\b", "a?x=1", "a#b", "a%2Fb"),
+        *("é", "任务", "-a", "{'task_id': 'a'}", '"a"', "x" * 129, "a\0b"),
+    ],
+)
+def test_what_is_no_id_is_told_and_nothing_is_sent(live_server, nodes, refused, task_id):
+    [fault] = refused(live_server, nodes.fetch, task_id)
+    assert fault.startswith("task_id: ")
+    assert "letters, digits and hyphens only" in fault
+
+
+def test_what_is_no_id_is_told_with_all_that_is_wrong(live_server, nodes, refused, bare_environment):
+    bare_environment.delenv("DASHSCOPE_API_KEY")
+    faults = refused(live_server, nodes.fetch, "a b", filename_prefix="../outside")
+    assert [fault.split(":")[0] for fault in faults] == [
+        "task_id",
+        "filename_prefix",
+        "no API key is configured for Beijing. Set DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_BEIJING) in the environment "
+        f"that starts ComfyUI, or write this line into {faults[2].split('into ')[1].split(':')[0]}",
+    ]
+
+
+def test_a_receipt_of_a_fetched_task_says_what_is_known_and_none_for_the_rest(live_server, nodes, quick, submit):
+    receipt = nodes.fetch(submit(live_server)).receipt
+    assert receipt["resumed"] is True
+    assert [receipt[name] for name in ("model", "resolution", "duration", "seed", "estimated_cost")] == [None] * 5
+    assert receipt["prompt"] == "a cat"
+    assert json.dumps(receipt).count(live_server.key) == 0

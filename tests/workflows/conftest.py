@@ -1,0 +1,163 @@
+"""The shipped workflows, and each of them run offline by the command `run`, as its user runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import json
+import logging
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "workflows"
+NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
+NOTES = ("Note", "MarkdownNote")
+
+
+def _load_standalone():
+    # By path and not through sys.path: `nodes` must not become a top-level module by the way.
+    folder = ROOT / "standalone"
+    spec = importlib.util.spec_from_file_location(
+        "standalone", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["standalone"] = module
+    spec.loader.exec_module(module)
+
+
+if "standalone" not in sys.modules:
+    _load_standalone()
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One workflow in its two formats."""
+
+    name: str
+    ui: dict[str, Any]
+    api: dict[str, Any]
+
+    @property
+    def notes(self) -> list[str]:
+        """The texts of its notes."""
+        return [node["widgets_values"][0] for node in self.ui["nodes"] if node["type"] in NOTES]
+
+    @property
+    def nodes(self) -> list[dict[str, Any]]:
+        """The nodes of the UI format that run."""
+        return [node for node in self.ui["nodes"] if node["type"] not in NOTES]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run printed, and what came to the stand-in meanwhile. `films` are in the order they were printed."""
+
+    status: int
+    out: str
+    err: str
+    folder: Path
+    creates: list[Any]
+    tasks: list[Any]
+
+    @property
+    def films(self) -> list[Path]:
+        return [Path(line) for line in self.out.splitlines()]
+
+
+def read(name):
+    return Flow(
+        name,
+        ui=json.loads((FOLDER / f"{name}.json").read_text("utf-8")),
+        api=json.loads((FOLDER / "api" / f"{name}.json").read_text("utf-8")),
+    )
+
+
+@pytest.fixture(params=NAMES)
+def flow(request):
+    """Every workflow in turn."""
+    return read(request.param)
+
+
+@pytest.fixture
+def read_flow():
+    return read
+
+
+@pytest.fixture(scope="session")
+def runner(tmp_path_factory):
+    """The command `run` with a stand-in whose tasks end as soon as their videos are there."""
+    from standalone.pack import load_pack
+
+    pack = load_pack(ROOT)
+    offline = pack.module("nodes.offline.server")
+    timing = pack.module("nodes.offline.tasks").Timing(scale=0)
+    # Its rates would be counted in real seconds, ours are not.
+    stand_in = offline.OfflineServer(timing=timing, enforce_rates=False)
+    with stand_in as server, pytest.MonkeyPatch.context() as patch:
+        # The stand-in of the region "offline", but for its tempo.
+        patch.setattr(offline, "_shared", [server])
+        patch.setattr(pack.module("nodes.tasks.pauses").TEMPO, "scale", 0.1)
+        yield Runner(server, tmp_path_factory.mktemp("runs"))
+
+
+class Runner:
+    """Runs each workflow once, in a folder of its own, and remembers what came of it."""
+
+    def __init__(self, server: Any, folder: Path) -> None:
+        self._server = server
+        self._folder = folder
+        self._ran: dict[str, Ran] = {}
+
+    def __call__(self, name: str) -> Ran:
+        if name not in self._ran:
+            self._ran[name] = self._run(name)
+        return self._ran[name]
+
+    def _run(self, name: str) -> Ran:
+        from standalone.run import main
+
+        folder, since = self._folder / name, time.time()
+        out, err = io.StringIO(), io.StringIO()
+        with _restored(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = main([str(FOLDER / "api" / f"{name}.json"), "--out", str(folder)])
+        return Ran(
+            status,
+            out.getvalue(),
+            err.getvalue(),
+            folder,
+            creates=[call for call in self._server.received if call.on == "create" and call.at >= since],
+            tasks=[task for task in self._server.tasks if task.submitted >= since],
+        )
+
+
+@contextlib.contextmanager
+def _restored():
+    """A command may leave the environment and the log as it likes: its process ends. Here it does not."""
+    logger = logging.getLogger("dashscope_wan")
+    kept = logger.handlers, logger.level, logger.propagate
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("DASHSCOPE_REGION", "DASHSCOPE_WAN_HOME", "DASHSCOPE_BASE_URL", "DASHSCOPE_API_KEY"):
+            patch.setenv(variable, "")
+        try:
+            yield
+        finally:
+            logger.handlers, logger.level, logger.propagate = kept
+
+
+@pytest.fixture(params=NAMES)
+def name(request):
+    """The name of every workflow in turn."""
+    return request.param
+
+
+@pytest.fixture
+def ran(name, runner):
+    """What every workflow in turn came to."""
+    return runner(name)
