@@ -1,4 +1,4 @@
-"""`python dev.py run|test|offline|docs`: everything about this pack that needs no ComfyUI. Makes .venv by itself.
+"""`python dev.py run|key|test|offline|docs`: everything about this pack that needs no ComfyUI. Makes .venv by itself.
 
 Standard library only, and it must at least parse on Pythons too old for the pack, to tell them so.
 """
@@ -38,6 +38,8 @@ USAGE = """usage: python dev.py COMMAND ...
 
   run [WORKFLOW.json] [--image FILE] [--prompt TEXT] [--model ID] [--live] [--out DIR] [--debug]
                      run a workflow without ComfyUI; offline and free unless --live is given
+  key [--region R] [--home DIR]
+                     ask for the API key and write it where the pack reads it; sets nothing up
   test [ARGUMENTS]   ruff, mypy and pytest; the arguments are pytest's
   offline [--port N] serve the offline stand-in for DashScope until Ctrl-C
   docs               write the locales, the help pages and the READMEs' tables anew from the pack's own tables
@@ -56,7 +58,7 @@ def main(arguments: list[str]) -> int:
     if command in ("-h", "--help", "help"):
         print(USAGE, end="")
         return 0
-    commands = {"run": run, "test": test, "offline": offline, "docs": docs}
+    commands = {"run": run, "key": key, "test": test, "offline": offline, "docs": docs}
     if command not in commands:
         print(f"dev.py: there is no command {command!r}\n\n{USAGE}", end="", file=sys.stderr)
         return 2
@@ -74,6 +76,12 @@ def run(arguments: list[str]) -> int:
     """Run a workflow."""
     set_up("standalone")
     return become([str(PYTHON), str(ROOT / "standalone" / "__main__.py"), "run", *arguments])
+
+
+def key(arguments: list[str]) -> int:
+    """Write the API key."""
+    # By the path that this was called by: custom_nodes may hold a link to the pack.
+    return become([sys.executable, str(Path(__file__).absolute().parent / "standalone" / "key.py"), *arguments])
 
 
 def offline(arguments: list[str]) -> int:

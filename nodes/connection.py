@@ -6,7 +6,7 @@ from typing import Any
 
 from .service.connection import DEFAULT_CHOICE, MAX_WAIT_MINUTES, Connection
 from .service.regions import REGIONS
-from .widgets import CATEGORY, CONNECTION
+from .widgets import CATEGORY, CONNECTION, trimmed
 
 
 class DashScopeWanConnection:
@@ -67,4 +67,4 @@ class DashScopeWanConnection:
         self, region: str, workspace_id: str = "", max_wait_minutes: int = MAX_WAIT_MINUTES
     ) -> tuple[Connection]:
         """Return the choice; it is checked when a node uses it."""
-        return (Connection(region, workspace_id.strip(), max_wait_minutes),)
+        return (Connection(region, trimmed(workspace_id), max_wait_minutes),)

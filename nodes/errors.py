@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .redaction import redact
+
 
 class WanError(Exception):
     """Base of every error that the pack raises on purpose.
 
-    `what` says what happened, `do` what to do next. `task_id` and `request_id` are empty where there is none.
+    `what` says what happened, `do` what to do next. `task_id` and `request_id` are empty where there is none. Every
+    text that an error is given is redacted, whenever it is given: errors are printed, logged, saved and sent on.
     """
 
     def __init__(self, what: str, *, do: str = "", task_id: str = "", request_id: str = "") -> None:
-        super().__init__(what)
+        super().__init__(redact(what))
         self.what = what
         self.do = do
         self.task_id = task_id
         self.request_id = request_id
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, redact(value) if isinstance(value, str) else value)
 
     def __str__(self) -> str:
         lines = [self.what]
@@ -32,7 +38,7 @@ class InvalidRequest(WanError):
     """What is asked for cannot be done. Found before anything was sent, with every fault that could be found."""
 
     def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = tuple(faults)
+        self.faults = tuple(map(redact, faults))
         listed = "\n".join(f"- {fault}" for fault in self.faults)
         super().__init__(f"Nothing was sent and nothing was paid:\n{listed}")
 

@@ -63,11 +63,11 @@ class DashScopeWanFetchTask(widgets.VideoOutputs):
         from .tasks.fetch_task import FetchOrder, fetch_video
 
         order = FetchOrder(
-            task_id.strip(),
+            widgets.trimmed(task_id),
             host.output_folder(),
             filename_prefix,
             host.home(),
-            connection=connection or Connection(),
+            connection=Connection.of(connection),
             metadata=host.metadata(graph, extra_pnginfo),
         )
         return self.shown([await fetch_video(order, watch=host.NodeWatch(unique_id))])

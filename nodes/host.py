@@ -7,7 +7,9 @@ import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from io import BufferedIOBase
+from os import PathLike
+from pathlib import Path, PurePath
 from typing import Any
 
 from .errors import InvalidRequest
@@ -68,18 +70,43 @@ def readable_folders() -> list[Path]:
 def readable_file(path: str) -> Path:
     """Return a file that a graph names, when it is in the input, output or temp folder.
 
+    Nothing is looked at outside of these folders, not even to find out whether it is there: on Windows, a mere look at
+    a path on another machine sends that machine the user's credentials.
+
     Raises:
         InvalidRequest: it is elsewhere, or not there.
     """
-    folders = [folder.resolve() for folder in readable_folders()]
+    shown = repr(path[:200]) if isinstance(path, str) else f"a {type(path).__name__}"
     try:
-        for candidate in [folder / path for folder in folders]:
+        named = readable_folders()
+        folders = [folder.resolve() for folder in named]
+        for folder in [*named, *folders] if isinstance(path, str) else []:
+            candidate = folder / path
+            if not any(lies_in(candidate, one) for one in (*named, *folders)):
+                continue
             found = candidate.resolve()
-            if found.is_file() and any(found.is_relative_to(folder) for folder in folders):
+            if any(found.is_relative_to(one) for one in folders) and found.is_file():
                 return found
     except (OSError, ValueError, RuntimeError):
-        logger.debug("not a path: %r", path[:200])
-    raise InvalidRequest([f"video_path: {path[:200]!r} is not a file in ComfyUI's input, output or temp folder"])
+        logger.debug("not a path: %s", shown)
+    raise InvalidRequest([f"video_path: {shown} is not a file in ComfyUI's input, output or temp folder"])
+
+
+def lies_in(path: PurePath, folder: PurePath) -> bool:
+    """Tell whether a path leads into a folder, going by its text alone."""
+    return ".." not in path.parts and path.is_relative_to(folder)
+
+
+def source_of(video: Any) -> Any:
+    """Return what a VIDEO is read from: a path, or a binary file object.
+
+    Raises:
+        InvalidRequest: it is no VIDEO.
+    """
+    source = video.get_stream_source() if hasattr(video, "get_stream_source") else None
+    if not isinstance(source, (str, PathLike, BufferedIOBase)):
+        raise InvalidRequest([f"video: a ComfyUI VIDEO is needed, not {type(video).__name__}"])
+    return source
 
 
 def home() -> Path:
@@ -101,7 +128,7 @@ def metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, 
 
     if args.disable_metadata:
         return {}
-    carried = {"prompt": prompt, **(extra_pnginfo or {})}
+    carried = {"prompt": prompt, **(extra_pnginfo if isinstance(extra_pnginfo, Mapping) else {})}
     return {name: json.dumps(value) for name, value in carried.items() if value is not None}
 
 

@@ -115,7 +115,7 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
             seed=seed,
             generate_audio=generate_audio,
             watermark=watermark,
-            audio_url=audio_url.strip(),
+            audio_url=widgets.trimmed(audio_url),
         )
         order = Order(
             request,
@@ -124,7 +124,7 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
             filename_prefix,
             host.home(),
             audio=audio,
-            connection=connection or Connection(),
+            connection=Connection.of(connection),
             metadata=host.metadata(graph, extra_pnginfo),
         )
         return self.shown(await make_videos(order, watch=host.NodeWatch(unique_id)))

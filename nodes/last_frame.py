@@ -6,7 +6,7 @@ from typing import Any
 
 from . import host
 from .errors import InvalidRequest
-from .widgets import CATEGORY
+from .widgets import CATEGORY, trimmed
 
 
 class DashScopeWanLastFrame:
@@ -58,9 +58,9 @@ class DashScopeWanLastFrame:
         from .media.last_frame import last_frame
         from .tasks.threads import in_thread
 
-        path = video_path.strip()
+        path = trimmed(video_path)
         if (video is None) == (not path):
             raise InvalidRequest(["video: give either video or video_path" + (", not both" if path else "")])
-        source = video.get_stream_source() if video is not None else host.readable_file(path)
+        source = host.source_of(video) if video is not None else host.readable_file(path)
         frame = await in_thread(last_frame, source, until=host.end_of(video))
         return (torch.from_numpy(frame)[None],)

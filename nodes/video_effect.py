@@ -32,7 +32,7 @@ class DashScopeWanVideoEffect(widgets.VideoOutputs):
             "required": {
                 "image": widgets.image(),
                 "template": widgets.template(),
-                "model": widgets.model(_MODELS),
+                "model": widgets.model(_MODELS, effects=True),
                 "resolution": widgets.resolution(_MODELS, default=_DEFAULT.default_resolution),
             },
             "optional": {
@@ -84,7 +84,13 @@ class DashScopeWanVideoEffect(widgets.VideoOutputs):
         from .tasks.runner import make_videos
 
         request = VideoRequest(
-            model=model, template=template, resolution=resolution, duration=duration, seed=seed, watermark=watermark
+            model=model,
+            # Without a template it would be a plain video, and paid.
+            template=template or "(none)",
+            resolution=resolution,
+            duration=duration,
+            seed=seed,
+            watermark=watermark,
         )
         order = Order(
             request,
@@ -92,7 +98,7 @@ class DashScopeWanVideoEffect(widgets.VideoOutputs):
             host.output_folder(),
             filename_prefix,
             host.home(),
-            connection=connection or Connection(),
+            connection=Connection.of(connection),
             metadata=host.metadata(graph, extra_pnginfo),
         )
         return self.shown(await make_videos(order, watch=host.NodeWatch(unique_id)))

@@ -20,6 +20,8 @@ from .service.models import (
     choices,
     models_with,
 )
+from .table import KEY as TABLE
+from .table import table
 from .tasks.saving import SavedVideo
 
 CATEGORY = "video/DashScope Wan"
@@ -66,9 +68,16 @@ def image() -> Widget:
     )
 
 
-def model(rows: Sequence[Model]) -> Widget:
-    """The model, out of the given rows; the first is the default."""
-    return ([row.id for row in rows], {"default": rows[0].id, "tooltip": "\n".join(_summary(row) for row in rows)})
+def model(rows: Sequence[Model], *, effects: bool = False) -> Widget:
+    """The model, out of the given rows; the first is the default. Carries the table for the browser extension."""
+    return (
+        [row.id for row in rows],
+        {
+            "default": rows[0].id,
+            "tooltip": "\n".join(_summary(row) for row in rows),
+            TABLE: table(rows, connection=CONNECTION, effects=effects),
+        },
+    )
 
 
 def template() -> Widget:
@@ -216,6 +225,11 @@ def connection() -> Widget:
         CONNECTION,
         {"tooltip": "Region, workspace and waiting limit, from DashScope Connection; else this machine's own."},
     )
+
+
+def trimmed(value: Any) -> Any:
+    """Return a text as it is meant, without blanks around it. What is no text is left for the checks to refuse."""
+    return value.strip() if isinstance(value, str) else value
 
 
 def _sound_rule() -> str:

@@ -1,8 +1,9 @@
-"""`<.venv's python> standalone run|offline ...`, started by dev.py by its path."""
+"""`<.venv's python> standalone run|offline|bench ...`, started by dev.py by its path."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _ROOT = str(Path(__file__).resolve().parent.parent)
@@ -14,5 +15,11 @@ from standalone.docs import write  # noqa: E402
 sys.path.remove(_ROOT)
 
 if __name__ == "__main__":
+    if sys.argv[1] == "bench":
+        # Brings torch, which the other commands need later or not at all.
+        from standalone.bench.main import main as bench
+
+        sys.exit(bench(sys.argv[2:]))
+    commands: dict[str, Callable[[Sequence[str]], int]]
     commands = {"run": run.main, "offline": offline.main, "docs": write.main}
     sys.exit(commands[sys.argv[1]](sys.argv[2:]))

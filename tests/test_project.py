@@ -23,6 +23,8 @@ COMFYUI = {
     *("app", "folder_paths", "latent_preview", "main", "node_helpers", "nodes", "protocol", "server", "utils"),
 }
 LAYERS = ("service", "media", "tasks", "offline")
+# What every layer may use: errors, what they must not say, and how HTTP is spoken.
+GROUND = {"nodes.errors", "nodes.redaction", "nodes.addresses", "nodes.wire"}
 
 
 def name_of(path):
@@ -112,15 +114,21 @@ def test_the_pack_imports_itself_relatively():
 @pytest.mark.parametrize(
     ("layer", "allowed"),
     [
-        ("service", {"nodes.errors", "nodes.service"}),
-        ("media", {"nodes.errors", "nodes.media"}),
-        ("tasks", {"nodes.errors", "nodes.service", "nodes.media", "nodes.tasks", "nodes.offline"}),
+        ("service", GROUND | {"nodes.service"}),
+        ("media", GROUND | {"nodes.media"}),
+        ("tasks", GROUND | {"nodes.service", "nodes.media", "nodes.tasks", "nodes.offline"}),
         ("offline", {"nodes.service", "nodes.offline"}),
     ],
 )
 def test_a_layer_imports_only_what_lies_below_it(layer, allowed):
     strangers = {(path, name) for path, name in own_imports(layer) if ".".join(name.split(".")[:2]) not in allowed}
     assert strangers == set()
+
+
+def test_the_ground_imports_no_layer():
+    files = [NODES / f"{name.removeprefix('nodes.')}.py" for name in GROUND]
+    names = {name for path in files for name in imports_of(path) if name.startswith("nodes.")}
+    assert names <= GROUND
 
 
 def test_only_the_session_reaches_for_the_stand_in():

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 MAX_RATE = 48_000
 MAX_CHANNELS = 2
+# What is over these is no sound that anybody has, and would take long to read.
+MOST_RATE = 768_000
+MOST_CHANNELS = 64
 HEADER_BYTES = 44
 SAMPLE_BYTES = 2
 FULL_SCALE = 32_768
@@ -89,7 +92,9 @@ def _form_faults(audio: Any) -> list[str]:
     waveform, rate = audio["waveform"], audio["sample_rate"]
     faults = []
     if not isinstance(rate, (int, np.integer)) or isinstance(rate, bool) or rate <= 0:
-        faults.append(f"audio: the sample rate must be a whole number above 0, not {rate!r}")
+        faults.append(f"audio: the sample rate must be a whole number above 0, not {_told(rate)}")
+    elif rate > MOST_RATE:
+        faults.append(f"audio: the sample rate is over {MOST_RATE}, the most that can be used")
     if not is_float_tensor(waveform):
         faults.append(f"audio: the waveform must be a tensor of floats, not {type(waveform).__name__}")
         return faults
@@ -98,9 +103,16 @@ def _form_faults(audio: Any) -> list[str]:
         faults.append(f"audio: a waveform has 3 dimensions (batch, channels, samples); this has {len(shape)}")
     elif shape[0] > 1:
         faults.append(f"audio: the batch holds {shape[0]} sounds; only one can be used")
+    elif shape[1] > MOST_CHANNELS:
+        faults.append(f"audio: {shape[1]} channels; at most {MOST_CHANNELS} can be mixed")
     elif 0 in shape:
         faults.append("audio: the sound is empty; look at the node that made it")
     return faults
+
+
+def _told(rate: object) -> str:
+    small = isinstance(rate, (bool, float, str)) or (isinstance(rate, int) and abs(rate) < MOST_RATE)
+    return repr(rate)[:60] if small else f"this {type(rate).__name__}"
 
 
 def _length_faults(length: float, *, seconds: tuple[float, float]) -> list[str]:

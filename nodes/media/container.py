@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Union
 
 from ..errors import MediaError
+from .boxes import check_claims, outline
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
 Source = Union[str, "os.PathLike[str]", BinaryIO]
 
-# Playlists and the like can name other files and addresses, so only what holds the film itself is opened.
-_ONLY_FILMS = {
-    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,gif,ogg,asf",
-    "protocol_whitelist": "file",
-}
-_BOX_HEADER = 8
-_LONG_HEADER = 16
+# Playlists and the like can name other files and addresses, so only what holds the film itself is opened: these, and
+# what has boxes as an MP4 has.
+_OTHER_FILMS = "matroska,avi,mpegts,mpeg,flv,gif,ogg,asf"
+_PROTOCOL = "file"
+
+MOST_PIXELS = 8192 * 4352
+"""Pixels of a picture: 8K. A picture is held several times over while it is decoded."""
 
 
 @contextlib.contextmanager
@@ -36,9 +37,17 @@ def open_film(source: Source, *, format: str | None = None) -> Iterator[InputCon
 
     name = name_of(source)
     try:
-        _check_not_cut(source, name=name)
-        file = os.fspath(source) if isinstance(source, (str, os.PathLike)) else source
-        with av.open(file, format=format, container_options=dict(_ONLY_FILMS), metadata_errors="replace") as container:
+        has_boxes = _check_boxes(source, name=name, plain_sound=format is None)
+        # A whole path: FFmpeg would take the beginning of some names for a protocol.
+        file = str(Path(source).absolute()) if isinstance(source, (str, os.PathLike)) else source
+        only = {
+            "format_whitelist": f"mov,{_OTHER_FILMS}" if has_boxes else _OTHER_FILMS,
+            "protocol_whitelist": _PROTOCOL,
+        }
+        limits = {"max_pixels": str(MOST_PIXELS)}
+        with av.open(
+            file, format=format, options=limits, container_options=only, metadata_errors="replace"
+        ) as container:
             yield container
     except FileNotFoundError as error:
         raise MediaError(f"There is no file {source}.") from error
@@ -62,6 +71,10 @@ def film_stream(container: InputContainer, *, name: str) -> VideoStream:
 
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
+            # FFmpeg says 0x0 where it is over the limit.
+            if not 0 < stream.width * stream.height <= MOST_PIXELS:
+                raise MediaError(f"{name} has pictures of no size that can be used; at most 8K.")
+            stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
             return stream
     raise MediaError(f"{name} has no video track.")
 
@@ -76,52 +89,34 @@ def check_mp4(path: Path) -> int:
     """
     try:
         with path.open("rb") as file:
-            boxes, size = _boxes(file)
+            found = outline(file)
     except FileNotFoundError as error:
         raise MediaError(f"There is no file {path}.") from error
     except (OSError, ValueError) as error:
         raise MediaError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
-    if size == 0:
+    if found.size == 0:
         raise MediaError(f"{path.name} is empty.")
-    if next(iter(boxes), None) != b"ftyp":
+    if found.kinds[:1] != [b"ftyp"]:
         raise MediaError(f"{path.name} is not an MP4 or MOV video, whatever its name says.")
-    if b"moov" not in boxes:
+    if b"moov" not in found.kinds:
         raise MediaError(f"{path.name} is cut short: its index is missing.")
-    return size
+    return found.size
 
 
-def _check_not_cut(source: Source, *, name: str) -> None:
-    """Refuse an MP4 that lacks its end. FFmpeg plays what is there, as if it were the whole film."""
+def _check_boxes(source: Source, *, name: str, plain_sound: bool) -> bool:
+    """Refuse an MP4 that lacks its end, and one that claims too much. Tell whether it has boxes as an MP4 has.
+
+    FFmpeg plays what is there of a film that is cut short, as if it were the whole.
+    """
     if isinstance(source, (str, os.PathLike)):
         with Path(source).open("rb") as file:
-            boxes, size = _boxes(file)
-    else:
-        boxes, size = _boxes(source)
-        source.seek(0)
-    if size == 0:
+            return _check_boxes(file, name=name, plain_sound=plain_sound)
+    found = outline(source)
+    if found.size == 0:
         raise MediaError(f"{name} is empty.")
-    missing = max(boxes.values(), default=0) - size
-    if missing > 0 and next(iter(boxes)) == b"ftyp":
-        raise MediaError(f"{name} is cut short: {missing} bytes are missing at its end.")
-
-
-def _boxes(file: BinaryIO) -> tuple[dict[bytes, int], int]:
-    """Return where the outermost boxes end, the last of each type, and the file's size.
-
-    What is no box ends the list.
-    """
-    file.seek(0, os.SEEK_END)
-    at, size, ends = 0, file.tell(), {}
-    while at + _BOX_HEADER <= size:
-        file.seek(at)
-        header = file.read(_LONG_HEADER)
-        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
-        if length == 0:
-            length = size - at
-        elif length == 1:
-            length = int.from_bytes(header[8:], "big")
-        if length < _BOX_HEADER or not kind.isalnum():
-            break
-        at += length
-        ends[kind] = at
-    return ends, size
+    if found.missing > 0 and found.kinds[0] == b"ftyp":
+        raise MediaError(f"{name} is cut short: {found.missing} bytes are missing at its end.")
+    if found.boxes:
+        check_claims(source, found, name=name, plain_sound=plain_sound)
+    source.seek(0)
+    return bool(found.boxes)

@@ -9,13 +9,10 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..addresses import Origin
 from ..errors import DownloadFailed
 from .link import DownloadInterrupted, LinkExpired, Piece, check_address, pieces
-
-if TYPE_CHECKING:
-    import requests
 
 __all__ = [
     "DiskFull",
@@ -36,7 +33,7 @@ OnProgress = Callable[[int, int | None], None]
 
 
 class VideoTooLarge(DownloadFailed):
-    """The file is larger than anything that is expected. Nothing beyond the limit was written."""
+    """The file is larger than anything that is expected. Nothing of it is kept."""
 
 
 class DiskFull(DownloadFailed):
@@ -53,7 +50,7 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
     *,
     on_progress: OnProgress,
     stop: threading.Event,
-    session: requests.Session | None = None,
+    own: Origin | None = None,
     max_bytes: int = MAX_BYTES,
     stall_seconds: float = STALL_SECONDS,
 ) -> int:
@@ -63,13 +60,14 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
     ever sent: not the session's, nor one from the address or from `.netrc`.
 
     Args:
-        url: http or https. Up to five redirects are followed, each checked like `url`.
+        url: http or https. Up to five redirects are followed, each checked like `url`. Only public hosts are asked:
+            neither this machine nor one of its own network.
         part: its folder must exist.
         on_progress: called with (bytes so far, bytes in all or None), in the calling thread.
         stop: once set, this ends within a fraction of a second, also while the server is silent.
-        session: for the connections, not closed here; without one, a new one.
+        own: the one host and port that may be asked although it is near: a server on this very machine.
         max_bytes: most bytes of the file.
-        stall_seconds: how long the server may be silent.
+        stall_seconds: how long the server may be silent; for a quarter of a megabyte it may take twice as long.
 
     Raises:
         Stopped: `stop` was set.
@@ -81,8 +79,13 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
     """
     with _disk_errors(part):
         file = part.open("ab", buffering=0)
-    with file, _feed(pieces(url, file.tell(), session=session, stall_seconds=stall_seconds), stop=stop) as arriving:
-        return _receive(arriving, file, part=part, on_progress=on_progress, max_bytes=max_bytes)
+    with file, _feed(pieces(url, file.tell(), own=own, stall_seconds=stall_seconds), stop=stop) as arriving:
+        try:
+            return _receive(arriving, file, part=part, on_progress=on_progress, max_bytes=max_bytes)
+        except VideoTooLarge:
+            # What came of it is of no use to anybody.
+            file.truncate(0)
+            raise
 
 
 def _receive(arriving: Iterator[Piece], file: FileIO, *, part: Path, on_progress: OnProgress, max_bytes: int) -> int:

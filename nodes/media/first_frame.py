@@ -3,56 +3,57 @@
 from __future__ import annotations
 
 import base64
-import io
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import MediaError
+from .packing import JPEG, Pixels, pack, scaled
 from .tensors import as_array, is_finite, is_float_tensor
 
-JPEG = "image/jpeg"
-PNG = "image/png"
-
-# 95 at 4:4:4 keeps a photographic 1080p frame at 48 dB and more.
-QUALITIES = (95, 92, 90, 85, 80, 75)
-SCALED_QUALITY = 90
-# Quality 75 takes about a third of the bytes of quality 95; where far more is to be saved, only fewer pixels help.
-HOPELESS = 5
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Floats of a picture that are converted together: what a processor's cache holds.
 BAND_NUMBERS = 1 << 18
-PNG_LEVEL = 2
-FEW_COLOURS = 256
-FLAT_SHARE = 0.6
-STRIPS = 4
-STRIP_ROWS = 16
-DRAWN_MARGIN = 1.5
+# Bytes that become base64 together: a multiple of three.
+PIECE_BYTES = 3 << 14
+
+# The most that ComfyUI's own nodes make of a picture and of a batch.
+MOST_PIXELS = 16384**2
+MOST_PICTURES = 4096
 
 NOT_NUMBERS = "pixels that are NaN or infinite; look at the node that made it"
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class FirstFrame:
-    """A picture ready to be sent.
+    """A picture ready to be sent: `data` is its file.
 
     `width` and `height` are pixels as sent, `quality` is JPEG's (None for PNG, which is exact), and `scaled` says
     whether the picture was larger before.
     """
 
-    data_uri: str = field(repr=False)
+    data: bytes = field(repr=False)
     mime: str
     width: int
     height: int
     quality: int | None
     scaled: bool
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the picture's data URI bit by bit, so that its megabytes need not be held once more."""
+        yield _head(self.mime)
+        for start in range(0, len(self.data), PIECE_BYTES):
+            yield base64.b64encode(self.data[start : start + PIECE_BYTES])
+
+    @property
+    def data_uri(self) -> str:
+        """The picture as `data:{mime};base64,...`."""
+        return b"".join(self.pieces()).decode("ascii")
 
 
 def image_faults(images: Any, *, sides: tuple[int, int]) -> list[str]:
@@ -65,7 +66,9 @@ def image_faults(images: Any, *, sides: tuple[int, int]) -> list[str]:
     Returns:
         One sentence per fault, empty when there is none.
     """
-    return _form_faults(images) or [*_shape_faults(images.shape[1:], sides=sides), *_number_faults(images)]
+    if faults := _form_faults(images) or _size_faults(images.shape):
+        return faults
+    return [*_shape_faults(images.shape[1:], sides=sides), *_number_faults(images)]
 
 
 def frame_size(image: Any, *, sides: tuple[int, int]) -> tuple[int, int]:
@@ -91,22 +94,11 @@ def encode_first_frame(image: Any, *, max_chars: int, sides: tuple[int, int]) ->
     """
     _check_shape(image, sides=sides)
     original = (image.shape[1], image.shape[0])
-    pixels = _to_rgb8(image)
-    drawn = _looks_drawn(pixels)
-    picture = Image.fromarray(pixels)
-    del pixels
-    picture = _scaled(picture, frame_size(image, sides=sides))
-    found = _fitting_jpeg(picture, room=_room(max_chars, JPEG))
-    if drawn:
-        exact = _png(picture)
-        # Exact and small enough beats any JPEG that had to be compressed more for want of room.
-        best = found is not None and found[1] == QUALITIES[0] and len(found[0]) <= len(exact)
-        if len(exact) <= _room(max_chars, PNG) and not best:
-            return _frame(exact, PNG, size=picture.size, quality=None, original=original)
-    if found:
-        return _frame(found[0], JPEG, size=picture.size, quality=found[1], original=original)
-    data, quality, size = _shrunk_jpeg(picture, room=_room(max_chars, JPEG), least=sides[0])
-    return _frame(data, JPEG, size=size, quality=quality, original=original)
+    size = frame_size(image, sides=sides)
+    # Passed on and not kept here: the picture of 8 bits can go while its JPEG is made.
+    packed = pack(_to_rgb8_of_size(image, size), room=(max_chars - len(_head(JPEG))) // 4 * 3, least=sides[0])
+    width, height = packed.size
+    return FirstFrame(packed.data, packed.mime, width, height, packed.quality, scaled=packed.size != original)
 
 
 def _kind(value: Any) -> str:
@@ -122,6 +114,16 @@ def _form_faults(images: Any) -> list[str]:
         return [f"image: a batch has 4 dimensions (batch, height, width, channels), not {len(images.shape)}"]
     if len(images) == 0:
         return ["image: the batch is empty"]
+    return []
+
+
+def _size_faults(shape: Sequence[int]) -> list[str]:
+    """Find why this is too much to be looked at."""
+    count, height, width = shape[:3]
+    if width * height > MOST_PIXELS:
+        return [f"image: {width}x{height} is more than can be used; scale it down"]
+    if count > MOST_PICTURES:
+        return [f"image: a batch of {count} is more than can be used; for one video give one picture"]
     return []
 
 
@@ -142,7 +144,7 @@ def _shape_faults(shape: Sequence[int], *, sides: tuple[int, int]) -> list[str]:
 
 def _check_shape(image: Any, *, sides: tuple[int, int]) -> None:
     batch = image[None] if hasattr(image, "shape") else image
-    faults = _form_faults(batch) or _shape_faults(batch.shape[1:], sides=sides)
+    faults = _form_faults(batch) or _size_faults(batch.shape) or _shape_faults(batch.shape[1:], sides=sides)
     if faults:
         raise MediaError("; ".join(faults))
 
@@ -187,91 +189,13 @@ def _over_white(rgba: NDArray[np.float32]) -> NDArray[np.float32]:
     return flat
 
 
-def _looks_drawn(pixels: Pixels) -> bool:
-    """Whether PNG is likely to pack a picture better than JPEG does, judged from parts of it.
-
-    What is drawn has few colours, or neighbours that are exactly equal. So have smooth photographs; a few of the rows
-    as PNG and as JPEG then tell.
-    """
-    height, width = pixels.shape[:2]
-    grid = pixels[:: max(1, height // 64), :: max(1, width // 64)].reshape(-1, 3).astype(np.uint32)
-    colours = np.unique(grid @ np.array([1 << 16, 1 << 8, 1], np.uint32))
-    rows = pixels[:: max(1, height // 16)]
-    equal = (rows[:, 1:] == rows[:, :-1]).all(axis=-1).mean()
-    if len(colours) > FEW_COLOURS and equal < FLAT_SHARE:
-        return False
-    strips = [pixels[height * part // STRIPS :][:STRIP_ROWS] for part in range(STRIPS)]
-    sample = Image.fromarray(np.concatenate(strips))
-    return len(_png(sample)) < DRAWN_MARGIN * len(_jpeg(sample, QUALITIES[0]))
+def _to_rgb8_of_size(image: Any, size: tuple[int, int]) -> Pixels:
+    """Turn a picture [H,W,C] into 8-bit RGB of the given (width, height)."""
+    pixels = _to_rgb8(image)
+    if size == (image.shape[1], image.shape[0]):
+        return pixels
+    return np.asarray(scaled(Image.fromarray(pixels), size))
 
 
-def _scaled(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
-
-
-def _jpeg(picture: Image.Image, quality: int) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality, subsampling=0)
-    return file.getvalue()
-
-
-def _png(picture: Image.Image) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=PNG_LEVEL)
-    return file.getvalue()
-
-
-def _fitting_jpeg(picture: Image.Image, *, room: int) -> tuple[bytes, int] | None:
-    """Return the best (JPEG, quality) of at most `room` bytes, or None."""
-    for quality in QUALITIES:
-        data = _jpeg(picture, quality)
-        if len(data) <= room:
-            return data, quality
-        if len(data) > HOPELESS * room:
-            return None
-    return None
-
-
-def _shrunk_jpeg(picture: Image.Image, *, room: int, least: int) -> tuple[bytes, int, tuple[int, int]]:
-    """Scale down until the JPEG has at most `room` bytes; its shorter side keeps `least` pixels.
-
-    Returns:
-        The JPEG, its quality and its (width, height).
-    """
-    smallest = min(1.0, least / min(picture.size))
-    factor, data = 1.0, _jpeg(picture, SCALED_QUALITY)
-    while factor > smallest:
-        # Bytes shrink a little slower than pixels do, so the root alone would come out slightly too large.
-        factor *= 0.97 * min(1.0, math.sqrt(max(room, 1) / len(data)))
-        factor = max(factor, smallest)
-        small = _scaled(picture, (round(picture.width * factor), round(picture.height * factor)))
-        data = _jpeg(small, SCALED_QUALITY)
-        if len(data) <= room:
-            return data, SCALED_QUALITY, small.size
-    small = _scaled(picture, (round(picture.width * factor), round(picture.height * factor)))
-    found = _fitting_jpeg(small, room=room)
-    if found is None:
-        raise MediaError(f"image: not even a JPEG of {small.width}x{small.height} is small enough to be sent")
-    return found[0], found[1], small.size
-
-
-def _room(max_chars: int, mime: str) -> int:
-    """Return how many bytes fit into a data URI of `max_chars` characters."""
-    return (max_chars - len(_head(mime))) // 4 * 3
-
-
-def _head(mime: str) -> str:
-    return f"data:{mime};base64,"
-
-
-def _frame(
-    data: bytes, mime: str, *, size: tuple[int, int], quality: int | None, original: tuple[int, int]
-) -> FirstFrame:
-    return FirstFrame(
-        data_uri=_head(mime) + str(base64.b64encode(data), "ascii"),
-        mime=mime,
-        width=size[0],
-        height=size[1],
-        quality=quality,
-        scaled=size != original,
-    )
+def _head(mime: str) -> bytes:
+    return f"data:{mime};base64,".encode("ascii")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Every thread holds frames of its own.
 DECODER_THREADS = 4
+LARGE_PIXELS = 4096 * 2304
 
 # swscale's flags for cubic scaling (4), exact rounding and colour for every pixel. Without them each block of 2x2
 # pixels gets one colour: 7 dB lost, and lost again with every clip that goes on from the last.
@@ -46,7 +47,7 @@ def last_frame(source: Source, *, until: float | None = None) -> NDArray[np.floa
     with open_film(source) as container:
         stream = film_stream(container, name=name)
         stream.codec_context.thread_type = "AUTO"
-        stream.codec_context.thread_count = DECODER_THREADS
+        stream.codec_context.thread_count = DECODER_THREADS if stream.width * stream.height <= LARGE_PIXELS else 1
         _seek_to_last_key(container, stream, until=until)
         frame = _last_of(container, stream, until=until)
         # A transport stream, for one, is searched for times and not for key frames.

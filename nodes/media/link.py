@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 
+from ..addresses import AddressRefused, Origin, origin_of
 from ..errors import DownloadFailed
+from ..wire import Limit, body_of, is_packed, outside_session
 
 CHUNK_BYTES = 256 * 1024
 MAX_REDIRECTS = 5
 CONNECT_SECONDS = 10.0
+GRACE_SECONDS = 1.0
 
 
 class LinkExpired(DownloadFailed):
@@ -35,28 +39,44 @@ class Piece:
 
 
 def check_address(url: str) -> None:
-    """Refuse an address that no video is fetched from.
+    """Refuse an address that no video is fetched from. Which host it is, is looked at when it is connected to.
 
     Raises:
         DownloadFailed: it is not http or https, or has no host.
     """
     try:
         parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError as error:
-        raise DownloadFailed("The video's address is not valid.") from error
-    if parts.scheme not in ("http", "https"):
-        raise DownloadFailed(f"A video is fetched over http or https only; the address begins with '{parts.scheme}:'.")
-    if not host:
-        raise DownloadFailed("The video's address names no host.")
+        scheme, host = parts.scheme, parts.hostname
+    except ValueError:
+        scheme, host = "", None
+    if scheme not in ("", "http", "https"):
+        raise DownloadFailed(f"A video is fetched over http or https only; the address begins with '{scheme[:20]}:'.")
+    if not scheme or not host:
+        raise DownloadFailed("The video's address is not valid.")
 
 
-def pieces(
-    url: str, have: int, *, session: requests.Session | None, stall_seconds: float
-) -> Generator[Piece, None, None]:
-    """Ask for a file from byte `have` on and yield what comes, first an empty piece that says where it begins."""
-    with contextlib.ExitStack() as closing, _network_errors(url):
-        link = _Link(session or closing.enter_context(requests.Session()), stall_seconds=stall_seconds)
+def pieces(url: str, have: int, *, own: Origin | None, stall_seconds: float) -> Generator[Piece, None, None]:
+    """Ask for a file from byte `have` on and yield what comes, first an empty piece that says where it begins.
+
+    `own` is the one host and port of this machine or its network that may be asked.
+    """
+    limit = Limit(GRACE_SECONDS + 2 * stall_seconds)
+    failure: DownloadFailed
+    try:
+        with limit, outside_session(own) as session:
+            yield from _pieces(_Link(session, stall_seconds=stall_seconds), url, have, limit=limit)
+    except AddressRefused as error:
+        failure = DownloadFailed(f"The video is not fetched: {error.what}")
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        failure = _failure(error, url)
+    else:
+        return
+    # Raised here and not above: what requests raises holds the whole request, the signature in its address included.
+    raise failure
+
+
+def _pieces(link: _Link, url: str, have: int, *, limit: Limit) -> Generator[Piece, None, None]:
+    with contextlib.ExitStack() as closing:
         response = closing.enter_context(link.get(url, have))
         at, total = have, _size_if_continued(response, have)
         if response.status_code in (206, 416) and total is None:
@@ -68,9 +88,12 @@ def pieces(
         yield Piece(at, b"", total)
         if at == total:
             return
-        for data in response.iter_content(CHUNK_BYTES):
+        for data in body_of(response, size=CHUNK_BYTES):
+            limit.restart()
             yield Piece(at, data, total)
             at += len(data)
+        if limit.over:
+            raise DownloadInterrupted(f"{origin_of(url)[0]} sent too little for too long.")
 
 
 class _Link:
@@ -82,9 +105,7 @@ class _Link:
 
     def get(self, url: str, have: int) -> requests.Response:
         """Ask for `url` from byte `have` on and return the first answer that is no redirect, its body unread."""
-        headers = {"Accept-Encoding": "identity"}
-        if have:
-            headers["Range"] = f"bytes={have}-"
+        headers = {"Range": f"bytes={have}-"} if have else {}
         for _ in range(MAX_REDIRECTS + 1):
             check_address(url)
             response = self._session.get(
@@ -98,8 +119,15 @@ class _Link:
             if not response.is_redirect:
                 return response
             response.close()
-            url = urljoin(url, response.headers["Location"])
+            url = _target(url, response.headers["Location"])
         raise DownloadFailed(f"The video's address was redirected more than {MAX_REDIRECTS} times.")
+
+
+def _target(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return ""
 
 
 def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -112,22 +140,24 @@ def _size_if_continued(response: requests.Response, have: int) -> int | None:
     """Return the whole file's size if this answer goes on at byte `have`, or says that nothing is left to come."""
     told = response.headers.get("Content-Range", "")
     if response.status_code == 206:
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", told)
+        found = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", told)
         return int(found[2]) if found and int(found[1]) == have else None
     if response.status_code == 416:
-        found = re.fullmatch(r"bytes \*/(\d+)", told)
+        found = re.fullmatch(r"bytes \*/(\d{1,18})", told)
         return have if found and int(found[1]) == have else None
     return None
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
+    return int(text) if text and re.fullmatch(r"\d{1,18}", text, re.ASCII) else None
 
 
 def _check_status(response: requests.Response) -> None:
-    status, host = response.status_code, urlsplit(response.url).hostname
-    if status == 200:
+    status, host = response.status_code, origin_of(response.url)[0]
+    if status == 200 and not is_packed(response):
         return
+    if status == 200:
+        raise DownloadFailed(f"{host} sent the video compressed, which was not asked for.")
     if status in (403, 404, 410):
         raise LinkExpired(f"{host} no longer hands out the video (HTTP {status}).")
     if status in (408, 425, 429) or status >= 500:
@@ -135,12 +165,8 @@ def _check_status(response: requests.Response) -> None:
     raise DownloadFailed(f"{host} answered HTTP {status} instead of sending the video.")
 
 
-@contextlib.contextmanager
-def _network_errors(url: str) -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:  # requests' and urllib3's own errors about addresses are ValueErrors
-        raise DownloadFailed("The video's address is not valid.") from error
-    except requests.RequestException as error:
-        host = urlsplit(url).hostname
-        raise DownloadInterrupted(f"The connection to {host} broke off ({type(error).__name__}).") from error
+def _failure(error: Exception, url: str) -> DownloadFailed:
+    """Say what happened on the way, without the exception itself: it quotes the request."""
+    if isinstance(error, ValueError):  # requests' and urllib3's own errors about addresses are ValueErrors
+        return DownloadFailed("The video's address is not valid.")
+    return DownloadInterrupted(f"The connection to {origin_of(url)[0]} broke off ({type(error).__name__}).")

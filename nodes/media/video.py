@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import MediaError
+from ..redaction import without_keys
 from .container import check_mp4, film_stream, open_film
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def probe(path: str | os.PathLike[str]) -> VideoFacts:
 
 
 def embed_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
-    """Write texts such as "prompt" and "workflow" into an MP4 file, the way ComfyUI's SaveVideo does.
+    """Write texts such as "prompt" and "workflow" into an MP4 file, the way ComfyUI's SaveVideo does, without keys.
 
     The streams are copied as they are, bits and times, and the index comes first in the file. The file is replaced at
     once, when its copy is complete.
@@ -123,7 +124,7 @@ def _remux(path: Path, copy: Path, *, metadata: Mapping[str, str]) -> None:
         try:
             with av.open(str(copy), "w", format="mp4", container_options=_writing(source)) as target:
                 kept = {key: value for key, value in source.metadata.items() if key not in OWN_KEYS}
-                target.metadata.update({**kept, **metadata})
+                target.metadata.update({**kept, **{name: without_keys(text) for name, text in metadata.items()}})
                 _copy_streams(source, target)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error

@@ -113,7 +113,7 @@ def json_answer(
 ) -> Answer:
     """Answer with a JSON object, to which the request id is added."""
     whole = {**value, "request_id": request_id or new_id()}
-    return Answer(status, Text(json.dumps(whole, ensure_ascii=False).encode()), headers=headers or {})
+    return Answer(status, Text(json.dumps(whole, ensure_ascii=False).encode("utf-8", "replace")), headers=headers or {})
 
 
 def refusal(status: int, *, code: str, message: str, headers: Mapping[str, str] | None = None) -> Answer:

@@ -25,11 +25,19 @@ _WITHOUT_KEY: frozenset[On] = frozenset({"upload", "download"})
 """These go to the object storage, which wants a signature and no key."""
 
 
-def respond(parts: Parts, call: Call) -> Answer:
-    """Act upon a call and answer it."""
+def admit(parts: Parts, call: Call) -> Answer | None:
+    """Return the refusal of a call that has not the key, before its body is read; None where it may go on."""
     try:
         if call.on not in _WITHOUT_KEY:
             _check_key(parts, call)
+    except RefusedError as refused:
+        return refused.answer
+    return None
+
+
+def respond(parts: Parts, call: Call) -> Answer:
+    """Act upon a call that was admitted, and answer it."""
+    try:
         if call.on in _RATES:
             parts.rates.check(call.on, limit=_RATES[call.on])
         return _ENDPOINTS[call.on](parts, call)

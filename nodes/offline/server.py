@@ -21,7 +21,7 @@ from types import TracebackType
 from ..service.regions import API_PATH, OFFLINE, REGIONS
 from .answers import Answer
 from .calls import Call, Journal, Received
-from .endpoints import respond
+from .endpoints import admit, respond
 from .faults import Faults
 from .parts import Parts
 from .rates import Rates
@@ -75,7 +75,14 @@ class OfflineServer:
         """Begin to listen. Returns the server itself; it can be started once only."""
         if self._http is not None or self._stopping.is_set():
             raise RuntimeError("This offline server was started before.")
-        desk = Desk(self._act, clock=self._clock, faults=self.faults, journal=self._journal, stopping=self._stopping)
+        desk = Desk(
+            self._admit,
+            self._act,
+            clock=self._clock,
+            faults=self.faults,
+            journal=self._journal,
+            stopping=self._stopping,
+        )
         http = LocalServer(self._port, desk)
         _sweep(Path(tempfile.gettempdir()))
         self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
@@ -144,6 +151,9 @@ class OfflineServer:
         if self._parts is None:
             raise RuntimeError("This offline server was not started.")
         return self._parts
+
+    def _admit(self, call: Call) -> Answer | None:
+        return admit(self._running(), call)
 
     def _act(self, call: Call) -> Answer:
         return respond(self._running(), call)

@@ -11,6 +11,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from .sources import ONLY_SOUNDS
+
 Samples = npt.NDArray[np.float32]
 
 RATE = 48_000
@@ -52,7 +54,7 @@ def _decode(data: bytes, *, at_most: int) -> Samples:
 
 
 def _pieces(data: bytes) -> Generator[Samples, None, None]:
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), container_options=dict(ONLY_SOUNDS)) as container:
         # One channel is copied to both later: the resampler would make it softer.
         mono = container.streams.audio[0].layout.nb_channels == 1
         resampler = av.AudioResampler(format="fltp", layout="mono" if mono else "stereo", rate=RATE)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import threading
 import uuid
@@ -24,6 +25,7 @@ OBJECT_LIFE = 48 * 3600
 LINK_LIFE = 24 * 3600
 MAX_FILE_MB = 100
 _ACCESS_ID = "LTAIofflineOFFLINE"
+_SECONDS = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Storage:
     def check_link(self, path: str, *, query: Mapping[str, str]) -> None:
         """Refuse a link that was changed or has ended. Raises RefusedError with the storage's XML."""
         expires = query.get("Expires", "")
-        if not query.get("Signature") or query.get("OSSAccessKeyId") != _ACCESS_ID or not expires.isdigit():
+        if not query.get("Signature") or query.get("OSSAccessKeyId") != _ACCESS_ID or not _SECONDS.fullmatch(expires):
             raise _denied("You have no right to access this object because of bucket acl.")
         if self._clock() >= int(expires):
             raise _denied("Request has expired.")

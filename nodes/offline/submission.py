@@ -23,6 +23,7 @@ from .scene import Scene, Sources
 from .tasks import Task
 
 logger = logging.getLogger("dashscope_wan")
+_DEEPEST = 10
 _DATA_URI = re.compile(r"data:[^,]{0,100},")
 
 
@@ -112,7 +113,7 @@ def _read_body(call: Call) -> dict[str, Any]:
         _refuse("InvalidParameter", "Required body invalid, please check the request body format.")
     try:
         body = json.loads(call.body, parse_constant=_no_constant)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         _refuse("BadRequest.IllegalInput", "The input parameter requires json format.")
@@ -132,12 +133,14 @@ def _require_objects(body: Mapping[str, Any]) -> None:
         _refuse("InvalidParameter", "Required body invalid, please check the request body format.")
 
 
-def _shortened(value: Any) -> Any:
-    """Return a copy of a JSON value in which data URIs end after their comma."""
+def _shortened(value: Any, *, depth: int = 0) -> Any:
+    """Return a copy of a JSON value in which data URIs end after their comma, and nothing is nested deep."""
+    if isinstance(value, (dict, list)) and depth > _DEEPEST:
+        return None
     if isinstance(value, dict):
-        return {name: _shortened(inner) for name, inner in value.items()}
+        return {name: _shortened(inner, depth=depth + 1) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_shortened(inner) for inner in value]
+        return [_shortened(inner, depth=depth + 1) for inner in value]
     if isinstance(value, str) and (found := _DATA_URI.match(value)):
         return found.group(0)
     return value

@@ -37,13 +37,19 @@ logger = logging.getLogger("dashscope_wan")
 HOST = "127.0.0.1"
 _PIECE = 64 * 1024
 _DRAIN_SECONDS = 5.0
+_LENGTH_DIGITS = 18
 _LINGER = "hh" if os.name == "nt" else "ii"
 
 
 @dataclass(frozen=True)
 class Desk:
-    """What the HTTP side works with. `act` answers a call; `stopping` ends every wait."""
+    """What the HTTP side works with.
 
+    `admit` returns the refusal of a call that may not even send its body; `act` answers a call; `stopping` ends every
+    wait.
+    """
+
+    admit: Callable[[Call], Answer | None]
     act: Callable[[Call], Answer]
     clock: Callable[[], float]
     faults: Faults
@@ -133,7 +139,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         desk = self.server.desk
-        call = read_call(self.command, self.path, headers=self.headers.items())
+        try:
+            call = read_call(self.command, self.path, headers=self.headers.items())
+        except ValueError:  # The target is no address.
+            call = None
         refused = self._refused_by_head(call)
         if call is None or refused is not None:
             self._note(call, body=None)
@@ -154,15 +163,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refused_by_head(self, call: Call | None) -> Answer | None:
         """Return the refusal of a request whose headers are reason enough, before its body is read."""
-        if self.headers.get("Host") not in self.server.hosts:
+        # A page in a browser may call this machine too; it then says where it comes from, and the pack never does.
+        if self.headers.get("Host") not in self.server.hosts or "Origin" in self.headers:
             return refusal(403, code="AccessDenied", message="Access denied.")
         if call is None:
             return None
         length = self.headers.get("Content-Length", "0" if self.command == "GET" else "")
         if not length.isascii() or not length.isdigit() or "Transfer-Encoding" in self.headers:
             return refusal(411, code="MissingContentLength", message="You must provide the Content-Length HTTP header.")
-        if int(length) <= call.limit:
-            return None
+        if len(length) <= _LENGTH_DIGITS and int(length) <= call.limit:
+            return self.server.desk.admit(call)
         if call.on == "upload":
             message = "Your proposed upload exceeds the maximum allowed size."
             return storage_refusal(400, code="EntityTooLarge", message=message)
@@ -179,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _length(self) -> int:
         text = self.headers.get("Content-Length", "0")
-        return int(text) if text.isascii() and text.isdigit() else 0
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= _LENGTH_DIGITS else 0
 
     def _note(self, call: Call | None, *, body: bytes | None) -> None:
         received = Received(
@@ -278,5 +288,5 @@ def _parsed(body: bytes | None) -> Any:
         return None
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -7,29 +7,39 @@ temporary files.
 from __future__ import annotations
 
 import json
-import ssl
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import requests
 import urllib3
 
-from .connection import Endpoint, is_loopback
+from ..addresses import AddressRefused, origin_of
+from ..redaction import HIDDEN
+from ..wire import Limit, api_session, outside_session
+from .answers import Answer, between, judge, network_error, read
+from .connection import Endpoint
 from .errors import NetworkError, ServiceError, UnexpectedAnswer, service_error
 from .task import Task, TaskPage, TaskStatus, read_page, read_task
+from .texts import address_of, id_of
 
 CREATE_PATH = "/services/aigc/video-generation/video-synthesis"
-ANSWER_BYTES = 8 * 1024 * 1024
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 SUBMIT_SECONDS = 120.0
-_SOMETHING_BETWEEN = (
-    "Something between here and the service may have answered: check the network and DASHSCOPE_BASE_URL."
-)
+GRACE_SECONDS = 1.0
+"""What a whole answer may take longer than silence may."""
+
+_PERMIT = {
+    "OSSAccessKeyId": "oss_access_key_id",
+    "Signature": "signature",
+    "policy": "policy",
+    "x-oss-object-acl": "x_oss_object_acl",
+    "x-oss-forbid-overwrite": "x_oss_forbid_overwrite",
+}
+"""The fields of the upload form, and where the permit has their values."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +50,14 @@ class Submitted:
     request_id: str
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """An answer of the service that is the JSON object it should be."""
-
-    body: Mapping[str, Any]
-    http_status: int
-
-
 class _Bearer(requests.auth.AuthBase):
     """Puts the key into the one header it is meant for. An auth object also keeps requests from reading .netrc."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+
+    def __repr__(self) -> str:
+        return f"Bearer {HIDDEN}"
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the header."""
@@ -78,7 +83,7 @@ class Client:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._session = self._new_session()
+        self._session = api_session(endpoint.base_url)
 
     def close(self) -> None:
         """Close the connections."""
@@ -94,17 +99,17 @@ class Client:
             headers["X-DashScope-OssResourceResolve"] = "enable"
         # On a connection of its own: one kept from an earlier call may be closed by the other side at any moment, and
         # whether the request arrived would then be unknown.
-        with self._new_session() as session:
+        with api_session(self.endpoint.base_url) as session:
             answer = self._call(
                 "POST", CREATE_PATH, headers=headers, data=body, seconds=SUBMIT_SECONDS, session=session
             )
         output = answer.body.get("output")
-        task_id = output.get("task_id") if isinstance(output, Mapping) else None
-        if not isinstance(task_id, str) or not task_id:
+        task_id = id_of(output.get("task_id")) if isinstance(output, Mapping) else ""
+        if not task_id:
             raise UnexpectedAnswer(
                 "The service took the request but its answer names no task.", http_status=answer.http_status
             )
-        return Submitted(task_id, str(answer.body.get("request_id") or ""))
+        return Submitted(task_id, id_of(answer.body.get("request_id")))
 
     def query(self, task_id: str) -> Task:
         """Return a task's state. An id the service does not know has the status UNKNOWN."""
@@ -147,59 +152,44 @@ class Client:
         `suffix` is the ending of the name, such as ".wav": the service judges a sound by it.
         """
         answer = self._call("GET", "/uploads", params={"action": "getPolicy", "model": model_name})
-        policy = answer.body.get("data")
-        if not isinstance(policy, Mapping):
+        permit = answer.body.get("data")
+        if not isinstance(permit, Mapping):
             raise UnexpectedAnswer("The service gave no permit to upload.", http_status=answer.http_status)
-        try:
-            key = f"{policy['upload_dir']}/{uuid.uuid4().hex}{suffix}"
-            host = str(policy["upload_host"])
-            form = {
-                "OSSAccessKeyId": policy["oss_access_key_id"],
-                "Signature": policy["signature"],
-                "policy": policy["policy"],
-                "x-oss-object-acl": policy["x_oss_object_acl"],
-                "x-oss-forbid-overwrite": str(policy["x_oss_forbid_overwrite"]).lower(),
-                "key": key,
-                "success_action_status": "200",
-                "x-oss-content-type": mime,
-            }
-        except KeyError as error:
-            raise UnexpectedAnswer(f"The upload permit lacks {error}.", http_status=answer.http_status) from None
-        self._post_file(host, form, data=data, mime=mime)
+        form = {name: _permitted(permit, field) for name, field in _PERMIT.items()}
+        key = f"{_permitted(permit, 'upload_dir')}/{uuid.uuid4().hex}{suffix}"
+        form |= {"key": key, "success_action_status": "200", "x-oss-content-type": mime}
+        self._post_file(_permitted(permit, "upload_host"), form, data=data, mime=mime)
         return f"oss://{key}"
 
     def _post_file(self, host: str, form: dict[str, str], *, data: bytes, mime: str) -> None:
         """Send the file to the storage host: without the key, the file last."""
-        parts = urlsplit(host)
-        own = urlsplit(self.endpoint.base_url)
-        same_machine = is_loopback(own.hostname) and (parts.hostname, parts.port) == (own.hostname, own.port)
-        if parts.scheme != "https" and not same_machine:
+        own, origin = self.endpoint.own_machine, origin_of(host)
+        if not origin[0] or (not host.lower().startswith("https://") and origin != own):
             raise UnexpectedAnswer("The service named an upload address that is not https.", http_status=200)
         file = {"file": (form["key"].rpartition("/")[2], data, mime)}
-        with self._send("POST", host, data=form, files=file, auth=NoKey(), seconds=SUBMIT_SECONDS) as response:
-            if response.status_code not in (200, 204):
-                said = _read(response, "").decode("utf-8", "replace")
-                raise service_error(
-                    code=_between(said, "<Code>", "</Code>") or "UploadRefused",
-                    message=_between(said, "<Message>", "</Message>"),
-                    http_status=response.status_code,
-                )
+        limit = Limit(SUBMIT_SECONDS + GRACE_SECONDS, sending=len(data))
+        with limit, outside_session(own) as session:
+            with self._send(
+                "POST", host, data=form, files=file, auth=NoKey(), limit=limit, wait=SUBMIT_SECONDS, session=session
+            ) as response:
+                if response.status_code in (200, 204):
+                    return
+                said = read(response, limit=limit).decode("utf-8", "replace")
+            raise service_error(
+                code=between(said, "<Code>", "</Code>") or "UploadRefused",
+                message=between(said, "<Message>", "</Message>"),
+                http_status=response.status_code,
+            )
 
-    def _new_session(self) -> requests.Session:
-        session = requests.Session()
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=20)
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
-        # Over plain http, which is this machine itself, a proxy would see the key.
-        session.trust_env = self.endpoint.base_url.startswith("https://")
-        return session
-
-    def _call(
-        self, method: str, path: str, *, task_id: str = "", seconds: float = READ_SECONDS, **sent: Any
-    ) -> _Answer:
+    def _call(self, method: str, path: str, *, task_id: str = "", seconds: float | None = None, **sent: Any) -> Answer:
+        wait = seconds or READ_SECONDS
         url = self.endpoint.base_url + path
-        with self._send(method, url, auth=_Bearer(self.endpoint), seconds=seconds, task_id=task_id, **sent) as response:
-            return _judge(response, task_id)
+        auth = _Bearer(self.endpoint)
+        with (
+            Limit(wait + GRACE_SECONDS, sending=len(sent.get("data", b""))) as limit,
+            self._send(method, url, auth=auth, limit=limit, wait=wait, task_id=task_id, **sent) as response,
+        ):
+            return judge(response, limit=limit, task_id=task_id)
 
     def _send(  # noqa: PLR0913 - what a request consists of, all by name
         self,
@@ -207,123 +197,35 @@ class Client:
         url: str,
         *,
         auth: requests.auth.AuthBase,
-        seconds: float,
+        limit: Limit,
+        wait: float,
         task_id: str = "",
         session: requests.Session | None = None,
         **sent: Any,
     ) -> requests.Response:
-        timeout = (CONNECT_SECONDS, seconds)
+        failure: NetworkError | UnexpectedAnswer
         try:
             return (session or self._session).request(
-                method, url, auth=auth, timeout=timeout, allow_redirects=False, stream=True, **sent
+                method, url, auth=auth, timeout=(CONNECT_SECONDS, wait), allow_redirects=False, stream=True, **sent
             )
-        except requests.exceptions.RequestException as error:
-            raise _network_error(error, url, task_id=task_id) from None
+        except AddressRefused as error:
+            failure = UnexpectedAnswer(f"The service named an upload address: {error.what}", http_status=200)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            failure = network_error(error, url, limit=limit, task_id=task_id)
+        # Raised here and not above: what was caught holds the whole request, and that the key.
+        raise failure
+
+
+def _permitted(permit: Mapping[str, Any], name: str) -> str:
+    """Return a value of an upload permit, which may be a truth where the form wants a text."""
+    value = permit.get(name)
+    text = address_of(str(value).lower() if isinstance(value, bool) else value)
+    if not text:
+        raise UnexpectedAnswer(f"The upload permit lacks {name!r}.", http_status=200)
+    return text
 
 
 def to_json(body: Mapping[str, Any]) -> bytes:
     """Return the bytes of a request body. Chinese stays as it is: escapes would make it longer."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-
-
-def _network_error(error: requests.exceptions.RequestException, url: str, *, task_id: str = "") -> NetworkError:
-    """Say what happened on the way. The exception's own text is left out: it can quote the request."""
-    host = urlsplit(url).hostname
-    sent = _may_have_been_sent(error)
-    if isinstance(error, requests.exceptions.SSLError) and not sent:
-        what = f"The secure connection to {host} could not be made: its certificate was not accepted."
-    elif isinstance(error, requests.exceptions.ProxyError):
-        what = f"The proxy did not let the connection to {host} through."
-    elif isinstance(error, requests.exceptions.Timeout):
-        what = f"{host} did not answer in time."
-    elif sent:
-        what = f"The connection to {host} broke."
-    else:
-        what = f"{host} cannot be reached."
-    return NetworkError(what, sent=sent, do="Check the network, then run again.", task_id=task_id)
-
-
-def _may_have_been_sent(error: requests.exceptions.RequestException) -> bool:
-    """Tell whether the request may have left this machine: no, when no connection was ever made."""
-    if isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError, ValueError)):
-        return False
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    if isinstance(error, requests.exceptions.SSLError):
-        return not isinstance(reason.args[0] if reason and reason.args else None, ssl.SSLCertVerificationError)
-    return not isinstance(reason, urllib3.exceptions.NewConnectionError)
-
-
-def _read(response: requests.Response, task_id: str) -> bytes:
-    """Read an answer of bounded size in bounded time."""
-    held = bytearray()
-    until = time.monotonic() + SUBMIT_SECONDS
-    try:
-        for chunk in response.iter_content(65536):
-            held += chunk
-            if len(held) > ANSWER_BYTES or time.monotonic() > until:
-                raise UnexpectedAnswer(
-                    "The service's answer does not end.",
-                    http_status=response.status_code,
-                    do=_SOMETHING_BETWEEN,
-                    task_id=task_id,
-                )
-    except requests.exceptions.RequestException as error:
-        raise _network_error(error, response.url, task_id=task_id) from None
-    return bytes(held)
-
-
-def _judge(response: requests.Response, task_id: str) -> _Answer:
-    """Turn an answer into its JSON object, or into the error that it is."""
-    status = response.status_code
-    try:
-        body = json.loads(_read(response, task_id))
-    except (ValueError, RecursionError):
-        body = None
-    if isinstance(body, dict) and 200 <= status < 300 and not _is_refusal(body):
-        return _Answer(body, status)
-    if isinstance(body, dict) and (code := _text(body, "code")):
-        raise _with_pause(
-            service_error(
-                code=code,
-                message=_text(body, "message"),
-                http_status=status,
-                task_id=task_id,
-                request_id=_text(body, "request_id"),
-            ),
-            response,
-        )
-    if 300 <= status < 400:
-        raise UnexpectedAnswer(
-            f"The service answered with a redirect (HTTP {status}), which is not followed.",
-            http_status=status,
-            do="Check DASHSCOPE_BASE_URL.",
-            task_id=task_id,
-        )
-    if status >= 400 and status < 500:
-        raise _with_pause(service_error(code="", message="", http_status=status, task_id=task_id), response)
-    raise UnexpectedAnswer(
-        f"The service's answer (HTTP {status}) is not the JSON it should be.",
-        http_status=status,
-        do=_SOMETHING_BETWEEN,
-        task_id=task_id,
-    )
-
-
-def _is_refusal(body: Mapping[str, Any]) -> bool:
-    return bool(body.get("code")) and "output" not in body
-
-
-def _with_pause(error: ServiceError, response: requests.Response) -> ServiceError:
-    """Note how long the service asks to wait, where it does, in seconds."""
-    asked = response.headers.get("Retry-After", "")
-    error.retry_after = float(asked) if asked.isascii() and asked.isdigit() else None
-    return error
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name)
-    return value[:2000] if isinstance(value, str) else ""
-
-
-def _between(text: str, start: str, end: str) -> str:
-    return text.partition(start)[2].partition(end)[0][:500]
+    # JavaScript can hand over one half of a surrogate pair, which has no bytes.
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

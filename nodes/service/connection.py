@@ -7,6 +7,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ..addresses import Origin, origin_of
+from ..errors import InvalidRequest
+from ..redaction import holds_key, keep_secret
 from .credentials import Secret, Settings
 from .models import choices
 from .regions import API_PATH, DEFAULT_REGION, OFFLINE, REGIONS, Region
@@ -29,6 +32,19 @@ class Connection:
     workspace_id: str = ""
     max_wait_minutes: int = MAX_WAIT_MINUTES
 
+    @classmethod
+    def of(cls, given: object) -> Connection:
+        """Return what a node was given as its connection, which may be nothing.
+
+        Raises:
+            InvalidRequest: it is something else.
+        """
+        if given is None:
+            return cls()
+        if not isinstance(given, cls):
+            raise InvalidRequest([f"connection: must come from DashScope Connection; this is a {type(given).__name__}"])
+        return given
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -38,11 +54,23 @@ class Endpoint:
     base_url: str
     key: Secret
 
+    def __post_init__(self) -> None:
+        # From now on it may be sent, and may come back in an answer.
+        keep_secret(self.key.reveal())
+
+    @property
+    def own_machine(self) -> Origin | None:
+        """The host and port of an API on this very machine. No other near host may be named in an answer."""
+        origin = origin_of(self.base_url)
+        return origin if is_loopback(origin[0]) else None
+
 
 def choose_region(connection: Connection, settings: Settings) -> tuple[Region, list[str]]:
     """Return the region that is meant, and the faults of the choice."""
     name = connection.region
     source = "region"
+    if not isinstance(name, str) or not isinstance(connection.workspace_id, str):
+        return REGIONS[DEFAULT_REGION], ["region and workspace_id: must be texts"]
     if name == DEFAULT_CHOICE:
         name = settings.get("region").lower() or DEFAULT_REGION
         source = "DASHSCOPE_REGION"
@@ -63,6 +91,9 @@ def connection_faults(connection: Connection, settings: Settings, *, region: Reg
             f"workspace_id: {workspace[:60]!r} is not a workspace id; it has letters, digits and hyphens only, "
             "such as llm-abc123"
         )
+    elif holds_key(workspace) or workspace.lower().startswith("sk-"):
+        # It would be part of a host's name, and those go out in the open.
+        faults.append("workspace_id: this looks like an API key, which must be in no workflow; take it out")
     base_url = settings.get("base_url")
     if base_url:
         faults += _address_faults(base_url)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InvalidRequest
+from ..redaction import keep_secret
 from .regions import REGIONS
 
 if sys.version_info >= (3, 11):
@@ -52,6 +53,12 @@ class Settings:
 
     home: Path
     _file: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        # From now on every key of the owner's is taken out of every text, whichever of them is used.
+        for name in ("api_key", *(f"api_key_{region}" for region in REGIONS)):
+            for source in (_from_environment, self._from_file):
+                keep_secret(source(name).reveal())
 
     def get(self, name: str) -> str:
         """Return a setting that is not secret, such as "region", or "" where it is not set."""
@@ -109,18 +116,21 @@ def _from_environment(name: str) -> Secret:
 
 
 def _read_file(path: Path) -> dict[str, Secret]:
+    # Neither fault is raised where it is caught: what was caught holds the file's bytes, and those the key.
+    fault = ""
+    table: Mapping[str, object] = {}
     try:
         text = path.read_text(encoding="utf-8-sig")
+        _warn_of_loose_mode(path)
+        table = tomllib.loads(text)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest([f"{path} cannot be read ({type(error).__name__}): mend or remove it"]) from None
-    _warn_of_loose_mode(path)
-    try:
-        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        # The parser's message may quote the line, and the line may hold the key.
-        raise InvalidRequest([f'{path} is not valid TOML: write lines such as api_key = "sk-..."']) from None
+        fault = f'{path} is not valid TOML: write lines such as api_key = "sk-..."'
+    except (OSError, ValueError, RecursionError) as error:
+        fault = f"{path} cannot be read ({type(error).__name__}): mend or remove it"
+    if fault:
+        raise InvalidRequest([fault])
     return {name.lower(): Secret(value.strip()) for name, value in table.items() if isinstance(value, str)}
 
 

@@ -6,10 +6,13 @@ what will be different from what one may expect, `build_body` puts in only what 
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..redaction import holds_key
 from .effects import EFFECTS
 from .models import (
     AUDIO_SECONDS,
@@ -30,6 +33,12 @@ from .regions import OFFLINE, REGIONS, Region
 BODY_BYTES = 6 * 1024 * 1024
 """The gateway's limit for a request body (measured on the service's other routes)."""
 
+LONGEST_TEXT = 20_000
+LONGEST_ADDRESS = 2000
+"""Characters; a longer text or address is a mistake, and would not fit beside the picture."""
+
+_TEXTS = ("model", "prompt", "resolution", "shot_type", "negative_prompt", "audio_url", "template")
+_SWITCHES = ("prompt_extend", "generate_audio", "watermark")
 _AUDIO_SCHEMES = ("http", "https", "oss")
 _AUDIO_SUFFIXES = (".wav", ".mp3")
 
@@ -61,9 +70,11 @@ def find_faults(request: VideoRequest, *, region: Region, sound_given: bool = Fa
     `sound_given` tells that a sound other than `audio_url` will be uploaded.
     """
     faults = _general_faults(request)
+    if _type_faults(request):
+        return faults
     model = MODELS.get(request.model)
     if model is None:
-        return [f"model: {request.model!r} is not known; choose {choices(list(MODELS))}", *faults]
+        return [f"model: {request.model[:60]!r} is not known; choose {choices(list(MODELS))}", *faults]
     faults += _region_faults(model, region)
     if request.resolution not in model.resolutions:
         faults.append(_impossible("resolution", request.resolution, model, model.resolutions))
@@ -131,6 +142,22 @@ def build_body(request: VideoRequest, *, region: Region, image: str, audio_url: 
     return {"model": model.name_in(region.id), "input": entry, "parameters": parameters}
 
 
+def put_picture(body: bytes, *, mark: str, picture: Iterable[bytes]) -> bytes:
+    """Return a body as JSON with a picture's data URI, given in pieces, where `mark` stands for it as the image.
+
+    The data is copied once: it may be megabytes.
+    """
+    place = f'"img_url":"{mark}"'.encode()
+    before, found, after = body.partition(place)
+    if not found:
+        raise ValueError("nothing in the body stands for the picture")
+    whole = io.BytesIO()
+    whole.write(before + b'"img_url":"')
+    whole.writelines(picture)
+    whole.write(b'"' + after)
+    return whole.getvalue()
+
+
 def cost(request: VideoRequest, *, region: Region) -> dict[str, Any] | None:
     """Return the list price of the video as {amount, currency, as_of}, or None where the list does not have it."""
     price = MODELS[request.model].price_per_second(
@@ -142,18 +169,46 @@ def cost(request: VideoRequest, *, region: Region) -> dict[str, Any] | None:
 
 
 def _impossible(name: str, value: object, model: Model, allowed: tuple[object, ...]) -> str:
-    return f"{name}: {value} is not possible with {model.id}; choose {choices(allowed)}"
+    return f"{name}: {shown(value)} is not possible with {model.id}; choose {choices(allowed)}"
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it: short, whatever it is."""
+    if isinstance(value, int) and value.bit_length() > 100:
+        return "a number of that size"
+    return str(value)[:60] if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
+
+
+def _type_faults(request: VideoRequest) -> list[str]:
+    """Faults of values that another node, or a file, has given in another form than a widget would."""
+    values = vars(request)
+    texts = [
+        f"{name}: must be a text, not {type(values[name]).__name__}"
+        for name in _TEXTS
+        if not isinstance(values[name], str)
+    ]
+    return texts + [
+        f"{name}: must be true or false, not {shown(values[name])}"
+        for name in _SWITCHES
+        if not isinstance(values[name], bool)
+    ]
 
 
 def _general_faults(request: VideoRequest) -> list[str]:
     """Faults that no model allows."""
-    faults = []
+    faults = _type_faults(request)
     if type(request.seed) is not int or not 0 <= request.seed <= SEED_MAX:
-        faults.append(f"seed: {request.seed} is not possible; choose 0 to {SEED_MAX}")
+        faults.append(f"seed: {shown(request.seed)} is not possible; choose 0 to {SEED_MAX}")
+    texts = {name: value for name in _TEXTS if isinstance(value := vars(request)[name], str)}
     faults += [
-        f"{name}: must be a text, not {type(value).__name__}"
-        for name, value in (("prompt", request.prompt), ("negative_prompt", request.negative_prompt))
-        if not isinstance(value, str)
+        f"{name}: it holds your API key, which would go into every saved workflow and video; take it out"
+        for name, text in texts.items()
+        if holds_key(text)
+    ]
+    faults += [
+        f"{name}: {len(texts[name])} characters are too many; give at most {most}"
+        for name, most in (("prompt", LONGEST_TEXT), ("negative_prompt", LONGEST_TEXT), ("audio_url", LONGEST_ADDRESS))
+        if len(texts.get(name, "")) > most
     ]
     return faults
 
@@ -174,7 +229,7 @@ def _effect_faults(request: VideoRequest, model: Model, region: Region) -> list[
         return []
     effect = EFFECTS.get(request.template)
     if effect is None:
-        return [f"template: {request.template!r} is not known; choose {choices(list(EFFECTS))}"]
+        return [f"template: {request.template[:60]!r} is not known; choose {choices(list(EFFECTS))}"]
     faults = []
     if model.id not in effect.models:
         faults.append(f"template: {effect.id} is not possible with {model.id}; choose {choices(effect.models)}")
@@ -186,7 +241,7 @@ def _effect_faults(request: VideoRequest, model: Model, region: Region) -> list[
 
 def _shot_faults(request: VideoRequest, model: Model) -> list[str]:
     if request.shot_type not in SHOT_TYPES:
-        return [f"shot_type: {request.shot_type!r} is not known; choose {choices(SHOT_TYPES)}"]
+        return [f"shot_type: {request.shot_type[:60]!r} is not known; choose {choices(SHOT_TYPES)}"]
     if request.shot_type == SHOT_TYPES[0]:
         return []
     if request.shot_type not in model.shot_types:
@@ -232,5 +287,5 @@ def _audio_url_faults(url: str) -> list[str]:
     ending = "." + parts.path.rpartition("/")[2].rpartition(".")[2].lower()
     if "." in parts.path.rpartition("/")[2] and ending not in _AUDIO_SUFFIXES:
         low, high = AUDIO_SECONDS
-        return [f"audio_url: {ending} is not possible; give {choices(_AUDIO_SUFFIXES)} of {low} to {high} s"]
+        return [f"audio_url: {ending[:20]} is not possible; give {choices(_AUDIO_SUFFIXES)} of {low} to {high} s"]
     return []

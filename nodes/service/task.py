@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ServiceError, UnexpectedAnswer, service_error
+from .texts import LONGEST_CODE, LONGEST_PROMPT, address_of, facts_of, id_of, number_of, text_of
 
 
 class TaskStatus(enum.Enum):
@@ -25,6 +26,9 @@ class TaskStatus(enum.Enum):
     def waiting(self) -> bool:
         """Whether the task is still under way."""
         return self in (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.SUSPENDED)
+
+
+_STATES = {status.value: status for status in TaskStatus}
 
 
 @dataclass(frozen=True)
@@ -83,28 +87,22 @@ def read_task(body: Mapping[str, Any], *, task_id: str) -> Task:
     output = body.get("output")
     if not isinstance(output, Mapping):
         raise UnexpectedAnswer("The service's answer describes no task.", http_status=200, task_id=task_id)
-    try:
-        status = TaskStatus(str(output.get("task_status", "")).upper())
-    except ValueError:
-        raise UnexpectedAnswer(
-            "The service's answer names no known task state.", http_status=200, task_id=task_id
-        ) from None
-    texts = {
-        name: value if isinstance(value := output.get(name), str) else ""
-        for name in (
-            *("submit_time", "scheduled_time", "end_time", "orig_prompt", "actual_prompt", "video_url"),
-            *("code", "message"),
-        )
-    }
-    if status is TaskStatus.SUCCEEDED and not texts["video_url"]:
+    status = _STATES.get(text_of(output.get("task_status"), at_most=50).upper())
+    if status is None:
+        raise UnexpectedAnswer("The service's answer names no known task state.", http_status=200, task_id=task_id)
+    video_url = address_of(output.get("video_url"))
+    if status is TaskStatus.SUCCEEDED and not video_url:
         raise UnexpectedAnswer("The task succeeded but its answer names no video.", http_status=200, task_id=task_id)
-    usage = body.get("usage")
     return Task(
         task_id=task_id,
         status=status,
-        request_id=str(body.get("request_id") or ""),
-        usage=dict(usage) if isinstance(usage, Mapping) else {},
-        **texts,
+        request_id=id_of(body.get("request_id")),
+        video_url=video_url,
+        code=text_of(output.get("code"), at_most=LONGEST_CODE),
+        message=text_of(output.get("message")),
+        usage=facts_of(body.get("usage")),
+        **{name: text_of(output.get(name), at_most=100) for name in ("submit_time", "scheduled_time", "end_time")},
+        **{name: text_of(output.get(name), at_most=LONGEST_PROMPT) for name in ("orig_prompt", "actual_prompt")},
     )
 
 
@@ -115,20 +113,13 @@ def read_page(body: Mapping[str, Any]) -> TaskPage:
         raise UnexpectedAnswer("The service's answer lists no tasks.", http_status=200)
     tasks = tuple(
         ListedTask(
-            task_id=str(row["task_id"]),
-            status=str(row.get("status", "")),
-            model_name=str(row.get("model_name", "")),
-            created=_number(row.get("gmt_create")) / 1000,
-            request_id=str(row.get("request_id") or ""),
+            task_id=id_of(row["task_id"]),
+            status=text_of(row.get("status"), at_most=50),
+            model_name=text_of(row.get("model_name"), at_most=100),
+            created=number_of(row.get("gmt_create")) / 1000,
+            request_id=id_of(row.get("request_id")),
         )
         for row in rows
-        if isinstance(row, Mapping) and row.get("task_id")
+        if isinstance(row, Mapping) and id_of(row.get("task_id"))
     )
-    return TaskPage(tasks, int(_number(body.get("total_page"))))
-
-
-def _number(value: object) -> float:
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return 0.0
+    return TaskPage(tasks, int(number_of(body.get("total_page"))))

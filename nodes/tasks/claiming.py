@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from ..errors import WanError
-from ..media.video import TAGGING
 from .entry import Entry, Role, State
 from .pauses import Say, pause
-from .saving import discard
 from .session import Session
 from .stopping import stopped_following, stopped_unsent
 
@@ -43,7 +40,6 @@ async def claim(draft: Entry, *, session: Session, say: Say) -> tuple[Entry, Rol
         raise WanError(entry.error, task_id=entry.task_id, request_id=entry.request_id)
     if role is Role.REUSE and entry.state != State.SAVED.value:
         # The run that saved it was killed before it could write that down.
-        await session.in_thread(discard, Path(entry.path + TAGGING))
         await session.note(entry, state=State.SAVED.value, part="")
     return entry, role
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ..service.errors import TaskCanceled, TaskUnknown
@@ -12,24 +13,39 @@ from ..service.task import Task, TaskStatus
 from .entry import Entry, State
 from .fetch import Fetch, Terms
 from .pauses import Say
+from .rhythm import rendered_seconds, rhythm_of
 from .saving import SavedVideo, discard
 from .session import Session
 from .wait import wait
 
 
 async def deliver(  # noqa: PLR0913 - all by name
-    entry: Entry, terms: Terms, *, session: Session, say: Say, usual: tuple[int, int], age: float
+    entry: Entry,
+    terms: Terms,
+    *,
+    session: Session,
+    say: Say,
+    usual: tuple[int, int],
+    age: float,
+    on_over: Callable[[], None] = lambda: None,
 ) -> SavedVideo:
-    """Wait for the task of a claimed entry and save its video. `usual` and `age` are those of `wait`.
+    """Wait for the task of a claimed entry and save its video.
+
+    `usual` is the documented span of seconds until such a task is finished, (0, 0) where there is none; `age` how many
+    seconds ago it was submitted. `on_over` hears when it no longer runs at the service.
 
     Raises:
         ServiceError: the task failed, or the service refuses the query for good.
         TaskUnknown, TaskCanceled, WaitExceeded, NetworkError, DownloadFailed: as their names say.
     """
-    task = await wait(entry.task_id, session=session, say=say, usual=usual, age=age)
+    past = await session.in_thread(session.ledger.rendering_times, entry)
+    rhythm = rhythm_of(past, usual=usual)
+    task = await wait(entry.task_id, session=session, say=say, rhythm=rhythm, age=age)
+    on_over()
     await _judge(task, entry, session=session, age=age)
     finished = entry.finished_at or time.time()
-    await session.note(entry, state=State.SUCCEEDED.value, finished_at=finished, error="")
+    rendered = rendered_seconds(task) or 0.0
+    await session.note(entry, state=State.SUCCEEDED.value, finished_at=finished, rendered=rendered, error="")
     video = await Fetch(task, entry, terms, session, say).run()
     say(1.0, f"saved {video.path.name}")
     return video

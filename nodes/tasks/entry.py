@@ -40,7 +40,8 @@ class Role(enum.Enum):
 class Entry:
     """One request. Times are epoch seconds, 0 where the step is still to come; `duration` is in seconds.
 
-    `sent_at` is set just before the create call leaves. `part` is the half-downloaded file, `path` the saved one.
+    `sent_at` is set just before the create call leaves. `rendered` is how many seconds the service took, by its own
+    clock. `part` is the half-downloaded file, `path` the saved one.
     `model` is empty for a task that is only known by its id. `id` is empty until the ledger has the request.
     """
 
@@ -58,6 +59,7 @@ class Entry:
     sent_at: float = 0.0
     submitted_at: float = 0.0
     finished_at: float = 0.0
+    rendered: float = 0.0
     part: str = ""
     path: str = ""
     bytes: int = 0

@@ -7,12 +7,12 @@ import json
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from ..errors import DownloadFailed, MediaError, WanError
-from ..media.video import VideoFacts, embed_metadata, probe
+from ..media.video import TAGGING, embed_metadata, probe
 from ..service.request import VideoRequest
 from ..service.task import Task
 from . import pace
@@ -59,31 +59,37 @@ class Fetch:
             DownloadFailed: the video could not be brought home; it can be fetched again for 24 hours.
         """
         try:
-            await self.session.in_thread(self._begin)
-            facts = await self._download()
+            whole = await self.session.in_thread(self._begin)
+            if not whole:
+                await self._download()
             self.say(0.99, "saving")
-            return await self.session.in_thread(self._finish, facts)
+            return await self.session.in_thread(self._finish)
         except DownloadFailed as error:
             await self.session.in_thread(self._drop_empty)
             again = "The video is paid and kept for 24 h: run the same graph again, or use Wan Fetch Task."
             raise DownloadFailed(error.what, do=f"{error.do} {again}".strip(), task_id=self.task.task_id) from error
 
-    def _begin(self) -> None:
-        """Choose the part to download into, with what an earlier run has of it."""
-        place, before = self.terms.place, Path(self.entry.part)
-        self._part = place.part_of(self.entry.id)
+    def _begin(self) -> bool:
+        """Choose the part to download into, with what an earlier run has of it. Tell whether it is whole."""
+        entry, place, before = self.entry, self.terms.place, Path(self.entry.part)
+        self._part = place.part_of(entry.id)
+        if entry.path:
+            discard_placeholder(Path(entry.path))
         # Known to the ledger before it is there, so that none is ever left behind.
-        self.session.note_now(self.entry, part=str(self._part))
-        if self.entry.path and not self.entry.film_is_there:
-            discard_placeholder(Path(self.entry.path))
+        self.session.note_now(entry, part=str(self._part))
         try:
             place.folder.mkdir(parents=True, exist_ok=True)
             if before.name and before != self._part and before.is_file():
                 before.replace(self._part)
         except OSError as error:
             raise self._unsaved(error) from error
+        discard(self._part.with_name(self._part.name + TAGGING))
+        whole = entry.bytes > 0 and self._part.exists() and self._is_film()
+        if not whole:
+            self.session.note_now(entry, path="", bytes=0)
+        return whole
 
-    async def _download(self) -> VideoFacts:
+    async def _download(self) -> None:
         """Download into the part, going on after interruptions, with a fresh address when the old one has expired."""
         from ..media.download import DownloadInterrupted, LinkExpired
 
@@ -91,7 +97,7 @@ class Fetch:
         while True:
             try:
                 await self._download_once(url)
-                return await self.session.in_thread(self._check)
+                await self.session.in_thread(self._check)
             except (DownloadInterrupted, LinkExpired) as error:
                 size = await self.session.in_thread(self._size)
                 tries = 0 if size > held else tries + 1
@@ -101,6 +107,8 @@ class Fetch:
                 await pause(backoff(tries + 1), lambda _: self.say(0.9, "the download broke off; going on"))
                 if isinstance(error, LinkExpired):
                     url = await self._fresh_address() or url
+            else:
+                return
 
     async def _download_once(self, url: str) -> None:
         """One try, with its progress shown twice a second."""
@@ -112,7 +120,8 @@ class Fetch:
         def note(done: int, total: int | None) -> None:
             state[0] = (done, total)
 
-        run = partial(download, on_progress=note, stop=stop, stall_seconds=STALL_SECONDS * TEMPO.scale)
+        own = self.session.client.endpoint.own_machine
+        run = partial(download, own=own, on_progress=note, stop=stop, stall_seconds=STALL_SECONDS * TEMPO.scale)
         work = asyncio.ensure_future(self.session.in_thread(run, url, self._part))
         try:
             while not work.done():
@@ -128,38 +137,46 @@ class Fetch:
 
     async def _fresh_address(self) -> str:
         """Ask for the video's address again; the service signs a new one. "" where that does not work just now."""
-        await pace.turn("query", self.session.account, per_second=pace.QUERIES_PER_SECOND)
+        await pace.turn("query", per_second=pace.QUERIES_PER_SECOND)
         try:
             return (await self.session.in_thread(self.session.client.query, self.task.task_id)).video_url
         except WanError as error:
             logger.debug("no fresh address: %s", error.what)
             return ""
 
-    def _check(self) -> VideoFacts:
-        """Return what the downloaded film holds. What is no film is removed, and worth another try from the start."""
+    def _check(self) -> None:
+        """Write down that the film is whole. What is no film is removed, and worth another try from the start."""
         from ..media.download import DownloadInterrupted
 
-        try:
-            return probe(self._part)
-        except MediaError as error:
+        if not self._is_film():
             discard(self._part)
-            raise DownloadInterrupted(f"What was downloaded is not the video: {error.what}") from error
+            raise DownloadInterrupted("What was downloaded is not the video.")
+        self.session.note_now(self.entry, bytes=self._size())
 
-    def _finish(self, facts: VideoFacts) -> SavedVideo:
-        """Give the film its name, write the graph into it, and write down that it is home."""
-        entry, terms = self.entry, self.terms
+    def _is_film(self) -> bool:
         try:
+            probe(self._part)
+        except MediaError as error:
+            logger.debug("%s", error.what)
+            return False
+        return True
+
+    def _finish(self) -> SavedVideo:
+        """Write the graph into the whole film, give it its name, and write down that it is home."""
+        entry, terms = self.entry, self.terms
+        if terms.metadata:
+            try:
+                embed_metadata(self._part, terms.metadata)
+            except (MediaError, OSError) as error:
+                logger.warning("The video of task %s is saved without its graph: %s", entry.task_id, error)
+        try:
+            facts = probe(self._part)
+            # From here on the film counts as saved once it has this name and this size.
             film = terms.place.take(
                 self._part, on_name=lambda film: self.session.note_now(entry, path=str(film), bytes=facts.bytes)
             )
         except OSError as error:
             raise self._unsaved(error) from error
-        if terms.metadata:
-            try:
-                embed_metadata(film, terms.metadata)
-                facts = replace(facts, bytes=film.stat().st_size)
-            except (MediaError, OSError) as error:
-                logger.warning("%s was saved without its graph: %s", film, error)
         receipt = make_receipt(
             self.task,
             facts,
@@ -169,7 +186,7 @@ class Fetch:
             resumed=terms.resumed,
             warnings=list(terms.warnings),
         )
-        self.session.note_now(entry, state=State.SAVED.value, part="", bytes=facts.bytes, receipt=json.dumps(receipt))
+        self.session.note_now(entry, state=State.SAVED.value, part="", receipt=json.dumps(receipt))
         return SavedVideo(film, self.task.task_id, receipt)
 
     def _unsaved(self, error: OSError) -> DownloadFailed:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InvalidRequest
+from ..redaction import holds_key
 from ..service.connection import Connection
 from ..service.errors import KeyRefused
 from .claiming import claim
@@ -53,16 +54,16 @@ async def fetch_video(order: FetchOrder, *, watch: Watch) -> SavedVideo:
 
 
 async def _fetch(order: FetchOrder, say: Say) -> SavedVideo:
+    wrong = find_connection(order.connection, order.home)[2]
     place, faults = find_place(order.filename_prefix, output_folder=order.output_folder)
-    if not _TASK_ID.fullmatch(order.task_id):
+    if not isinstance(order.task_id, str) or not _TASK_ID.fullmatch(order.task_id) or holds_key(order.task_id):
         faults = [
             "task_id: this is not the id of a task; it has letters, digits and hyphens only, as an error, the status "
             "text or a receipt prints it",
             *faults,
         ]
-    faults += find_connection(order.connection, order.home)[2]
-    if faults:
-        raise InvalidRequest(faults)
+    if faults or wrong:
+        raise InvalidRequest([*faults, *wrong])
     async with open_session(order.connection, order.home) as session:
         entry, role = await claim(_draft(order.task_id, session), session=session, say=say)
         if role is Role.REUSE:

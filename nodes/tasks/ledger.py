@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .entry import Entry, Role, State
 from .lives import Life, lives
+from .rhythm import HISTORY
 from .store import store_of
 
 
@@ -58,15 +59,19 @@ class Ledger:
     def _decide(self, wanted: Entry, found: Entry | None, *, following: str) -> tuple[Entry, Role]:
         if found is None:
             return wanted, Role.SEND
-        if found.film_is_there:
-            return found, Role.REUSE
         if found.state == State.FAILED.value and found.id == following:
             return found, Role.FAILED
+        if found.state == State.SAVED.value:
+            if found.film_is_there:
+                return found, Role.REUSE
+            # It is fetched once more, by one run.
+            found.state, found.owner = State.SUBMITTED.value, ""
         if found.is_over and not wanted.task_id:
             return wanted, Role.SEND
         if not found.is_over and lives(self._lives, found.owner):
             return found, Role.FOLLOW
-        return found, Role.RESUME
+        # Of a run that is dead: it may have got as far as the film.
+        return found, Role.REUSE if found.film_is_there else Role.RESUME
 
     def save(self, entry: Entry) -> None:
         """Write an entry down."""
@@ -78,6 +83,16 @@ class Ledger:
         with self._store.transaction():
             found = self._store.find(task_id=task_id)
         return found[0] if found else None
+
+    def rendering_times(self, like: Entry) -> list[float]:
+        """Return the seconds that the latest tasks of the same kind were rendered; none for a task of unknown kind."""
+        if not like.model:
+            return []
+        kind = {"model": like.model, "resolution": like.resolution, "duration": like.duration, "region": like.region}
+        with self._store.transaction():
+            # Some of them failed.
+            found = self._store.find(newest=2 * HISTORY, **kind)
+        return [entry.rendered for entry in found if entry.rendered > 0][:HISTORY]
 
     def adopt(
         self, entry: Entry, created: Mapping[str, float], *, start: float, end: float

@@ -22,9 +22,13 @@ PATIENCE_SECONDS = 15 * 60.0
 
 @dataclass
 class Tempo:
-    """How long a second of waiting takes: 1.0 is real time. Every pause and every limit of time is measured by it."""
+    """How long a second of waiting takes: 1.0 is real time. Every pause and every limit of time is measured by it.
+
+    `clock` tells the time in seconds; where it is not the machine's own, it is the one that the event loop goes by.
+    """
 
     scale: float = 1.0
+    clock: Callable[[], float] = time.monotonic
 
 
 TEMPO = Tempo()
@@ -32,7 +36,7 @@ TEMPO = Tempo()
 
 def now() -> float:
     """Return the seconds of waiting since some moment in the past."""
-    return time.monotonic() / TEMPO.scale
+    return TEMPO.clock() / TEMPO.scale
 
 
 def backoff(tries: int, *, asked: float | None = None) -> float:

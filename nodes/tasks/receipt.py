@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..media.video import VideoFacts
+from ..redaction import redact_all
 from ..service.regions import Region
 from ..service.request import VideoRequest, cost
 from ..service.task import Task
@@ -24,7 +25,9 @@ def make_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
     resumed: bool,
     warnings: list[str],
 ) -> dict[str, Any]:
-    """Return the receipt as one JSON object: no key, no base64.
+    """Return the receipt as one JSON object: no key, no base64, and no signature in the video's address.
+
+    Wan Fetch Task gets a signed address by the task's id, for as long as there is a video.
 
     `width`, `height`, `fps`, `has_audio`, `video_seconds` and `bytes` are probed from the saved file. `request` is None
     for a task that was fetched by its id: of what was asked only what the ledger and the service tell is then known,
@@ -34,7 +37,7 @@ def make_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
     asked |= {"seed": request.seed, "prompt": request.prompt} if request else {"seed": None, "prompt": None}
     if request and request.template:
         asked["template"] = request.template
-    return {
+    receipt = {
         "task_id": task.task_id,
         "request_id": entry.request_id or task.request_id,
         "region": region.id,
@@ -48,7 +51,7 @@ def make_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
         "video_seconds": round(facts.duration, 3),
         "has_audio": facts.has_audio,
         "bytes": facts.bytes,
-        "video_url": task.video_url,
+        "video_url": task.video_url.partition("?")[0],
         "submit_time": task.submit_time,
         "scheduled_time": task.scheduled_time,
         "end_time": task.end_time,
@@ -57,6 +60,7 @@ def make_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
         "reused": False,
         "warnings": warnings,
     }
+    return dict(redact_all(receipt))
 
 
 def reused(entry: Entry) -> SavedVideo:
@@ -65,4 +69,5 @@ def reused(entry: Entry) -> SavedVideo:
         receipt = dict(json.loads(entry.receipt))
     except (ValueError, TypeError):
         receipt = {"task_id": entry.task_id, "model": entry.model, "region": entry.region}
-    return SavedVideo(Path(entry.path), entry.task_id, receipt | {"reused": True, "resumed": False})
+    receipt |= {"reused": True, "resumed": False}
+    return SavedVideo(Path(entry.path), entry.task_id, dict(redact_all(receipt)))

@@ -21,6 +21,28 @@ from .watch import BatchProgress, ItemProgress, Watch, cancel, until_stopped
 logger = logging.getLogger("dashscope_wan")
 
 
+class Place:
+    """One of the places for tasks that the service runs at once, held inside the `with` block or until it is left."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._held = False
+
+    async def __aenter__(self) -> Place:
+        await self._places.acquire()
+        self._held = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Make room for the next task. Calling it again does nothing."""
+        if self._held:
+            self._held = False
+            self._places.release()
+
+
 class BatchIncomplete(WanError):
     """Some videos of a batch were made and others were not. `videos` are the saved ones."""
 
@@ -51,11 +73,11 @@ async def _make_all(order: Order, watch: Watch) -> list[SavedVideo]:
         hopeless: list[WanError] = []
 
         async def make(index: int) -> SavedVideo:
-            async with free:
+            async with Place(free) as place:
                 # What is wrong with the account is wrong for all: the rest of the batch is not even asked for.
                 if hopeless:
                     raise hopeless[0]
-                item = Item(order, index=index, session=session, sound=sound, warnings=found)
+                item = Item(order, index=index, session=session, sound=sound, warnings=found, on_over=place.leave)
                 try:
                     return await item.make(ItemProgress(progress, index=index))
                 except (KeyRefused, AccessRefused) as error:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..redaction import holds_key
+
 logger = logging.getLogger("dashscope_wan")
 
 PART = ".part"
@@ -94,9 +96,13 @@ def find_place(prefix: str, *, output_folder: Path) -> tuple[SavePlace, list[str
     `%minute%` and `%second%` stand for the time. It never leads out of the output folder.
     """
     output = output_folder.resolve()
+    if not isinstance(prefix, str):
+        return SavePlace(output, "video"), [f"filename_prefix: must be a text, not {type(prefix).__name__}"]
     filled = re.sub(rf"%({'|'.join(_TIMES)})%", lambda match: time.strftime(_TIMES[match[1]]), prefix)
     names = filled.replace("\\", "/").split("/")
     faults = _prefix_faults(filled, names)
+    if holds_key(filled):
+        faults = ["filename_prefix: it holds your API key, which would be in the names of files; take it out"]
     if faults:
         return SavePlace(output, "video"), faults
     kept = [_kept(name) for name in names]

@@ -46,6 +46,10 @@ _VERSIONS = (
     CREATE INDEX requests_by_task ON requests (task_id);
     CREATE INDEX requests_by_age ON requests (created_at);
     """,
+    """
+    ALTER TABLE requests ADD COLUMN rendered REAL NOT NULL DEFAULT 0;
+    CREATE INDEX requests_by_kind ON requests (model, resolution, duration, region);
+    """,
 )
 """One script for each version of the schema: it makes that version from the one before. Append only."""
 
@@ -152,10 +156,11 @@ def _connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
 def _open(path: Path) -> sqlite3.Connection:
     database = _connect(path)
     try:
+        # First of all: a newer version's file is not touched.
+        _migrate(database)
         database.execute("PRAGMA journal_mode = WAL")
         # A row must be on the disk before its request leaves: also when the power goes.
         database.execute("PRAGMA synchronous = FULL")
-        _migrate(database)
     except BaseException:
         database.close()
         raise

@@ -15,6 +15,7 @@ from ..service.client import Client
 from ..service.connection import Connection, Endpoint, choose_region, connection_faults, open_endpoint
 from ..service.credentials import Secret, Settings, read_settings
 from ..service.regions import OFFLINE, Region
+from ..service.request import shown
 from .entry import TASK_LIFE_SECONDS, Entry
 from .ledger import Ledger, open_ledger
 from .threads import in_thread
@@ -72,8 +73,8 @@ def find_connection(connection: Connection, home: Path) -> tuple[Region, Setting
     region, faults = choose_region(connection, settings)
     if not faults:
         faults = connection_faults(connection, settings, region=region)
-    if connection.max_wait_minutes < 1:
-        faults.append(f"max_wait_minutes: {connection.max_wait_minutes} is not possible; choose 1 or more")
+    if type(connection.max_wait_minutes) is not int or connection.max_wait_minutes < 1:
+        faults.append(f"max_wait_minutes: {shown(connection.max_wait_minutes)} is not possible; choose 1 or more")
     return region, settings, faults
 
 

@@ -29,6 +29,9 @@ _PUT = (
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)}"
 )
 
+_BEGIN = "BEGIN IMMEDIATE"
+_THERE = "SELECT 1 FROM requests WHERE id = ?"
+
 
 class Store:
     """One ledger file. All runs and threads of the process share it; `enter` and `leave` bracket a run's use.
@@ -46,6 +49,7 @@ class Store:
         self._fresh = True
         self._uncopied = False
         self._given_up = False
+        self._mended = False
         self._in_trouble = False
         self._kept: dict[str, Entry] = {}
         self._unwritten: set[str] = set()
@@ -56,7 +60,7 @@ class Store:
         """Count one more run. The file is opened when it is first needed."""
         with self._counting:
             self._users += 1
-            self._given_up = self._in_trouble = False
+            self._given_up = self._in_trouble = self._mended = False
 
     def leave(self) -> None:
         """Count one run less. The file is closed after the last one: here, or by the thread that is using it now."""
@@ -79,13 +83,13 @@ class Store:
                 self._commit()
                 self._close_if_unused()
 
-    def find(self, **values: object) -> list[Entry]:
-        """Return the rows that have these values, newest first."""
+    def find(self, *, newest: int = -1, **values: object) -> list[Entry]:
+        """Return the rows that have these values, newest first. `newest` limits how many of the file's rows."""
         mine = [self._kept[key] for key in reversed(self._kept) if key in self._unwritten]
         found = [replace(entry) for entry in mine if all(getattr(entry, k) == v for k, v in values.items())]
         where = " AND ".join(f"{name} = ?" for name in values)
-        statement = f"SELECT {_NAMES} FROM requests WHERE {where} ORDER BY rowid DESC"  # noqa: S608 - our own names
-        rows = self._execute(statement, *values.values())
+        statement = f"SELECT {_NAMES} FROM requests WHERE {where} ORDER BY rowid DESC LIMIT ?"  # noqa: S608 - our names
+        rows = self._execute(statement, *values.values(), newest)
         return found + [Entry(**dict(row)) for row in rows if row["id"] not in self._unwritten]
 
     def put(self, entry: Entry) -> None:
@@ -120,19 +124,19 @@ class Store:
             self._fresh = True
         seconds = BUSY_SECONDS if not self._in_trouble else BUSY_SECONDS / 25
         self._execute(f"PRAGMA busy_timeout = {int(seconds * TEMPO.scale * 1000)}")
-        self._execute("BEGIN IMMEDIATE")
+        self._execute(_BEGIN)
         if self._fresh and self._writing:
             self._fresh = False
             self._execute("DELETE FROM requests WHERE created_at < ?", time.time() - KEPT_SECONDS)
             # What this process knows and the file does not: it was damaged, and begun anew.
-            self._unwritten |= self._kept.keys() - {row["id"] for row in self._execute("SELECT id FROM requests")}
+            self._unwritten |= {key for key in self._kept if not self._execute(_THERE, key)}
         for key in [key for key in self._kept if key in self._unwritten]:
             self._write(key)
 
     def _write(self, key: str) -> None:
         if self._writing:
             self._in_flight.add(key)
-            self._execute(_PUT, *map(_storable, astuple(self._kept[key])))
+            self._execute(_PUT, *astuple(self._kept[key]))
 
     def _commit(self) -> None:
         if self._writing:
@@ -143,19 +147,25 @@ class Store:
             self._in_flight.clear()
 
     def _execute(self, statement: str, *values: object) -> list[Any]:
-        """Run a statement and return its rows; none where it fails, which also ends the transaction."""
+        """Run a statement and return its rows; none where it fails, which also ends the transaction.
+
+        Where the file is damaged it is mended, and the statement is run once more.
+        """
         import sqlite3
 
         if self._database is None:
             return []
         try:
-            return self._database.execute(statement, values).fetchall()
+            return self._database.execute(statement, [_storable(value) for value in values]).fetchall()
         except sqlite3.Error as error:
-            self._fail(error)
-            return []
+            if not self._fail(error):
+                return []
+        if statement != _BEGIN:
+            self._begin()
+        return self._execute(statement, *values)
 
-    def _fail(self, error: sqlite3.Error) -> None:
-        """Go on in memory, and mend the file where it is damaged."""
+    def _fail(self, error: sqlite3.Error) -> bool:
+        """Go on in memory, and mend the file where it is damaged. Tell whether it was mended."""
         import sqlite3
 
         self._in_flight.clear()
@@ -167,19 +177,23 @@ class Store:
                 self._database.execute("ROLLBACK")
             except sqlite3.Error:
                 self._close()
-        if is_damage(error):
-            self._mend()
+        return is_damage(error) and self._mend()
 
-    def _mend(self) -> None:
+    def _mend(self) -> bool:
         import sqlite3
 
         self._close()
-        try:
-            self._database = mend(self._home / FILE_NAME)
-        except (sqlite3.Error, OSError, NotImplementedError) as error:
-            self._given_up = True
-            warn(error, home=self._home)
         self._fresh = True
+        # Once, for a disk that damages it again and again.
+        self._given_up = self._mended
+        if not self._mended:
+            self._mended = True
+            try:
+                self._database = mend(self._home / FILE_NAME)
+            except (sqlite3.Error, OSError, NotImplementedError) as error:
+                self._given_up = True
+                warn(error, home=self._home)
+        return self._database is not None
 
     def _close_if_unused(self) -> None:
         with self._counting:

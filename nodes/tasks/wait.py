@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -10,20 +11,25 @@ from ..service.errors import TaskUnknown, WaitExceeded
 from ..service.task import Task, TaskStatus
 from . import pace
 from .pauses import Patience, Say, now, pause
+from .rhythm import FIRST_LOOKS, Rhythm, queued_seconds
 from .session import Session
 
 SETTLING_SECONDS = 60.0
 """How long a task that the service must know may be unknown to its queries before the waiting ends."""
 
-LONGEST_INTERVAL = 5.0
 _GOES_ON = "The task goes on: run the same graph again, or use Wan Fetch Task."
 
 
 @dataclass
 class _Clock:
-    """When the waiting began, and what the time went into. Seconds."""
+    """When the waiting began, and what the time went into. Seconds.
 
+    `queued` is how long after its submission the task was last seen before its rendering.
+    """
+
+    age: float
     begun: float = field(default_factory=now)
+    queued: float = 0.0
     rendering_since: float | None = None
     rendered: float = 0.0
     unknown_since: float | None = None
@@ -33,20 +39,34 @@ class _Clock:
         """Seconds since the waiting began."""
         return now() - self.begun
 
+    @property
+    def since_submission(self) -> float:
+        """Seconds since the task was submitted; since the waiting began where that is not known."""
+        return self.passed + (self.age if math.isfinite(self.age) else 0.0)
+
+    def rendered_so_far(self, task: Task) -> float:
+        """Return how long a task has been rendered, by the service's own times where it tells them."""
+        if task.status in (TaskStatus.PENDING, TaskStatus.SUSPENDED):
+            return 0.0
+        queued = queued_seconds(task)
+        return max(0.0, self.since_submission - (self.queued if queued is None else queued))
+
     def count(self, status: TaskStatus) -> None:
         """Count the time since the last answer as rendering where the task was being rendered."""
         at = now()
+        if status in (TaskStatus.PENDING, TaskStatus.SUSPENDED):
+            self.queued = self.since_submission
         if self.rendering_since is not None:
             self.rendered += at - self.rendering_since
         self.rendering_since = at if status is TaskStatus.RUNNING else None
         self.unknown_since = (self.unknown_since or at) if status is TaskStatus.UNKNOWN else None
 
 
-async def wait(task_id: str, *, session: Session, say: Say, usual: tuple[int, int], age: float) -> Task:
+async def wait(task_id: str, *, session: Session, say: Say, rhythm: Rhythm, age: float) -> Task:
     """Wait until a task is over and return it: SUCCEEDED, FAILED, CANCELED, or UNKNOWN where it is too old.
 
-    `usual` is the usual span of seconds until it is finished, `age` how many seconds ago it was submitted. A network
-    that is gone for minutes is survived.
+    `rhythm` tells when its end is likely, `age` how many seconds ago it was submitted. A network that is gone for
+    minutes is survived.
 
     Raises:
         ServiceError: the service refuses the query for good.
@@ -54,9 +74,11 @@ async def wait(task_id: str, *, session: Session, say: Say, usual: tuple[int, in
         WaitExceeded: the task is rendered for longer than the connection allows.
         NetworkError, UnexpectedAnswer: the service stayed out of reach.
     """
-    clock, patience = _Clock(), Patience()
+    clock, patience = _Clock(age), Patience()
+    if age < FIRST_LOOKS[0]:
+        await pause(FIRST_LOOKS[0] - age, lambda _: say(0.06, f"queued; task {task_id}"))
     while True:
-        await pace.turn("query", session.account, per_second=pace.QUERIES_PER_SECOND)
+        await pace.turn("query", per_second=pace.QUERIES_PER_SECOND)
         try:
             task = await session.in_thread(session.client.query, task_id)
         except WanError as error:
@@ -75,7 +97,8 @@ async def wait(task_id: str, *, session: Session, say: Say, usual: tuple[int, in
                 do="It goes on at the service. Run the same graph again to go on waiting, or use Wan Fetch Task.",
                 task_id=task_id,
             )
-        await pause(_interval(clock.passed), partial(_show, task, clock, usual, say))
+        seconds = rhythm.interval(age=clock.since_submission, rendered=clock.rendered_so_far(task))
+        await pause(seconds, partial(_show, task, clock, rhythm, say))
 
 
 async def _bear(error: WanError, patience: Patience, *, say: Say) -> None:
@@ -99,27 +122,11 @@ def _check_known(task_id: str, clock: _Clock) -> None:
     )
 
 
-def _interval(passed: float) -> float:
-    """Return the seconds until the next query: short at first, so that a quick end is seen at once."""
-    return min(1.0 + passed / 15.0, LONGEST_INTERVAL)
-
-
-def _show(task: Task, clock: _Clock, usual: tuple[int, int], say: Say, _left: float) -> None:
+def _show(task: Task, clock: _Clock, rhythm: Rhythm, say: Say, _left: float) -> None:
     """Show how far a waiting task is likely to be."""
     if task.status is not TaskStatus.RUNNING:
         say(0.06, f"queued {clock.passed:.0f} s; task {task.task_id}")
         return
-    expected = sum(usual) / 2 or 10.0
     # Towards 0.9 and never there: nobody knows when it ends.
-    fraction = 0.1 + 0.8 * (clock.passed / (clock.passed + expected / 2))
-    say(fraction, f"rendering {clock.passed:.0f} s{_usually(usual)}; task {task.task_id}")
-
-
-def _usually(usual: tuple[int, int]) -> str:
-    """Say how long it usually takes; nothing where that is not known."""
-    low, high = usual
-    if not high:
-        return ""
-    if high <= 1.5 * low:
-        return f", usually about {round((low + high) / 20) * 10} s"
-    return f", usually {round(low / 60)} to {round(high / 60)} min"
+    fraction = 0.1 + 0.8 * (clock.passed / (clock.passed + rhythm.middle / 2))
+    say(fraction, f"rendering {clock.passed:.0f} s{rhythm.told()}; task {task.task_id}")

@@ -1,15 +1,84 @@
-// A new node's seed stays as it is: another seed is another video and another payment.
-// ComfyUI starts the control beside a seed as "randomize" in its older versions. Saved workflows keep what they say.
+// The pack's part of ComfyUI's page: widgets that follow the model, the price of a run, a seed that stays as it is, and
+// the finished video on its node after the page was reloaded. Without it the nodes work; the server checks everything.
+import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { clearMemory, follow, watch } from "./follow.js";
+import { allNodes } from "./graph.js";
+import { addPriceLine, showPrice } from "./price.js";
+import { bringBack } from "./reload.js";
+import { keepSeed } from "./seed.js";
 
 const OURS = "DashScopeWan";
+const CONNECTION = "DashScopeWanConnection";
+const TABLE = "dashscope_wan";
+
+function showPrices() {
+  for (const { node } of allNodes(app.rootGraph ?? app.graph)) showPrice(node);
+}
+
+function after(prototype, name, more) {
+  const before = prototype[name];
+  prototype[name] = function (...args) {
+    const result = before?.apply(this, args);
+    more.apply(this, args);
+    return result;
+  };
+}
+
+// A node with a model: its definition carries the table of models.
+function followModel(prototype, table) {
+  after(prototype, "onNodeCreated", function () {
+    const height = this.computeSize()[1];
+    watch(this, table, () => showPrice(this));
+    addPriceLine(this, table);
+    follow(this);
+    this.setSize([this.size[0], this.size[1] + this.computeSize()[1] - height]);
+  });
+  after(prototype, "onConfigure", function () {
+    clearMemory(this);
+    follow(this, { keepSize: true });
+  });
+  after(prototype, "onConnectionsChange", function () {
+    if (!app.configuringGraph) follow(this);
+  });
+}
+
+// A node that saves videos: some versions of Nodes 2.0 take what it shows for a picture unless it says this.
+function showVideo(prototype) {
+  after(prototype, "onNodeCreated", function () {
+    this.previewMediaType = "video";
+  });
+}
+
+// The Connection node: its region decides what a run costs.
+function followRegion(prototype) {
+  after(prototype, "onNodeCreated", function () {
+    for (const widget of this.widgets ?? []) after(widget, "callback", showPrices);
+  });
+}
 
 app.registerExtension({
-  name: "dashscope-wan.seed",
+  name: "dashscope-wan",
+  setup() {
+    // What comes from afar: a Connection node that is bypassed, or linked to the subgraph that a node is in.
+    api.addEventListener("graphChanged", showPrices);
+  },
+  beforeRegisterNodeDef(nodeType, nodeData) {
+    if (!nodeData.name?.startsWith(OURS)) return;
+    const table = nodeData.input?.required?.model?.[1]?.[TABLE];
+    if (table) followModel(nodeType.prototype, table);
+    if (nodeData.output_node) showVideo(nodeType.prototype);
+    if (nodeData.name === CONNECTION) followRegion(nodeType.prototype);
+  },
   nodeCreated(node) {
-    if (!node.comfyClass?.startsWith(OURS)) return;
-    const seed = node.widgets?.find((widget) => widget.name === "seed");
-    const control = seed?.linkedWidgets?.find((widget) => widget.options?.values?.includes?.("fixed"));
-    if (control) control.value = "fixed";
+    if (node.comfyClass?.startsWith(OURS)) keepSeed(node);
+  },
+  afterConfigureGraph() {
+    showPrices();
+    bringBack(app, api, (node) => node.comfyClass?.startsWith(OURS) && node.constructor.nodeData?.output_node);
+  },
+  refreshComboInNodes() {
+    // ComfyUI has just put the full lists back.
+    for (const { node } of allNodes(app.rootGraph ?? app.graph)) follow(node);
   },
 });

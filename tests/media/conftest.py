@@ -141,6 +141,11 @@ class FilmServer(ThreadingHTTPServer):
     def handle_error(self, request, client_address):
         """Say nothing of clients that hang up."""
 
+    @property
+    def own(self):
+        """The host and port that may be asked although they are near."""
+        return ("127.0.0.1", self.server_port)
+
     def url(self, path, *, user=""):
         return f"http://{user}127.0.0.1:{self.server_port}/{path}"
 
@@ -259,10 +264,11 @@ def part(tmp_path):
 
 
 @pytest.fixture
-def fetch(part):
-    """Download to `part`, with nobody looking on where no other is named."""
+def fetch(part, server):
+    """Download to `part` from the server, with nobody looking on where no other is named."""
 
     def call(url, **options):
+        options.setdefault("own", server.own)
         options.setdefault("on_progress", lambda *_: None)
         options.setdefault("stop", threading.Event())
         return download(url, part, **options)

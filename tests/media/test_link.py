@@ -39,14 +39,6 @@ def test_a_netrc_file_is_not_applied(server, fetch, tmp_path, monkeypatch):
     assert credentials(server) == ["Basic c29tZWJvZHk6c2VjcmV0", None, None]
 
 
-def test_what_a_session_would_send_as_credentials_is_not_sent(server, fetch):
-    with requests.Session() as session:
-        session.headers["Authorization"] = "Bearer secret"
-        session.auth = ("somebody", "secret")
-        fetch(server.url("turn-1"), session=session)
-    assert credentials(server) == [None, None]
-
-
 def test_credentials_in_the_address_are_not_sent(server, fetch):
     fetch(server.url("film", user="somebody:secret@"))
     assert credentials(server) == [None]
@@ -55,14 +47,6 @@ def test_credentials_in_the_address_are_not_sent(server, fetch):
 def test_the_film_is_asked_for_uncompressed(server, fetch):
     fetch(server.url("film"))
     assert server.asked[0].headers["Accept-Encoding"] == "identity"
-
-
-def test_a_given_session_is_used_and_left_open(server, fetch):
-    with requests.Session() as session:
-        session.headers["User-Agent"] = "wan-test"
-        fetch(server.url("film"), session=session)
-        assert server.asked[0].headers["User-Agent"] == "wan-test"
-        assert session.get(server.url("film"), timeout=5).ok
 
 
 def test_a_signed_address_is_sent_as_it_is(server, fetch):

@@ -14,7 +14,6 @@ import requests
 from PIL import Image
 from wanpack.nodes.errors import DownloadFailed
 from wanpack.nodes.offline.faults import AnswerUnknown, Refuses, TaskFails, TaskStuck
-from wanpack.nodes.offline.tasks import Timing
 from wanpack.nodes.service.errors import (
     ContentRefused,
     ServiceError,
@@ -22,6 +21,7 @@ from wanpack.nodes.service.errors import (
     TaskUnknown,
     WaitExceeded,
 )
+from wanpack.nodes.tasks.pauses import TEMPO
 
 DAY = 24 * 3600
 NEVER_SEEN = "0385dc79-5ff8-4d82-bcb6-000000000000"
@@ -90,22 +90,30 @@ def test_fetching_asks_for_no_new_task(live_server, nodes, quick, submit):
     assert len(live_server.tasks) == 1
 
 
-def test_a_task_that_still_runs_is_waited_for(serve, nodes, quick, submit, comfy):
-    server = serve("beijing", timing=Timing(queued=0.3, rendering=1.5))
+def test_a_task_that_still_runs_is_waited_for(serve, nodes, quick, submit, comfy, monkeypatch):
+    server = serve("beijing")
+    server.faults.add(on="create", fault=TaskStuck("RUNNING"))
     task_id = submit(server)
+    [task] = server.tasks
+    seen = []
+
+    def see(text, node_id):
+        seen.append(text.split()[0])
+        if len(queries(server)) >= 3:
+            task.stuck_in = None
+
+    monkeypatch.setattr(comfy, "send_progress_text", see)
     made = nodes.fetch(task_id)
     assert made.path.stat().st_size == made.receipt["bytes"]
-    said = [text.split()[0] for _, text in comfy.texts]
-    assert list(dict.fromkeys(said)) == ["queued", "rendering", "downloading", "saving", "saved"]
+    assert list(dict.fromkeys(seen)) == ["rendering", "downloading", "saving", "saved"]
     assert len(queries(server)) > 3
 
 
-def test_a_task_that_runs_too_long_goes_on_and_can_be_fetched_later(live_server, nodes, monkeypatch, submit):
-    from wanpack.nodes.tasks.pauses import TEMPO
-
+def test_a_task_that_runs_too_long_is_told_and_goes_on(serve, nodes, monkeypatch, submit):
+    server = serve("beijing")
     monkeypatch.setattr(TEMPO, "scale", 0.005)
-    live_server.faults.add(on="create", fault=TaskStuck("RUNNING"))
-    task_id = submit(live_server)
+    server.faults.add(on="create", fault=TaskStuck("RUNNING"))
+    task_id = submit(server)
     with pytest.raises(WaitExceeded) as caught:
         nodes.fetch(task_id, connection=nodes.connection("beijing", max_wait_minutes=1))
     assert task_id in str(caught.value)
@@ -127,17 +135,16 @@ def test_a_video_that_was_deleted_is_fetched_again(live_server, nodes, quick, su
     assert nodes.fetch(first.task_id).path.stat().st_size == first.receipt["bytes"]
 
 
-def test_a_video_that_cannot_be_downloaded_now_can_be_later(live_server, nodes, monkeypatch, submit):
-    from wanpack.nodes.tasks.pauses import TEMPO
-
+def test_a_video_that_cannot_be_downloaded_now_can_be_later(serve, nodes, monkeypatch, submit):
+    server = serve("beijing")
     monkeypatch.setattr(TEMPO, "scale", 0.001)
-    task_id = submit(live_server)
-    live_server.faults.add(on="download", fault=Refuses(503), times=1000)
+    task_id = submit(server)
+    server.faults.add(on="download", fault=Refuses(503), times=1000)
     with pytest.raises(DownloadFailed) as caught:
         nodes.fetch(task_id)
     assert "The video is paid and kept for 24 h" in str(caught.value)
     assert task_id in str(caught.value)
-    live_server.faults.clear()
+    server.faults.clear()
     assert nodes.fetch(task_id).path.is_file()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import socket
 import ssl
@@ -309,7 +310,8 @@ def wire(monkeypatch):
         wire.sent.append(request)
         answer = requests.Response()
         answer.status_code, answer.url = 200, request.url
-        answer._content, answer._content_consumed = json.dumps(wire.answers.pop(0)).encode(), True
+        body = io.BytesIO(json.dumps(wire.answers.pop(0)).encode())
+        answer.raw = urllib3.HTTPResponse(body, preload_content=False)
         return answer
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)

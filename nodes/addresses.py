@@ -1,0 +1,94 @@
+"""Which hosts a request may go to that somebody else has named: the internet's, not this machine's or its network's."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import urlsplit
+
+from .errors import WanError
+
+Origin = tuple[str, int]
+"""A host's name and a port."""
+
+PORTS = {"http": 80, "https": 443}
+MOST_ADDRESSES = 4
+"""How many addresses of a name are tried."""
+
+_LOCAL_NAMES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa")
+_UNICAST = ipaddress.ip_network("2000::/3")
+_SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What the proxies that capture a whole machine (Clash, sing-box) answer for every name: they resolve it themselves.
+_STAND_IN = ipaddress.ip_network("198.18.0.0/15")
+
+
+class AddressRefused(WanError):
+    """No request goes to an address: it is this machine's or its network's. Nothing was sent."""
+
+
+def origin_of(url: str) -> Origin:
+    """Return the host and the port of an http(s) address; ("", 0) where it has none."""
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0))
+    except ValueError:
+        return ("", 0)
+
+
+def check_host(host: str) -> None:
+    """Refuse a host that is known to be near without asking a name server.
+
+    Raises:
+        AddressRefused: it is an address that is not public, a number that stands for one, or a name of a local network.
+    """
+    name = host.strip("[]").rstrip(".").lower()
+    try:
+        near = not is_public(name)
+    except ValueError:
+        last = name.rpartition(".")[2]
+        # "127.1", "0x7f.1" and "2130706433" are addresses to a resolver.
+        number = re.fullmatch(r"\d+|0x[0-9a-f]*", last) is not None
+        near = number or "." not in name or name.endswith(tuple(f".{local}" for local in _LOCAL_NAMES))
+    if near:
+        raise _near(host)
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one of the internet's. Raises ValueError where it is no address."""
+    return _is_public(ipaddress.ip_address(address.partition("%")[0]))
+
+
+def public_addresses(host: str, port: int) -> list[str]:
+    """Resolve a host and return its public addresses, which then are the ones to connect to.
+
+    Raises:
+        AddressRefused: it has none.
+        OSError, UnicodeError: it cannot be resolved.
+    """
+    check_host(host)
+    found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    public = [address for address in dict.fromkeys(found) if is_public(address) or _stands_in(address)]
+    if not public:
+        raise _near(host)
+    return public[:MOST_ADDRESSES]
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv4Address):
+        return address.is_global and not address.is_multicast and not address.is_reserved
+    if address.ipv4_mapped:
+        return _is_public(address.ipv4_mapped)
+    if address in _NAT64:
+        return _is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+    return address in _UNICAST and address not in _SIX_TO_FOUR and address.is_global
+
+
+def _near(host: str) -> AddressRefused:
+    return AddressRefused(f"{host[:100]} is this machine or in its own network; no request goes there.")
+
+
+def _stands_in(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]) in _STAND_IN

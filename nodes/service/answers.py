@@ -1,0 +1,156 @@
+"""Answers of the service, of any shape: read within bounds, and turned into the JSON object or the error that they are.
+
+Whatever comes is redacted on its way in: a server that quotes the key back is not quoted any further.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+import urllib3
+
+from ..addresses import origin_of
+from ..wire import Limit, body_of, is_packed
+from .errors import NetworkError, ServiceError, UnexpectedAnswer, service_error
+from .texts import LONGEST_CODE, id_of, text_of
+
+ANSWER_BYTES = 1024 * 1024
+"""What an answer may hold. The longest there is, a page of the task list, has some tens of kilobytes."""
+
+_PIECE = 65536
+_SOMETHING_BETWEEN = (
+    "Something between here and the service may have answered: check the network and DASHSCOPE_BASE_URL."
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of the service that is the JSON object it should be."""
+
+    body: Mapping[str, Any]
+    http_status: int
+
+
+def judge(response: requests.Response, *, limit: Limit, task_id: str = "") -> Answer:
+    """Turn an answer into its JSON object, or raise the error that it is."""
+    status = response.status_code
+    body = _parsed(read(response, limit=limit, task_id=task_id))
+    if body is not None and 200 <= status < 300 and not _is_refusal(body):
+        return Answer(body, status)
+    if body is not None and (code := text_of(body.get("code"), at_most=LONGEST_CODE)):
+        raise _with_pause(
+            service_error(
+                code=code,
+                message=text_of(body.get("message")),
+                http_status=status,
+                task_id=task_id,
+                request_id=id_of(body.get("request_id")),
+            ),
+            response,
+        )
+    if 300 <= status < 400:
+        raise UnexpectedAnswer(
+            f"The service answered with a redirect (HTTP {status}), which is not followed.",
+            http_status=status,
+            do="Check DASHSCOPE_BASE_URL.",
+            task_id=task_id,
+        )
+    if 400 <= status < 500:
+        raise _with_pause(service_error(code="", message="", http_status=status, task_id=task_id), response)
+    raise UnexpectedAnswer(
+        f"The service's answer (HTTP {status}) is not the JSON it should be.",
+        http_status=status,
+        do=_SOMETHING_BETWEEN,
+        task_id=task_id,
+    )
+
+
+def read(response: requests.Response, *, limit: Limit, task_id: str = "") -> bytes:
+    """Read an answer of bounded size.
+
+    Raises:
+        UnexpectedAnswer: it is too large, or compressed.
+        NetworkError: it broke off, or took too long.
+    """
+    wrong = "is compressed, which was not asked for" if is_packed(response) else ""
+    held = bytearray()
+    failure: NetworkError | None = None
+    try:
+        for piece in () if wrong else body_of(response, size=_PIECE):
+            held += piece
+            if len(held) > ANSWER_BYTES:
+                wrong = "does not end"
+                break
+    except requests.RequestException as error:
+        failure = network_error(error, response.url, limit=limit, task_id=task_id)
+    if failure:
+        raise failure
+    if wrong:
+        raise UnexpectedAnswer(
+            f"The service's answer {wrong}.", http_status=response.status_code, do=_SOMETHING_BETWEEN, task_id=task_id
+        )
+    if limit.over:
+        raise NetworkError(f"{origin_of(response.url)[0]} did not answer in time.", sent=True, task_id=task_id)
+    return bytes(held)
+
+
+def network_error(error: Exception, url: str, *, limit: Limit, task_id: str = "") -> NetworkError:
+    """Say what happened on the way. The exception's own text is left out: it can quote the request.
+
+    Raise what this returns outside of the `except` block: the exception holds the request, and that the key.
+    """
+    host = origin_of(url)[0]
+    sent = _may_have_been_sent(error, limit)
+    if isinstance(error, requests.exceptions.SSLError) and not sent:
+        what = f"The secure connection to {host} could not be made: its certificate was not accepted."
+    elif isinstance(error, requests.exceptions.ProxyError):
+        what = f"The proxy did not let the connection to {host} through."
+    elif isinstance(error, requests.exceptions.Timeout) or limit.over:
+        what = f"{host} did not answer in time."
+    elif sent:
+        what = f"The connection to {host} broke."
+    else:
+        what = f"{host} cannot be reached."
+    return NetworkError(what, sent=sent, do="Check the network, then run again.", task_id=task_id)
+
+
+def between(text: str, start: str, end: str) -> str:
+    """Return what stands between two marks, "" where they are not there."""
+    return text_of(text.partition(start)[2].partition(end)[0], at_most=LONGEST_CODE)
+
+
+def _may_have_been_sent(error: Exception, limit: Limit) -> bool:
+    """Tell whether the request may have left this machine: no, when no connection was ever made."""
+    if isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError, ValueError)):
+        return False
+    if not isinstance(error, requests.RequestException):
+        return limit.connected
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    if isinstance(error, requests.exceptions.SSLError):
+        return not isinstance(reason.args[0] if reason and reason.args else None, ssl.SSLCertVerificationError)
+    return not isinstance(reason, urllib3.exceptions.NewConnectionError)
+
+
+def _parsed(data: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _is_refusal(body: Mapping[str, Any]) -> bool:
+    return bool(body.get("code")) and "output" not in body
+
+
+def _with_pause(error: ServiceError, response: requests.Response) -> ServiceError:
+    """Note how long the service asks to wait, where it does, in seconds."""
+    asked = response.headers.get("Retry-After", "")
+    error.retry_after = float(asked) if re.fullmatch(r"[0-9]{1,9}", asked) else None
+    return error

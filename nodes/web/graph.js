@@ -1,0 +1,33 @@
+// The graph, as far as the other files ask: nodes in subgraphs too, and where a link comes from.
+
+const BYPASSED = [2, 4]; // LiteGraph's modes "never" and "bypass"
+
+// Every node with the id it runs under ("7", or "3:7" inside subgraph node 3) and its key in app.nodeOutputs.
+export function* allNodes(graph, prefix = "") {
+  for (const node of graph?.nodes ?? graph?._nodes ?? []) {
+    const key = prefix ? `${graph.id}:${node.id}` : String(node.id);
+    yield { node, id: prefix + node.id, key };
+    if (node.subgraph) yield* allNodes(node.subgraph, `${prefix}${node.id}:`);
+  }
+}
+
+export function isLinked(node, name) {
+  const input = node.inputs?.find((slot) => slot.name === name || slot.widget?.name === name);
+  return input?.link != null;
+}
+
+// The node whose output arrives at an input, through reroutes and out of subgraphs; undefined where there is none.
+export function originOf(node, slot, root) {
+  const id = node?.inputs?.[slot]?.link;
+  const link = id == null ? undefined : node.graph?.getLink?.(id) ?? node.graph?.links?.[id];
+  if (!link) return undefined;
+  const origin = node.graph.getNodeById(link.origin_id);
+  if (!origin) return originOf(hostOf(node.graph, root), link.origin_slot, root);
+  if (BYPASSED.includes(origin.mode)) return undefined;
+  return origin.type === "Reroute" ? originOf(origin, 0, root) : origin;
+}
+
+function hostOf(subgraph, root) {
+  for (const { node } of allNodes(root)) if (node.subgraph === subgraph) return node;
+  return undefined;
+}

@@ -1,0 +1,66 @@
+// A line on the node: what a run costs by the price list. It is no part of the workflow, nor of what is sent.
+import { app } from "../../scripts/app.js";
+import { isLinked, originOf } from "./graph.js";
+import { words } from "./texts.js";
+
+const HEIGHT = 22;
+const COUNTED = ["model", "resolution", "duration", "generate_audio"];
+const lines = new WeakMap();
+
+export function addPriceLine(node, table) {
+  const element = document.createElement("div");
+  element.className = "dashscope-wan-price";
+  Object.assign(element.style, {
+    color: "var(--descrip-text, #999)",
+    font: "12px sans-serif",
+    lineHeight: `${HEIGHT}px`,
+    overflow: "hidden",
+    textAlign: "center",
+    textOverflow: "ellipsis",
+    whiteSpace: "nowrap",
+  });
+  const widget = node.addDOMWidget("price", "dashscope_wan_price", element, {
+    serialize: false, // not in the prompt
+    hideOnZoom: false,
+    margin: 0,
+    getValue: () => element.textContent,
+    setValue: () => {},
+  });
+  widget.serialize = false; // not in the workflow
+  widget.computeSize = () => [0, HEIGHT];
+  widget.computeLayoutSize = undefined; // no share of what room is left
+  widget.label = words().price;
+  lines.set(node, { element, table });
+}
+
+export function showPrice(node) {
+  const line = lines.get(node);
+  if (!line) return;
+  const text = price(node, line.table);
+  if (line.element.textContent !== text) line.element.textContent = text;
+  line.element.title = `${text}\n${words().estimate}`;
+}
+
+function price(node, table) {
+  const say = words();
+  if (COUNTED.some((name) => isLinked(node, name))) return say.linked;
+  const value = Object.fromEntries(node.widgets.map((widget) => [widget.name, widget.value]));
+  const regions = table.models[value.model]?.prices;
+  if (!regions) return "";
+  const region = regionOf(node, table, Object.keys(regions)[0]);
+  const title = say.regions[region] ?? table.regions[region] ?? region;
+  if (!regions[region]) return say.elsewhere(value.model, title);
+  const second = regions[region][value.resolution]?.[value.generate_audio === false ? "silent" : "sound"];
+  if (second === 0) return say.free(title);
+  if (second == null) return say.unlisted(title);
+  return say.about(`${table.currency} ${(second * value.duration).toFixed(2)}`, title, table.as_of);
+}
+
+// The region that the Connection node says; what it leaves to the machine cannot be known here.
+function regionOf(node, table, first) {
+  const slot = node.inputs?.findIndex((input) => input.type === table.connection) ?? -1;
+  const connection = originOf(node, slot, app.rootGraph ?? app.graph);
+  if (!connection || isLinked(connection, "region")) return first;
+  const chosen = connection.widgets?.find((widget) => widget.name === "region")?.value;
+  return !chosen || chosen === table.default_region ? first : chosen;
+}

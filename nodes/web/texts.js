@@ -1,0 +1,31 @@
+// What the page says, in ComfyUI's language. Names of nodes, inputs and options are in the folder `locales`.
+import { app } from "../../scripts/app.js";
+
+const en = {
+  unused: "not with this model",
+  price: "Price",
+  estimate: "An estimate for one image: list price x seconds. A batch makes one video for each image.",
+  linked: "The price depends on linked values",
+  regions: {},
+  about: (amount, region, date) => `about ${amount} in ${region} (list of ${date})`,
+  free: (region) => `no cost (${region})`,
+  unlisted: (region) => `no list price in ${region}`,
+  elsewhere: (model, region) => `${model} is not in ${region}`,
+};
+
+const zh = {
+  unused: "此模型不支持",
+  price: "价格",
+  estimate: "一张图片的估价：目录价 × 秒数。批次中每张图片生成一个视频。",
+  linked: "价格取决于连线传入的值",
+  regions: { beijing: "北京", singapore: "新加坡", virginia: "弗吉尼亚", frankfurt: "法兰克福", offline: "离线模拟" },
+  about: (amount, region, date) => `约 ${amount}，${region}（${date} 价目）`,
+  free: (region) => `不收费（${region}）`,
+  unlisted: (region) => `${region}价目中无此规格`,
+  elsewhere: (model, region) => `${region}没有 ${model}`,
+};
+
+export function words() {
+  const language = app.extensionManager?.setting?.get("Comfy.Locale") ?? navigator.language;
+  return language?.startsWith("zh") ? zh : en;
+}

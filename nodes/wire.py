@@ -1,0 +1,268 @@
+"""How the pack speaks HTTP: TLS verified, no redirect of its own accord, nothing unpacked, nothing without an end.
+
+`api_session` is for the host that the machine's owner has chosen, `outside_session` for hosts that an answer names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+import urllib3
+from requests.utils import select_proxy
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
+from urllib3.util.connection import create_connection
+
+from .addresses import AddressRefused, Origin, check_host, origin_of, public_addresses
+from .redaction import holds_key
+
+POOL_SIZE = 20
+UNPACKED_BY_URLLIB3 = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
+SLOWEST_UPLINK = 8 * 1024
+"""Bytes a second at which a body may leave."""
+
+
+class Limit:
+    """The most seconds that an exchange may take, however slowly the other side goes on: its socket is shut then.
+
+    It holds inside its `with` block, for requests of the same thread. The clock starts when a connection is there, and
+    anew when a request begins to leave (with time for its `sending` bytes), when all of it has left, and with
+    `restart`. Connecting has limits of its own.
+    """
+
+    _of_thread = threading.local()
+
+    def __init__(self, seconds: float, *, sending: int = 0) -> None:
+        self.over = False
+        self.connected = False
+        self._seconds = seconds
+        self._sending_seconds = seconds + sending / SLOWEST_UPLINK
+        self._until: float | None = None
+        self._socket: socket.socket | None = None
+        self._done = False
+        self._changed = threading.Condition()
+
+    @classmethod
+    def current(cls) -> Limit | None:
+        """Return the limit that holds in this thread."""
+        return getattr(cls._of_thread, "limit", None)
+
+    def watch(self, connection: socket.socket, *, sending: bool) -> None:
+        """Start the clock for a connection."""
+        with self._changed:
+            self._socket, self.connected = connection, True
+            self._until = time.monotonic() + (self._sending_seconds if sending else self._seconds)
+            self._changed.notify()
+
+    def restart(self) -> None:
+        """Start the clock anew: something has arrived."""
+        self._until = time.monotonic() + self._seconds
+
+    def __enter__(self) -> Limit:
+        self._before = self.current()
+        self._of_thread.limit = self
+        threading.Thread(target=self._run, name="wan-limit", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._of_thread.limit = self._before
+        with self._changed:
+            self._done = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._done and not self.over:
+                left = None if self._until is None else self._until - time.monotonic()
+                if left is not None and left <= 0:
+                    self.over = True
+                else:
+                    self._changed.wait(left)
+            if self.over and self._socket is not None:
+                with contextlib.suppress(OSError):
+                    # The base class's: an SSL socket would first forget that it is one.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class _Watched:
+    """What both kinds of connections have in common: the limit sees their sockets, and nothing of them is printed."""
+
+    # Others in this process may have Python print every header of every connection.
+    debuglevel = 0
+    sock: Any
+
+    def connect(self) -> None:
+        """Connect, then start the clock."""
+        super().connect()  # type: ignore[misc]  # each connection has it
+        self._watch(sending=True)
+
+    def request(self, *args: Any, **named: Any) -> None:
+        """Start the clock, then send."""
+        self._watch(sending=True)
+        super().request(*args, **named)  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        """Start the clock, then wait for the answer."""
+        self._watch(sending=False)
+        return super().getresponse()  # type: ignore[misc]
+
+    def _watch(self, *, sending: bool) -> None:
+        limit = Limit.current()
+        if limit is not None and self.sock is not None:
+            limit.watch(self.sock, sending=sending)
+
+
+class _WatchedHTTP(_Watched, HTTPConnection):
+    pass
+
+
+class _WatchedHTTPS(_Watched, HTTPSConnection):
+    pass
+
+
+class _Outside:
+    """Connects to public addresses only, and to the very address that was checked: a name is resolved once."""
+
+    own: Origin | None = None
+    host: str
+    port: int
+    timeout: Any
+    source_address: Any
+    socket_options: Any
+
+    def _new_conn(self) -> socket.socket:
+        """Return a connected socket. Raises AddressRefused before anything is sent."""
+        if (self.host.strip("[]").lower(), self.port) == self.own:
+            return super()._new_conn()  # type: ignore[misc,no-any-return]  # each connection has it
+        failure: Exception | None = None
+        try:
+            for address in public_addresses(self.host, self.port):
+                try:
+                    return create_connection(
+                        (address, self.port),
+                        self.timeout,
+                        source_address=self.source_address,
+                        socket_options=self.socket_options,
+                    )
+                except OSError as error:
+                    failure = error
+        except (OSError, UnicodeError) as error:
+            failure = error
+        raise NewConnectionError(self, f"Failed to connect: {failure}")  # type: ignore[arg-type]
+
+
+class _OutsideHTTP(_Outside, _WatchedHTTP):
+    pass
+
+
+class _OutsideHTTPS(_Outside, _WatchedHTTPS):
+    pass
+
+
+def _pool_classes(plain: type, secure: type) -> dict[str, Any]:
+    return {
+        "http": type("Pool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Uses our connections. A proxy of the owner's is connected to wherever it is."""
+
+    _pools = _pool_classes(_WatchedHTTP, _WatchedHTTPS)
+
+    def init_poolmanager(self, *args: Any, **named: Any) -> None:
+        """Make the pools of direct connections."""
+        super().init_poolmanager(*args, **named)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: Any, **named: Any) -> Any:
+        """Make the pools of connections through a proxy."""
+        manager = super().proxy_manager_for(proxy, **named)
+        if not str(proxy).lower().startswith("socks"):
+            manager.pool_classes_by_scheme = _Adapter._pools
+        return manager
+
+
+class _OutsideAdapter(_Adapter):
+    """Refuses addresses that are not public. `own` is the one host and port that may be near."""
+
+    def __init__(self, own: Origin | None) -> None:
+        self._own = own
+        mine = {"own": own}
+        self._pools = _pool_classes(type("HTTP", (_OutsideHTTP,), mine), type("HTTPS", (_OutsideHTTPS,), mine))
+        super().__init__(pool_maxsize=POOL_SIZE)
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **named: Any) -> requests.Response:
+        """Send a request. Raises AddressRefused where it must not go to its host."""
+        url = request.url or ""
+        origin = origin_of(url)
+        if holds_key(url):
+            raise AddressRefused("An address that was answered has the API key in it; no request goes there.")
+        if origin == self._own:
+            named["proxies"] = {}
+        elif select_proxy(url, named.get("proxies")):
+            # The proxy resolves the name: only what the name itself says can be checked.
+            check_host(origin[0])
+        return super().send(request, *args, **named)
+
+
+class _Session(requests.Session):
+    """A session that never looks where a redirect leads.
+
+    Even when it does not follow them, requests reads the whole body of a redirect into memory, and unpacks it.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: nothing is to be done about any redirect."""
+
+
+def api_session(base_url: str) -> requests.Session:
+    """Make a session for an API that the machine's owner has chosen."""
+    # Over plain http, which is this machine itself, a proxy would see the key.
+    return _session(_Adapter(pool_maxsize=POOL_SIZE), trust_env=base_url.startswith("https://"))
+
+
+def outside_session(own: Origin | None) -> requests.Session:
+    """Make a session for hosts that an answer names: public ones, and `own`, a server on this very machine."""
+    return _session(_OutsideAdapter(own), trust_env=True)
+
+
+def _session(adapter: _Adapter, *, trust_env: bool) -> requests.Session:
+    session = _Session()
+    session.trust_env = trust_env
+    session.headers["Accept-Encoding"] = "identity"
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def is_packed(response: requests.Response) -> bool:
+    """Tell whether an answer's body came compressed, though nobody asked for that: it could be anything's bomb."""
+    told = response.headers.get("Content-Encoding", "").lower()
+    return not UNPACKED_BY_URLLIB3.isdisjoint(part.strip() for part in told.split(","))
+
+
+def body_of(response: requests.Response, *, size: int) -> Iterator[bytes]:
+    """Read a body as it comes, in pieces of at most `size` bytes, nothing unpacked.
+
+    Raises requests' own errors, without the request in them.
+    """
+    failure: type[requests.RequestException]
+    try:
+        while data := response.raw.read(size, decode_content=False):
+            yield data
+    except urllib3.exceptions.ReadTimeoutError:
+        failure = requests.exceptions.ReadTimeout
+    except (urllib3.exceptions.HTTPError, OSError, ValueError):
+        failure = requests.exceptions.ConnectionError
+    else:
+        return
+    raise failure("the body broke off")

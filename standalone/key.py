@@ -1,0 +1,130 @@
+"""`python dev.py key`: asks for the API key without showing it, and writes it where the pack reads it.
+
+Standard library only: it runs on a machine where nothing has been set up yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import json
+import os
+import re
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+FILE_NAME = "credentials.toml"
+HOME_NAME = "__dashscope_wan"
+REGIONS = ("beijing", "singapore", "virginia", "frankfurt")
+_KEY = re.compile(r"[!-~]+")
+
+
+class KeyFileError(Exception):
+    """The key cannot be written. What the message says is all that is told; it never holds the key."""
+
+
+def main(arguments: Sequence[str], *, root: Path) -> int:
+    """Ask for the key, write it, say where. Returns the exit status. `root` is the pack's folder as it was called."""
+    parser = argparse.ArgumentParser(prog="dev.py key", description="Writes the API key where the pack reads it.")
+    parser.add_argument("--region", choices=REGIONS, help="a key for this region alone (default: for all)")
+    parser.add_argument("--home", type=Path, metavar="DIR", help=f"the folder of {FILE_NAME} (default: the pack's)")
+    options = parser.parse_args(arguments)
+    path = home_folder(options.home, root=root, environment=os.environ) / FILE_NAME
+    name = f"api_key_{options.region}" if options.region else "api_key"
+    print(f"The key goes into {path}", file=sys.stderr)
+    try:
+        write_key(path, name, key=ask_for_key())
+    except KeyFileError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    private = ", which only you can read" if os.name == "posix" else ""
+    print(f"Written: {name} in {path}{private}.", file=sys.stderr)
+    if os.environ.get(f"DASHSCOPE_{name.upper()}", "").strip():
+        print(f"The environment has DASHSCOPE_{name.upper()} too, and that goes before the file.", file=sys.stderr)
+    return 0
+
+
+def home_folder(given: Path | None, *, root: Path, environment: Mapping[str, str]) -> Path:
+    """Return the folder that the pack reads its credentials from.
+
+    It is the given one, else that of DASHSCOPE_WAN_HOME, else the one of the ComfyUI whose custom_nodes the pack lies
+    in, else that of paid runs without ComfyUI.
+    """
+    moved = environment.get("DASHSCOPE_WAN_HOME", "").strip()
+    if given is not None or moved:
+        return (given or Path(moved)).expanduser().absolute()
+    # The folder may be a link in custom_nodes to where the pack really is.
+    for folder in (root.absolute(), root.resolve()):
+        if folder.parent.name == "custom_nodes":
+            return folder.parent.parent / "user" / HOME_NAME
+    return Path("~/.config/dashscope-wan").expanduser()
+
+
+def ask_for_key() -> str:
+    """Return the key, typed unseen or from a pipe.
+
+    Raises:
+        KeyFileError: it is none.
+    """
+    prompt = "API key (it is not shown): "
+    try:
+        key = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()
+    except EOFError:
+        key = ""
+    key = key.strip()
+    if not _KEY.fullmatch(key):
+        raise KeyFileError("That is no key: it is empty, or has a blank or a character that no key has.")
+    return key
+
+
+def write_key(path: Path, name: str, *, key: str) -> None:
+    """Write `name = "key"` into a TOML file that only its owner can read; its other lines stay as they are.
+
+    Raises:
+        KeyFileError: that is not possible.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = path.resolve()
+        before = path.read_text("utf-8-sig") if path.exists() else ""
+        _write_private(path, with_line(before, name, value=key))
+    except UnicodeDecodeError:
+        fault = f"{path} is no text in UTF-8: mend or remove it."
+    except OSError as error:
+        fault = f"{path} cannot be written: {error.strerror}."
+    else:
+        return
+    # Not raised above: what was caught may hold the file's bytes, and those a key.
+    raise KeyFileError(fault)
+
+
+def with_line(text: str, name: str, *, value: str) -> str:
+    """Return a TOML text with one more line, in the place of the one that gave the name a value."""
+    # What JSON makes of printable ASCII is a TOML string too.
+    line = f"{name} = {json.dumps(value)}"
+    same = re.compile(rf"[ \t]*[\"']?{name}[\"']?[ \t]*=", re.IGNORECASE)
+    lines = text.splitlines()
+    tables = next((at for at, old in enumerate(lines) if old.lstrip().startswith("[")), len(lines))
+    head, tail = [old for old in lines[:tables] if not same.match(old)], lines[tables:]
+    return "\n".join([*head, line, *tail]) + "\n"
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Put a file in the place of another at once; at no time can anybody else read it."""
+    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(file, "w", encoding="utf-8", newline="\n") as out:
+            out.write(text)
+        new.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], root=Path(__file__).absolute().parent.parent))

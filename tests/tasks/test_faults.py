@@ -1,0 +1,518 @@
+"""Every fault in every phase ends in the video, or in an error that leads to it; and no request is paid twice.
+
+Each case runs the same request twice against the stand-in: once with the fault, and once more after it.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from wanpack.nodes.errors import WanError
+from wanpack.nodes.media import download
+from wanpack.nodes.media.video import probe
+from wanpack.nodes.offline.faults import (
+    AnswerUnknown,
+    Fault,
+    HtmlPage,
+    HugeBody,
+    JsonBody,
+    NoRange,
+    Redirect,
+    Refuses,
+    ResetAfterActing,
+    ResetBeforeActing,
+    ResetBeforeBody,
+    Slow,
+    Stalled,
+    TaskFails,
+    TaskStuck,
+    Throttled,
+    Truncated,
+)
+from wanpack.nodes.offline.tasks import Timing
+from wanpack.nodes.service import client
+from wanpack.nodes.service.connection import Endpoint
+from wanpack.nodes.service.credentials import Secret
+from wanpack.nodes.service.regions import REGIONS
+from wanpack.nodes.tasks.ledger import open_ledger
+from wanpack.nodes.tasks.pauses import TEMPO
+
+ALWAYS = 1000
+FAST = 0.001
+VIDEO = "video"
+SOUND = {"waveform": np.zeros((1, 1, 4 * 16000), np.float32), "sample_rate": 16000}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault, and what comes of it.
+
+    `faults` are (call, fault), (call, fault, times) or (call, fault, times, calls before it). `first` and `second` are
+    what the two runs end in: VIDEO, or words of the error. `fetched` tells that the error's own ids lead to the video.
+    `created` counts the tasks for the request, failed and cancelled ones too. `scale` is what a second of waiting
+    takes. `before`, `during` and `between` are called with the bench and monkeypatch; `during` when the first run's
+    task is queued or rendered.
+    """
+
+    name: str
+    faults: tuple[tuple[Any, ...], ...] = ()
+    first: str = VIDEO
+    second: str = VIDEO
+    fetched: bool = False
+    created: int = 1
+    scale: float = 0.002
+    order: dict[str, Any] = field(default_factory=dict)
+    server: dict[str, Any] = field(default_factory=dict)
+    before: Callable[[Any, Any], None] | None = None
+    during: Callable[[Any, Any], None] | None = None
+    between: Callable[[Any, Any], None] | None = None
+
+
+def refused(code: str, message: str = "No.", *, status: int = 400) -> Fault:
+    return Refuses(status, code, message)
+
+
+# What a case does to the world around the pack.
+
+
+def impatient(bench, patch):
+    """The client waits 0.3 s for the answer to a create call, in place of two minutes."""
+    patch.setattr(client, "SUBMIT_SECONDS", 0.3)
+
+
+def nothing_listens(bench, patch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        patch.setenv("DASHSCOPE_BASE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}/api/v1")
+
+
+def listens_again(bench, patch):
+    patch.setenv("DASHSCOPE_BASE_URL", bench.server.base_url)
+
+
+def disk_full(bench, patch):
+    def append(file, piece):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    patch.setattr(download, "_append", append)
+
+
+def room_again(bench, patch):
+    patch.undo()
+
+
+def service(bench) -> client.Client:
+    return client.Client(Endpoint(REGIONS["beijing"], bench.server.base_url, Secret(bench.server.key)))
+
+
+def cancel_in_console(bench, patch):
+    caller = service(bench)
+    assert caller.cancel(bench.server.tasks[-1].id)
+    caller.close()
+
+
+def elsewhere(bench, patch):
+    """Another machine of the account makes a video with the same model."""
+    bench.run(bench.order(prompt="a dog", home=bench.folder / "another machine"))
+
+
+def begun(bench, patch):
+    """There is a ledger already."""
+    ledger = open_ledger(bench.home)
+    ledger.account_of("somebody")
+    ledger.close()
+
+
+def locked(bench, patch, *, exclusive=False):
+    begun(bench, patch)
+    other = sqlite3.connect(bench.home / "ledger.sqlite3", isolation_level=None)
+    if exclusive:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    bench.locker = other
+
+
+def shut(bench, patch):
+    locked(bench, patch, exclusive=True)
+
+
+def unlocked(bench, patch):
+    bench.locker.close()
+
+
+def garbage(bench, patch):
+    bench.home.mkdir(exist_ok=True)
+    (bench.home / "ledger.sqlite3").write_bytes(b"not a ledger " * 1000)
+
+
+def half_gone(bench, patch):
+    """The middle of the file is overwritten, as by a bad disk."""
+    begun(bench, patch)
+    path = bench.home / "ledger.sqlite3"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+
+
+def restarted(bench, patch):
+    bench.restart()
+
+
+def newer(bench, patch):
+    bench.home.mkdir()
+    with sqlite3.connect(bench.home / "ledger.sqlite3") as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+
+
+def in_the_way(bench, patch):
+    (bench.home / "ledger.sqlite3").mkdir(parents=True)
+
+
+def no_home(bench, patch):
+    """The ledger's folder can be made, its folder of running owners cannot."""
+    bench.home.mkdir()
+    (bench.home / "running").write_text("")
+
+
+class FullDatabase(sqlite3.Connection):
+    """A database on a full disk."""
+
+    def execute(self, statement, *values):
+        if statement.startswith("INSERT"):
+            raise sqlite3.OperationalError("database or disk is full")
+        return super().execute(statement, *values)
+
+
+def ledger_full(bench, patch):
+    begun(bench, patch)
+    connect = sqlite3.connect
+    patch.setattr(sqlite3, "connect", lambda *given, **more: connect(*given, **more, factory=FullDatabase))
+
+
+def read_only(bench, patch):
+    """Nobody may write the ledger, not even the owner of the machine."""
+    connect = sqlite3.connect
+
+    def reading(address, **more):
+        if "mode=rwc" in address:
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(address, **more)
+
+    patch.setattr(sqlite3, "connect", reading)
+
+
+def clock(offset: float) -> Callable[[Any, Any], None]:
+    real = time.time
+
+    def change(bench, patch):
+        patch.setattr(time, "time", lambda: real() + offset)
+
+    return change
+
+
+def both(*changes: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    def change(bench, patch):
+        for one in changes:
+            one(bench, patch)
+
+    return change
+
+
+HOUR, DAY = 3600.0, 86400.0
+LOST = ("create", ResetAfterActing())
+KEY_REFUSED = ("query", Refuses(401, "InvalidApiKey", "Invalid API-key provided."), ALWAYS)
+AGAIN = "run the same graph again"
+GARBAGE = HtmlPage(200, "Welcome to the hotel's network")
+
+CREATE = (
+    Case("create: throttled", (("create", Throttled()),)),
+    Case("create: throttled, Retry-After", (("create", Throttled(retry_after=2)),)),
+    Case("create: throttled six times", (("create", Throttled(), 6),)),
+    Case("create: throttled for good", (("create", Throttled(), ALWAYS),), first="Throttling.RateQuota", scale=FAST),
+    Case("create: throttled, burst", (("create", Throttled(code="limit_burst_rate")),)),
+    Case("create: 429 for debt", (("create", refused("PrepaidBillOverdue", status=429)),), first="Settle the account"),
+    Case("create: 429 for no free quota", (("create", Throttled(code="AllocationQuota.FreeTierOnly")),), first="quota"),
+    Case("create: 503 over capacity", (("create", refused("ServiceUnavailable", status=503)),)),
+    Case("create: 500 in good form", (("create", Refuses()),)),
+    Case("create: 500 for good", (("create", Refuses(), ALWAYS),), first="nothing was created"),
+    Case("create: 500, timed out inside", (("create", refused("RequestTimeOut", status=500)),)),
+    Case("create: 502 page", (("create", HtmlPage()),)),
+    Case("create: 504 page", (("create", HtmlPage(504, "504 Gateway Time-out")),)),
+    Case("create: 200 page of a hotel", (("create", GARBAGE),)),
+    Case("create: page of a hotel for good", (("create", GARBAGE, ALWAYS),), first="nothing was created"),
+    Case("create: empty object", (("create", JsonBody({})),)),
+    Case("create: a list", (("create", JsonBody([1, 2])),)),
+    Case("create: no id in the answer", (("create", JsonBody({"output": {"task_status": "PENDING"}})),)),
+    Case("create: id that is no text", (("create", JsonBody({"output": {"task_id": 7}})),)),
+    Case("create: endless answer", (("create", HugeBody(9 * 1024 * 1024)),)),
+    Case("create: redirect", (("create", Redirect("https://example.com/")),)),
+    Case("create: reset before the body", (("create", ResetBeforeBody()),)),
+    Case("create: reset before acting", (("create", ResetBeforeActing()),)),
+    Case("create: reset after acting", (LOST,)),
+    Case("create: reset twice, nothing made", (("create", ResetBeforeActing(), 2),)),
+    Case("create: reset for good", (("create", ResetBeforeActing(), ALWAYS),), first="nothing was created"),
+    Case("create: lost after one that never came", (("create", ResetBeforeActing()), LOST)),
+    Case("create: slow", (("create", Slow(0.3)),)),
+    Case("create: no answer in time", (("create", Slow(0.6)),), before=impatient),
+    Case("create: answer cut short", (("create", Truncated(10)),)),
+    Case("create: answer stalls", (("create", Stalled(10)),), before=impatient),
+    Case("create: 401", (("create", refused("InvalidApiKey", status=401)),), first="Check the key"),
+    Case("create: 403", (("create", refused("AccessDenied.Unpurchased", status=403)),), first="Activate"),
+    Case("create: 403 page", (("create", HtmlPage(403, "Forbidden")),), first="HTTP 403"),
+    Case("create: debt", (("create", refused("Arrearage")),), first="Settle the account"),
+    Case("create: moderation", (("create", refused("DataInspectionFailed")),), first="would be refused again"),
+    Case("create: bad parameter", (("create", refused("InvalidParameter")),), first="InvalidParameter"),
+    Case("create: too large", (("create", refused("BadRequest.TooLarge")),), first="too large"),
+    Case("create: refusal with 200", (("create", refused("InvalidApiKey", status=200)),), first="Check the key"),
+    Case("create: fault with 200", (("create", refused("InternalError", status=200)),)),
+    Case("create: nothing listens", first="cannot be reached", before=nothing_listens, between=listens_again),
+)
+
+LIST = (
+    Case("lost, list: 500 twice", (LOST, ("list", Refuses(), 2))),
+    Case("lost, list: reset three times", (LOST, ("list", ResetBeforeActing(), 3))),
+    Case("lost, list: page", (LOST, ("list", HtmlPage()))),
+    Case("lost, list: throttled", (LOST, ("list", Throttled(retry_after=1), 3))),
+    Case("lost, list: no list in it", (LOST, ("list", JsonBody({"data": None})))),
+    Case("lost, list: rows without sense", (LOST, ("list", JsonBody({"data": [None, {}, 3], "total_page": 1})))),
+    Case("lost, list: late", (LOST, ("list", JsonBody({"data": [], "total_page": 1}), 3))),
+    Case("lost, list: refused", (LOST, ("list", refused("AccessDenied", status=403), ALWAYS)), first=AGAIN),
+    Case("lost, list: key refused", (LOST, ("list", refused("InvalidApiKey", status=401), ALWAYS)), first=AGAIN),
+    Case("lost, list: out of reach for good", (LOST, ("list", ResetBeforeBody(), ALWAYS)), first=AGAIN, scale=FAST),
+    Case(
+        "lost, list: out of reach, then a restart",
+        (LOST, ("list", HtmlPage(), ALWAYS)),
+        first=AGAIN,
+        between=restarted,
+        scale=FAST,
+    ),
+    Case("lost beside another machine's", (LOST,), first="Fetch", second="Fetch", fetched=True, before=elsewhere),
+    Case(
+        "never came, beside another machine's of yesterday",
+        (("create", ResetBeforeActing()),),
+        first="change the seed",
+        second="change the seed",
+        created=0,
+        before=both(elsewhere, clock(10 * HOUR)),
+    ),
+)
+
+QUERY = (
+    Case("query: throttled", (("query", Throttled(), 3),)),
+    Case("query: throttled, Retry-After", (("query", Throttled(retry_after=3)),)),
+    Case("query: 500", (("query", Refuses(), 3),)),
+    Case("query: 503", (("query", refused("ModelUnavailable", status=503), 3),)),
+    Case("query: 502 page", (("query", HtmlPage(), 3),)),
+    Case("query: page of a hotel", (("query", GARBAGE, 3),)),
+    Case("query: empty object", (("query", JsonBody({})),)),
+    Case("query: unknown state", (("query", JsonBody({"output": {"task_status": "DREAMING"}})),)),
+    Case("query: success without a video", (("query", JsonBody({"output": {"task_status": "SUCCEEDED"}})),)),
+    Case("query: fault with 200", (("query", refused("InternalError", status=200)),)),
+    Case("query: refusal with 200", (("query", refused("InvalidApiKey", status=200)),), first=AGAIN),
+    Case("query: endless answer", (("query", HugeBody(9 * 1024 * 1024)),)),
+    Case("query: redirect", (("query", Redirect("https://example.com/")),)),
+    Case("query: reset before the body", (("query", ResetBeforeBody()),)),
+    Case("query: reset after acting", (("query", ResetAfterActing()),)),
+    Case("query: network gone for minutes", (("query", ResetBeforeBody(), 12),)),
+    Case("query: network gone for good", (("query", ResetBeforeBody(), ALWAYS),), first=AGAIN, scale=FAST),
+    Case(
+        "query: gone for good, then a restart",
+        (("query", HtmlPage(), ALWAYS),),
+        first=AGAIN,
+        between=restarted,
+        scale=FAST,
+    ),
+    Case("query: slow", (("query", Slow(0.3)),)),
+    Case("query: cut short", (("query", Truncated(20)),)),
+    Case("query: unknown at first", (("query", AnswerUnknown(), 3),)),
+    Case("query: unknown for long", (("query", AnswerUnknown(), ALWAYS),), first="run the same graph again later"),
+    Case("query: unknown, then a restart", (("query", AnswerUnknown(), ALWAYS),), first="again", between=restarted),
+    Case("query: 401", (KEY_REFUSED,), first=AGAIN),
+    Case("query: 403", (("query", refused("AccessDenied", status=403), ALWAYS),), first=AGAIN),
+    Case("query: 404", (("query", HtmlPage(404, "Not Found")),), first=AGAIN),
+    Case("task fails", (("create", TaskFails()),), first="Run again", created=2),
+    Case("task fails, moderation", (("create", TaskFails("DataInspectionFailed")),), first="refused again", created=2),
+    Case("task fails, then a restart", (("create", TaskFails()),), first="Run", created=2, between=restarted),
+    Case(
+        "task renders for longer than the limit",
+        scale=0.01,
+        first=AGAIN,
+        order={"max_wait_minutes": 1},
+        server={"timing": Timing(queued=0, rendering=4)},
+    ),
+    Case(
+        "task cancelled in the console",
+        (("create", TaskStuck("PENDING")),),
+        first="Run again",
+        created=2,
+        during=cancel_in_console,
+    ),
+)
+
+DOWNLOAD = (
+    Case("download: link expired", (("download", refused("AccessDenied", status=403)),)),
+    Case("download: link not found", (("download", refused("NoSuchKey", status=404), 2),)),
+    Case("download: refused for good", (("download", refused("AccessDenied", status=403), ALWAYS),), first=AGAIN),
+    Case("download: 500", (("download", Refuses()),)),
+    Case("download: 503 page", (("download", HtmlPage(503), 3),)),
+    Case("download: broken off", (("download", Truncated(1000)),)),
+    Case("download: broken off five times", (("download", Truncated(10_000), 5),)),
+    Case("download: broken off, no Range", (("download", Truncated(1000)), ("download", NoRange()))),
+    Case("download: no Range", (("download", NoRange()),)),
+    Case("download: silent", (("download", Stalled(2000)),)),
+    Case("download: silent for good", (("download", Stalled(0), ALWAYS),), first=AGAIN),
+    Case("download: slow", (("download", Slow(0.2)),)),
+    Case("download: reset before", (("download", ResetBeforeActing()),)),
+    Case("download: reset after", (("download", ResetAfterActing(), 2),)),
+    Case("download: page of a hotel", (("download", GARBAGE),)),
+    Case("download: page of a hotel for good", (("download", GARBAGE, ALWAYS),), first=AGAIN),
+    Case("download: redirected to this machine", (("download", Redirect("https://127.0.0.1:9/")),), first=AGAIN),
+    Case("download: 400", (("download", refused("Bad")),), first=AGAIN),
+    Case("download: disk full", first="Make room", before=disk_full, between=room_again),
+    Case(
+        "download: broken off for good, then a restart",
+        (("download", Truncated(20_000)), ("download", ResetBeforeActing(), ALWAYS)),
+        first=AGAIN,
+        between=restarted,
+    ),
+)
+
+SOUND_ORDER = {"model": "wan2.6-i2v-flash", "audio": SOUND}
+UPLOAD = tuple(
+    Case(f"sound, {name}", faults, first=first, order=SOUND_ORDER)
+    for name, faults, first in (
+        ("policy: 500", (("policy", Refuses(), 2),), VIDEO),
+        ("policy: page", (("policy", HtmlPage()),), VIDEO),
+        ("policy: throttled", (("policy", Throttled()),), VIDEO),
+        ("policy: no permit in it", (("policy", JsonBody({"data": {}})),), VIDEO),
+        ("policy: 401", (("policy", refused("InvalidApiKey", status=401)),), "Check the key"),
+        ("upload: reset", (("upload", ResetAfterActing()),), VIDEO),
+        ("upload: 502 page", (("upload", HtmlPage()),), VIDEO),
+        ("upload: out of reach", (("upload", ResetBeforeBody(), ALWAYS),), "Check the network"),
+        ("lost after the upload", (LOST,), VIDEO),
+    )
+)
+
+LEDGER = (
+    Case("ledger: locked", before=locked, between=unlocked),
+    Case("ledger: locked, error", (KEY_REFUSED,), first=AGAIN, before=locked, between=unlocked),
+    Case("ledger: locked all the time", (KEY_REFUSED,), first=AGAIN, before=locked),
+    Case("ledger: locked for the second run", (KEY_REFUSED,), first=AGAIN, between=locked),
+    Case("ledger: locked after a restart", (KEY_REFUSED,), first=AGAIN, between=both(restarted, locked)),
+    Case("ledger: locked for readers too", (KEY_REFUSED,), first=AGAIN, before=shut),
+    Case("ledger: garbage", before=garbage),
+    Case("ledger: garbage in between", (KEY_REFUSED,), first=AGAIN, between=garbage),
+    Case("ledger: garbage in between, saved film", between=garbage),
+    Case("ledger: garbage while waiting", (("query", Refuses(), 3),), during=garbage),
+    Case("ledger: half gone", (KEY_REFUSED,), first=AGAIN, between=half_gone),
+    Case("ledger: garbage and a restart", (KEY_REFUSED,), first=AGAIN, between=both(restarted, garbage)),
+    Case("ledger: garbage and a restart, saved film", between=both(restarted, garbage)),
+    Case("ledger: half gone and a restart", (KEY_REFUSED,), first=AGAIN, between=both(restarted, half_gone)),
+    Case("ledger: newer version", before=newer),
+    Case("ledger: newer version, error", (KEY_REFUSED,), first=AGAIN, before=newer),
+    Case("ledger: a folder in its place", (KEY_REFUSED,), first=AGAIN, before=in_the_way),
+    Case("ledger: no file locks", (KEY_REFUSED,), first=AGAIN, before=no_home),
+    Case("ledger: disk full", (KEY_REFUSED,), first=AGAIN, before=ledger_full),
+    Case("ledger: disk full in between", (KEY_REFUSED,), first=AGAIN, between=ledger_full),
+    Case("ledger: disk full, lost", (LOST,), before=ledger_full),
+    Case(
+        "ledger: disk full, then room and a restart",
+        (KEY_REFUSED,),
+        first=AGAIN,
+        before=ledger_full,
+        between=room_again,
+    ),
+    Case("ledger: read-only", (KEY_REFUSED,), first=AGAIN, before=read_only),
+    Case("ledger: read-only after a restart", (KEY_REFUSED,), first=AGAIN, between=both(restarted, read_only)),
+    Case("clock: a day back in between", (KEY_REFUSED,), first=AGAIN, between=both(restarted, clock(-DAY))),
+    Case("clock: a day back in between, saved film", between=both(restarted, clock(-DAY))),
+    Case("clock: two days ahead in between", (KEY_REFUSED,), first=AGAIN, between=both(restarted, clock(2 * DAY))),
+    Case("clock: a day back, lost", (LOST,), first="Fetch", second="Fetch", fetched=True, before=clock(-DAY)),
+    Case(
+        "clock: lost, then a day back",
+        (LOST, ("list", HtmlPage(), ALWAYS)),
+        first=AGAIN,
+        scale=FAST,
+        between=both(restarted, clock(-DAY)),
+    ),
+    Case(
+        "clock: lost, then two days ahead",
+        (LOST, ("list", HtmlPage(), ALWAYS)),
+        first=AGAIN,
+        scale=FAST,
+        between=both(restarted, clock(2 * DAY)),
+    ),
+)
+
+CASES = CREATE + LIST + QUERY + DOWNLOAD + UPLOAD + LEDGER
+
+
+def run_once(bench, order, watch) -> tuple[str, Any]:
+    """Return what one run ended in: VIDEO and the video, or the error's words and the error."""
+    try:
+        video = bench.run(order, watch=watch)
+    except WanError as error:
+        return str(error), error
+    assert probe(video.path).frames == 90 if order.request.duration == 3 else 60
+    return VIDEO, video
+
+
+def judge(outcome: tuple[str, Any], expected: str, known: list[str]) -> None:
+    said, result = outcome
+    assert (expected.lower() in said.lower()) if expected != VIDEO else said == VIDEO, said
+    if said != VIDEO:
+        assert result.do, f"says nothing about what to do: {said}"
+        assert not known or any(task_id in said for task_id in known), f"names no task: {said}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_ends_in_the_video_or_leads_to_it(case, make_bench, new_watch, monkeypatch, fault_table, caplog):
+    bench = make_bench(**case.server)
+    TEMPO.scale = case.scale
+    world = pytest.MonkeyPatch()
+    try:
+        if case.before:
+            case.before(bench, world)
+        for on, fault, *more in case.faults:
+            bench.server.faults.add(on=on, fault=fault, **dict(zip(("times", "after"), more, strict=False)))
+        watch = new_watch()
+        if case.during:
+            watch.at = {"task ": lambda: case.during(bench, world)}
+        first = run_once(bench, bench.order(**case.order), watch)
+        tasks = [task.id for task in bench.tasks()]
+        lost = any(fault is LOST for fault in case.faults) and case.first == AGAIN
+        judge(first, case.first, [] if lost else tasks)
+        bench.server.faults.clear()
+        if case.between:
+            case.between(bench, world)
+        second = run_once(bench, bench.order(**case.order), new_watch())
+        judge(second, case.second, [])
+        if case.fetched:
+            named = [task.id for task in bench.tasks() if task.id in first[0]]
+            assert bench.fetch(named[0]).path.exists()
+    finally:
+        world.undo()
+        if hasattr(bench, "locker"):
+            bench.locker.close()
+    made = bench.tasks()
+    charged = [task for task in made if task.state not in ("FAILED", "CANCELED")]
+    short = [VIDEO if said == VIDEO else re.sub(r"\s+", " ", said.split("\n")[0])[:60] for said, _ in (first, second)]
+    fault_table.append((case.name, f"{len(made)} created, {len(charged)} paid", *short))
+    assert len(charged) <= 1, "paid twice"
+    assert len(made) == case.created
+    if case.second == VIDEO:
+        assert bench.strays == []
+    assert bench.server.key not in caplog.text
+
+
+def test_there_are_at_least_sixty():
+    assert len({case.name for case in CASES}) == len(CASES) >= 60

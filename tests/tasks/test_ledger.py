@@ -1,0 +1,486 @@
+"""The ledger: what it says to do about a request, and how it lives through what can happen to its file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from wanpack.nodes.offline.faults import Refuses
+from wanpack.nodes.tasks import schema
+from wanpack.nodes.tasks.entry import TASK_LIFE_SECONDS, Entry, Role, State
+from wanpack.nodes.tasks.ledger import open_ledger
+from wanpack.nodes.tasks.lives import Life, lives
+from wanpack.nodes.tasks.order import fingerprint
+
+DAY = 86400.0
+
+
+@pytest.fixture
+def new_run(tmp_path):
+    """Open the ledger as one more run."""
+    runs = []
+
+    def open_one(home=None):
+        runs.append(open_ledger(home or tmp_path / "home"))
+        return runs[-1]
+
+    yield open_one
+    for run in runs:
+        if run._holders > 0:
+            run.close()
+
+
+def draft(name: str = "a", **more) -> Entry:
+    more.setdefault("created_at", time.time())
+    return Entry(fingerprint=name, account="account", region="beijing", model="wan", **more)
+
+
+def film(folder: Path, size: int = 10) -> Path:
+    path = folder / "film.mp4"
+    path.write_bytes(b"x" * size)
+    return path
+
+
+def rows(home: Path) -> list[tuple[str, str]]:
+    database = sqlite3.connect(home / "ledger.sqlite3")
+    found = database.execute("SELECT fingerprint, state FROM requests ORDER BY rowid").fetchall()
+    database.close()
+    return found
+
+
+class TestWhatToDo:
+    def test_an_unknown_request_is_sent_and_written_down(self, new_run, tmp_path):
+        run = new_run()
+        entry, role = run.claim(draft())
+        assert role is Role.SEND
+        assert entry.owner == run.owner
+        assert rows(tmp_path / "home") == [("a", "submitting")]
+
+    def test_a_request_that_a_living_run_has_is_followed(self, new_run):
+        first, second = new_run(), new_run()
+        entry, _ = first.claim(draft())
+        assert second.claim(draft()) == (entry, Role.FOLLOW)
+
+    @pytest.mark.parametrize("state", [State.SUBMITTING, State.SUBMITTED, State.SUCCEEDED, State.UNCERTAIN])
+    def test_a_request_whose_run_has_ended_is_resumed(self, new_run, state):
+        first = new_run()
+        entry, _ = first.claim(draft())
+        first.save(replace(entry, state=state.value, task_id="t" if state is State.SUBMITTED else ""))
+        first.close()
+        second = new_run()
+        found, role = second.claim(draft())
+        assert (found.id, found.state, role) == (entry.id, state.value, Role.RESUME)
+        assert found.owner == second.owner
+
+    @pytest.mark.parametrize("state", [State.FAILED, State.CANCELED, State.EXPIRED])
+    def test_a_request_that_came_to_nothing_is_sent_anew(self, new_run, state, tmp_path):
+        run = new_run()
+        entry, _ = run.claim(draft())
+        run.save(replace(entry, state=state.value))
+        again, role = run.claim(draft())
+        assert role is Role.SEND
+        assert again.id != entry.id
+        assert [name for name, _ in rows(tmp_path / "home")] == ["a", "a"]
+
+    def test_a_failure_is_shared_by_the_run_that_waited_for_it(self, new_run):
+        first, second = new_run(), new_run()
+        entry, _ = first.claim(draft())
+        followed, _ = second.claim(draft())
+        first.save(replace(entry, state=State.FAILED.value, error="no"))
+        found, role = second.claim(draft(), following=followed.id)
+        assert (found.error, role) == ("no", Role.FAILED)
+
+    def test_a_cancelled_task_is_no_failure_for_the_run_that_waited(self, new_run):
+        first, second = new_run(), new_run()
+        entry, _ = first.claim(draft())
+        first.save(replace(entry, state=State.CANCELED.value))
+        assert second.claim(draft(), following=entry.id)[1] is Role.SEND
+
+    def test_a_saved_film_is_returned_also_while_its_run_goes_on(self, new_run, tmp_path):
+        first, second = new_run(), new_run()
+        entry, _ = first.claim(draft())
+        first.save(replace(entry, state=State.SAVED.value, path=str(film(tmp_path)), bytes=10))
+        assert second.claim(draft())[1] is Role.REUSE
+
+    @pytest.mark.parametrize("change", ["missing", "shorter"])
+    def test_a_saved_film_that_is_gone_is_fetched_again_by_one_run(self, new_run, tmp_path, change):
+        first, second, third = new_run(), new_run(), new_run()
+        entry, _ = first.claim(draft())
+        path = film(tmp_path, 9 if change == "shorter" else 10)
+        first.save(replace(entry, state=State.SAVED.value, path=str(path), bytes=10, task_id="t"))
+        if change == "missing":
+            path.unlink()
+        assert second.claim(draft())[1] is Role.RESUME
+        assert third.claim(draft())[1] is Role.FOLLOW
+
+    def test_a_film_that_a_killed_run_named_is_returned(self, new_run, tmp_path):
+        first = new_run()
+        entry, _ = first.claim(draft())
+        first.save(replace(entry, state=State.SUCCEEDED.value, path=str(film(tmp_path)), bytes=10))
+        second = new_run()
+        assert second.claim(draft())[1] is Role.FOLLOW
+        first.close()
+        assert second.claim(draft())[1] is Role.REUSE
+
+    def test_an_empty_file_is_no_film(self, tmp_path):
+        path = film(tmp_path, 0)
+        assert not draft(path=str(path), bytes=0).film_is_there
+
+    def test_a_task_id_means_that_task_and_no_other_of_its_request(self, new_run):
+        run = new_run()
+        first, _ = run.claim(draft())
+        run.save(replace(first, state=State.EXPIRED.value, task_id="old"))
+        second, _ = run.claim(draft())
+        run.save(replace(second, state=State.SUBMITTED.value, task_id="new"))
+        run.close()
+        found, role = new_run().claim(draft("task old", task_id="old"))
+        assert (found.id, role) == (first.id, Role.RESUME)
+
+    def test_a_task_that_is_not_known_is_taken_in(self, new_run):
+        run = new_run()
+        entry, role = run.claim(draft("task t", task_id="t", state=State.SUBMITTED.value))
+        assert role is Role.SEND
+        assert run.by_task("t") == entry
+
+    def test_many_threads_claim_a_request_once(self, new_run):
+        run = new_run()
+        others = [new_run() for _ in range(12)]
+        roles = []
+        threads = [threading.Thread(target=lambda one=one: roles.append(one.claim(draft())[1])) for one in others]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(role.value for role in roles) == ["follow"] * 11 + ["send"]
+        assert run.claim(draft())[1] is Role.FOLLOW
+
+
+class TestAdopting:
+    def entry(self, run, name="a", **more) -> Entry:
+        entry, _ = run.claim(draft(name, state=State.UNCERTAIN.value, sent_at=1000.0, **more))
+        return entry
+
+    def test_the_only_unknown_task_of_that_time_is_adopted(self, new_run):
+        run = new_run()
+        entry = self.entry(run)
+        assert run.adopt(entry, {"t": 1001.0, "old": 1.0}, start=900, end=1100) == (["t"], ["old"])
+        assert (entry.task_id, entry.state, entry.submitted_at) == ("t", "submitted", 1001.0)
+        assert run.by_task("t").id == entry.id
+
+    def test_of_two_none_is_adopted(self, new_run):
+        run = new_run()
+        entry = self.entry(run)
+        assert run.adopt(entry, {"t": 1001.0, "u": 1002.0}, start=900, end=1100) == (["t", "u"], [])
+        assert entry.task_id == ""
+
+    def test_a_task_that_another_request_has_is_not_adopted(self, new_run):
+        run = new_run()
+        run.claim(draft("b", task_id="t", state=State.SUBMITTED.value))
+        entry = self.entry(run)
+        assert run.adopt(entry, {"t": 1001.0}, start=900, end=1100) == ([], [])
+        assert entry.task_id == ""
+
+    def test_a_task_that_was_only_fetched_by_its_id_may_still_be_the_one(self, new_run):
+        run = new_run()
+        run.claim(replace(draft("b", task_id="t", state=State.SUBMITTED.value), model=""))
+        entry = self.entry(run)
+        run.adopt(entry, {"t": 1001.0}, start=900, end=1100)
+        assert entry.task_id == "t"
+
+    def test_while_another_request_lacks_its_task_none_is_adopted(self, new_run):
+        run = new_run()
+        other = self.entry(run, "b")
+        entry = self.entry(run)
+        run.adopt(entry, {"t": 1001.0}, start=900, end=1100)
+        assert entry.task_id == ""
+        run.save(replace(other, state=State.SUBMITTED.value, task_id="u"))
+        run.adopt(entry, {"t": 1001.0, "u": 1001.0}, start=900, end=1100)
+        assert entry.task_id == "t"
+
+    @pytest.mark.parametrize("more", [{"sent_at": 0.0}, {"sent_at": 5.0}, {"account": "b"}, {"model": "c"}])
+    def test_a_request_of_another_time_account_or_model_is_no_rival(self, new_run, more):
+        run = new_run()
+        rival = replace(draft("b", state=State.UNCERTAIN.value, sent_at=1000.0), **more)
+        run.claim(rival)
+        entry = self.entry(run)
+        run.adopt(entry, {"t": 1001.0}, start=900, end=1100)
+        assert entry.task_id == "t"
+
+
+class TestLives:
+    def test_a_run_lives_from_begin_to_end(self, tmp_path):
+        life = Life(tmp_path)
+        assert not lives(tmp_path, life.owner)
+        life.begin()
+        assert lives(tmp_path, life.owner)
+        life.end()
+        assert not lives(tmp_path, life.owner)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_nobody_lives_without_a_name(self, tmp_path):
+        assert not lives(tmp_path, "")
+
+    def test_another_process_sees_it_until_it_is_killed(self, tmp_path):
+        program = (
+            "import sys, time\n"
+            "from filelock import FileLock\n"
+            "lock = FileLock(sys.argv[1])\n"
+            "lock.acquire()\n"
+            "print('held', flush=True)\n"
+            "time.sleep(60)\n"
+        )
+        command = [sys.executable, "-c", program, str(tmp_path / "other.lock")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:  # noqa: S603 - our own program
+            assert other.stdout.readline() == "held\n"
+            assert lives(tmp_path, "other")
+            other.kill()
+            other.wait()
+        assert not lives(tmp_path, "other")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_run_without_a_lock_lives_in_its_own_process(self, tmp_path):
+        (tmp_path / "in the way").write_text("")
+        life = Life(tmp_path / "in the way")
+        life.begin()
+        assert lives(tmp_path / "in the way", life.owner)
+        life.end()
+
+    def test_a_run_that_a_thread_still_uses_goes_on(self, new_run):
+        first, second = new_run(), new_run()
+        first.claim(draft())
+        first.hold()
+        first.close()
+        assert second.claim(draft())[1] is Role.FOLLOW
+        first.close()
+        assert second.claim(draft())[1] is Role.RESUME
+
+
+class TestFile:
+    def test_it_has_a_version_and_survives_its_runs(self, new_run, tmp_path):
+        run = new_run()
+        account = run.account_of("https://example.com", "sk-secret")
+        run.claim(draft())
+        run.close()
+        assert new_run().account_of("https://example.com", "sk-secret") == account
+        database = sqlite3.connect(tmp_path / "home" / "ledger.sqlite3")
+        assert database.execute("PRAGMA user_version").fetchone()[0] == len(schema._VERSIONS)
+        assert database.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        database.close()
+
+    def test_an_older_version_is_brought_up_with_its_rows(self, new_run, tmp_path, monkeypatch):
+        versions = schema._VERSIONS
+        home = tmp_path / "home"
+        home.mkdir()
+        database = sqlite3.connect(home / "ledger.sqlite3")
+        database.executescript(versions[0])
+        database.execute("PRAGMA user_version = 1")
+        names = [row[1] for row in database.execute("PRAGMA table_info(requests)")]
+        row = dict.fromkeys(names, "") | {"id": "1", "fingerprint": "a", "state": "submitted", "task_id": "t"}
+        row |= dict.fromkeys(("duration", "created_at", "sent_at", "submitted_at", "finished_at", "bytes"), time.time())
+        marks = ", ".join("?" for _ in names)
+        database.execute(f"INSERT INTO requests VALUES ({marks})", [row[name] for name in names])  # noqa: S608
+        database.commit()
+        database.close()
+        more = "ALTER TABLE requests ADD COLUMN later TEXT NOT NULL DEFAULT ''"
+        monkeypatch.setattr(schema, "_VERSIONS", (*versions, more))
+        found, role = new_run().claim(draft())
+        assert (found.task_id, role) == ("t", Role.RESUME)
+        assert version(home) == len(versions) + 1
+
+    def test_a_newer_version_is_left_alone(self, new_run, tmp_path, caplog):
+        home = tmp_path / "home"
+        home.mkdir()
+        database = sqlite3.connect(home / "ledger.sqlite3")
+        database.execute("PRAGMA user_version = 99")
+        database.close()
+        before = (home / "ledger.sqlite3").read_bytes()
+        run = new_run()
+        entry, role = run.claim(draft())
+        assert role is Role.SEND
+        assert "newer version" in caplog.text
+        assert (home / "ledger.sqlite3").read_bytes() == before
+        assert new_run().claim(draft()) == (entry, Role.FOLLOW)
+
+    def test_a_damaged_file_is_set_aside_and_a_new_one_begun(self, new_run, tmp_path, caplog):
+        home = tmp_path / "home"
+        home.mkdir()
+        (home / "ledger.sqlite3").write_bytes(b"garbage" * 1000)
+        run = new_run()
+        assert run.claim(draft())[1] is Role.SEND
+        assert "set aside" in caplog.text
+        (aside,) = home.glob("ledger.sqlite3.damaged-*")
+        assert aside.read_bytes().startswith(b"garbage")
+        assert rows(home) == [("a", "submitting")]
+
+    def test_what_the_copy_holds_is_taken_over(self, new_run, tmp_path):
+        home = tmp_path / "home"
+        run = new_run()
+        account = run.account_of("sk-secret")
+        run.save(draft(task_id="t", state=State.SUBMITTED.value))
+        run.close()
+        moved = home.rename(tmp_path / "moved")
+        (moved / "ledger.sqlite3").write_bytes(b"garbage")
+        again = new_run(moved)
+        assert again.claim(draft())[0].task_id == "t"
+        assert again.account_of("sk-secret") == account
+
+    def test_what_can_be_read_of_a_damaged_file_is_taken_over(self, new_run, tmp_path):
+        home = tmp_path / "home"
+        run = new_run()
+        for number in range(200):
+            run.save(draft(str(number), task_id=f"t{number}", state=State.SUBMITTED.value, receipt="x" * 900))
+        run.close()
+        moved = home.rename(tmp_path / "moved")
+        (moved / "ledger.sqlite3.copy").unlink()
+        damage_index(moved / "ledger.sqlite3")
+        again = new_run(moved)
+        found, role = again.claim(draft("199"))
+        assert (found.task_id, role) == ("t199", Role.RESUME)
+        assert list(moved.glob("*.damaged-*"))
+        assert again.claim(draft("150"))[0].task_id == "t150"
+
+    def test_two_runs_that_find_it_damaged_share_the_new_one(self, tmp_path):
+        """In two processes: each has a store of its own."""
+        home = tmp_path / "home"
+        home.mkdir()
+        (home / "ledger.sqlite3").write_bytes(b"garbage" * 1000)
+        first = schema.open_database(home)
+        second = schema.mend(home / "ledger.sqlite3")
+        assert len(list(home.glob("*.damaged-*"))) == 1
+        first.close()
+        second.close()
+
+    def test_what_this_process_knew_is_in_the_new_file(self, new_run, tmp_path):
+        home = tmp_path / "home"
+        run = new_run()
+        entry, _ = run.claim(draft())
+        run.save(replace(entry, task_id="t", state=State.SUBMITTED.value))
+        run.close()
+        for path in home.glob("ledger*"):
+            path.write_bytes(b"garbage")
+        found, role = new_run().claim(draft())
+        assert (found.task_id, role) == ("t", Role.RESUME)
+        assert rows(home) == [("a", "submitted")]
+
+    def test_a_locked_file_is_read_and_written_later(self, new_run, tmp_path, caplog):
+        home = tmp_path / "home"
+        run = new_run()
+        entry, _ = run.claim(draft(task_id="", state=State.SUBMITTED.value))
+        run.save(replace(entry, task_id="t"))
+        other = sqlite3.connect(home / "ledger.sqlite3", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        run.save(replace(entry, task_id="t", state=State.SUCCEEDED.value))
+        assert run.by_task("t").state == "succeeded"
+        assert "locked" in caplog.text
+        assert caplog.text.count("kept in memory") == 1
+        other.close()
+        run.save(draft("b"))
+        assert rows(home) == [("a", "succeeded"), ("b", "submitting")]
+
+    @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everything")
+    def test_a_folder_that_cannot_be_written_is_read(self, new_run, tmp_path):
+        run = new_run()
+        run.save(draft(task_id="t", state=State.SUBMITTED.value))
+        run.close()
+        home = (tmp_path / "home").rename(tmp_path / "moved")
+        home.chmod(0o500)
+        (home / "ledger.sqlite3").chmod(0o400)
+        again = new_run(home)
+        assert again.claim(draft())[0].task_id == "t"
+        home.chmod(0o700)
+
+    def test_a_clock_that_was_set_back_changes_nothing(self, new_run, tmp_path, monkeypatch):
+        run = new_run()
+        entry, _ = run.claim(draft())
+        run.save(replace(entry, task_id="t", state=State.SUBMITTED.value, submitted_at=time.time()))
+        run.close()
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now - 3 * DAY)
+        found, role = new_run().claim(draft())
+        assert (found.task_id, role) == ("t", Role.RESUME)
+
+    def test_rows_older_than_thirty_days_go(self, new_run, tmp_path):
+        run = new_run()
+        run.save(draft("old", created_at=time.time() - 31 * DAY))
+        run.save(draft("young", created_at=time.time() - 29 * DAY))
+        run.close()
+        home = (tmp_path / "home").rename(tmp_path / "moved")
+        new_run(home).by_task("t")
+        assert [name for name, _ in rows(home)] == ["young"]
+
+    def test_half_a_character_from_the_service_is_no_hindrance(self, new_run):
+        run = new_run()
+        run.save(draft(task_id="t", error="half \ud83d of it"))
+        run.close()
+        assert "half" in new_run().by_task("t").error
+
+    def test_never_a_key_in_any_file(self, bench, bare_environment):
+        key = bench.server.key.encode()
+        bench.server.faults.add(on="create", fault=Refuses(401, "InvalidApiKey", f"Bad key {bench.server.key}."))
+        with pytest.raises(Exception, match="InvalidApiKey"):
+            bench.run()
+        bench.run()
+        files = [path for folder in (bench.home, bench.output) for path in folder.rglob("*") if path.is_file()]
+        assert len(files) >= 3
+        for path in files:
+            assert key not in path.read_bytes(), path
+            assert b"base64," not in path.read_bytes(), path
+
+    def test_nothing_is_warned_of_in_good_times(self, new_run, caplog):
+        run = new_run()
+        run.claim(draft())
+        run.close()
+        assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+BODY = {"model": "wan", "input": {"prompt": "cat", "img_url": "a"}, "parameters": {"seed": 1}}
+
+
+class TestFingerprints:
+    def test_the_order_of_the_fields_does_not_matter(self):
+        turned = {name: BODY[name] for name in reversed(BODY)}
+        assert fingerprint(turned, "beijing", "me") == fingerprint(BODY, "beijing", "me")
+
+    def test_everything_that_is_asked_and_who_asks_where_matters(self):
+        others = [
+            (BODY | {"model": "wan2"}, "beijing", "me"),
+            (BODY | {"parameters": {"seed": 2}}, "beijing", "me"),
+            (BODY | {"input": {"prompt": "dog", "img_url": "a"}}, "beijing", "me"),
+            (BODY | {"input": {"prompt": "cat", "img_url": "b"}}, "beijing", "me"),
+            (BODY, "singapore", "me"),
+            (BODY, "beijing", "you"),
+        ]
+        assert len({fingerprint(body, *parts) for body, *parts in [(BODY, "beijing", "me"), *others]}) == 7
+
+    def test_it_tells_nothing_of_what_was_asked(self):
+        assert len(fingerprint(BODY, "beijing", "me")) == 64
+
+
+def test_a_task_lives_for_a_day():
+    assert TASK_LIFE_SECONDS == DAY
+
+
+def version(home: Path) -> int:
+    database = sqlite3.connect(home / "ledger.sqlite3")
+    found = database.execute("PRAGMA user_version").fetchone()[0]
+    database.close()
+    return found
+
+
+def damage_index(path: Path) -> None:
+    """Overwrite the page that the search for a fingerprint begins at; the rows themselves stay."""
+    database = sqlite3.connect(path)
+    (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'requests_by_fingerprint'").fetchone()
+    (size,) = database.execute("PRAGMA page_size").fetchone()
+    database.close()
+    whole = bytearray(path.read_bytes())
+    whole[(page - 1) * size : page * size] = b"\xff" * size
+    path.write_bytes(bytes(whole))

@@ -1,0 +1,196 @@
+"""Where a video goes: inside the output folder, under a name that nobody else has."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+
+import pytest
+from wanpack.nodes.errors import InvalidRequest
+from wanpack.nodes.tasks.order import check_order
+from wanpack.nodes.tasks.saving import SavePlace, discard, discard_placeholder, find_place, folder_faults
+
+
+def inside(prefix, output):
+    """The place of a good prefix, relative to the output folder."""
+    place, faults = find_place(prefix, output_folder=output)
+    assert faults == []
+    return (place.folder.relative_to(output.resolve()) / place.stem).as_posix()
+
+
+class TestPrefix:
+    @pytest.mark.parametrize(
+        ("prefix", "place"),
+        [
+            ("film", "film"),
+            ("wan/i2v", "wan/i2v"),
+            ("wan\\i2v", "wan/i2v"),
+            ("a/b/c/d", "a/b/c/d"),
+            ("", "video"),
+            ("wan/", "wan/video"),
+            ("wan//i2v", "wan/i2v"),
+            ("./i2v", "i2v"),
+            (" wan / i2v ", "wan/i2v"),
+            ("wan./i2v.", "wan/i2v"),
+            ("wan. ./i2v. .", "wan/i2v"),
+            (".../i2v", "i2v"),
+            (".. ./i2v", "i2v"),
+            ("~/i2v", "~/i2v"),
+            ("$HOME/`id`", "$HOME/`id`"),
+            ("万相/图生视频", "万相/图生视频"),
+            ("🎬 é", "🎬 é"),
+            ("console", "console"),
+            ("com10/lpt", "com10/lpt"),
+            ("%width%/%unknown%/100%", "%width%/%unknown%/100%"),
+            ("x" * 150, "x" * 150),
+        ],
+    )
+    def test_good_ones_lead_into_the_output_folder(self, prefix, place, tmp_path):
+        assert inside(prefix, tmp_path) == place
+
+    @pytest.mark.parametrize(
+        ("prefix", "word"),
+        [
+            ("..", "lead out"),
+            ("../film", "lead out"),
+            ("a/../../film", "lead out"),
+            ("a\\..\\film", "lead out"),
+            (" .. /film", "lead out"),
+            ("/etc/film", "whole path"),
+            ("\\film", "whole path"),
+            ("\\\\server\\share\\film", "whole path"),
+            ("//server/share/film", "whole path"),
+            ("C:\\film", "whole path"),
+            ("c:film", "whole path"),
+            ("film:stream", "must not have"),
+            ("a\0b", "must not have"),
+            ("a\nb", "must not have"),
+            ("a\x7fb", "must not have"),
+            ("what?", "must not have"),
+            ("a|b", "must not have"),
+            ("half \ud83d", "must not have"),
+            ("con", "Windows"),
+            ("wan/NUL", "Windows"),
+            ("aux.mp4/film", "Windows"),
+            ("com1", "Windows"),
+            ("lpt9. ", "Windows"),
+            ("COM²", "Windows"),
+            ("conin$", "Windows"),
+            ("x" * 151, "too long"),
+            ("图" * 51, "too long"),
+            ("ab/" * 100 + "c", "too long"),
+            ("x" * 300, "too long"),
+        ],
+    )
+    def test_bad_ones_are_told_before_anything_is_paid(self, prefix, word, tmp_path):
+        place, faults = find_place(prefix, output_folder=tmp_path)
+        assert len(faults) == 1
+        assert faults[0].startswith("filename_prefix: ")
+        assert word in faults[0]
+        assert place.folder == tmp_path.resolve()
+
+    def test_times_are_filled_in(self, tmp_path):
+        found = inside("%year%-%month%-%day%/%hour%%minute%%second%", tmp_path)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d/\d{6}", found)
+        assert found.startswith(time.strftime("%Y"))
+
+    def test_a_link_out_of_the_output_folder_is_not_followed(self, tmp_path):
+        output, elsewhere = tmp_path / "output", tmp_path / "elsewhere"
+        output.mkdir()
+        elsewhere.mkdir()
+        (output / "link").symlink_to(elsewhere)
+        (output / "inner").symlink_to(output)
+        assert "through a link" in find_place("link/film", output_folder=output)[1][0]
+        assert "through a link" in find_place("inner/link/film", output_folder=output)[1][0]
+        assert find_place("inner/film", output_folder=output)[1] == []
+
+    def test_the_output_folder_itself_may_be_a_link(self, tmp_path):
+        (tmp_path / "real").mkdir()
+        (tmp_path / "output").symlink_to(tmp_path / "real")
+        place, faults = find_place("wan/film", output_folder=tmp_path / "output")
+        assert (place.folder, faults) == (tmp_path.resolve() / "real" / "wan", [])
+
+    def test_a_folder_that_cannot_be_made_is_told_before_anything_is_paid(self, bench):
+        bench.output.mkdir()
+        (bench.output / "wan").write_text("a file")
+        assert "cannot be made" in folder_faults(SavePlace(bench.output / "wan", "film"))[0]
+        with pytest.raises(InvalidRequest, match="cannot be made"):
+            check_order(bench.order())
+        with pytest.raises(InvalidRequest, match="cannot be made"):
+            bench.run()
+        assert bench.created == 0
+
+    def test_no_folder_is_made_for_an_order_with_faults(self, bench):
+        with pytest.raises(InvalidRequest):
+            check_order(bench.order(seed=-1))
+        assert not bench.output.exists()
+
+
+def part_in(folder, name="part"):
+    part = folder / name
+    part.write_bytes(name.encode())
+    return part
+
+
+class TestNames:
+    def take(self, folder, **more):
+        return SavePlace(folder, "film").take(part_in(folder), on_name=more.get("on_name", lambda film: None))
+
+    def test_they_count_up(self, tmp_path):
+        assert [self.take(tmp_path).name for _ in range(3)] == [f"film_{n:05}_.mp4" for n in (1, 2, 3)]
+
+    def test_they_go_on_after_the_highest_that_any_node_has_used(self, tmp_path):
+        (tmp_path / "film_00041_.png").write_text("")
+        (tmp_path / "film_x_.mp4").write_text("")
+        assert self.take(tmp_path).name == "film_00042_.mp4"
+
+    def test_the_part_has_no_number(self, tmp_path):
+        place = SavePlace(tmp_path, "film")
+        part_in(tmp_path, place.part_of("0" * 16).name)
+        assert self.take(tmp_path).name == "film_00001_.mp4"
+
+    def test_the_name_is_told_before_it_is_taken(self, tmp_path):
+        told = []
+        film = self.take(tmp_path, on_name=lambda film: told.append((film, film.exists())))
+        assert told == [(film, False)]
+
+    def test_a_name_that_somebody_takes_meanwhile_is_left_to_them(self, tmp_path):
+        def somebody_else(film):
+            if film.name == "film_00001_.mp4":
+                film.write_text("theirs")
+
+        assert self.take(tmp_path, on_name=somebody_else).name == "film_00002_.mp4"
+        assert (tmp_path / "film_00001_.mp4").read_text() == "theirs"
+
+    def test_many_writers_get_different_names_and_their_own_films(self, tmp_path):
+        place = SavePlace(tmp_path, "film")
+        taken = {}
+
+        def write(number):
+            part = part_in(tmp_path, f"part-{number}")
+            taken[number] = place.take(part, on_name=lambda film: None)
+
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(24)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(set(taken.values())) == 24
+        assert all(film.read_text() == f"part-{number}" for number, film in taken.items())
+
+    def test_where_the_film_cannot_be_moved_the_name_is_given_back(self, tmp_path):
+        with pytest.raises(OSError, match="No such file"):
+            SavePlace(tmp_path, "film").take(tmp_path / "missing", on_name=lambda film: None)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_only_an_empty_file_counts_as_left_over(self, tmp_path):
+        empty, film = tmp_path / "empty.mp4", part_in(tmp_path, "film.mp4")
+        empty.touch()
+        for path in (empty, film, tmp_path / "missing", tmp_path):
+            discard_placeholder(path)
+        assert list(tmp_path.iterdir()) == [film]
+
+    def test_what_cannot_be_removed_is_told_and_lived_with(self, tmp_path, caplog):
+        discard(tmp_path)
+        assert "cannot be removed" in caplog.text

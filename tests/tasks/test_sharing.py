@@ -1,0 +1,138 @@
+"""The same request at the same time is one task: in one graph, in several threads, in two processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from wanpack.nodes.errors import WanError
+from wanpack.nodes.offline.faults import Refuses, ResetAfterActing, Slow, TaskFails
+from wanpack.nodes.offline.tasks import Timing
+from wanpack.nodes.tasks.runner import make_videos
+
+
+def test_two_identical_nodes_share_one_task(bench, new_watch):
+    async def graph():
+        return await asyncio.gather(*(make_videos(bench.order(), watch=new_watch()) for _ in range(2)))
+
+    (first,), (second,) = asyncio.run(graph())
+    assert bench.created == 1
+    assert first.path == second.path
+    assert [first.receipt["reused"], second.receipt["reused"]].count(True) == 1
+    assert len(bench.films) == 1
+
+
+def test_identical_requests_of_several_threads_share_one_task(bench):
+    videos = []
+    threads = [threading.Thread(target=lambda: videos.append(bench.run())) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert bench.created == 1
+    assert len({video.path for video in videos}) == 1
+    assert len(videos) == 6
+
+
+def test_who_waits_for_another_run_shares_its_failure(bench, new_watch):
+    bench.server.faults.add(on="create", fault=TaskFails("DataInspectionFailed", "No."))
+
+    async def graph():
+        runs = [make_videos(bench.order(), watch=new_watch()) for _ in range(3)]
+        return await asyncio.gather(*runs, return_exceptions=True)
+
+    errors = asyncio.run(graph())
+    assert bench.created == 1
+    task = bench.server.tasks[0].id
+    for error in errors:
+        assert isinstance(error, WanError)
+        assert "would be refused again" in str(error)
+        assert str(error).count(task) == 1
+
+
+def test_who_waits_for_a_run_that_gives_up_goes_on_itself(bench, new_watch):
+    """The run that drives the task cannot be heard by the service any more; the task lives."""
+    bench.server.faults.add(on="query", fault=Refuses(401, "InvalidApiKey", "No."))
+    bench.server.faults.add(on="create", fault=Slow(0.1))
+
+    async def graph():
+        runs = [make_videos(bench.order(), watch=new_watch()) for _ in range(2)]
+        return await asyncio.gather(*runs, return_exceptions=True)
+
+    results = asyncio.run(graph())
+    assert sum(isinstance(result, WanError) for result in results) == 1
+    assert bench.created == 1
+    assert len(bench.films) == 1
+
+
+def test_different_requests_with_lost_answers_are_not_mixed_up(bench):
+    """A batch, whose first answer is lost while the others are under way."""
+    bench.server.faults.add(on="create", fault=ResetAfterActing())
+    videos = bench.run(bench.order(images=4))
+    assert bench.created == 4
+    assert len({video.task_id for video in videos}) == 4
+    seeds = {task.id: task.body["parameters"]["seed"] for task in bench.server.tasks}
+    assert [seeds[video.task_id] for video in videos] == [1, 2, 3, 4]
+
+
+def test_another_account_asks_for_itself(bench, bare_environment):
+    bench.run()
+    bench.server._parts = bench.server._parts.__class__(**{**vars(bench.server._parts), "key": "sk-another-1234567890"})
+    bare_environment.setenv("DASHSCOPE_API_KEY", "sk-another-1234567890")
+    bench.run()
+    assert bench.created == 2
+
+
+def test_another_seed_prompt_picture_or_sound_is_another_request(bench):
+    bench.run()
+    for order in (bench.order(seed=2), bench.order(prompt="a dog")):
+        bench.run(order)
+    brighter = bench.order()
+    object.__setattr__(brighter, "images", brighter.images / 2)
+    bench.run(brighter)
+    assert bench.created == 4
+    bench.run(bench.order(filename_prefix="elsewhere/film"))
+    assert bench.created == 4
+
+
+def test_twenty_requests_of_two_processes_are_twenty_tasks(make_bench, new_driver, tmp_path):
+    if not hasattr(os, "fork"):
+        pytest.skip("the driver forks")
+    bench = make_bench(timing=Timing(queued=0.02, rendering=0.05), running_limit=100)
+    bench.server.faults.add(on="create", fault=Slow(0.02), times=1000)
+    program = new_driver()
+    orders = [
+        {
+            "home": str(bench.home),
+            "output": str(bench.output),
+            "prompt": "cats",
+            "seed": 1,
+            "images": 20,
+            "scale": 0.01,
+            "sound": True,
+            "graph": False,
+            "result": str(tmp_path / f"{name}.json"),
+        }
+        for name in ("one", "two")
+    ]
+    for order in orders:
+        program.start(order)
+    made = [json.loads(read_when_there(Path(order["result"]))) for order in orders]
+    assert all("paths" in one for one in made), made
+    assert bench.created == 20
+    assert made[0]["paths"] == made[1]["paths"]
+    assert len(set(made[0]["paths"])) == len(bench.films) == 20
+    assert bench.strays == []
+
+
+def read_when_there(path: Path, seconds: float = 60.0) -> str:
+    until = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < until, "the run does not end"
+        time.sleep(0.02)
+    return path.read_text()

@@ -1,0 +1,196 @@
+"""Waiting for a task: what counts against the limit, what is believed, and what comes of a task that is over."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+
+import pytest
+from wanpack.nodes.errors import WanError
+from wanpack.nodes.offline.faults import AnswerUnknown, HtmlPage, ResetBeforeBody, Stalled, TaskFails, TaskStuck
+from wanpack.nodes.offline.tasks import Timing
+from wanpack.nodes.service.errors import ServiceError, TaskCanceled, TaskUnknown, WaitExceeded
+from wanpack.nodes.tasks.entry import State
+from wanpack.nodes.tasks.ledger import open_ledger
+from wanpack.nodes.tasks.pauses import TEMPO
+
+ALWAYS = 1000
+DAY = 86400.0
+
+
+def only_entry(bench):
+    ledger = open_ledger(bench.home)
+    try:
+        return ledger.by_task(bench.server.tasks[0].id)
+    finally:
+        ledger.close()
+
+
+def test_time_in_the_queue_does_not_count(make_bench):
+    """A minute of waiting, 0.12 s here, is the limit; the task is queued for 0.5 s and rendered for no time."""
+    TEMPO.scale = 0.002
+    bench = make_bench(timing=Timing(queued=0.5, rendering=0))
+    assert bench.run(bench.order(max_wait_minutes=1)).path.exists()
+
+
+def test_time_of_rendering_counts(make_bench):
+    TEMPO.scale = 0.002
+    bench = make_bench(timing=Timing(queued=0, rendering=60))
+    with pytest.raises(WaitExceeded, match="for 1 minutes, the limit") as caught:
+        bench.run(bench.order(max_wait_minutes=1))
+    assert bench.server.tasks[0].id in str(caught.value)
+    assert only_entry(bench).state == State.SUBMITTED.value
+
+
+def test_the_status_names_the_task_while_it_waits(bench, new_watch):
+    watch = new_watch()
+    bench.run(watch=watch)
+    task = bench.server.tasks[0].id
+    for word in ("queued", "downloading"):
+        assert any(word in text and task in text for text in watch.texts), watch.texts
+
+
+def test_the_price_is_told_when_it_is_submitted(bench, new_watch):
+    watch = new_watch()
+    bench.run(watch=watch)
+    assert any(re.fullmatch(r"submitting, about CNY 0\.72", text) for text in watch.texts)
+
+
+def test_throttling_is_told(bench, new_watch):
+    bench.server.faults.add(on="create", fault=HtmlPage(429, "Slow down"), times=2)
+    watch = new_watch()
+    bench.run(watch=watch)
+    assert any("slow down; trying again in" in text for text in watch.texts)
+
+
+def test_a_task_over_a_day_old_is_asked_for_anew(make_bench, monkeypatch):
+    clock = [time.time()]
+    bench = make_bench(clock=lambda: clock[0])
+    bench.server.faults.add(on="download", fault=HtmlPage(400), times=1)
+    with pytest.raises(WanError, match="HTTP 400"):
+        bench.run()
+    first = bench.server.tasks[0].id
+    clock[0] += 1.1 * DAY
+    now = clock[0]
+    monkeypatch.setattr(time, "time", lambda: now)
+    video = bench.run()
+    assert video.task_id != first
+    assert bench.strays == []
+
+
+def test_a_part_of_a_film_that_is_gone_is_removed(make_bench, monkeypatch):
+    clock = [time.time()]
+    bench = make_bench(clock=lambda: clock[0])
+    bench.server.faults.add(on="download", fault=Stalled(290_000))
+    bench.server.faults.add(on="download", fault=HtmlPage(400), times=1)
+    with pytest.raises(WanError, match="HTTP 400"):
+        bench.run()
+    (part,) = bench.strays
+    clock[0] += 1.1 * DAY
+    now = clock[0]
+    monkeypatch.setattr(time, "time", lambda: now)
+    bench.run()
+    assert not part.exists()
+
+
+def test_a_young_task_that_stays_unknown_is_not_paid_anew_and_not_given_up(bench):
+    bench.server.faults.add(on="query", fault=AnswerUnknown(), times=ALWAYS)
+    for _ in range(2):
+        with pytest.raises(TaskUnknown, match="change the seed"):
+            bench.run()
+    assert bench.created == 1
+    assert only_entry(bench).state == State.SUBMITTED.value
+
+
+def test_a_cancelled_task_is_asked_for_anew_by_the_next_run(make_bench):
+    """The run that was killed had asked the service to cancel, and could not write it down."""
+    bench = make_bench()
+    bench.server.faults.add(on="create", fault=TaskStuck("PENDING"))
+    bench.server.faults.add(on="query", fault=HtmlPage(404), times=1)
+    with pytest.raises(ServiceError):
+        bench.run()
+    bench.server._book.cancel(bench.server.tasks[0].id)
+    assert bench.run().path.exists()
+    assert [task.state for task in bench.server.tasks] == ["CANCELED", "SUCCEEDED"]
+
+
+def test_a_part_moves_with_the_prefix(bench):
+    bench.server.faults.add(on="download", fault=Stalled(290_000))
+    bench.server.faults.add(on="download", fault=HtmlPage(400), times=1)
+    with pytest.raises(WanError, match="HTTP 400"):
+        bench.run()
+    video = bench.run(bench.order(filename_prefix="elsewhere/film"))
+    assert video.path.parent.name == "elsewhere"
+    assert [call.headers.get("range") is None for call in bench.server.received if call.on == "download"][-1] is False
+    assert bench.strays == []
+
+
+def test_an_account_that_is_refused_ends_the_whole_batch(bench):
+    bench.server.faults.add(on="create", fault=HtmlPage(403, "Forbidden"), times=ALWAYS)
+    with pytest.raises(ServiceError, match="HTTP 403"):
+        bench.run(bench.order(images=6))
+    assert bench.calls["create"] <= 2
+
+
+def test_one_failure_of_a_batch_does_not_hide_the_others(bench):
+    bench.server.faults.add(on="create", fault=TaskFails("DataInspectionFailed", "No."), after=1)
+    with pytest.raises(WanError, match="1 of 3 videos were not made") as caught:
+        bench.run(bench.order(images=3))
+    assert len(caught.value.videos) == 2
+    assert "picture 2" in str(caught.value)
+    assert all(str(video.path) in str(caught.value) for video in caught.value.videos)
+    videos = bench.run(bench.order(images=3))
+    assert [video.receipt["reused"] for video in videos] == [True, False, True]
+
+
+class TestFetchTask:
+    """What Wan Fetch Task shares with the other nodes."""
+
+    def test_it_brings_home_what_a_run_left(self, bench):
+        bench.server.faults.add(on="query", fault=HtmlPage(404), times=1)
+        with pytest.raises(ServiceError):
+            bench.run()
+        fetched = bench.fetch(bench.server.tasks[0].id)
+        again = bench.run()
+        assert again.path == fetched.path
+        assert again.receipt["reused"]
+        assert bench.created == 1
+
+    def test_it_waits_with_a_run_that_has_the_task(self, make_bench):
+        bench = make_bench(timing=Timing(queued=0, rendering=0.5))
+        videos = []
+        run = threading.Thread(target=lambda: videos.append(bench.run()))
+        run.start()
+        while not bench.server.tasks:
+            time.sleep(0.01)
+        fetched = bench.fetch(bench.server.tasks[0].id)
+        run.join()
+        assert fetched.path == videos[0].path
+        assert len(bench.films) == 1
+
+    def test_of_a_request_with_two_tasks_it_fetches_the_one_that_is_meant(self, bench):
+        bench.server.faults.add(on="create", fault=TaskFails())
+        with pytest.raises(ServiceError):
+            bench.run()
+        video = bench.run()
+        failed, made = bench.server.tasks
+        with pytest.raises(ServiceError, match="The task failed"):
+            bench.fetch(failed.id)
+        assert bench.fetch(made.id).path == video.path
+
+    def test_an_id_that_nobody_knows_is_told_at_once(self, bench):
+        with pytest.raises(TaskUnknown, match="older than 24 hours"):
+            bench.fetch("00000000-0000-0000-0000-000000000000")
+        assert bench.calls["query"] == 1
+
+    def test_a_cancelled_task_is_told(self, bench):
+        bench.server.faults.add(on="create", fault=TaskStuck("PENDING"))
+        bench.server.faults.add(on="query", fault=ResetBeforeBody(), times=ALWAYS)
+        TEMPO.scale = 0.0005
+        with pytest.raises(WanError):
+            bench.run()
+        bench.server.faults.clear()
+        bench.server._book.cancel(bench.server.tasks[0].id)
+        with pytest.raises(TaskCanceled, match="nothing is charged"):
+            bench.fetch(bench.server.tasks[0].id)

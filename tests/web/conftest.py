@@ -1,0 +1,85 @@
+"""The real pages of the oldest and the newest frontend, each open once for all tests of this folder."""
+
+import importlib.util
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+
+if "webpage" not in sys.modules:
+    # By path: with pytest's importlib mode this folder is not on sys.path.
+    spec = importlib.util.spec_from_file_location(
+        "webpage", HERE / "webpage" / "__init__.py", submodule_search_locations=[str(HERE / "webpage")]
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["webpage"] = module
+    spec.loader.exec_module(module)
+
+from webpage import frontends  # noqa: E402 - found by the lines above
+
+
+def missing(reason):
+    """Skip where a developer's machine lacks something; fail in CI, which has to bring it."""
+    if os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="package")
+def browser():
+    # Only for this folder: as long as playwright runs, asyncio.run cannot.
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("playwright is not installed (pip install playwright)")
+    from webpage.page import chromium, launch
+
+    if not chromium():
+        missing("there is no Chromium on this machine (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        running = launch(playwright)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="package")
+def open_page(browser):
+    """Opens a page of a version, in a renderer and language."""
+    from webpage.page import ComfyPage
+    from webpage.server import PageServer
+
+    with ExitStack() as opened:
+
+        def open_one(version, renderer="canvas", *, locale="en", extension=True):
+            try:
+                static = frontends.static_folder(version)
+            except frontends.NotInstalled as error:
+                missing(f"the frontend cannot be downloaded: {error}")
+            server = opened.enter_context(PageServer(static, extension=extension))
+            server.settings |= {"Comfy.VueNodes.Enabled": renderer == "nodes2", "Comfy.Locale": locale}
+            page = ComfyPage(browser, server, version=version, renderer=renderer)
+            opened.callback(page.close)
+            assert page.errors == []
+            return page
+
+        yield open_one
+
+
+@pytest.fixture(scope="package", params=frontends.CANVAS + frontends.NODES2, ids="-".join)
+def shared_page(request, open_page):
+    return open_page(*request.param)
+
+
+@pytest.fixture
+def page(shared_page):
+    """An empty graph in each page in turn. What the page complains about fails the test."""
+    shared_page.server.history.clear()
+    shared_page.clear()
+    yield shared_page
+    complaints = [*shared_page.errors]
+    shared_page.errors.clear()
+    assert complaints == []

@@ -1,0 +1,227 @@
+"""Widgets follow the model: what they offer is what the server's check lets through, and nothing less."""
+
+import itertools
+import json
+
+from wanpack.nodes.service.effects import EFFECTS
+from wanpack.nodes.service.models import MODELS, RESOLUTIONS, SHOT_TYPES
+from wanpack.nodes.service.regions import REGIONS
+from wanpack.nodes.service.request import VideoRequest, build_body, find_faults
+
+OFFLINE = REGIONS["offline"]
+URL = "https://example.com/sound.mp3"
+MAIN, EFFECT = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect"
+EFFECT_MODELS = [row.id for row in MODELS.values() if row.effects]
+
+# The widgets' states for every model, with each shot type it offers, and with a linked sound where it takes one.
+COLLECT = """
+  const [type, models] = given, found = [];
+  const node = steps.add(type), sound = steps.add("LoadAudio", 600);
+  // What a widget has when it is hidden must not be what it has by chance.
+  const awkward = { prompt_extend: false, generate_audio: false, audio_url: "https://example.com/sound.mp3" };
+  for (const [name, value] of Object.entries(awkward)) {
+    if (steps.state(node).widgets[name]) steps.set(node, name, value);
+  }
+  for (const model of models) {
+    steps.set(node, "model", model);
+    const takes = node.inputs.some((slot) => slot.name === "audio" && slot.localized_name === "audio");
+    for (const linked of takes ? [false, true] : [false]) {
+      if (linked) steps.link(sound, 0, node, "audio");
+      const shots = steps.state(node).widgets.shot_type;
+      for (const shot of shots && !shots.hidden ? shots.values : [null]) {
+        if (shot) steps.set(node, "shot_type", shot);
+        found.push({ model, linked, ...steps.state(node) });
+      }
+      if (linked) steps.cut(node, "audio");
+    }
+  }
+  return found;
+"""
+
+# A new node, and its state after each widget was set.
+SET_EACH = """
+  const [type, values] = given, node = steps.add(type), found = [];
+  for (const [widget, value] of values) {
+    steps.set(node, widget, value);
+    await Promise.resolve();
+    found.push(steps.state(node));
+  }
+  return found;
+"""
+
+
+def values_of(widget):
+    """What the user can choose in a widget."""
+    if widget["hidden"]:
+        return [widget["value"]]
+    if widget["values"]:
+        return widget["values"]
+    if isinstance(widget["value"], bool):
+        return [True, False]
+    if widget["step"]:
+        return list(range(widget["min"], widget["max"] + 1, widget["step"]))
+    return ["", URL]
+
+
+def offered(states, names):
+    """Every request that the widgets offer, each with whether a sound is linked."""
+    for state in states:
+        widgets = state["widgets"]
+        choices = {name: values_of(widgets[name]) for name in names if name in widgets}
+        if "shot_type" in widgets:
+            choices["shot_type"] = [widgets["shot_type"]["value"]]
+        for values in itertools.product(*choices.values()):
+            yield VideoRequest(model=state["model"], **dict(zip(choices, values, strict=True))), state["linked"]
+
+
+def asked_for(request, *, linked):
+    """What the service is asked for: a widget that does nothing makes no difference here."""
+    address = "oss://linked" if linked else request.audio_url
+    return json.dumps(build_body(request, region=OFFLINE, image="data:", audio_url=address), sort_keys=True)
+
+
+def test_what_the_widgets_offer_is_what_the_server_allows(page):
+    choices = {
+        "resolution": RESOLUTIONS,
+        "duration": range(1, 17),
+        "shot_type": SHOT_TYPES,
+        "prompt_extend": (True, False),
+        "generate_audio": (True, False),
+        "audio_url": ("", URL),
+    }
+    states = page.run(COLLECT, [MAIN, list(MODELS)])
+    requests = list(offered(states, choices))
+    faults = {
+        fault for request, linked in requests for fault in find_faults(request, region=OFFLINE, sound_given=linked)
+    }
+    assert faults == set()
+    allowed = {
+        asked_for(request, linked=linked)
+        for model in MODELS
+        for values in itertools.product(*choices.values())
+        for linked in (False, True)
+        if not find_faults(
+            request := VideoRequest(model=model, **dict(zip(choices, values, strict=True))),
+            region=OFFLINE,
+            sound_given=linked,
+        )
+    }
+    assert {asked_for(request, linked=linked) for request, linked in requests} == allowed
+
+
+def test_what_the_effect_node_offers_is_what_the_server_allows(page):
+    choices = {"template": list(EFFECTS), "resolution": RESOLUTIONS, "duration": range(1, 17)}
+    requests = list(offered(page.run(COLLECT, [EFFECT, EFFECT_MODELS]), choices))
+    assert {fault for request, _ in requests for fault in find_faults(request, region=OFFLINE)} == set()
+    allowed = {
+        request
+        for model in EFFECT_MODELS
+        for values in itertools.product(*choices.values())
+        if not find_faults(
+            request := VideoRequest(model=model, **dict(zip(choices, values, strict=True))), region=OFFLINE
+        )
+    }
+    assert {request for request, _ in requests} == allowed
+
+
+def test_what_a_model_does_not_have_is_hidden_and_labelled(page):
+    for state in page.run(SET_EACH, [MAIN, [["model", model] for model in MODELS]]):
+        row = MODELS[state["widgets"]["model"]["value"]]
+        used = {"shot_type": bool(row.shot_types), "generate_audio": row.audio_switch, "audio_url": row.audio_input}
+        for name, widget in state["widgets"].items():
+            assert widget["hidden"] == widget["hiddenInOptions"] == (not used.get(name, True)), (row.id, name)
+        assert state["labels"]["audio"] == ("audio" if row.audio_input else "audio (not with this model)")
+
+
+def test_the_nearest_value_is_taken(page):
+    cases = [
+        ("resolution", "720P", "wan2.2-i2v-plus", "480P"),
+        ("resolution", "1080P", "wanx2.1-i2v-turbo", "720P"),
+        ("duration", 12, "wan2.6-i2v-us", 10),
+        ("duration", 13, "wan2.6-i2v-us", 15),
+        ("duration", 2, "wanx2.1-i2v-turbo", 3),
+        ("duration", 15, "wan2.2-i2v-flash", 5),
+        ("duration", 9, "wan2.6-i2v", 9),
+    ]
+    for widget, before, model, after in cases:
+        *_, state = page.run(SET_EACH, [MAIN, [[widget, before], ["model", model]]])
+        assert state["widgets"][widget]["value"] == after, (before, model)
+
+
+def test_a_typed_duration_becomes_one_that_the_model_has(page):
+    typed = {7: 5, 8: 10, 14: 15, 1: 5, 99: 15}
+    _, *states = page.run(SET_EACH, [MAIN, [["model", "wan2.6-i2v-us"], *(["duration", value] for value in typed)]])
+    assert [state["widgets"]["duration"]["value"] for state in states] == list(typed.values())
+
+
+def test_hidden_widgets_get_their_values_back(page):
+    node = page.add(MAIN)
+    mine = {"prompt_extend": False, "generate_audio": False, "audio_url": URL}
+    for widget, value in mine.items():
+        page.set(node, widget, value)
+    page.set(node, "shot_type", "multi")
+    assert (
+        page.state(node)["widgets"]["prompt_extend"] | {"value": True, "hidden": True}
+        == (page.state(node)["widgets"]["prompt_extend"])
+    )
+    page.set(node, "model", "wan2.2-i2v-flash")
+    widgets = page.state(node)["widgets"]
+    assert (widgets["shot_type"]["value"], widgets["audio_url"]["value"]) == ("single", "")
+    page.set(node, "model", "wan2.6-i2v")
+    page.set(node, "model", "wan2.6-i2v-flash")
+    widgets = page.state(node)["widgets"]
+    assert {name: widgets[name]["value"] for name in ("generate_audio", "audio_url", "shot_type")} == {
+        "generate_audio": False,
+        "audio_url": URL,
+        "shot_type": "multi",
+    }
+    page.set(node, "shot_type", "single")
+    assert page.state(node)["widgets"]["prompt_extend"]["value"] is False
+
+
+def test_linked_widgets_are_left_alone(page):
+    states = page.run(
+        """
+        const node = steps.add(given), primitive = steps.add("PrimitiveNode", 600);
+        steps.set(node, "shot_type", "multi");
+        steps.link(primitive, 0, node, "shot_type");
+        steps.set(node, "model", "wan2.2-i2v-plus");
+        const shot = steps.state(node);
+        steps.cut(node, "shot_type");
+        steps.link(steps.add("PrimitiveNode", 900), 0, node, "model");
+        return [shot, steps.state(node)];
+        """,
+        MAIN,
+    )
+    shot = states[0]["widgets"]["shot_type"]
+    assert (shot["hidden"], shot["value"], shot["values"]) == (False, "multi", list(SHOT_TYPES))
+    whole = states[1]["widgets"]
+    assert not any(widget["hidden"] for widget in whole.values())
+    assert whole["resolution"]["values"] == list(RESOLUTIONS)
+    assert (whole["duration"]["min"], whole["duration"]["max"], whole["duration"]["step"]) == (2, 15, 1)
+    assert states[1]["price"] == "The price depends on linked values"
+
+
+def test_a_hidden_value_does_not_come_back_for_a_model_that_is_linked(page):
+    node = page.add(MAIN)
+    page.set(node, "shot_type", "multi")
+    page.set(node, "model", "wan2.2-i2v-plus")
+    page.run("const node = steps.node(given); steps.link(steps.add('PrimitiveNode', 600), 0, node, 'model')", node)
+    shot_type = page.state(node)["widgets"]["shot_type"]
+    assert (shot_type["value"], shot_type["hidden"]) == ("single", False)
+
+
+def test_refreshing_the_lists_does_not_widen_them(page):
+    node = page.add(MAIN)
+    page.set(node, "model", "wanx2.1-i2v-plus")
+    page.run("await steps.app.refreshComboInNodes()")
+    assert page.state(node)["widgets"]["resolution"]["values"] == ["720P"]
+
+
+def test_an_unknown_model_changes_nothing(page):
+    node = page.add(MAIN)
+    page.set(node, "duration", 13)
+    page.set(node, "model", "wan9.9-i2v")
+    widgets = page.state(node)["widgets"]
+    assert widgets["duration"]["value"] == 13
+    assert widgets["resolution"]["values"] == list(RESOLUTIONS)

@@ -1,0 +1,36 @@
+"""The table in the nodes' definitions, without a browser."""
+
+import json
+from pathlib import Path
+
+import pytest
+from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
+from wanpack.nodes.service.models import MODELS
+from wanpack.nodes.service.regions import REGIONS
+from wanpack.nodes.video_effect import DashScopeWanVideoEffect
+
+SCRIPTS = sorted((Path(__file__).resolve().parents[2] / "nodes" / "web").glob("*.js"))
+
+
+@pytest.mark.parametrize("node", [DashScopeWanImageToVideo, DashScopeWanVideoEffect])
+def test_every_offered_model_is_in_the_table_and_the_table_is_json(node):
+    offered, options = node.INPUT_TYPES()["required"]["model"]
+    table = json.loads(json.dumps(options["dashscope_wan"]))
+    assert list(table["models"]) == offered
+    for model, rules in table["models"].items():
+        assert rules["allowed"]["resolution"] == list(MODELS[model].resolutions)
+        assert rules["allowed"]["duration"] == list(MODELS[model].durations)
+        assert set(rules["prices"]) <= set(table["regions"])
+
+
+def test_effects_are_priced_only_where_they_run():
+    _, options = DashScopeWanVideoEffect.INPUT_TYPES()["required"]["model"]
+    for rules in options["dashscope_wan"]["models"].values():
+        assert all(REGIONS[region].effects for region in rules["prices"])
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_the_extension_knows_no_model_of_its_own(script):
+    text = script.read_text(encoding="utf-8")
+    assert not [model for model in MODELS if model in text]
+    assert not [tier for tier in ("480P", "1080P") if f'"{tier}"' in text]

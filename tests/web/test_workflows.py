@@ -1,0 +1,173 @@
+"""The shipped workflows, and graphs of users: loading changes nothing that is allowed, saving keeps every position."""
+
+import json
+from pathlib import Path
+
+import pytest
+from wanpack.nodes.service.effects import EFFECTS
+from wanpack.nodes.service.models import MODELS
+
+MAIN, EFFECT = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect"
+WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
+SHIPPED = sorted(path.name for path in WORKFLOWS.glob("*.json"))
+
+SET_ALL = """
+  const [id, models] = given;
+  return models.map((model) => {
+    steps.set(steps.node(id), "model", model);
+    return steps.state(steps.node(id)).widgets;
+  });
+"""
+
+
+def read(name):
+    return json.loads((WORKFLOWS / name).read_text(encoding="utf-8"))
+
+
+def ours(graph):
+    return {node["id"]: node for node in graph["nodes"] if node["type"].startswith("DashScopeWan")}
+
+
+def with_model(graph):
+    """The graph's nodes that have a model, each with the models that it offers."""
+    for number, node in ours(graph).items():
+        if node["type"] in (MAIN, EFFECT):
+            yield number, [row.id for row in MODELS.values() if node["type"] == MAIN or row.effects]
+
+
+def values(graph):
+    return {number: node.get("widgets_values") for number, node in ours(graph).items()}
+
+
+def check(widgets, row):
+    """The widgets of a node are those of its model's row."""
+    assert widgets["resolution"]["values"] == list(row.resolutions)
+    duration = widgets["duration"]
+    assert tuple(range(duration["min"], duration["max"] + 1, duration["step"])) == row.durations
+    assert widgets["resolution"]["value"] in row.resolutions
+    assert duration["value"] in row.durations
+    if "template" in widgets:
+        assert widgets["template"]["values"] == [effect.id for effect in EFFECTS.values() if row.id in effect.models]
+        assert widgets["template"]["value"] in widgets["template"]["values"]
+        return
+    assert widgets["shot_type"]["hidden"] == (not row.shot_types)
+    assert widgets["generate_audio"]["hidden"] == (not row.audio_switch)
+    assert widgets["audio_url"]["hidden"] == (not row.audio_input)
+    assert widgets["prompt_extend"]["hidden"] == (widgets["shot_type"]["value"] == "multi")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_workflow_is_saved_as_it_was_and_sent_as_its_api_twin(page, name):
+    workflow = read(name)
+    page.load(workflow)
+    kinds = [node["type"] for node in workflow["nodes"]]
+    assert page.run("return given.filter((type) => !LiteGraph.registered_node_types[type])", kinds) == []
+    saved = page.saved()
+    assert values(saved) == values(workflow)
+    for number, node in ours(workflow).items():
+        names = [slot["name"] for slot in node["inputs"]]
+        assert [slot["name"] for slot in ours(saved)[number]["inputs"]] == names
+    twin = read(f"api/{name}")
+    sent = {
+        number: node["inputs"] for number, node in page.prompt().items() if twin[number]["class_type"] in (MAIN, EFFECT)
+    }
+    assert sent
+    assert sent == {number: twin[number]["inputs"] for number in sent}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_model_can_be_chosen_in_a_shipped_workflow(page, name):
+    workflow = read(name)
+    page.load(workflow)
+    for number, models in with_model(workflow):
+        for model, widgets in zip(models, page.run(SET_ALL, [number, models]), strict=True):
+            assert widgets["model"]["value"] == model
+            check(widgets, MODELS[model])
+    saved = page.saved()
+    assert {k: len(v) for k, v in values(saved).items()} == {k: len(v) for k, v in values(workflow).items()}
+    page.load(saved)
+    assert values(page.saved()) == values(saved)
+
+
+@pytest.mark.parametrize("kind", [MAIN, EFFECT])
+def test_every_model_survives_saving_and_loading(page, kind):
+    node = page.add(kind)
+    for model in [row.id for row in MODELS.values() if kind == MAIN or row.effects]:
+        page.set(node, "model", model)
+        saved, state = page.saved(), page.state(node)
+        page.load(saved)
+        assert values(page.saved()) == values(saved)
+        assert page.state(node) == state
+
+
+def test_allowed_values_of_hidden_widgets_are_not_touched(page):
+    node = page.add(MAIN)
+    page.set(node, "model", "wan2.2-i2v-flash")
+    saved = page.saved()
+    (stored,) = values(saved).values()
+    assert stored[-4:-1] == [True, False, ""]
+    stored[-4] = False
+    page.load(saved)
+    generate_audio = page.state(node)["widgets"]["generate_audio"]
+    assert (generate_audio["value"], generate_audio["hidden"]) == (False, True)
+    assert values(page.saved()) == values(saved)
+
+
+def test_refused_values_of_a_saved_workflow_are_corrected(page):
+    node = page.add(MAIN)
+    page.set(node, "model", "wan2.2-i2v-plus")
+    saved = page.saved()
+    (stored,) = values(saved).values()
+    assert stored[2:5] == ["1080P", 5, "single"]
+    stored[2:5] = ["720P", 10, "multi"]
+    page.load(saved)
+    (stored,) = values(page.saved()).values()
+    assert stored[2:5] == ["480P", 5, "single"]
+
+
+def test_the_seed_of_a_new_node_stays_and_that_of_a_saved_one_does_what_it_says(page):
+    node = page.add(MAIN)
+    saved = page.saved()
+    (stored,) = values(saved).values()
+    names = page.run("return steps.node(given).widgets.map((widget) => widget.name)", node)
+    place = names.index("control_after_generate")
+    assert stored[place] == "fixed"
+    stored[place] = "randomize"
+    page.load(saved)
+    assert values(page.saved()) == values(saved)
+
+
+def test_sockets_keep_their_places(page):
+    node = page.add(MAIN)
+    names = "return steps.node(given).inputs.map((slot) => slot.name)"
+    before = page.run(names, node)
+    assert before[:3] == ["image", "audio", "connection"]
+    for model in MODELS:
+        page.set(node, "model", model)
+        assert page.run(names, node) == before
+
+
+def test_loading_keeps_the_size(page):
+    size = page.run(
+        """
+        const node = steps.add(given), sound = steps.add("LoadAudio", 900);
+        steps.set(node, "model", "wan2.6-i2v");
+        steps.link(sound, 0, node, "audio");
+        node.setSize([500, 900]);
+        const saved = steps.saved();
+        await steps.app.loadGraphData(saved);
+        await steps.app.loadGraphData(steps.saved());
+        return [...steps.node(node.id).size];
+        """,
+        MAIN,
+    )
+    assert size == [500, 900]
+
+
+def test_a_node_that_is_configured_anew_forgets_what_its_widgets_had(page):
+    node = page.add(MAIN)
+    page.set(node, "shot_type", "multi")
+    page.set(node, "model", "wan2.2-i2v-plus")
+    page.run("const node = steps.node(given); node.configure(node.serialize())", node)
+    page.set(node, "model", "wan2.6-i2v")
+    assert page.state(node)["widgets"]["shot_type"]["value"] == "single"

@@ -1,0 +1,178 @@
+"""A server that answers what ComfyUI's page asks for: as much as it needs to come up, and nothing runs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import mimetypes
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from PIL import Image
+
+from .definitions import object_info
+
+_ROOT = Path(__file__).resolve().parents[3]
+_WEB = _ROOT / "nodes" / "web"
+_EXTENSION = "/extensions/dashscope-wan/"
+_MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+_SETTINGS = {
+    "Comfy.TutorialCompleted": True,
+    "Comfy.Workflow.ShowMissingModelsWarning": False,
+    "Comfy.Workflow.ShowMissingNodesWarning": False,  # of the page's own first graph
+    "Comfy.Notification.ShowVersionUpdates": False,
+    "Comfy.VersionCompatibility.DisableWarnings": True,
+}
+
+
+class PageServer:
+    """Serves one frontend, the pack's extension and ComfyUI's API on a free port.
+
+    `settings` are the page's own settings, `history` what `/history` answers, by prompt id; both may be changed.
+    `asked` lists the paths that were not there. Without `extension` the page gets the nodes only.
+    """
+
+    def __init__(self, static: Path, *, extension: bool = True) -> None:
+        self.settings: dict[str, Any] = dict(_SETTINGS)
+        self.history: dict[str, Any] = {}
+        self.asked: list[str] = []
+        self._static = static
+        self._scripts = sorted(_WEB.rglob("*.js")) if extension else []
+        self._definitions = json.dumps(object_info()).encode()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> PageServer:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, path: str, query: dict[str, list[str]]) -> tuple[bytes, str] | None:
+        """Return the body and its type for a GET, or None where there is nothing."""
+        plain = path.removeprefix("/api")
+        if plain == "/object_info":
+            return self._definitions, "application/json"
+        if plain == "/view":
+            return _picture(), "image/png"
+        if plain == "/user.css":
+            return b"", "text/css"
+        known = self._json(plain, query)
+        if known is not None:
+            return json.dumps(known).encode(), "application/json"
+        return self._file(path)
+
+    def _json(self, path: str, query: dict[str, list[str]]) -> Any:
+        lists = "/embeddings", "/models", "/experiment/models", "/userdata", "/v2/userdata", "/templates/index.json"
+        objects = "/i18n", "/features", "/workflow_templates", "/global_subgraphs", "/node_replacements"
+        if path in lists:
+            return []
+        if path in objects:
+            return {}
+        if path == "/settings":
+            return self.settings
+        if path == "/history":
+            return self.history
+        if path == "/extensions":
+            return [_EXTENSION + file.relative_to(_WEB).as_posix() for file in self._scripts]
+        return _FIXED.get(path)
+
+    def _file(self, path: str) -> tuple[bytes, str] | None:
+        folder, name = self._static, unquote(path).lstrip("/") or "index.html"
+        if path.startswith(_EXTENSION):
+            folder, name = _WEB, unquote(path).removeprefix(_EXTENSION)
+        file = (folder / name).resolve()
+        if not file.is_file() or not file.is_relative_to(folder.resolve()):
+            return None
+        return file.read_bytes(), mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        page = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                url = urlsplit(self.path)
+                if url.path == "/ws":
+                    return self._websocket()
+                found = page.answer(url.path, parse_qs(url.query))
+                if found is None:
+                    page.asked.append(url.path)
+                    return self._send(404, b"{}", "application/json")
+                return self._send(200, *found)
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                path = urlsplit(self.path).path.removeprefix("/api")
+                if path == "/settings":
+                    page.settings.update(json.loads(body))
+                elif path.startswith("/settings/"):
+                    page.settings[unquote(path.removeprefix("/settings/"))] = json.loads(body)
+                self._send(200, b"{}", "application/json")
+
+            do_PUT = do_DELETE = do_POST  # noqa: N815 - the base class's names
+
+            def _send(self, status: int, body: bytes, kind: str) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def _websocket(self) -> None:
+                digest = hashlib.sha1(self.headers["Sec-WebSocket-Key"].encode() + _MAGIC).digest()  # noqa: S324 - RFC 6455
+                self.send_response(101)
+                self.send_header("Upgrade", "websocket")
+                self.send_header("Connection", "Upgrade")
+                self.send_header("Sec-WebSocket-Accept", base64.b64encode(digest).decode())
+                self.end_headers()
+                status = {"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 0}}, "sid": "test"}}
+                text = json.dumps(status).encode()
+                self.wfile.write(
+                    b"\x81" + (bytes([len(text)]) if len(text) < 126 else b"\x7e" + len(text).to_bytes(2, "big")) + text
+                )
+                self.close_connection = True
+                while self.rfile.read(1):
+                    """Until the page goes; what it says is of no interest."""
+
+            def log_message(self, *_: object) -> None:
+                """Nothing."""
+
+        return Handler
+
+
+def _picture() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+_FIXED: dict[str, Any] = {
+    "/users": {"storage": "server", "migrated": True},
+    "/prompt": {"exec_info": {"queue_remaining": 0}},
+    "/queue": {"queue_running": [], "queue_pending": []},
+    "/jobs": {"jobs": [], "pagination": {"offset": 0, "limit": 0, "total": 0, "has_more": False}},
+    "/system_stats": {
+        "system": {
+            "os": "posix",
+            "comfyui_version": "0.0.0",
+            "python_version": "3.11",
+            "pytorch_version": "2",
+            "embedded_python": False,
+            "argv": [],
+            "ram_total": 1,
+            "ram_free": 1,
+        },
+        "devices": [],
+    },
+}
