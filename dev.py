@@ -103,7 +103,7 @@ def test(arguments: list[str]) -> int:
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy", "nodes", "standalone", "dev.py"],
-        ["pytest", *arguments],
+        ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *arguments],
     )
     for step in steps:
         print(f"== {' '.join(step)}", flush=True)

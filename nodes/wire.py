@@ -264,5 +264,8 @@ def body_of(response: requests.Response, *, size: int) -> Iterator[bytes]:
     except (urllib3.exceptions.HTTPError, OSError, ValueError):
         failure = requests.exceptions.ConnectionError
     else:
-        return
+        # urllib3 before 2.0 takes what breaks off for the end.
+        if not response.raw.length_remaining:
+            return
+        failure = requests.exceptions.ConnectionError
     raise failure("the body broke off")

@@ -25,6 +25,28 @@ if "wanpack" not in sys.modules:
     spec.loader.exec_module(module)
 
 
+SAID = "said at the end"
+
+
+@pytest.fixture
+def say_at_end(request):
+    """Prints a line, or the columns of one, after all tests have run, whichever process this one runs in."""
+    return lambda *columns: request.node.user_properties.append((SAID, list(columns)))
+
+
+def pytest_terminal_summary(terminalreporter):
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
+    rows = [tuple(columns) for name, columns in properties if name == SAID]
+    rows = sorted(dict.fromkeys(rows), key=len)
+    if rows:
+        terminalreporter.section(f"{sum(len(row) > 1 for row in rows)} faults")
+    for row in rows:
+        widths = [max(len(other[i]) for other in rows if len(other) == len(row)) for i in range(len(row))]
+        columns = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
+        terminalreporter.write_line("  ".join(columns).rstrip())
+
+
 def pytest_addoption(parser):
     parser.addoption("--soak", action="store_true", help="the long draws: 200 kills and 100 interrupts")
 

@@ -133,7 +133,8 @@ def _wav_bytes(audio: Mapping[str, Any]) -> int:
 
 def _to_pcm(samples: NDArray[Any]) -> bytes:
     """Round samples [C,T] to interleaved 16-bit numbers."""
-    scaled = np.multiply(samples.T, FULL_SCALE, dtype=np.float32, order="C")
+    with np.errstate(over="ignore"):  # Too large is clipped in any case.
+        scaled = np.multiply(samples.T, FULL_SCALE, dtype=np.float32, order="C")
     np.rint(scaled, out=scaled)
     np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1, out=scaled)
     pcm: NDArray[np.int16] = scaled.astype("<i2")

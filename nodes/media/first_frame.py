@@ -169,7 +169,8 @@ def _to_rgb8(image: Any) -> Pixels:
     for top in range(0, height, rows):
         band = as_array(image[top : top + rows])
         levels = scratch[: len(band)]
-        np.multiply(band, 255, out=levels, dtype=np.float32)
+        with np.errstate(over="ignore"):  # Too large is infinite, and refused as that.
+            np.multiply(band, 255, out=levels, dtype=np.float32)
         if not is_finite(levels):
             raise MediaError(f"image: it has {NOT_NUMBERS}")
         np.clip(levels, 0, 255, out=levels)

@@ -83,6 +83,11 @@ class Item:
                 if role is not Role.RESUME or not isinstance(error, TaskUnknown | TaskCanceled) or not entry.is_over:
                     raise
                 logger.warning("Task %s is %s; asking for the video anew", entry.task_id, entry.state)
+            except Exception:
+                # A mistake of our own, or of a library: it names no task, and the task may be paid.
+                if entry.task_id:
+                    logger.warning("Task %s is at the service; Wan Fetch Task brings its video.", entry.task_id)
+                raise
 
     async def _prepare(self, request: VideoRequest, say: Say) -> _Prepared:
         """Return what the create call is made of, with what stands for the sound, and the entry for the ledger."""

@@ -17,6 +17,9 @@ logger = logging.getLogger("dashscope_wan")
 FILE_NAME = "ledger.sqlite3"
 BUSY_SECONDS = 5.0
 
+COPIED_ALWAYS, COPY_RATE = 4_000_000, 100_000
+"""Up to how many bytes the ledger is copied after every run, and how many bytes a second a larger one may cost."""
+
 _VERSIONS = (
     """
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -118,10 +121,15 @@ def mend(path: Path) -> sqlite3.Connection:
         return database
 
 
-def keep_copy(database: sqlite3.Connection, path: Path) -> None:
-    """Copy the ledger beside itself: what it held can then be taken over when it is damaged."""
+def keep_copy(database: sqlite3.Connection, path: Path) -> bool:
+    """Copy the ledger beside itself: what it held can then be taken over when it is damaged.
+
+    A large one is not copied after every run. Returns False where the copy that is there is good enough for now.
+    """
     import sqlite3
 
+    if _copied_lately(path):
+        return False
     fresh = path.with_name(f"{path.name}.{time.time_ns()}.copy")
     try:
         target = sqlite3.connect(fresh)
@@ -133,6 +141,16 @@ def keep_copy(database: sqlite3.Connection, path: Path) -> None:
     except (sqlite3.Error, OSError) as error:
         logger.debug("no copy of the ledger: %s", error)
         fresh.unlink(missing_ok=True)
+    return True
+
+
+def _copied_lately(path: Path) -> bool:
+    """Tell whether copying again would write more than `COPY_RATE` bytes a second for the sake of few new rows."""
+    try:
+        size, copied = path.stat().st_size, _copy_of(path).stat().st_mtime
+    except OSError:
+        return False
+    return size > COPIED_ALWAYS and 0 <= time.time() - copied < size / COPY_RATE
 
 
 def _copy_of(path: Path) -> Path:
@@ -231,7 +249,7 @@ def _rescue(source: Path, database: sqlite3.Connection) -> None:
         try:
             old = _connect(source, "ro")
             try:
-                for row in old.execute(f"SELECT rowid AS rowid, * FROM {table} ORDER BY rowid DESC"):  # noqa: S608
+                for row in old.execute(f"SELECT rowid AS rowid, * FROM {table} ORDER BY rowid DESC"):  # noqa: S608 - our own names
                     names, marks = ", ".join(row.keys()), ", ".join("?" for _ in row)
                     statement = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - our names
                     database.execute(statement, tuple(row))

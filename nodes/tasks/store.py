@@ -199,8 +199,7 @@ class Store:
         with self._counting:
             unused = self._users <= 0
         if unused and self._database is not None and self._uncopied:
-            keep_copy(self._database, self._home / FILE_NAME)
-            self._uncopied = False
+            self._uncopied = not keep_copy(self._database, self._home / FILE_NAME)
         if unused:
             self._close()
 

@@ -9,6 +9,7 @@ import json
 import socket
 import threading
 import time
+import tracemalloc
 from urllib.parse import quote
 
 import pytest
@@ -28,7 +29,6 @@ class Hostile:
         self.answer = b""
         self.ending = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self._listening.settimeout(0.05)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -46,14 +46,17 @@ class Hostile:
 
     def stop(self):
         self.ending.set()
+        socket.create_connection(self.own, timeout=5).close()
         self._thread.join(5)
         self._listening.close()
 
     def _serve(self):
-        while not self.ending.is_set():
-            with contextlib.suppress(TimeoutError):
-                connection, _ = self._listening.accept()
-                threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+        while True:
+            connection, _ = self._listening.accept()
+            if self.ending.is_set():
+                connection.close()
+                return
+            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection):
         connection.settimeout(STOP_SECONDS)
@@ -203,6 +206,21 @@ def net(monkeypatch, bare_environment):
 
     monkeypatch.setattr(socket.socket, "connect", connect, raising=False)
     return net
+
+
+@pytest.fixture
+def peak():
+    """Measure the most memory that Python holds at once during a call."""
+
+    def measure(call):
+        tracemalloc.start()
+        try:
+            call()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    return measure
 
 
 @pytest.fixture

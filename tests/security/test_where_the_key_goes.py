@@ -25,6 +25,12 @@ PERMIT = {
 }
 
 
+def variables(error):
+    """What a traceback that shows local variables would show, but for the tests' own."""
+    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return "\n".join(str(frame.locals) for frame in whole.stack if "/tests/" not in frame.filename)
+
+
 def said(error):
     """All that an error and what led to it can tell, the attributes of every one of them."""
     told, seen, rest = "".join(traceback.format_exception(error)), set(), [error]
@@ -57,7 +63,7 @@ def test_no_redirect_is_followed(on, status, hostile, answered, client_of, calls
     error = failing(lambda: calls[on](client_of(server.base_url)))
     assert isinstance(error, UnexpectedAnswer)
     assert other.got == []
-    assert marked not in said(error)
+    assert marked not in said(error) + variables(error)
 
 
 @pytest.mark.parametrize("on", ALL)
@@ -70,6 +76,17 @@ def test_the_body_of_a_redirect_is_not_taken_in(on, hostile, client_of, calls, w
 
     with within(5):
         failing(lambda: calls[on](client_of(hostile(endless).base_url)))
+
+
+@pytest.mark.parametrize("on", ALL)
+def test_no_error_holds_what_was_sent(on, hostile, answered, client_of, calls, marked):
+    answers = (b"", b"no HTTP", answered({}, 401), answered({}, 503), answered(b"<html>"), answered(b"{", 200)[:-1])
+    for answer in answers:
+        error = failing(lambda answer=answer: calls[on](client_of(hostile(answer).base_url)))
+        assert marked not in said(error) + variables(error)
+        assert "Bearer" not in said(error)
+    error = failing(lambda: calls[on](client_of("http://127.0.0.1:9/api/v1")))
+    assert marked not in said(error) + variables(error)
 
 
 # Upload hosts

@@ -226,7 +226,7 @@ def test_this_machine_is_known(host):
     assert is_loopback(host)
 
 
-@pytest.mark.parametrize("host", [None, "", "0.0.0.0", "10.0.0.1", "localhost.example", "127.1", "2130706433"])  # noqa: S104
+@pytest.mark.parametrize("host", [None, "", "0.0.0.0", "10.0.0.1", "localhost.example", "127.1", "2130706433"])  # noqa: S104 - not bound to
 def test_another_machine_is_not_taken_for_this_one(host):
     assert not is_loopback(host)
 

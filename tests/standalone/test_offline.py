@@ -48,7 +48,7 @@ def root(tmp_path):
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_it_prints_how_to_reach_it_and_serves_until_it_is_ended(root, ending):
     command = [sys.executable, "-c", STARTER, str(ROOT), str(root), "--port", "4711"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:  # noqa: S603 - ours
         printed = [child.stdout.readline() for _ in range(3)]
         assert child.poll() is None
         child.send_signal(ending)

@@ -273,7 +273,7 @@ sys.exit(main(sys.argv[3:], root=pathlib.Path(sys.argv[2])))
 def test_ctrl_c_lets_the_nodes_clean_up_and_ends_with_130(root, tmp_path):
     command = [sys.executable, "-c", STARTER, str(ROOT / "standalone"), str(root)]
     command += ["--prompt", "wait", "--out", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:  # noqa: S603 - ours
         assert "Offline" in child.stderr.readline()
         assert "running" in child.stderr.readline()
         asked = time.monotonic()
@@ -287,6 +287,6 @@ def test_ctrl_c_lets_the_nodes_clean_up_and_ends_with_130(root, tmp_path):
 
 def test_the_folder_can_be_started_by_its_path(tmp_path):
     command = [sys.executable, str(ROOT / "standalone" / "__main__.py"), "run", "no such.json"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=20)  # noqa: S603, PLW1510
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=20)  # noqa: S603, PLW1510 - ours
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"Error: There is no workflow file no such.json{os.linesep}"

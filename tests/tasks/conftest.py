@@ -275,23 +275,3 @@ def new_driver():
     yield make
     for driver in drivers:
         driver.close()
-
-
-_rows: list[tuple[str, ...]] = []
-
-
-@pytest.fixture(scope="session")
-def fault_table():
-    """Collects the rows of the table that is printed at the end."""
-    return _rows
-
-
-def pytest_terminal_summary(terminalreporter):
-    if not _rows:
-        return
-    terminalreporter.section(f"{len(_rows)} faults")
-    widths = [max(len(row[column]) for row in _rows) for column in range(len(_rows[0]))]
-    for row in _rows:
-        terminalreporter.write_line(
-            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        )

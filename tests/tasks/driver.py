@@ -62,8 +62,6 @@ def run_node(order: dict[str, Any]) -> dict[str, Any]:
         )
     except WanError as error:
         return {"error": str(error)}
-    except Exception:  # noqa: BLE001 - it belongs into the test's report
-        return {"error": traceback.format_exc()}
     paths, _, task_ids, receipts = made["result"]
     return {"paths": paths, "task_ids": task_ids, "receipts": [json.loads(receipt) for receipt in receipts]}
 
@@ -72,7 +70,11 @@ def child(order: dict[str, Any]) -> None:
     """One run, whose end is seen by its result."""
     result = Path(order["result"])
     part = result.with_suffix(".new")
-    part.write_text(json.dumps(run_node(order)))
+    try:
+        made = run_node(order)
+    except Exception:  # noqa: BLE001 - it belongs into the test's report
+        made = {"error": traceback.format_exc()}
+    part.write_text(json.dumps(made))
     part.replace(result)
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import threading
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -51,20 +52,23 @@ class Draws:
     def measure(self) -> None:
         """How long a run takes that nobody kills; the first one also has its film rendered."""
         for sound in (False, True):
-            for again in range(2):
+            taken = []
+            for again in range(3):
                 began = time.monotonic()
                 made = self.driver.run(self.order(f"whole-{sound}-{again}", sound=sound))
                 assert made is not None and "paths" in made, made
-                self.seconds[sound] = time.monotonic() - began
+                taken.append(time.monotonic() - began)
+            self.seconds[sound] = min(taken)
 
     def draw(self, number: int) -> None:
         """Kill a run once or twice, run it again, and count."""
         sound = number % 4 == 3
         order = self.order(f"cat-{number}", sound=sound)
         for _ in range(self.chance.choice((1, 1, 1, 2))):
-            moment = self.chance.uniform(0.0, self.seconds[sound] * 1.05)
+            moment = self.chance.uniform(0.0, self.seconds[sound])
             made = self.driver.run(order, kill_after=moment)
             self.counts["killed" if made is None else "done before"] += 1
+        self.counts["requests"] += 1
         made = self.driver.run(order)
         self.judge(f"cat-{number} (killed after {moment:.3f} s)", order, made)
 
@@ -86,9 +90,9 @@ class Draws:
                 self.faults.append(f"{name}: {kind}: {strays or films or tasks}")
 
 
-def test_killed_at_any_moment(make_bench, new_driver, soak, capsys, bare_environment):
+def test_killed_at_any_moment(make_bench, new_driver, soak, say_at_end, bare_environment):
     kills = 200 if soak else 20
-    seed = random.randrange(10**6)  # noqa: S311
+    seed = random.randrange(10**6)  # noqa: S311 - chance, not secrecy
     users = []
     for name in ("one", "two"):
         bench = make_bench(timing=Timing(queued=0.05, rendering=0.1), running_limit=100)
@@ -99,21 +103,22 @@ def test_killed_at_any_moment(make_bench, new_driver, soak, capsys, bare_environ
         bare_environment.delenv(variable)
     draws = [Draws(bench, new_driver(), name=name, seed=seed + len(name)) for name, bench in users]
 
-    def play(one: Draws, numbers: range) -> None:
-        one.measure()
-        for number in numbers:
-            one.draw(number)
+    def play(one: Draws) -> None:
+        try:
+            one.measure()
+            while one.counts["killed"] < kills // len(draws):
+                one.draw(one.counts["requests"])
+        except Exception:  # noqa: BLE001 - it belongs into the report, not into the thread
+            one.faults.append(traceback.format_exc())
 
-    workers = [
-        threading.Thread(target=play, args=(one, range(start, kills, len(draws)))) for start, one in enumerate(draws)
-    ]
+    workers = [threading.Thread(target=play, args=(one,)) for one in draws]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
     counts = sum((one.counts for one in draws), Counter())
-    with capsys.disabled():
-        told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-        print(f"\nCrash, {kills} requests (seed {seed}): {told}")  # noqa: T201
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    say_at_end(f"Crash, {kills} requests (seed {seed}): {told}")
     assert [fault for one in draws for fault in one.faults] == []
-    assert counts["saved"] == kills
+    assert counts["killed"] >= kills
+    assert counts["saved"] == counts["requests"]

@@ -47,7 +47,7 @@ from wanpack.nodes.tasks.ledger import open_ledger
 from wanpack.nodes.tasks.pauses import TEMPO
 
 ALWAYS = 1000
-FAST = 0.001
+FAST = 0.0003
 VIDEO = "video"
 SOUND = {"waveform": np.zeros((1, 1, 4 * 16000), np.float32), "sample_rate": 16000}
 
@@ -475,7 +475,7 @@ def judge(outcome: tuple[str, Any], expected: str, known: list[str]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_ends_in_the_video_or_leads_to_it(case, make_bench, new_watch, monkeypatch, fault_table, caplog):
+def test_ends_in_the_video_or_leads_to_it(case, make_bench, new_watch, monkeypatch, say_at_end, caplog):
     bench = make_bench(**case.server)
     TEMPO.scale = case.scale
     world = pytest.MonkeyPatch()
@@ -506,7 +506,7 @@ def test_ends_in_the_video_or_leads_to_it(case, make_bench, new_watch, monkeypat
     made = bench.tasks()
     charged = [task for task in made if task.state not in ("FAILED", "CANCELED")]
     short = [VIDEO if said == VIDEO else re.sub(r"\s+", " ", said.split("\n")[0])[:60] for said, _ in (first, second)]
-    fault_table.append((case.name, f"{len(made)} created, {len(charged)} paid", *short))
+    say_at_end(case.name, f"{len(made)} created, {len(charged)} paid", *short)
     assert len(charged) <= 1, "paid twice"
     assert len(made) == case.created
     if case.second == VIDEO:

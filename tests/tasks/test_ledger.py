@@ -286,7 +286,7 @@ class TestFile:
         row = dict.fromkeys(names, "") | {"id": "1", "fingerprint": "a", "state": "submitted", "task_id": "t"}
         row |= dict.fromkeys(("duration", "created_at", "sent_at", "submitted_at", "finished_at", "bytes"), time.time())
         marks = ", ".join("?" for _ in names)
-        database.execute(f"INSERT INTO requests VALUES ({marks})", [row[name] for name in names])  # noqa: S608
+        database.execute(f"INSERT INTO requests VALUES ({marks})", [row[name] for name in names])  # noqa: S608 - our own names
         database.commit()
         database.close()
         more = "ALTER TABLE requests ADD COLUMN later TEXT NOT NULL DEFAULT ''"

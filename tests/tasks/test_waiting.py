@@ -11,6 +11,7 @@ from wanpack.nodes.errors import WanError
 from wanpack.nodes.offline.faults import AnswerUnknown, HtmlPage, ResetBeforeBody, Stalled, TaskFails, TaskStuck
 from wanpack.nodes.offline.tasks import Timing
 from wanpack.nodes.service.errors import ServiceError, TaskCanceled, TaskUnknown, WaitExceeded
+from wanpack.nodes.tasks import fetch
 from wanpack.nodes.tasks.entry import State
 from wanpack.nodes.tasks.ledger import open_ledger
 from wanpack.nodes.tasks.pauses import TEMPO
@@ -138,10 +139,24 @@ def test_one_failure_of_a_batch_does_not_hide_the_others(bench):
     with pytest.raises(WanError, match="1 of 3 videos were not made") as caught:
         bench.run(bench.order(images=3))
     assert len(caught.value.videos) == 2
-    assert "picture 2" in str(caught.value)
     assert all(str(video.path) in str(caught.value) for video in caught.value.videos)
+    (failed,) = re.findall(r"^- picture (\d): The task failed", str(caught.value), re.MULTILINE)
     videos = bench.run(bench.order(images=3))
-    assert [video.receipt["reused"] for video in videos] == [True, False, True]
+    assert [str(number) for number, video in enumerate(videos, 1) if not video.receipt["reused"]] == [failed]
+
+
+def test_a_mistake_of_our_own_does_not_hide_a_paid_task(bench, monkeypatch, caplog):
+    def broken(path):
+        raise TypeError("a library has changed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fetch, "probe", broken)
+        with pytest.raises(TypeError):
+            bench.run()
+    assert f"Task {bench.server.tasks[0].id} is at the service" in caplog.text
+    assert bench.run().path.exists()
+    assert bench.created == 1
+    assert bench.strays == []
 
 
 class TestFetchTask:
@@ -178,6 +193,29 @@ class TestFetchTask:
         with pytest.raises(ServiceError, match="The task failed"):
             bench.fetch(failed.id)
         assert bench.fetch(made.id).path == video.path
+
+    def test_a_wrong_word_of_the_service_does_not_make_the_next_run_pay(self, bench):
+        bench.server.faults.add(on="query", fault=HtmlPage(404), times=1)
+        with pytest.raises(ServiceError):
+            bench.run()
+        bench.server.faults.add(on="query", fault=AnswerUnknown(), times=ALWAYS)
+        with pytest.raises(TaskUnknown):
+            bench.fetch(bench.server.tasks[0].id)
+        bench.server.faults.clear()
+        assert bench.run().path.exists()
+        assert bench.created == 1
+
+    def test_the_wrong_region_does_not_make_the_next_run_pay(self, make_bench, bare_environment):
+        bench = make_bench()
+        bench.server.faults.add(on="query", fault=HtmlPage(404), times=1)
+        with pytest.raises(ServiceError):
+            bench.run()
+        bare_environment.setenv("DASHSCOPE_REGION", "singapore")
+        with pytest.raises(WanError):
+            bench.fetch(bench.server.tasks[0].id)
+        bare_environment.setenv("DASHSCOPE_REGION", "beijing")
+        assert bench.run().path.exists()
+        assert bench.created == 1
 
     def test_an_id_that_nobody_knows_is_told_at_once(self, bench):
         with pytest.raises(TaskUnknown, match="older than 24 hours"):

@@ -29,9 +29,13 @@ def missing(reason):
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="package")
+def pytest_collection_modifyitems(items):
+    # As long as playwright runs, asyncio.run cannot: the tests of this folder come last.
+    items.sort(key=lambda item: HERE in item.path.parents)
+
+
+@pytest.fixture(scope="session")
 def browser():
-    # Only for this folder: as long as playwright runs, asyncio.run cannot.
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -46,7 +50,7 @@ def browser():
         running.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def open_page(browser):
     """Opens a page of a version, in a renderer and language."""
     from webpage.page import ComfyPage
@@ -69,7 +73,7 @@ def open_page(browser):
         yield open_one
 
 
-@pytest.fixture(scope="package", params=frontends.CANVAS + frontends.NODES2, ids="-".join)
+@pytest.fixture(scope="session", params=frontends.CANVAS + frontends.NODES2, ids="-".join)
 def shared_page(request, open_page):
     return open_page(*request.param)
 

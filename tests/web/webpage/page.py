@@ -39,6 +39,17 @@ _READY = """() => {
   return app?.graph && app.canvas && window.LiteGraph?.registered_node_types?.DashScopeWanImageToVideo;
 }"""
 
+_EMPTY = {
+    "last_node_id": 0,
+    "last_link_id": 0,
+    "nodes": [],
+    "links": [],
+    "groups": [],
+    "config": {},
+    "extra": {},
+    "version": 0.4,
+}
+
 # Beside the tests' steps: each is what ComfyUI's own code does, or reads what it reads.
 _STEPS = """
   const app = window.app ?? window.comfyAPI.app.app;
@@ -140,7 +151,7 @@ class ComfyPage:
 
     def clear(self) -> None:
         """Go on with an empty graph."""
-        self.load({"nodes": [], "links": [], "groups": [], "config": {}, "extra": {}, "version": 0.4})
+        self.load(_EMPTY)
 
     def saved(self) -> dict[str, Any]:
         """Return the graph as the page would save it."""
