@@ -72,7 +72,7 @@ def child(order: dict[str, Any]) -> None:
     part = result.with_suffix(".new")
     try:
         made = run_node(order)
-    except Exception:  # noqa: BLE001 - it belongs into the test's report
+    except BaseException:  # noqa: BLE001 - whatever it is, it belongs into the test's report
         made = {"error": traceback.format_exc()}
     part.write_text(json.dumps(made))
     part.replace(result)

@@ -70,6 +70,11 @@ class Draws:
             self.counts["killed" if made is None else "done before"] += 1
         self.counts["requests"] += 1
         made = self.driver.run(order)
+        for _ in range(2):
+            if made is None:
+                # No error is told: the forked process died in native code, which is one more crash to come back from.
+                self.counts["died by itself"] += 1
+                made = self.driver.run(order)
         self.judge(f"cat-{number} (killed after {moment:.3f} s)", order, made)
 
     def judge(self, name: str, order: dict[str, Any], made: dict[str, Any] | None) -> None:
@@ -118,7 +123,7 @@ def test_killed_at_any_moment(make_bench, new_driver, soak, say_at_end, bare_env
         worker.join()
     counts = sum((one.counts for one in draws), Counter())
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    say_at_end(f"Crash, {kills} requests (seed {seed}): {told}")
+    say_at_end(f"Crash (seed {seed}): {told}")
     assert [fault for one in draws for fault in one.faults] == []
     assert counts["killed"] >= kills
     assert counts["saved"] == counts["requests"]
