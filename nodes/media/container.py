@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Union
+from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
 from ..errors import MediaError
 from .boxes import check_claims, outline
@@ -45,9 +45,9 @@ def open_film(source: Source, *, format: str | None = None) -> Iterator[InputCon
             "protocol_whitelist": _PROTOCOL,
         }
         limits = {"max_pixels": str(MOST_PIXELS)}
-        with av.open(
-            file, format=format, options=limits, container_options=only, metadata_errors="replace"
-        ) as container:
+        # PyAV 19 is lenient without being asked.
+        lenient: dict[str, Any] = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
+        with av.open(file, format=format, options=limits, container_options=only, **lenient) as container:
             yield container
     except FileNotFoundError as error:
         raise MediaError(f"There is no file {source}.") from error

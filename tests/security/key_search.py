@@ -1,0 +1,290 @@
+"""A program that runs every node through success and many failures with a marked key, and keeps all that comes of it.
+
+`python key_search.py FOLDER SECRETS`: all that it makes is in FOLDER, but for the keys in use, which stand in SECRETS.
+It prints and logs as a ComfyUI would with every log at DEBUG, and writes down each error with all that hangs on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import faulthandler
+import importlib.util
+import json
+import logging
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from urllib.parse import quote
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = {"model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
+ALWAYS = 1000
+
+
+def load(name, path, **options):
+    spec = importlib.util.spec_from_file_location(name, path, **options)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def say(text):
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+class Run:
+    """One process as a ComfyUI: folders, an environment with the key, the stand-in in the service's place."""
+
+    def __init__(self, folder, secrets):
+        self.folder, self.secrets = folder, secrets
+        self.key = os.environ["DASHSCOPE_API_KEY"]
+        self.succeeded, self.failed = [], []
+        self.errors = (folder / "errors.txt").open("a", encoding="utf-8", errors="backslashreplace")
+        self.history = (folder / "history.jsonl").open("a", encoding="utf-8", errors="backslashreplace")
+        handler = logging.FileHandler(folder / "all.log", encoding="utf-8", errors="backslashreplace")
+        logging.basicConfig(level=logging.DEBUG, handlers=[handler, logging.StreamHandler()])
+        load("wanpack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+        fake = load("fake_comfyui", ROOT / "tests" / "nodes" / "conftest.py")
+        self.comfy = fake.FakeComfy(folder / "comfy", BaseException)
+        fake.fake_modules(self.comfy)
+        sys.modules.update(self.comfy.modules)
+        # Somebody has put the key into another node of the same graph.
+        self.graph = {"9": {"class_type": "OtherNode", "inputs": {"token": self.key, "also": quote(self.key + "=")}}}
+
+    def node(self, name, **inputs):
+        """Run a node and write down what ComfyUI would keep of it."""
+        from wanpack import NODE_CLASS_MAPPINGS
+
+        made = NODE_CLASS_MAPPINGS[name]()
+        if name.endswith(("Video", "Effect", "Task")):
+            inputs |= {"unique_id": "1", "graph": self.graph, "extra_pnginfo": {"workflow": {"nodes": [self.graph]}}}
+        called = getattr(made, made.FUNCTION)(**inputs)
+        result = asyncio.run(called) if asyncio.iscoroutine(called) else called
+        self.history.write(json.dumps({"node": name, "outputs": result}, default=repr, ensure_ascii=False) + "\n")
+        self.succeeded.append(name)
+        return result
+
+    def fails(self, name, call):
+        """Make a call that fails and write down all that its error has to tell."""
+        say(f"== {name}")
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is searched
+            self.failed.append(name)
+            self._write_down(name, error)
+        else:
+            raise AssertionError(f"{name} did not fail")
+
+    def _write_down(self, name, error):
+        say(f"!!! Exception during processing !!! {error}")
+        told = [f"== {name}", str(error), repr(error), "".join(traceback.format_exception(error))]
+        seen, rest = set(), [error]
+        while rest:
+            one = rest.pop()
+            if one is None or id(one) in seen:
+                continue
+            seen.add(id(one))
+            rest += [one.__cause__, one.__context__]
+            told += [repr(one.args), repr(vars(one)), *self._requests_of(one)]
+            with contextlib.suppress(Exception):  # Not every error can be pickled; one that can is searched so too.
+                told.append(repr(pickle.dumps(one)))
+            logging.getLogger("dashscope_wan").error("failed: %s", one, exc_info=one)
+        self.errors.write("\n".join(told) + "\n")
+
+    @staticmethod
+    def _requests_of(error):
+        request = getattr(error, "request", None)
+        return [] if request is None else [repr(getattr(request, "headers", "")), repr(vars(request))]
+
+
+def picture(count=1):
+    import torch
+
+    return torch.linspace(0.2, 0.8, count)[:, None, None, None].expand(count, 240, 256, 3).clone()
+
+
+def tone():
+    import torch
+
+    return {"waveform": torch.sin(torch.arange(3 * 8000) / 4)[None, None] * 0.2, "sample_rate": 8000}
+
+
+def spoken(key):
+    """The key as a server could quote it."""
+    coded = base64.b64encode(f"Authorization: Bearer {key}".encode()).decode()
+    return f"no: {key}, Bearer {key}, {quote(key)}, {key.upper()}, {coded}, \\u{ord(key[0]):04x}{key[1:]}"
+
+
+def successes(run):
+    """Every node, once at least, and what comes of running the same again."""
+    made = run.node("DashScopeWanImageToVideo", image=picture(), prompt="a cat", shot_type="single", **MODEL)
+    run.node("DashScopeWanImageToVideo", image=picture(), prompt="a cat", shot_type="single", **MODEL)
+    path, task_id = made["result"][0][0], made["result"][2][0]
+    run.node("DashScopeWanVideoEffect", image=picture(), template="flying", **MODEL)
+    sounding = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
+    run.node("DashScopeWanImageToVideo", image=picture(), prompt="a cat sings", audio=tone(), **sounding)
+    run.node("DashScopeWanLastFrame", video_path=path)
+    connection = run.node("DashScopeWanConnection", region="beijing", workspace_id="", max_wait_minutes=60)[0]
+    run.node("DashScopeWanFetchTask", task_id=task_id, connection=connection)
+    return task_id
+
+
+def service_failures(run, server, task_id):
+    """What the service, its storage and the network can do. The server quotes the key wherever it can."""
+    from wanpack.nodes.offline import faults as kinds
+
+    said = spoken(run.key)
+    wrong = kinds.JsonBody(
+        {"output": {"task_id": run.key, "task_status": said}, "data": {said: said}, "request_id": said}
+    )
+    told = {
+        "400": kinds.Refuses(400, f"Invalid.{run.key}", said),
+        "401": kinds.Refuses(401, "InvalidApiKey", said),
+        "403": kinds.Refuses(403, "AccessDenied", said),
+        "418": kinds.Refuses(418, said, said),
+        "a page": kinds.HtmlPage(404, title=said),
+        "odd JSON": wrong,
+        "a huge body": kinds.HugeBody(),
+        "a redirect": kinds.Redirect(f"http://127.0.0.1:9/?{run.key}"),
+        "a reset": kinds.ResetBeforeBody(),
+    }
+    seeds = iter(range(100, 1000))
+
+    def make(**more):
+        settings = {"image": picture(), "prompt": "a cat", "shot_type": "single", "seed": next(seeds), **MODEL, **more}
+        run.node("DashScopeWanImageToVideo", **settings)
+
+    sounding = {"audio": tone(), "model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
+    plain = [
+        *((on, name) for on in ("create", "query") for name in told),
+        *(("download", name) for name in ("403", "400", "a page", "a redirect")),
+        *(("policy", name) for name in ("401", "odd JSON")),
+        *(("upload", name) for name in ("400", "a reset")),
+    ]
+    for on, name in plain:
+        server.faults.clear()
+        server.faults.add(on=on, fault=told[name], times=ALWAYS)
+        run.fails(f"{on}: {name}", lambda on=on: make(**(sounding if on in ("policy", "upload") else {})))
+    orders = {
+        "the task fails": [("create", kinds.TaskFails(f"Bad.{run.key}", said))],
+        "the task is unknown": [("query", kinds.AnswerUnknown(), ALWAYS)],
+        "the answer is lost, and the list too": [("create", kinds.ResetAfterActing()), ("list", told["403"], ALWAYS)],
+        "throttled": [("create", kinds.Throttled(message=said), ALWAYS)],
+        "the answer breaks off": [("create", kinds.Truncated(5)), ("list", told["a reset"], ALWAYS)],
+        "the film breaks off": [("download", kinds.Truncated(0), ALWAYS)],
+        "one of a batch fails": [("create", told["400"], 1, 1)],
+    }
+    for name, ordered in orders.items():
+        server.faults.clear()
+        for on, fault, *more in ordered:
+            server.faults.add(on=on, fault=fault, **dict(zip(("times", "after"), more, strict=False)))
+        run.fails(name, lambda name=name: make(**({"image": picture(3)} if "batch" in name else {})))
+    server.faults.clear()
+    server.faults.add(on="query", fault=told["403"], times=ALWAYS)
+    run.fails("fetch: 403", lambda: run.node("DashScopeWanFetchTask", task_id=f"x{task_id}"))
+    server.faults.clear()
+    run.fails("fetch: unknown", lambda: run.node("DashScopeWanFetchTask", task_id=f"y{task_id}"))
+    server.faults.add(on="create", fault=kinds.TaskStuck("RUNNING"))
+    run.comfy.stop_at = "rendering"
+    run.fails("Stop", make)
+    run.comfy.stop_at = None
+    server.faults.clear()
+
+
+def owners_failures(run):
+    """What can be wrong with the machine's settings and the workflow's values, the key among them."""
+    from wanpack import NODE_CLASS_MAPPINGS
+
+    key, base_url = run.key, os.environ["DASHSCOPE_BASE_URL"]
+    home = run.folder / "comfy" / "user" / "__dashscope_wan" / "credentials.toml"
+
+    def make(**more):
+        settings = {"image": picture(), "prompt": "a dog", "shot_type": "single", "seed": 7, **MODEL, **more}
+        run.node("DashScopeWanImageToVideo", **settings)
+
+    for name, more in {
+        "the key as the prompt": {"prompt": key},
+        "the key in the prompt, coded": {"prompt": f"a {quote(key)} {base64.b64encode(key.encode()).decode()}"},
+        "the key in the address of the sound": {"audio_url": f"https://a.example/a.mp3?k={key}"},
+        "the key as the prefix": {"filename_prefix": f"wan/{key}"},
+        "the key as the model": {"model": key},
+        "no picture": {"image": key},
+        "no connection": {"connection": key},
+        "no connection either": {"connection": {"region": key}},
+    }.items():
+        run.fails(name, lambda more=more: make(**more))
+    for name, choice in {
+        "the key as the workspace": {"region": "beijing", "workspace_id": key},
+        "the key as the region": {"region": key},
+    }.items():
+        connection = NODE_CLASS_MAPPINGS["DashScopeWanConnection"]().connect(**choice)[0]
+        run.fails(name, lambda connection=connection: make(connection=connection))
+    run.fails("the key as the task", lambda: run.node("DashScopeWanFetchTask", task_id=key))
+    run.fails("the key as the path", lambda: run.node("DashScopeWanLastFrame", video_path=f"/tmp/{key}.mp4"))  # noqa: S108 - is refused
+    for name, variable, value in (
+        ("an address that is none", "DASHSCOPE_BASE_URL", f"http://{key}.example"),
+        ("an address with the key", "DASHSCOPE_BASE_URL", f"https://{key}@a.example/?{key}"),
+        ("an address where nobody is", "DASHSCOPE_BASE_URL", "http://127.0.0.1:9/api/v1"),
+        ("a name that is none", "DASHSCOPE_BASE_URL", "https://dashscope.invalid/api/v1"),
+        ("a key with a blank", "DASHSCOPE_API_KEY", f"{key} {key}"),
+        ("a key with a line break", "DASHSCOPE_API_KEY", f"{key}\r\nX: {key}"),
+        ("another key", "DASHSCOPE_API_KEY", f"{key}-and-more"),
+        ("no certificates", "REQUESTS_CA_BUNDLE", f"/nowhere/{key}.pem"),
+    ):
+        before = os.environ.get(variable)
+        os.environ[variable] = value
+        if variable == "REQUESTS_CA_BUNDLE":
+            os.environ["DASHSCOPE_BASE_URL"] = "https://dashscope.invalid/api/v1"
+        run.fails(name, make)
+        os.environ["DASHSCOPE_BASE_URL"] = base_url
+        os.environ.pop(variable) if before is None else os.environ.__setitem__(variable, before)
+    for name, content in {
+        "a file that is no TOML": f"api_key = {key}\n".encode(),
+        "a file with a key twice": f'api_key = "{key}"\napi_key = "{key}"\n'.encode(),
+        "a file of another encoding": f'api_key = "{key}"'.encode("utf-16"),
+        "a file of odd bytes": b'api_key = "' + key.encode() + b'\xff"',
+    }.items():
+        home.write_bytes(content)
+        run.fails(name, make)
+        # Here the key may stand: it is taken away before the search.
+        home.unlink()
+
+
+def main(folder, secrets):
+    faulthandler.dump_traceback_later(100, exit=True)
+    run = Run(folder, secrets)
+    from wanpack.nodes.offline.server import OfflineServer, shared_server
+    from wanpack.nodes.offline.tasks import Timing
+    from wanpack.nodes.tasks.pauses import TEMPO
+
+    with OfflineServer(region="beijing", key=run.key, timing=Timing(scale=0), enforce_rates=False) as server:
+        os.environ |= {"DASHSCOPE_REGION": "beijing", "DASHSCOPE_BASE_URL": server.base_url}
+        TEMPO.scale = 0.05
+        task_id = successes(run)
+        TEMPO.scale = 0.0005
+        service_failures(run, server, task_id)
+        owners_failures(run)
+        TEMPO.scale = 0.05
+        offline = run.node("DashScopeWanConnection", region="offline")[0]
+        shared_server()._book._timing = Timing(scale=0)
+        run.node(
+            "DashScopeWanImageToVideo", image=picture(), prompt="", shot_type="single", connection=offline, **MODEL
+        )
+        secrets.write_text(json.dumps([run.key, shared_server().key]))
+        # What lies in the temporary folder while the stand-ins run.
+        shutil.copytree(tempfile.gettempdir(), folder / "temp while it runs")
+    run.errors.close()
+    run.history.close()
+    say(json.dumps({"succeeded": run.succeeded, "failed": run.failed}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,135 @@
+"""Small files and tensors that claim to be huge: refused, before anything is reserved for them."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from wanpack.nodes.errors import MediaError
+from wanpack.nodes.media import container
+from wanpack.nodes.media.last_frame import last_frame
+from wanpack.nodes.media.video import probe
+
+BOMBS = Path(__file__).with_name("bombs.py")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="memory is measured as Unix does it")
+
+
+def load():
+    spec = importlib.util.spec_from_file_location("bombs", BOMBS)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def bombs():
+    return load()
+
+
+@pytest.fixture(scope="module")
+def report(bombs, tmp_path_factory):
+    """What came of every file, opened by a process of its own."""
+    folder = tmp_path_factory.mktemp("bombs")
+    for name, make in bombs.FILMS.items():
+        (folder / name).write_bytes(make())
+    command = [sys.executable, str(BOMBS), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 - our own
+    return json.loads(done.stdout)
+
+
+def test_every_film_that_claims_too_much_is_refused_in_every_way(bombs, report):
+    assert set(report["opened"]) == set(bombs.FILMS)
+    for name, endings in report["opened"].items():
+        assert "opened" not in endings, name
+        assert len(endings) == 4
+        assert all(len(ending) < 300 for ending in endings)
+
+
+def test_the_reason_is_told(report):
+    told = {name: endings[0] for name, endings in report["opened"].items()}
+    assert "80000000 frames" in told["80 million frames in a fragment.mp4"]
+    assert "8K" in told["20000x20000.gif"]
+    assert "compressed index" in told["a compressed index.mov"]
+
+
+def test_none_of_it_takes_memory(report):
+    assert report["peak"] < 500
+    assert report["peak"] - report["before"] < 250
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("png 100000", "png 8000 without rows", "playlist", "image 100000", "a million images", "sound of a year"),
+        *("sound of a million channels", "sound of a terahertz", "sound of no rate"),
+    ],
+)
+def test_pictures_and_sounds_of_absurd_sizes_are_refused(name, report):
+    assert report["checked"][name] not in ("passed", [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a tree trunk, an elephant's trunk", "epicmovie", "firstscene lastscene", "stsz stz2 trun stsc stco co64 cmov"],
+)
+def test_words_that_look_like_boxes_do_no_harm(text, tmp_path):
+    path = tmp_path / "film.mp4"
+    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as film:
+        film.metadata["prompt"] = json.dumps({"text": [text] * 50})
+        stream = film.add_stream("libx264", rate=30)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for _ in range(3):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+        film.mux(stream.encode())
+    assert probe(path).frames == 3
+
+
+def test_a_film_with_minutes_of_plain_sound_is_opened(tmp_path):
+    path = tmp_path / "camera.mov"
+    with av.open(str(path), "w", format="mov") as film:
+        picture = film.add_stream("mjpeg", rate=1)
+        picture.width = picture.height = 64
+        picture.pix_fmt = "yuvj420p"
+        plain = film.add_stream("pcm_s16le", rate=48000, layout="stereo")
+        for second in range(120):
+            frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24").reformat(
+                format="yuvj420p"
+            )
+            frame.pts = second
+            film.mux(picture.encode(frame))
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 96_000), np.int16), format="s16", layout="stereo")
+            sound.sample_rate, sound.pts = 48_000, second * 48_000
+            film.mux(plain.encode(sound))
+        film.mux(picture.encode())
+        film.mux(plain.encode())
+    assert last_frame(path).shape == (64, 64, 3)
+
+
+def test_pictures_that_grow_inside_of_a_film_are_refused(tmp_path, monkeypatch):
+    # The container says 64x64, what is coded in it is larger.
+    path = tmp_path / "film.mov"
+    coded = io.BytesIO()
+    from PIL import Image
+
+    Image.new("RGB", (512, 512)).save(coded, "JPEG")
+    with av.open(str(path), "w", format="mov") as film:
+        stream = film.add_stream("mjpeg", rate=30)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuvj420p"
+        small = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24").reformat(format="yuvj420p")
+        film.mux(stream.encode(small))
+        packet = av.Packet(coded.getvalue())
+        packet.stream, packet.pts, packet.dts, packet.is_keyframe = stream, 1, 1, True
+        film.mux(packet)
+    assert last_frame(path).shape == (512, 512, 3)
+    monkeypatch.setattr(container, "MOST_PIXELS", 256 * 256)
+    with pytest.raises(MediaError):
+        last_frame(path)

@@ -1,0 +1,154 @@
+"""Servers that go on for ever, or hardly at all: every exchange has an end."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from wanpack.nodes.errors import DownloadFailed, WanError
+from wanpack.nodes.media.download import DownloadInterrupted, download
+from wanpack.nodes.service import client as client_module
+from wanpack.nodes.service.errors import NetworkError, UnexpectedAnswer
+
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Silence is given up after a third of a second."""
+    monkeypatch.setattr(client_module, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(client_module, "SUBMIT_SECONDS", 0.3)
+    monkeypatch.setattr(client_module, "GRACE_SECONDS", 0.05)
+
+
+def failing(call, kind=WanError):
+    with pytest.raises(kind) as caught:
+        call()
+    assert len(str(caught.value)) < 4000
+    str(caught.value).encode()
+    return caught.value
+
+
+def endless(head, piece, *, pause=0.0):
+    def send(connection, _):
+        connection.sendall(head)
+        waiting = threading.Event()
+        while True:
+            connection.sendall(piece)
+            waiting.wait(pause)
+
+    return send
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+ENDLESS = {
+    "an answer letter by letter": endless(b"HTTP/1.1 200 ", b"O", pause=0.1),
+    "a header letter by letter": endless(OK + b"X: ", b"x", pause=0.1),
+    "a header without end": endless(OK + b"X: ", b"x" * 65536),
+    "headers without end": endless(OK, b"X: y\r\n" * 1000),
+    "a body letter by letter": endless(OK + b"Content-Length: 1000000\r\n\r\n", b"x", pause=0.1),
+    "a body without length letter by letter": endless(OK + b"Connection: close\r\n\r\n{", b" ", pause=0.1),
+    "continue, continue": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+    "chunks letter by letter": endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", pause=0.1),
+    "a chunk's size without end": endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"0" * 65536),
+    "chunks' trailers without end": endless(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n" * 1000),
+    "silence": endless(OK, b"", pause=30),
+    "silence in the body": endless(OK + b"Content-Length: 9\r\n\r\n{", b"", pause=30),
+}
+
+
+@pytest.mark.parametrize("answer", ENDLESS.values(), ids=ENDLESS)
+def test_an_answer_that_never_ends_is_given_up(answer, quick, hostile, client_of, calls, within, peak):
+    client = client_of(hostile(answer).base_url)
+    with within(3):
+        assert peak(lambda: failing(lambda: calls["query"](client), (NetworkError, UnexpectedAnswer))) < 30 * MEGABYTE
+
+
+def test_a_create_call_that_is_given_up_counts_as_sent(quick, hostile, client_of, calls):
+    server = hostile(ENDLESS["a header letter by letter"])
+    assert failing(lambda: calls["create"](client_of(server.base_url)), NetworkError).sent is True
+
+
+@pytest.mark.parametrize("answer", ENDLESS.values(), ids=ENDLESS)
+def test_a_download_that_never_gets_on_is_given_up(answer, hostile, tmp_path, within, peak, monkeypatch):
+    monkeypatch.setattr("wanpack.nodes.media.link.GRACE_SECONDS", 0.05)
+    server = hostile(answer)
+
+    def fetch():
+        options = {"own": server.own, "stall_seconds": 0.2, "max_bytes": 30 * MEGABYTE}
+        download(
+            f"{server.root}/v.mp4",
+            tmp_path / "part",
+            on_progress=lambda *_: None,
+            stop=threading.Event(),
+            **options,
+        )
+
+    with within(4):
+        assert peak(lambda: failing(fetch, DownloadFailed)) < 40 * MEGABYTE
+
+
+def test_a_slow_download_that_gets_on_goes_on(hostile, tmp_path, monkeypatch):
+    monkeypatch.setattr("wanpack.nodes.media.link.GRACE_SECONDS", 0.0)
+
+    def slowly(connection, _):
+        connection.sendall(OK + b"Content-Length: 1048576\r\n\r\n")
+        for _ in range(16):
+            connection.sendall(bytes(65536))
+            threading.Event().wait(0.1)
+
+    server = hostile(slowly)
+    options = {"own": server.own, "stall_seconds": 0.4}
+    got = download(
+        f"{server.root}/v.mp4", tmp_path / "part", on_progress=lambda *_: None, stop=threading.Event(), **options
+    )
+    assert got == 1048576
+
+
+def test_a_download_that_is_shut_is_not_taken_for_whole(hostile, tmp_path, monkeypatch):
+    # Without a length, the end of the connection is the end of the film.
+    monkeypatch.setattr("wanpack.nodes.media.link.GRACE_SECONDS", 0.0)
+    server = hostile(ENDLESS["a body without length letter by letter"])
+    with pytest.raises(DownloadInterrupted):
+        download(
+            f"{server.root}/v.mp4",
+            tmp_path / "part",
+            on_progress=lambda *_: None,
+            stop=threading.Event(),
+            own=server.own,
+            stall_seconds=0.3,
+        )
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: -5\r\n",
+        b"Content-Length: 99999999999999999999999\r\n",
+        b"Content-Length: five\r\n",
+        b"Content-Length: 5\r\nContent-Length: 6\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Content-Range: bytes 0-" + b"9" * 5000 + b"/" + b"9" * 5000 + b"\r\n",
+        b"Content-Type: \xff\xfe\r\nX-\xe4: \x00\r\n",
+        b": \r\n: \r\n",
+        b"Set-Cookie: " + b"x" * 60_000 + b"\r\n",
+    ],
+)
+def test_odd_headers_end_in_a_film_or_an_error_of_ours(head, hostile, client_of, calls, tmp_path, within):
+    server = hostile(OK + head + b"Connection: close\r\n\r\nfilm")
+    with within(5):
+        failing(lambda: calls["query"](client_of(server.base_url)))
+    with within(5):
+        try:
+            download(
+                f"{server.root}/v.mp4",
+                tmp_path / "part",
+                on_progress=lambda *_: None,
+                stop=threading.Event(),
+                own=server.own,
+                stall_seconds=1,
+            )
+        except DownloadFailed as error:
+            assert str(error)
+        except ValueError as error:
+            pytest.fail(f"{error!r}")

@@ -1,0 +1,263 @@
+"""Writing stays in the output folder and reading in ComfyUI's own, whatever a workflow names."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sqlite3
+from pathlib import PurePosixPath, PureWindowsPath
+from types import SimpleNamespace
+
+import pytest
+from wanpack.nodes import host
+from wanpack.nodes.errors import InvalidRequest, MediaError, WanError
+from wanpack.nodes.last_frame import DashScopeWanLastFrame
+from wanpack.nodes.media.last_frame import last_frame
+from wanpack.nodes.tasks.saving import find_place
+
+PREFIXES = [
+    *("../x", "..\\x", "wan/../../x", "wan/..", "..", "a/.. /b", "../../../../tmp/x", ". ./x", ".../x", "a/../../b"),
+    *("/etc/x", "\\x", "//evil.example/share/x", "\\\\evil.example\\share\\x", "C:\\x", "c:x", "D:/x", "z:"),
+    *("\\\\?\\C:\\x", "\\\\.\\pipe\\x", "~/x", "$HOME/x", "%HOME%/x", "%year%/../../x", "file:///etc/x", "a:b"),
+    *("a\0b", "\0", "a\nb", "a\x1bb", "a\x7f", "\ud800", "a*", "a?", 'a"b', "a<b", "a|b"),
+    *("CON", "con.mp4", "aux", "wan/NUL", "com1", "COM9.x", "lpt1", "wan/prn/x", "CONIN$", "COM\u00b9"),
+    *("x" * 300, "wan/" * 75 + "x", "猫" * 120, "", " ", ".", "./", "/", "wan/", "wan//x", "a/./b", "a. . /b"),
+    *("-rf", "x;rm -rf ~", "$(id)", "`id`", "a'b", "a&b", "%year%%month%", "{a}", "stsz", "wan/i2v"),
+]
+
+
+@pytest.fixture
+def tree(tmp_path, standalone_host):
+    """Folders as ComfyUI has them, and beside them what nobody may touch."""
+    for name in ("input", "output", "temp", "secret", "output2"):
+        (tmp_path / name).mkdir()
+    for name in ("secret/a.mp4", "output2/a.mp4", "a.mp4"):
+        (tmp_path / name).write_bytes(b"secret film")
+    return tmp_path
+
+
+def shown(value):
+    """A test's name, the same in every process."""
+    return type(value).__name__ if " object at " in repr(value) else repr(value)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES, ids=ascii)
+def test_a_prefix_is_refused_or_stays_in_the_output_folder(prefix, tree):
+    place, faults = find_place(prefix, output_folder=tree / "output")
+    part = place.part_of("0123456789abcdef")
+    film = place.folder / f"{place.stem}_00001_.mp4"
+    for path in (part, film):
+        assert path.resolve().is_relative_to((tree / "output").resolve())
+        assert "\0" not in str(path)
+        assert len(path.name.encode()) < 255
+    if not faults:
+        place.folder.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(b"film")
+        taken = place.take(part, on_name=lambda _: None)
+        assert taken.parent.resolve().is_relative_to((tree / "output").resolve())
+    assert sorted(path.name for path in tree.iterdir()) == ["a.mp4", "input", "output", "output2", "secret", "temp"]
+
+
+@pytest.mark.parametrize("prefix", [None, 7, 1.5, True, ["wan"], {"a": 1}, b"wan", object()], ids=shown)
+def test_a_prefix_that_is_no_text_is_refused(prefix, tree):
+    [fault] = find_place(prefix, output_folder=tree / "output")[1]
+    assert fault.startswith("filename_prefix: must be a text")
+
+
+def test_a_prefix_with_the_key_in_it_is_refused(tree, marked):
+    from wanpack.nodes.redaction import keep_secret
+
+    keep_secret(marked)
+    [fault] = find_place(f"wan/{marked}", output_folder=tree / "output")[1]
+    assert "API key" in fault
+
+
+def test_a_link_out_of_the_output_folder_is_refused(tree):
+    (tree / "output" / "link").symlink_to(tree / "secret")
+    (tree / "output" / "wan").mkdir()
+    (tree / "output" / "wan" / "up").symlink_to("../..")
+    for prefix in ("link/x", "wan/up/secret/x", "wan/up/x"):
+        assert find_place(prefix, output_folder=tree / "output")[1]
+
+
+def test_a_link_in_the_place_of_a_film_is_not_written_through(tree):
+    place, _ = find_place("wan", output_folder=tree / "output")
+    (place.folder / "wan_00001_.mp4").symlink_to(tree / "secret" / "new.mp4")
+    (place.folder / "part").write_bytes(b"film")
+    film = place.take(place.folder / "part", on_name=lambda _: None)
+    assert film.name == "wan_00002_.mp4"
+    assert not (tree / "secret" / "new.mp4").exists()
+
+
+# Reading
+
+PATHS = [
+    *(
+        "../secret/a.mp4",
+        "../a.mp4",
+        "x/../../secret/a.mp4",
+        "..\\secret\\a.mp4",
+        "./../secret/a.mp4",
+        "../output2/a.mp4",
+    ),
+    *(
+        "/etc/passwd",
+        "/proc/self/environ",
+        "/dev/zero",
+        "/dev/stdin",
+        "file:///etc/passwd",
+        "~/.bashrc",
+        "$HOME/.netrc",
+    ),
+    *("http://evil.example/a.mp4", "https://evil.example/a.mp4", "concat:a.mp4|b.mp4", "subfile,,start,0,end,9,:a.mp4"),
+    *(
+        "pipe:0",
+        "data:video/mp4;base64,AAAA",
+        "\\\\evil.example\\share\\a.mp4",
+        "//evil.example/share/a.mp4",
+        "C:\\a.mp4",
+    ),
+    *("\\\\.\\PhysicalDrive0", "a\0.mp4", "\0", "x" * 300, "x" * 5000, "", ".", "/", "..", "\ud800", "CON", "NUL"),
+]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=ascii)
+def test_no_other_file_is_read(path, tree, net):
+    for given in (path, str(tree / "secret" / "a.mp4"), str(tree / "output" / ".." / "secret" / "a.mp4")):
+        with pytest.raises(InvalidRequest):
+            host.readable_file(given)
+    with pytest.raises(InvalidRequest):
+        asyncio.run(DashScopeWanLastFrame().take(video_path=path))
+    assert net.tried == []
+
+
+@pytest.mark.parametrize("path", [None, 7, ["a.mp4"], {"a": 1}, b"a.mp4", True], ids=shown)
+def test_a_path_that_is_no_text_is_refused(path, tree):
+    with pytest.raises(InvalidRequest):
+        asyncio.run(DashScopeWanLastFrame().take(video_path=path))
+
+
+def test_a_link_out_of_the_folders_is_not_followed(tree):
+    (tree / "input" / "link.mp4").symlink_to(tree / "secret" / "a.mp4")
+    (tree / "input" / "folder").symlink_to(tree / "secret")
+    for path in ("link.mp4", "folder/a.mp4", str(tree / "input" / "folder" / "a.mp4")):
+        with pytest.raises(InvalidRequest):
+            host.readable_file(path)
+
+
+def test_a_folder_that_is_a_link_itself_may_be_read_by_either_name(tree, monkeypatch):
+    (tree / "real").mkdir()
+    (tree / "real" / "b.mp4").write_bytes(b"film")
+    (tree / "linked").symlink_to(tree / "real")
+    monkeypatch.setattr(host, "readable_folders", lambda: [tree / "linked"])
+    for path in ("b.mp4", str(tree / "linked" / "b.mp4"), str(tree / "real" / "b.mp4")):
+        assert host.readable_file(path) == (tree / "real" / "b.mp4").resolve()
+
+
+def test_a_path_elsewhere_is_not_even_looked_at(tree, monkeypatch):
+    # On Windows a look at \\host\share sends the user's credentials there.
+    looked = []
+    for name in ("resolve", "is_file", "exists", "stat"):
+        real = getattr(type(tree), name)
+        monkeypatch.setattr(
+            type(tree), name, lambda path, *a, real=real, **k: (looked.append(str(path)), real(path, *a, **k))[1]
+        )
+    for path in ("/net/evil.example/a.mp4", "../../net/evil/a.mp4"):
+        with pytest.raises(InvalidRequest):
+            host.readable_file(path)
+    assert not [path for path in looked if "evil" in path]
+
+
+@pytest.mark.parametrize(
+    ("path", "inside"),
+    [
+        (r"D:\comfy\output\a.mp4", True),
+        (r"d:\COMFY\output\wan\a.mp4", True),
+        (r"D:\comfy\output\..\a.mp4", False),
+        (r"D:\comfy\output2\a.mp4", False),
+        (r"\\evil.example\share\a.mp4", False),
+        (r"\\?\D:\comfy\output\a.mp4", False),
+        (r"\\.\PhysicalDrive0", False),
+        (r"C:a.mp4", False),
+        (r"\a.mp4", False),
+    ],
+)
+def test_windows_paths_are_judged_as_windows_takes_them(path, inside):
+    folder = PureWindowsPath(r"D:\comfy\output")
+    assert host.lies_in(folder / path, folder) is inside
+
+
+@pytest.mark.parametrize("path", ["/comfy/output", "/comfy/output/a", "/comfy/output/a/b"])
+def test_paths_inside_are_inside(path):
+    assert host.lies_in(PurePosixPath(path), PurePosixPath("/comfy/output"))
+
+
+# A VIDEO of another node
+
+
+@pytest.mark.parametrize(
+    "video",
+    ["a.mp4", 7, object(), SimpleNamespace(get_stream_source=lambda: None), SimpleNamespace(get_stream_source=list)],
+)
+def test_what_is_no_video_is_refused(video, tree):
+    with pytest.raises(InvalidRequest, match="a ComfyUI VIDEO is needed"):
+        asyncio.run(DashScopeWanLastFrame().take(video=video))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("http://127.0.0.1:9/a.mp4", "concat:a.mp4|b.mp4", "subfile,,start,0,end,9,:a.mp4", "pipe:0", "async:a.mp4"),
+        *("data:video/mp4;base64,AAAA", "rtsp://127.0.0.1:9/", "/dev/null", "a\0b", "", "tcp://127.0.0.1:9"),
+        *(
+            io.BytesIO(b""),
+            io.BytesIO(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"),
+            io.BytesIO(b"ffconcat version 1.0\n"),
+        ),
+    ],
+    ids=shown,
+)
+def test_a_videos_source_is_a_file_and_nothing_that_leads_further(source, tree, net):
+    with pytest.raises(MediaError):
+        last_frame(source)
+    assert net.tried == []
+
+
+@pytest.mark.parametrize("name", ["concat:a.mp4", "file:x", "http:", "subfile,,start,0,end,9,:a.mp4", "async:b"])
+def test_a_file_with_a_name_that_ffmpeg_would_take_for_more_is_only_a_file(name, tree, monkeypatch):
+    monkeypatch.chdir(tree)
+    (tree / name).write_bytes(b"no film")
+    with pytest.raises(MediaError):
+        last_frame(name)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/passwd\n#EXT-X-ENDLIST\n",
+        b"ffconcat version 1.0\nfile /etc/passwd\n",
+        b'<?xml version="1.0"?><MPD><BaseURL>http://127.0.0.1:9/</BaseURL></MPD>',
+        b"v=0\r\nm=video 9 RTP/AVP 96\r\nc=IN IP4 127.0.0.1\r\n",
+    ],
+)
+def test_a_playlist_is_no_film(content, tree, net):
+    (tree / "input" / "list.mp4").write_bytes(content)
+    with pytest.raises(WanError):
+        asyncio.run(DashScopeWanLastFrame().take(video_path="list.mp4"))
+    assert net.tried == []
+
+
+# The ledger
+
+
+def test_odd_texts_do_not_break_out_of_the_ledgers_statements(tmp_path):
+    from wanpack.nodes.tasks.entry import Entry
+    from wanpack.nodes.tasks.ledger import open_ledger
+
+    odd = "'); DROP TABLE requests; -- \ud800 \0"
+    ledger = open_ledger(tmp_path)
+    ledger.save(Entry(fingerprint=odd, task_id=odd, error=odd, receipt=odd))
+    ledger.close()
+    with sqlite3.connect(tmp_path / "ledger.sqlite3") as database:
+        assert database.execute("SELECT count(*) FROM requests").fetchone() == (1,)
+    database.close()

@@ -1,0 +1,149 @@
+"""`python dev.py key`: the key goes from the keyboard into a file that only its owner can read, and nowhere else."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from wanpack.nodes.service.credentials import FILE_NAME, read_settings
+from wanpack.nodes.service.regions import OFFLINE, REGIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = 'sk-"typed"\\0123456789'
+
+
+@pytest.fixture(scope="module")
+def command():
+    spec = importlib.util.spec_from_file_location("wan_key_command", ROOT / "standalone" / "key.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def run(bare_environment, tmp_path):
+    """Run the command with a key on its standard input; returns status, output and errors."""
+
+    def call(*arguments, key=KEY, dev=ROOT / "dev.py", **environment):
+        for name, value in environment.items():
+            bare_environment.setenv(name, str(value))
+        ran = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, str(dev), "key", *arguments],
+            input=key + "\n",
+            capture_output=True,
+            text=True,
+            timeout=30,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert KEY not in ran.stdout + ran.stderr
+        return ran.returncode, ran.stdout, ran.stderr
+
+    return call
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_key_is_written_for_its_owner_alone_and_read_by_the_pack(run, tmp_path, caplog):
+    status, out, err = run("--home", "here")
+    file = tmp_path / "here" / FILE_NAME
+    assert (status, out) == (0, "")
+    assert str(file) in err
+    assert (mode(file), mode(file.parent)) == (0o600, 0o700)
+    assert read_settings(file.parent).key("singapore").reveal() == KEY
+    assert caplog.messages == []
+
+
+def test_a_regions_key_stands_beside_the_common_one_and_the_other_lines_stay(run, tmp_path):
+    file = tmp_path / FILE_NAME
+    file.write_text(
+        '# mine\nregion = "singapore"\napi_key_singapore = "old"\napi_key = "common"\n\n[table]\napi_key = "x"\n'
+    )
+    file.chmod(0o644)
+    assert run("--region", "singapore", "--home", str(tmp_path))[0] == 0
+    settings = read_settings(tmp_path)
+    assert settings.key("singapore").reveal() == KEY
+    assert settings.key("beijing").reveal() == "common"
+    assert settings.get("region") == "singapore"
+    assert file.read_text().startswith("# mine\n")
+    assert file.read_text().endswith('[table]\napi_key = "x"\n')
+    assert "old" not in file.read_text()
+    assert mode(file) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+@pytest.mark.parametrize("key", ["", "   ", "two words", "k\tey", "schlüssel", "钥匙"])
+def test_what_is_no_key_is_not_written(key, run, tmp_path):
+    status, _, err = run("--home", "here", key=key)
+    assert status == 1
+    assert "That is no key" in err
+    assert not (tmp_path / "here" / FILE_NAME).exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(run, tmp_path):
+    (tmp_path / "file").write_text("x")
+    status, _, err = run("--home", "file")
+    assert status == 1
+    assert "Traceback" not in err
+
+
+def test_a_file_that_is_no_text_is_told_without_its_bytes(command, tmp_path):
+    (tmp_path / FILE_NAME).write_bytes(b"\xff\xfe secret bytes")
+    with pytest.raises(command.KeyFileError) as caught:
+        command.write_key(tmp_path / FILE_NAME, "api_key", key=KEY)
+    assert caught.value.__context__ is None
+    assert "secret" not in str(caught.value)
+
+
+def test_the_folder_is_the_one_that_the_pack_reads(command, tmp_path, monkeypatch):
+    comfyui = tmp_path / "ComfyUI"
+    pack = comfyui / "custom_nodes" / "wan"
+    real = tmp_path / "elsewhere"
+    real.mkdir()
+    pack.parent.mkdir(parents=True)
+    pack.symlink_to(real)
+    find = command.home_folder
+    assert find(None, root=pack, environment={}) == comfyui / "user" / "__dashscope_wan"
+    moved = {"DASHSCOPE_WAN_HOME": str(tmp_path / "moved")}
+    assert find(None, root=pack, environment=moved) == tmp_path / "moved"
+    assert find(tmp_path / "given", root=pack, environment=moved) == tmp_path / "given"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find(None, root=real, environment={}) == tmp_path / ".config" / "dashscope-wan"
+
+
+def test_the_environment_that_goes_before_the_file_is_told(run, tmp_path):
+    assert "goes before the file" in run("--home", "here", DASHSCOPE_API_KEY="sk-environment")[2]
+
+
+def test_the_regions_are_those_of_the_table(command):
+    assert set(command.REGIONS) == set(REGIONS) - {OFFLINE}
+    assert command.FILE_NAME == FILE_NAME
+
+
+def test_a_key_that_is_typed_is_not_shown(tmp_path):
+    pty = pytest.importorskip("pty")
+    main, side = pty.openpty()
+    arguments = [sys.executable, str(ROOT / "dev.py"), "key", "--home", str(tmp_path / "here")]
+    with subprocess.Popen(arguments, stdin=side, stdout=side, stderr=side, start_new_session=True):  # noqa: S603 - our own program
+        os.close(side)
+        shown = b""
+        while b"not shown" not in shown:
+            shown += os.read(main, 4096)
+        time.sleep(0.3)  # until the terminal's echo is off
+        os.write(main, KEY.encode() + b"\n")
+        try:
+            while piece := os.read(main, 4096):
+                shown += piece
+        except OSError:  # The other end of a terminal has gone.
+            shown += b""
+    os.close(main)
+    assert KEY.encode() not in shown
+    assert read_settings(tmp_path / "here").key("beijing").reveal() == KEY

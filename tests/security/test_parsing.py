@@ -1,0 +1,170 @@
+"""Answers of any shape end in the pack's own errors, in little time and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import zlib
+
+import pytest
+from wanpack.nodes.errors import WanError
+from wanpack.nodes.service.errors import UnexpectedAnswer
+from wanpack.nodes.service.task import TaskStatus
+
+ALL = ("create", "query", "cancel", "list", "policy")
+MEGABYTE = 1024 * 1024
+
+DEEP = b'{"output":' * 100_000 + b"1" + b"}" * 100_000
+ODD = {
+    "nothing": b"",
+    "html": b"<html><body>Sign in to the hotel</body></html>",
+    "half": b'{"output": {"task_id": "t',
+    "nested deep": DEEP,
+    "lists nested deep": b"[" * 900 + b"]" * 900,
+    "invalid utf-8": b'{"output": {"task_id": "\xff\xfe", "task_status": "\xc3\x28"}}',
+    "utf-16": json.dumps({"output": []}).encode("utf-16"),
+    "nul": b"\0" * 1000,
+    "a number": b"1" * 10_000,
+    "a huge number": b'{"output": ' + b"9" * 100_000 + b"}",
+    "not a number": b'{"output": NaN, "data": NaN, "total_page": NaN}',
+    "infinite": b'{"output": {"task_id": 1e999}, "data": Infinity, "total_page": 1e999}',
+    "half a character": b'{"output": {"task_id": "\\ud800", "task_status": "\\udfff"}, "request_id": "\\ud83d"}',
+    "wrong types": b'{"output": [[]], "data": {"a": []}, "code": {}, "message": [], "request_id": {}}',
+    "other wrong types": b'{"output": {"task_id": {}, "task_status": []}, "data": 7, "usage": []}',
+    "a code of another type": b'{"code": {"a": 1}, "message": 5}',
+    "names that are long": b'{"' + b"n" * 500_000 + b'": {}}',
+    "a key a hundred times": b"{" + b'"output": {},' * 100 + b'"output": 1}',
+    "a truth": b"true",
+    "a text": b'"output"',
+    "ends in more": b'{"output": {}} {"output": {}}',
+}
+
+
+def failing(call, kind=WanError):
+    with pytest.raises(kind) as caught:
+        call()
+    assert len(str(caught.value)) < 4000
+    str(caught.value).encode()
+    return caught.value
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+@pytest.mark.parametrize("on", ALL)
+def test_odd_answers_end_in_errors_of_ours(on, status, hostile, answered, client_of, calls, within):
+    server = hostile()
+    client = client_of(server.base_url)
+    for body in ODD.values():
+        server.answer = answered(body, status)
+        # Of a cancellation only the status counts: any object but a refusal says that it is done.
+        may_pass = on == "cancel" and status == 200
+        with within(5), contextlib.suppress(WanError) if may_pass else pytest.raises(WanError):
+            calls[on](client)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("request_id", "x" * 10_000),
+        ("request_id", {"a": 1}),
+        ("request_id", "two words"),
+        ("usage", [1, 2]),
+        ("usage", {"duration": 10**400, "x": [[[]]], "SR": "720", "audio": True, "y": None, 7: 8}),
+        ("usage", {"n" * 1000: 1, "\ud800": "\udfff", "t": "t" * 10_000}),
+        ("orig_prompt", "p" * 100_000),
+        ("orig_prompt", "\x1b]0;title\x07 \x1b[31mred \u202e"),
+        ("actual_prompt", 7),
+        ("submit_time", "2026" * 1000),
+        ("end_time", None),
+    ],
+)
+def test_what_a_task_says_is_kept_within_bounds(field, value, hostile, answered, client_of):
+    output = {"task_status": "SUCCEEDED", "video_url": "https://film.example/v.mp4"}
+    body = {"output": output, "request_id": "r-1"}
+    (body if field in ("request_id", "usage") else output)[field] = value
+    task = client_of(hostile(answered(body)).base_url).query("t-1")
+    assert task.status is TaskStatus.SUCCEEDED
+    told = json.dumps([task.request_id, dict(task.usage), task.orig_prompt, task.actual_prompt, task.submit_time])
+    assert len(told) < 20_000
+    assert "\\u001b" not in told
+    assert "\\ud800" not in told
+    json.loads(told, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("address", [7, None, [], "x" * 10_000, "https://a.example/\x00", "https://a.example/\ud800"])
+def test_a_videos_address_that_is_none_is_told(address, hostile, answered, client_of):
+    body = {"output": {"task_status": "SUCCEEDED", "video_url": address}}
+    failing(lambda: client_of(hostile(answered(body)).base_url).query("t-1"), UnexpectedAnswer)
+
+
+@pytest.mark.parametrize("task_id", ["", 7, None, [], "a b", "x" * 300, "\ud800", "..", "../x", "-x", "t\nX-Y: 1"])
+def test_an_id_that_is_none_leaves_open_whether_there_is_a_task(task_id, hostile, answered, client_of, calls):
+    server = hostile(answered({"output": {"task_id": task_id}}))
+    failing(lambda: calls["create"](client_of(server.base_url)), UnexpectedAnswer)
+
+
+def test_an_id_that_is_the_key_is_none(hostile, answered, client_of, calls, marked, has_key):
+    server = hostile(answered({"output": {"task_id": marked}, "request_id": marked}))
+    assert not has_key(str(failing(lambda: calls["create"](client_of(server.base_url)), UnexpectedAnswer)))
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
+@pytest.mark.parametrize("on", ALL)
+def test_a_server_that_quotes_the_key_is_not_quoted(
+    on, status, hostile, answered, client_of, calls, passed_on, has_key, caplog
+):
+    caplog.set_level("DEBUG")
+    for spelled in passed_on:
+        body = {"code": f"Bad.{spelled}", "message": f"no: Bearer {spelled} {spelled}", "request_id": spelled}
+        error = failing(lambda body=body: calls[on](client_of(hostile(answered(body, status)).base_url)))
+        assert not has_key(str(error), repr(error), repr(vars(error)), caplog.text)
+
+
+def test_a_task_that_quotes_the_key_is_not_quoted(hostile, answered, client_of, passed_on, has_key):
+    for spelled in passed_on:
+        output = dict.fromkeys(("orig_prompt", "actual_prompt", "submit_time", "code", "message"), spelled)
+        body = {
+            "output": {**output, "task_status": "FAILED"},
+            "request_id": spelled,
+            "usage": {spelled: spelled, "SR": spelled},
+        }
+        task = client_of(hostile(answered(body)).base_url).query("t-1")
+        assert not has_key(repr(task), repr(vars(task)), str(task.failure()))
+
+
+@pytest.mark.parametrize("asked", ["9" * 1000, "-1", "nan", "1e9", "²", "Wed, 21 Oct 2026 07:28:00 GMT", ""])
+def test_a_pause_that_is_no_number_is_not_kept(asked, hostile, answered, client_of, calls):
+    server = hostile(answered({"code": "Throttling", "message": ""}, 429))
+    head, blank, body = server.answer.partition(b"\r\n\r\n")
+    server.answer = head + b"\r\nRetry-After: " + asked.encode() + blank + body
+    assert failing(lambda: calls["create"](client_of(server.base_url))).retry_after is None
+
+
+# Size
+
+
+@pytest.mark.parametrize("on", ALL)
+def test_an_answer_of_50_megabytes_is_given_up(on, hostile, client_of, calls, peak, within):
+    def large(connection, _):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 52428800\r\n\r\n{")
+        for _ in range(50):
+            connection.sendall(b'"' + b"x" * (MEGABYTE - 4) + b'":1')
+
+    client = client_of(hostile(large).base_url)
+    with within(5):
+        assert peak(lambda: failing(lambda: calls[on](client), UnexpectedAnswer)) < 20 * MEGABYTE
+
+
+@pytest.mark.parametrize("packing", ["gzip", "deflate", "x-gzip", "br", "zstd", "gzip, gzip"])
+def test_an_answer_that_is_a_bomb_is_not_unpacked(packing, hostile, answered, client_of, calls, peak):
+    bomb = gzip.compress(bytes(50 * MEGABYTE)) if "gzip" in packing else zlib.compress(bytes(50 * MEGABYTE))
+    server = hostile(answered(bomb, Content_Encoding=packing))
+    used = peak(lambda: failing(lambda: calls["query"](client_of(server.base_url)), UnexpectedAnswer))
+    assert used < 10 * MEGABYTE
+    assert b"accept-encoding: identity" in server.got[0].lower()
+
+
+def test_the_memory_that_an_answer_takes_is_bounded_whatever_it_holds(hostile, answered, client_of, calls, peak):
+    for body in (b"[" + b"{}," * 340_000 + b"{}]", b'{"output":[' + b"[]," * 330_000 + b"[]]}"):
+        server = hostile(answered(body))
+        assert peak(lambda server=server: failing(lambda: calls["query"](client_of(server.base_url)))) < 60 * MEGABYTE

@@ -1,0 +1,93 @@
+"""The rules that are kept in the sources themselves."""
+
+from __future__ import annotations
+
+import logging
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from wanpack.nodes.redaction import LOGGERS, RedactingFilter
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [ROOT / "dev.py", ROOT / "__init__.py", *(ROOT / "nodes").rglob("*.py"), *(ROOT / "standalone").rglob("*.py")]
+
+
+def lines(paths):
+    for path in paths:
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            yield f"{path.relative_to(ROOT)}:{number}", line
+
+
+def test_ruffs_security_rules_are_on():
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    selected = re.search(r"select = \[(.*?)\]", project, re.DOTALL)[1]
+    assert '"S"' in selected
+    # Excepted whole, with a reason each.
+    for rule, _, rest in re.findall(r'"(S\d+)"(,?)([^\n]*)', project):
+        assert "#" in rest or re.search(rf'"{rule}".*"S\d+",\s+#', project), rule
+
+
+def test_each_exception_to_them_carries_a_reason():
+    every = [*SOURCES, *(ROOT / "tests").rglob("*.py")]
+    bare = [
+        where
+        for where, line in lines(every)
+        if (found := re.search(r"# noqa: ([A-Z0-9, ]+)(.*)", line))
+        and re.search(r"\bS\d+", found[1])
+        and not re.match(r" ?- \w+", found[2])
+    ]
+    assert bare == []
+
+
+def test_certificates_are_checked_everywhere():
+    assert [
+        where for where, line in lines(SOURCES) if re.search(r"verify\s*=\s*False|CERT_NONE|_unverified", line)
+    ] == []
+
+
+def test_http_is_spoken_in_one_place_only():
+    # Everything that reads a body, follows a link or makes a session goes by the rules of wire.py.
+    rule = (
+        r"requests\.(get|post|request|Session)\(|\.iter_content\(|\.content\b|urlopen\(|allow_redirects=True|\.json\(\)"
+    )
+    found = [where for where, line in lines((ROOT / "nodes").rglob("*.py")) if re.search(rule, line)]
+    assert [where for where in found if not where.startswith(("nodes/wire.py", "nodes/offline/"))] == []
+
+
+def test_every_logger_has_the_filter():
+    named = {
+        name
+        for _, line in lines([*(ROOT / "nodes").rglob("*.py"), *(ROOT / "standalone").rglob("*.py")])
+        for name in re.findall(r"getLogger\(\"([^\"]+)\"\)", line)
+    }
+    assert "dashscope_wan" in named
+    assert named <= set(LOGGERS)
+    for name in LOGGERS:
+        assert [one for one in logging.getLogger(name).filters if isinstance(one, RedactingFilter)], name
+
+
+def test_nothing_is_unpickled_evaluated_or_run():
+    rule = r"import pickle|pickle\.\w|\beval\(|\bexec\(|os\.system|shell=True|yaml\.load|__import__\("
+    assert [where for where, line in lines((ROOT / "nodes").rglob("*.py")) if re.search(rule, line)] == []
+
+
+@pytest.mark.parametrize("words", ["Report a vulnerability", "threat|hostile", "What is promised", "What is not"])
+def test_the_policy_says_what_it_must(words):
+    text = (ROOT / "SECURITY.md").read_text("utf-8")
+    assert re.search(words, text)
+    assert "@" not in text
+    assert len(text.splitlines()) < 70
+
+
+def test_no_key_is_in_the_repository():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)  # noqa: S607 - our own
+    names = [ROOT / name.decode() for name in listed.stdout.split(b"\0") if name]
+    found = []
+    for path in names:
+        if path.is_file() and path.stat().st_size < 2_000_000:
+            found += [
+                (path.name, key) for key in re.findall(rb"\bsk-[a-f0-9]{32}\b|\bsk-ws-[\w-]{60,}", path.read_bytes())
+            ]
+    assert found == []
