@@ -1,4 +1,4 @@
-"""`python dev.py run|key|test|offline|docs`: everything about this pack that needs no ComfyUI. Makes .venv by itself.
+"""`python dev.py run|key|test|bench|offline|docs`: all about this pack that needs no ComfyUI. Makes .venv by itself.
 
 Standard library only, and it must at least parse on Pythons too old for the pack, to tell them so.
 """
@@ -41,6 +41,8 @@ USAGE = """usage: python dev.py COMMAND ...
   key [--region R] [--home DIR]
                      ask for the API key and write it where the pack reads it; sets nothing up
   test [ARGUMENTS]   ruff, mypy and pytest; the arguments are pytest's
+  bench [--quick] [--json FILE] [--only NAME ...]
+                     how fast the pack is beside what its peers do: prints a table, writes bench.json
   offline [--port N] serve the offline stand-in for DashScope until Ctrl-C
   docs               write the locales, the help pages and the READMEs' tables anew from the pack's own tables
 
@@ -58,7 +60,7 @@ def main(arguments: list[str]) -> int:
     if command in ("-h", "--help", "help"):
         print(USAGE, end="")
         return 0
-    commands = {"run": run, "key": key, "test": test, "offline": offline, "docs": docs}
+    commands = {"run": run, "key": key, "test": test, "bench": bench, "offline": offline, "docs": docs}
     if command not in commands:
         print(f"dev.py: there is no command {command!r}\n\n{USAGE}", end="", file=sys.stderr)
         return 2
@@ -82,6 +84,12 @@ def key(arguments: list[str]) -> int:
     """Write the API key."""
     # By the path that this was called by: custom_nodes may hold a link to the pack.
     return become([sys.executable, str(Path(__file__).absolute().parent / "standalone" / "key.py"), *arguments])
+
+
+def bench(arguments: list[str]) -> int:
+    """Measure how fast the pack is."""
+    set_up("dev")
+    return become([str(PYTHON), str(ROOT / "standalone" / "__main__.py"), "bench", *arguments])
 
 
 def offline(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""`<.venv's python> standalone run|offline|docs ...`, started by dev.py by its path."""
+"""`<.venv's python> standalone run|offline|docs|bench ...`, started by dev.py by its path."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from standalone.docs import write  # noqa: E402
 sys.path.remove(_ROOT)
 
 if __name__ == "__main__":
+    if sys.argv[1] == "bench":
+        # Brings torch, which the other commands need later or not at all.
+        from standalone.bench.main import main as bench
+
+        sys.exit(bench(sys.argv[2:]))
     commands: dict[str, Callable[[Sequence[str]], int]]
     commands = {"run": run.main, "offline": offline.main, "docs": write.main}
     sys.exit(commands[sys.argv[1]](sys.argv[2:]))

@@ -23,7 +23,7 @@ HISTORY = 20
 DELAY_WEIGHT = 0.12
 """Seconds of interval, squared, times hazard. Less of it means less delay and more queries."""
 
-CLOSEST, CLOSEST_UNKNOWN = 1.8, 2.5
+CLOSEST, CLOSEST_UNKNOWN = 1.7, 2.6
 """Most seconds between two looks around the usual end: where earlier tasks tell when that is, and where they do not.
 
 A delay of under 2 s then is near certain; without a history it would take twice the queries of the service's SDK.

@@ -88,6 +88,11 @@ def test_the_tests_packages_contain_those_of_run_and_not_the_other_way_round(tre
     assert len(tree.dev("offline", "--port", "0")[3]) == 1
 
 
+def test_the_bench_needs_the_tests_packages_and_gets_its_arguments(tree):
+    status, _, _, calls = tree.dev("bench", "--quick")
+    assert (status, calls) == (0, [PIP + ".[dev]", f"{tree.folder / 'standalone' / '__main__.py'} bench --quick"])
+
+
 @pytest.mark.parametrize("change", ["pyproject", "python"])
 def test_what_changes_the_packages_installs_again(tree, change):
     tree.dev("run")

@@ -1,0 +1,170 @@
+"""Points 1 and 2: the first frame as a data URI, and the body that it goes into."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..pack import ROOT, load_pack
+from .parts import fresh_peak, measured, peak_bytes
+from .pictures import NATURAL, NOISY, SIZES, SYNTHETIC, Pixels
+from .report import Line
+from .timing import by_turns, megabytes
+
+BODY_BYTES = 6 * 1024 * 1024
+SIDES = (240, 8000)
+LEAST_DECIBELS = 46.0
+
+
+def lines(*, quick: bool) -> Iterator[Line]:
+    """Measure."""
+    for tier, size in SIZES.items():
+        if quick and tier != "1080p":
+            continue
+        for name, make in {**NATURAL, **SYNTHETIC, **NOISY}.items():
+            yield from _picture_lines(f"{tier} {name}", make(size), name=name, turns=1 if quick else 3)
+        yield _memory_line(tier)
+    yield _body_line()
+
+
+def _picture_lines(title: str, levels: Pixels, *, name: str, turns: int) -> Iterator[Line]:
+    """What one picture takes, weighs and loses."""
+    image = torch.from_numpy(levels.astype(np.float32) / 255)
+    taken = by_turns(lambda: ours(image), lambda: peers(image), turns=turns)
+    frame, theirs = ours(image), peers(image)
+    natural = name in NATURAL
+    own, other = taken.told()
+    speed_limit, bytes_limit = _limits(name)
+    yield Line(1, f"{title}: times faster", taken.ratio, "x", own, other, least=30, limit=speed_limit)
+    share = len(frame.data_uri) / len(theirs)
+    sizes = (megabytes(len(frame.data_uri)), megabytes(len(theirs)))
+    yield Line(1, f"{title}: bytes", share, "of the peers'", *sizes, most=0.5, limit=bytes_limit)
+    loss = decibels(frame, levels)
+    kind = "exact PNG" if math.isinf(loss) else f"{frame.mime} {frame.quality}, {frame.width} px wide"
+    yield Line(
+        1, f"{title}: kept", loss, "dB", kind, "exact", least=LEAST_DECIBELS, limit="" if natural else _NOISE_LIMIT
+    )
+
+
+_DRAWN_LIMIT = (
+    "a drawing goes as an exact PNG, which is both ways' work: the peers' own is small and quick here, and turning the "
+    "floats into bytes alone takes a thirteenth of it"
+)
+_NOISE_LIMIT = (
+    "no code keeps 46 dB of even noise in less than 0.70 of its bytes (8 - log2(sqrt(2 pi e 1.63)) = 5.6 of 8 bits), "
+    "and JPEG needs 0.73 for a photograph of such grain; what does not fit into the body of 6 MiB is compressed more "
+    "or scaled down; one JPEG of noise takes longer than a thirtieth of its PNG, which packs nothing"
+)
+
+
+def _limits(name: str) -> tuple[str, str]:
+    """Why a picture cannot be 30 times faster, or half the bytes."""
+    if name in NATURAL:
+        return "", ""
+    return (_DRAWN_LIMIT, _DRAWN_LIMIT) if name in SYNTHETIC else (_NOISE_LIMIT, _NOISE_LIMIT)
+
+
+def ours(image: Any) -> Any:
+    """The pack's way: the frame, with its data URI made."""
+    frame = (
+        load_pack(ROOT)
+        .module("nodes.media.first_frame")
+        .encode_first_frame(image, max_chars=BODY_BYTES - 4096, sides=SIDES)
+    )
+    _ = frame.data_uri
+    return frame
+
+
+def peers(image: Any) -> str:
+    """The peers' way: PNG at Pillow's default level."""
+    levels = np.clip(255.0 * image.cpu().numpy(), 0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, format="PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def decibels(frame: Any, levels: Pixels) -> float:
+    """The signal-to-noise ratio of what is sent; infinite where it is exact."""
+    with Image.open(io.BytesIO(frame.data)) as opened:
+        sent = opened.convert("RGB").resize((levels.shape[1], levels.shape[0]), Image.Resampling.BICUBIC)
+    loss = float(np.mean((np.asarray(sent, np.float32) - levels) ** 2))
+    return 10 * math.log10(255**2 / loss) if loss else math.inf
+
+
+def _memory_line(tier: str) -> Line:
+    width, height = SIZES[tier]
+    whole = width * height * 3
+    own, other = (measured("frame-memory", tier=tier, way=way) for way in ("ours", "peers"))
+    return Line(
+        1,
+        f"{tier}: peak memory beyond the tensor",
+        own / whole,
+        "8-bit pictures",
+        megabytes(own),
+        megabytes(other),
+        most=3,
+    )
+
+
+def frame_memory(*, tier: str, way: str) -> int:
+    """Part: the memory that encoding takes beyond its tensor, in bytes."""
+    work = {"ours": ours, "peers": peers}[way]
+    work(torch.zeros((240, 240, 3)))
+    levels = NATURAL["astronaut"](SIZES[tier])
+    image = torch.empty(levels.shape)
+    for row, line in enumerate(levels):
+        image[row] = torch.from_numpy(line.astype(np.float32) / 255)
+    del levels, line
+    held = fresh_peak()
+    work(image)
+    return peak_bytes() - held
+
+
+def _body_line() -> Line:
+    """How many copies of the data there are at most while the body is built."""
+    data = np.random.default_rng(4).bytes(BODY_BYTES * 3 // 4 - 8192)
+    ours_copies, theirs = (_copies(way, data) for way in (_our_body, _peers_body))
+    return Line(
+        2,
+        "6 MiB body: copies of the data while it is built",
+        ours_copies,
+        "",
+        f"{ours_copies:.2f}",
+        f"{theirs:.2f}",
+        most=2,
+    )
+
+
+def _copies(build: Any, data: bytes) -> float:
+    tracemalloc.start()
+    body = build(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    if not BODY_BYTES - 20000 < len(body) <= BODY_BYTES:
+        raise ValueError(f"a body of {len(body)} bytes was built")
+    return peak / len(body)
+
+
+def _our_body(data: bytes) -> bytes:
+    pack = load_pack(ROOT)
+    request, client = pack.module("nodes.service.request"), pack.module("nodes.service.client")
+    frame = pack.module("nodes.media.first_frame").FirstFrame(data, "image/jpeg", 1920, 1080, 95, scaled=False)
+    region = pack.module("nodes.service.regions").REGIONS["beijing"]
+    body = request.build_body(request.VideoRequest(prompt="a cat"), region=region, image="mark")
+    built: bytes = request.put_picture(client.to_json(body), mark="mark", picture=frame.pieces())
+    return built
+
+
+def _peers_body(data: bytes) -> bytes:
+    """As `requests` does with `json=`."""
+    uri = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    return json.dumps({"model": "wan2.6-i2v-flash", "input": {"prompt": "a cat", "img_url": uri}}).encode()
