@@ -80,12 +80,7 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
     with _disk_errors(part):
         file = part.open("ab", buffering=0)
     with file, _feed(pieces(url, file.tell(), own=own, stall_seconds=stall_seconds), stop=stop) as arriving:
-        try:
-            return _receive(arriving, file, part=part, on_progress=on_progress, max_bytes=max_bytes)
-        except VideoTooLarge:
-            # What came of it is of no use to anybody.
-            file.truncate(0)
-            raise
+        return _receive(arriving, file, part=part, on_progress=on_progress, max_bytes=max_bytes)
 
 
 def _receive(arriving: Iterator[Piece], file: FileIO, *, part: Path, on_progress: OnProgress, max_bytes: int) -> int:
@@ -94,6 +89,7 @@ def _receive(arriving: Iterator[Piece], file: FileIO, *, part: Path, on_progress
     for piece in arriving:
         size, total = piece.at + len(piece.data), piece.total
         if max(size, total or 0) > max_bytes:
+            file.truncate(0)  # What came of it is of no use to anybody.
             raise VideoTooLarge(f"The video is over {max_bytes / 2**20:.0f} MB, the most that is fetched.")
         with _disk_errors(part):
             _append(file, piece)

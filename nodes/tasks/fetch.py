@@ -84,7 +84,7 @@ class Fetch:
         except OSError as error:
             raise self._unsaved(error) from error
         discard(self._part.with_name(self._part.name + TAGGING))
-        whole = entry.bytes > 0 and self._part.exists() and self._is_film()
+        whole = entry.bytes > 0 and self._part.exists() and not self._flaw()
         if not whole:
             self.session.note_now(entry, path="", bytes=0)
         return whole
@@ -148,18 +148,18 @@ class Fetch:
         """Write down that the film is whole. What is no film is removed, and worth another try from the start."""
         from ..media.download import DownloadInterrupted
 
-        if not self._is_film():
+        if flaw := self._flaw():
             discard(self._part)
-            raise DownloadInterrupted("What was downloaded is not the video.")
+            raise DownloadInterrupted(f"What was downloaded is not the video: {flaw}")
         self.session.note_now(self.entry, bytes=self._size())
 
-    def _is_film(self) -> bool:
+    def _flaw(self) -> str:
+        """Say why the part is no whole film; "" where it is one."""
         try:
             probe(self._part)
         except MediaError as error:
-            logger.debug("%s", error.what)
-            return False
-        return True
+            return error.what
+        return ""
 
     def _finish(self) -> SavedVideo:
         """Write the graph into the whole film, give it its name, and write down that it is home."""

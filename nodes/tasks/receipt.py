@@ -27,16 +27,11 @@ def make_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
 ) -> dict[str, Any]:
     """Return the receipt as one JSON object: no key, no base64, and no signature in the video's address.
 
-    Wan Fetch Task gets a signed address by the task's id, for as long as there is a video.
-
     `width`, `height`, `fps`, `has_audio`, `video_seconds` and `bytes` are probed from the saved file. `request` is None
     for a task that was fetched by its id: of what was asked only what the ledger and the service tell is then known,
     and None stands for the rest.
     """
-    asked = {name: getattr(request or entry, name, None) or None for name in ("model", "resolution", "duration")}
-    asked |= {"seed": request.seed, "prompt": request.prompt} if request else {"seed": None, "prompt": None}
-    if request and request.template:
-        asked["template"] = request.template
+    asked = _asked(request, entry)
     receipt = {
         "task_id": task.task_id,
         "request_id": entry.request_id or task.request_id,
@@ -61,6 +56,14 @@ def make_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
         "warnings": warnings,
     }
     return dict(redact_all(receipt))
+
+
+def _asked(request: VideoRequest | None, entry: Entry) -> dict[str, Any]:
+    asked = {name: getattr(request or entry, name, None) or None for name in ("model", "resolution", "duration")}
+    asked |= {"seed": request.seed, "prompt": request.prompt} if request else {"seed": None, "prompt": None}
+    if request and request.template:
+        asked["template"] = request.template
+    return asked
 
 
 def reused(entry: Entry) -> SavedVideo:

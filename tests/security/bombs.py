@@ -107,12 +107,27 @@ def png(side, *, rows=0):
         return struct.pack(">I", len(data)) + kind + data + numbers(zlib.crc32(kind + data))
 
     head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    packer = zlib.compressobj()
+    packer = zlib.compressobj(1)
     data = b"".join(packer.compress(bytes(1 + 3 * side)) for _ in range(rows)) + packer.flush()
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
+def film_of_a_picture(side):
+    """A film whose one frame is a real picture of that size: FFmpeg decodes it to find out what the film is."""
+    picture = png(side, rows=side)
+    table = (
+        full(b"stts", numbers(1, 1, 1)),
+        full(b"stsc", numbers(1, 1, 1, 1)),
+        full(b"stsz", numbers(len(picture), 1)),
+        full(b"stco", numbers(1, 28)),
+    )
+    handler = full(b"hdlr", bytes(4), b"vide", bytes(13))
+    made = movie(table=table, entry=picture_entry(codec=b"png "), handler=handler, head=full(b"vmhd", bytes(8)))
+    return made[:20] + box(b"mdat", picture) + made[20 + 72 :]
+
+
 FILMS = {
+    "12000x12000.mov": lambda: film_of_a_picture(12_000),
     "80 million frames.mp4": lambda: film(80_000_000),
     "80 million frames of a byte table.mp4": lambda: film(80_000_000).replace(b"stsz", b"stz2"),
     "80 million frames in a fragment.mp4": lambda: fragments(80_000_000),

@@ -137,7 +137,7 @@ def successes(run):
     return task_id
 
 
-def service_failures(run, server, task_id):
+def service_failures(run, server):
     """What the service, its storage and the network can do. The server quotes the key wherever it can."""
     from wanpack.nodes.offline import faults as kinds
 
@@ -173,6 +173,16 @@ def service_failures(run, server, task_id):
         server.faults.clear()
         server.faults.add(on=on, fault=told[name], times=ALWAYS)
         run.fails(f"{on}: {name}", lambda on=on: make(**(sounding if on in ("policy", "upload") else {})))
+    told["make"] = make
+    server.faults.clear()
+    return told
+
+
+def task_failures(run, server, task_id, told):
+    """What can become of a task that was created, and Stop."""
+    from wanpack.nodes.offline import faults as kinds
+
+    said, make = spoken(run.key), told["make"]
     orders = {
         "the task fails": [("create", kinds.TaskFails(f"Bad.{run.key}", said))],
         "the task is unknown": [("query", kinds.AnswerUnknown(), ALWAYS)],
@@ -199,17 +209,16 @@ def service_failures(run, server, task_id):
     server.faults.clear()
 
 
-def owners_failures(run):
-    """What can be wrong with the machine's settings and the workflow's values, the key among them."""
+def make_dog(run, **more):
+    settings = {"image": picture(), "prompt": "a dog", "shot_type": "single", "seed": 7, **MODEL, **more}
+    run.node("DashScopeWanImageToVideo", **settings)
+
+
+def values_failures(run):
+    """What can be wrong with the workflow's values, the key among them."""
     from wanpack import NODE_CLASS_MAPPINGS
 
-    key, base_url = run.key, os.environ["DASHSCOPE_BASE_URL"]
-    home = run.folder / "comfy" / "user" / "__dashscope_wan" / "credentials.toml"
-
-    def make(**more):
-        settings = {"image": picture(), "prompt": "a dog", "shot_type": "single", "seed": 7, **MODEL, **more}
-        run.node("DashScopeWanImageToVideo", **settings)
-
+    key = run.key
     for name, more in {
         "the key as the prompt": {"prompt": key},
         "the key in the prompt, coded": {"prompt": f"a {quote(key)} {base64.b64encode(key.encode()).decode()}"},
@@ -220,15 +229,21 @@ def owners_failures(run):
         "no connection": {"connection": key},
         "no connection either": {"connection": {"region": key}},
     }.items():
-        run.fails(name, lambda more=more: make(**more))
+        run.fails(name, lambda more=more: make_dog(run, **more))
     for name, choice in {
         "the key as the workspace": {"region": "beijing", "workspace_id": key},
         "the key as the region": {"region": key},
     }.items():
         connection = NODE_CLASS_MAPPINGS["DashScopeWanConnection"]().connect(**choice)[0]
-        run.fails(name, lambda connection=connection: make(connection=connection))
+        run.fails(name, lambda connection=connection: make_dog(run, connection=connection))
     run.fails("the key as the task", lambda: run.node("DashScopeWanFetchTask", task_id=key))
     run.fails("the key as the path", lambda: run.node("DashScopeWanLastFrame", video_path=f"/tmp/{key}.mp4"))  # noqa: S108 - is refused
+
+
+def settings_failures(run):
+    """What can be wrong with the machine's settings, the key among them."""
+    key, base_url = run.key, os.environ["DASHSCOPE_BASE_URL"]
+    home = run.folder / "comfy" / "user" / "__dashscope_wan" / "credentials.toml"
     for name, variable, value in (
         ("an address that is none", "DASHSCOPE_BASE_URL", f"http://{key}.example"),
         ("an address with the key", "DASHSCOPE_BASE_URL", f"https://{key}@a.example/?{key}"),
@@ -243,7 +258,7 @@ def owners_failures(run):
         os.environ[variable] = value
         if variable == "REQUESTS_CA_BUNDLE":
             os.environ["DASHSCOPE_BASE_URL"] = "https://dashscope.invalid/api/v1"
-        run.fails(name, make)
+        run.fails(name, lambda: make_dog(run))
         os.environ["DASHSCOPE_BASE_URL"] = base_url
         os.environ.pop(variable) if before is None else os.environ.__setitem__(variable, before)
     for name, content in {
@@ -253,7 +268,7 @@ def owners_failures(run):
         "a file of odd bytes": b'api_key = "' + key.encode() + b'\xff"',
     }.items():
         home.write_bytes(content)
-        run.fails(name, make)
+        run.fails(name, lambda: make_dog(run))
         # Here the key may stand: it is taken away before the search.
         home.unlink()
 
@@ -270,8 +285,10 @@ def main(folder, secrets):
         TEMPO.scale = 0.05
         task_id = successes(run)
         TEMPO.scale = 0.0005
-        service_failures(run, server, task_id)
-        owners_failures(run)
+        told = service_failures(run, server)
+        task_failures(run, server, task_id, told)
+        values_failures(run)
+        settings_failures(run)
         TEMPO.scale = 0.05
         offline = run.node("DashScopeWanConnection", region="offline")[0]
         shared_server()._book._timing = Timing(scale=0)

@@ -9,7 +9,7 @@ import urllib.parse
 
 import pytest
 from wanpack.nodes.offline.server import OfflineServer
-from wanpack.nodes.offline.sources import UnfitError, check_sound
+from wanpack.nodes.offline.sources import ONLY_SOUNDS, UnfitError, check_sound
 
 API = "/api/v1/services/aigc/video-generation/video-synthesis"
 
@@ -158,16 +158,19 @@ def test_half_a_character_comes_back_as_none(server):
 @pytest.mark.parametrize(
     "data",
     [
-        b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.wav\n#EXT-X-ENDLIST\n",
-        b"ffconcat version 1.0\nfile /etc/passwd\n",
-        b"RIFF",
-        b"",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{root}/a.ts\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile {root}/a.wav\n",
+        '<?xml version="1.0"?><MPD><Period><BaseURL>{root}/</BaseURL></Period></MPD>',
+        "RIFF",
+        "",
     ],
 )
-def test_a_sound_that_leads_further_is_none(data, net):
+def test_a_sound_that_leads_further_is_none(data, hostile, answered):
+    other = hostile(answered(b""))
     with pytest.raises(UnfitError):
-        check_sound(data)
-    assert net.tried == []
+        check_sound(data.format(root=other.root).encode())
+    assert other.got == []
+    assert ONLY_SOUNDS == {"format_whitelist": "wav,mp3", "protocol_whitelist": ""}
 
 
 def test_its_log_has_no_key(server, say, caplog):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import math
 import zlib
 
 import pytest
@@ -138,6 +139,17 @@ def test_a_pause_that_is_no_number_is_not_kept(asked, hostile, answered, client_
     head, blank, body = server.answer.partition(b"\r\n\r\n")
     server.answer = head + b"\r\nRetry-After: " + asked.encode() + blank + body
     assert failing(lambda: calls["create"](client_of(server.base_url))).retry_after is None
+
+
+@pytest.mark.parametrize(
+    "value", ["1e999", "-1e999", "NaN", "9" * 400, "1e308", '"1e999"', '"x"', "true", "[]", "{}", "null"]
+)
+def test_numbers_that_are_none_make_a_page_of_tasks_all_the_same(value, hostile, answered, client_of):
+    body = f'{{"data": [{{"task_id": "t-1", "gmt_create": {value}}}, {value}], "total_page": {value}}}'
+    page = client_of(hostile(answered(body.encode())).base_url).list()
+    assert [task.task_id for task in page.tasks] == ["t-1"]
+    assert math.isfinite(page.tasks[0].created)
+    assert isinstance(page.total_pages, int)
 
 
 # Size

@@ -178,3 +178,30 @@ def test_long_texts_are_filtered_in_little_time():
     for text in texts:
         redact(text)
     assert time.perf_counter() - start < 5
+
+
+def test_a_receipt_is_filtered_when_it_is_made_and_when_it_is_taken_from_the_ledger():
+    from wanpack.nodes.media.video import VideoFacts
+    from wanpack.nodes.service.regions import REGIONS
+    from wanpack.nodes.service.request import VideoRequest
+    from wanpack.nodes.service.task import Task, TaskStatus
+    from wanpack.nodes.tasks.entry import Entry
+    from wanpack.nodes.tasks.receipt import make_receipt, reused
+
+    url = "https://film.example/v.mp4?Expires=1&OSSAccessKeyId=LTA&Signature=abc"
+    receipt = make_receipt(
+        Task("t-1", TaskStatus.SUCCEEDED, video_url=url, usage={KEY: KEY}, orig_prompt=f"a cat, {KEY}"),
+        VideoFacts(64, 64, 30.0, 3.0, 90, has_audio=False, bytes=9),
+        entry=Entry("f", request_id=KEY),
+        request=VideoRequest(prompt=f"{url} Bearer abcdefgh data:image/png;base64,{PICTURE}"),
+        region=REGIONS["beijing"],
+        resumed=False,
+        warnings=[KEY, url],
+    )
+    old = json.dumps({"video_url": url, "prompt": KEY, "usage": {"a": KEY}})
+    for made in (receipt, reused(Entry("f", receipt=old, path="v.mp4")).receipt):
+        told = json.dumps(made)
+        assert not holds_key(told)
+        assert "Signature=abc" not in told
+        assert PICTURE not in told
+    assert receipt["video_url"] == "https://film.example/v.mp4"
