@@ -278,6 +278,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self._send(refusal(int(code), code="InvalidParameter", message=message or explain or "Bad request."))
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Write the Date header by the stand-in's own clock."""
+        return super().date_time_string(self.server.desk.clock() if timestamp is None else timestamp)
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's signature
         """Log for debugging only, and not the query: it holds signatures."""
         logger.debug("%s", (format % args).partition("?")[0])

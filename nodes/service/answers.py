@@ -10,6 +10,8 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timezone
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -31,10 +33,14 @@ _SOMETHING_BETWEEN = (
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the service that is the JSON object it should be."""
+    """An answer of the service that is the JSON object it should be.
+
+    `told_at` is when it was sent by the service's own clock: epoch seconds, 0 where it does not say.
+    """
 
     body: Mapping[str, Any]
     http_status: int
+    told_at: float = 0.0
 
 
 def judge(response: requests.Response, *, limit: Limit, task_id: str = "") -> Answer:
@@ -42,7 +48,7 @@ def judge(response: requests.Response, *, limit: Limit, task_id: str = "") -> An
     status = response.status_code
     body = _parsed(read(response, limit=limit, task_id=task_id))
     if body is not None and 200 <= status < 300 and not _is_refusal(body):
-        return Answer(body, status)
+        return Answer(body, status, _date_of(response))
     if body is not None and (code := text_of(body.get("code"), at_most=LONGEST_CODE)):
         raise _with_pause(
             service_error(
@@ -147,6 +153,15 @@ def _parsed(data: bytes) -> dict[str, Any] | None:
 
 def _is_refusal(body: Mapping[str, Any]) -> bool:
     return bool(body.get("code")) and "output" not in body
+
+
+def _date_of(response: requests.Response) -> float:
+    """Return the time in the Date header, in epoch seconds; 0 where there is none."""
+    try:
+        date = parsedate_to_datetime(response.headers.get("Date", ""))
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
 
 
 def _with_pause(error: ServiceError, response: requests.Response) -> ServiceError:

@@ -44,10 +44,11 @@ _PERMIT = {
 
 @dataclass(frozen=True)
 class Submitted:
-    """The service's answer to a create call."""
+    """The service's answer to a create call. `answered_at`: when, by its clock, in epoch seconds; 0 if not told."""
 
     task_id: str
     request_id: str
+    answered_at: float = 0.0
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -109,7 +110,7 @@ class Client:
             raise UnexpectedAnswer(
                 "The service took the request but its answer names no task.", http_status=answer.http_status
             )
-        return Submitted(task_id, id_of(answer.body.get("request_id")))
+        return Submitted(task_id, id_of(answer.body.get("request_id")), answer.told_at)
 
     def query(self, task_id: str) -> Task:
         """Return a task's state. An id the service does not know has the status UNKNOWN."""
@@ -118,11 +119,18 @@ class Client:
     def cancel(self, task_id: str) -> bool:
         """Cancel a task. Returns False where the service refuses because it is no longer queued."""
         try:
-            self._call("POST", f"/tasks/{quote(task_id, safe='')}/cancel", task_id=task_id)
+            answer = self._call("POST", f"/tasks/{quote(task_id, safe='')}/cancel", task_id=task_id)
         except ServiceError as error:
             if error.code == "UnsupportedOperation":
                 return False
             raise
+        # All that the service says when it has done it.
+        if not id_of(answer.body.get("request_id")):
+            raise UnexpectedAnswer(
+                "The service's answer does not say that it cancelled the task.",
+                http_status=answer.http_status,
+                task_id=task_id,
+            )
         return True
 
     def list(  # noqa: PLR0913 - the query's own fields, all by name
@@ -144,7 +152,8 @@ class Client:
             "page_no": str(page_no),
             "page_size": str(page_size),
         }
-        return read_page(self._call("GET", "/tasks/", params={k: v for k, v in asked.items() if v}).body)
+        answer = self._call("GET", "/tasks/", params={k: v for k, v in asked.items() if v})
+        return read_page(answer.body, answered_at=answer.told_at)
 
     def upload(self, data: bytes, *, model_name: str, suffix: str, mime: str) -> str:
         """Store a file with the service for 48 h, for calls of exactly that model, and return its `oss://` address.

@@ -50,9 +50,9 @@ class WaitExceeded(WanError):
 class ServiceError(WanError):
     """The service refused a call, or a task failed.
 
-    `code` and `service_message` are the service's own words; `http_status` is 200 for a failed task. `retry` tells
-    whether the same call may succeed later without any change, `retry_after` after how many seconds where the service
-    says so.
+    `code` and `service_message` are the service's own words; `failed` tells that it is the task that failed, and no
+    call. `retry` tells whether the same call may succeed later without any change, `retry_after` after how many seconds
+    where the service says so.
     """
 
     retry = False
@@ -65,13 +65,15 @@ class ServiceError(WanError):
         service_message: str,
         http_status: int,
         do: str,
+        failed: bool = False,
         task_id: str = "",
         request_id: str = "",
     ) -> None:
         self.code = code
         self.service_message = service_message
         self.http_status = http_status
-        where = "The task failed" if http_status == 200 else f"The service refused the call (HTTP {http_status})"
+        self.failed = failed
+        where = "The task failed" if failed else f"The service refused the call (HTTP {http_status})"
         said = f": {service_message}" if service_message else "."
         super().__init__(f"{where}, {code}{said}", do=do, task_id=task_id, request_id=request_id)
 
@@ -114,19 +116,20 @@ class _Advice:
     part: str = ""
 
 
+_FREE = "Nothing was charged."
 _CHECK_KEY = (
     "Check the key: it must belong to the region in use, be whole and without blanks. Keys of one region do not work "
     "in another; choose the region with DashScope Connection."
 )
 _ACTIVATE = "Activate Model Studio and the model with the main account in the region's console, then run again."
-_TOP_UP = "Settle the account in the console, wait a few minutes, then run again. Nothing was charged."
+_TOP_UP = "Settle the account in the console, wait a few minutes, then run again."
 _RIGHTS = "Use a key of the default workspace, or let an administrator grant this workspace the model."
-_OTHER_CONTENT = "Change the prompt or the picture; the same request would be refused again. Nothing was charged."
+_OTHER_CONTENT = "Change the prompt or the picture; the same request would be refused again."
 _OWN_RULE = "A rule of your own account blocked this. Change the rule or the input."
-_NEW_FILE = "Give another file: the message says which limit was broken. Nothing was charged."
+_NEW_FILE = "Give another file: the message says which limit was broken."
 _MODEL_NAME = "This region does not have the model. Choose another model, or another region with DashScope Connection."
 _LATER = "Wait a minute and run again."
-_AGAIN = "This is a fault at the service. Run again; nothing was charged."
+_AGAIN = "This is a fault at the service. Run again."
 _UNREACHABLE = (
     "The service could not load the address. Connect an AUDIO instead of giving audio_url, or use an address that can "
     "be reached from the service's region."
@@ -161,7 +164,7 @@ _ADVICE = (
     _Advice("InvalidParameter", RequestRefused, _UNREACHABLE, part="download"),
     _Advice("InvalidParameter", RequestRefused, _UNREACHABLE, part="media resource"),
     _Advice("InvalidParameter", RequestRefused, _NEW_FILE, part="image"),
-    _Advice("InvalidParameter", RequestRefused, "Change the named setting and run again. Nothing was charged."),
+    _Advice("InvalidParameter", RequestRefused, "Change the named setting and run again."),
     _Advice("InvalidURL.ConnectionRefused", RequestRefused, _UNREACHABLE),
     _Advice("InvalidURL.Timeout", RequestRefused, _UNREACHABLE),
     _Advice("InvalidURL", RequestRefused, _NEW_FILE, part="audio"),
@@ -188,12 +191,12 @@ _ADVICE = (
     _Advice(
         "RewriteFailed",
         ServiceFault,
-        "The service could not rewrite the prompt: run again, or switch prompt_extend off. Nothing was charged.",
+        "The service could not rewrite the prompt: run again, or switch prompt_extend off.",
     ),
     _Advice(
         "InternalError.Timeout",
         ServiceFault,
-        "The service gave the task up after 3 hours. Run again; nothing was charged.",
+        "The service gave the task up after 3 hours. Run again.",
     ),
     _Advice("ModelServingError", Throttled, _LATER),
     _Advice("ServiceUnavailable", Throttled, _LATER),
@@ -214,22 +217,24 @@ _BY_STATUS: dict[int, tuple[type[ServiceError], str]] = {
 }
 
 
-def service_error(
-    *, code: str, message: str, http_status: int, task_id: str = "", request_id: str = ""
+def service_error(  # noqa: PLR0913 - the fields of the service's error, all by name
+    *, code: str, message: str, http_status: int, failed: bool = False, task_id: str = "", request_id: str = ""
 ) -> ServiceError:
-    """Make the error for a refused call, or for a FAILED task (`http_status` 200), from the service's own words.
+    """Make the error for a refused call, or for a task that `failed`, from the service's own words.
 
     A code is looked up whole, then by its parent (`InvalidFile.Duration` by `InvalidFile`), in any spelling
     (`InvalidApiKey`, `invalid_api_key`). An unknown code is judged by its HTTP status.
     """
     error, do = _look_up(code, message) or _BY_STATUS.get(http_status) or _fallback(http_status)
-    if http_status == 200 and "charged" not in do:
-        do = f"{do} Nothing was charged."
+    # Failed tasks and refused create calls cost nothing. A refused call about a task says nothing of the task.
+    if failed or not task_id:
+        do = f"{do} {_FREE}"
     return error(
         code=code or f"HTTP {http_status}",
         service_message=message,
         http_status=http_status,
         do=do,
+        failed=failed,
         task_id=task_id,
         request_id=request_id,
     )
@@ -253,4 +258,4 @@ def _look_up(code: str, message: str) -> tuple[type[ServiceError], str] | None:
 def _fallback(http_status: int) -> tuple[type[ServiceError], str]:
     if http_status >= 500:
         return ServiceFault, _AGAIN
-    return RequestRefused, "The service's message says what does not fit. Nothing was charged."
+    return RequestRefused, "The service's message says what does not fit."

@@ -54,6 +54,7 @@ class Task:
             code=self.code or "Unknown",
             message=self.message,
             http_status=200,
+            failed=True,
             task_id=self.task_id,
             request_id=self.request_id,
         )
@@ -72,10 +73,11 @@ class ListedTask:
 
 @dataclass(frozen=True)
 class TaskPage:
-    """One page of the task list."""
+    """One page of the task list. `answered_at`: when, by the service's clock, in epoch seconds; 0 if not told."""
 
     tasks: tuple[ListedTask, ...]
     total_pages: int
+    answered_at: float = 0.0
 
 
 def read_task(body: Mapping[str, Any], *, task_id: str) -> Task:
@@ -106,7 +108,7 @@ def read_task(body: Mapping[str, Any], *, task_id: str) -> Task:
     )
 
 
-def read_page(body: Mapping[str, Any]) -> TaskPage:
+def read_page(body: Mapping[str, Any], *, answered_at: float) -> TaskPage:
     """Read a page of the task list; rows that make no sense are left out."""
     rows = body.get("data")
     if not isinstance(rows, list):
@@ -122,4 +124,4 @@ def read_page(body: Mapping[str, Any]) -> TaskPage:
         for row in rows
         if isinstance(row, Mapping) and id_of(row.get("task_id"))
     )
-    return TaskPage(tasks, int(number_of(body.get("total_page"))))
+    return TaskPage(tasks, int(number_of(body.get("total_page"))), answered_at)

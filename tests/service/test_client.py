@@ -29,6 +29,7 @@ from wanpack.nodes.offline.faults import (
 )
 from wanpack.nodes.offline.server import OfflineServer
 from wanpack.nodes.offline.tasks import Timing
+from wanpack.nodes.offline.transport import _Handler
 from wanpack.nodes.service.client import to_json
 from wanpack.nodes.service.errors import (
     AccessRefused,
@@ -199,6 +200,25 @@ def test_pages_of_the_list_are_counted(client):
     one, two = client.list(page_size=1, page_no=1), client.list(page_size=1, page_no=2)
     assert (one.total_pages, two.total_pages) == (2, 2)
     assert one.tasks[0].task_id != two.tasks[0].task_id
+
+
+@pytest.mark.parametrize("call", ["create", "list"])
+def test_what_the_services_clock_said_is_kept(call, bare_environment, client_for):
+    with OfflineServer(region="beijing", clock=lambda: 1_700_000_000.9) as server:
+        assert CALLS[call](client_for(server.base_url, server.key)).answered_at == 1_700_000_000
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Tue, 14 Nov 2023 22:13:20 GMT", 1_700_000_000),
+        ("Tue, 14 Nov 2023 22:13:20 -0000", 1_700_000_000),
+        *[(no, 0) for no in ("", "yesterday", "Tue, 31 Feb 2023 22:13:20 GMT", "Sun, 01 Jan 1950 00:00:00 GMT")],
+    ],
+)
+def test_a_clock_that_makes_no_sense_is_none(date, seconds, client, server, monkeypatch):
+    monkeypatch.setattr(_Handler, "date_time_string", lambda *_: date)
+    assert client.list().answered_at == seconds
 
 
 def test_rows_of_the_list_that_make_no_sense_are_left_out(client, server):
@@ -465,6 +485,7 @@ def test_a_huge_answer_is_given_up(on, client, server):
         *[("create", answer) for answer in ({}, {"output": []}, {"output": {}})],
         *[("create", {"output": {"task_id": task_id}}) for task_id in ("", 7, None)],
         *[("query", answer) for answer in ({}, {"output": []}, {"output": {}})],
+        *[("cancel", answer) for answer in ({}, {"request_id": 7}, {"request_id": ""}, {"output": {"task_id": "t-1"}})],
         ("query", {"output": {"task_status": "DANCING"}}),
         ("query", {"output": {"task_status": "SUCCEEDED"}}),
         ("query", {"output": {"task_status": "SUCCEEDED", "video_url": 7}}),
@@ -476,7 +497,7 @@ def test_an_answer_of_another_shape_is_told(on, answer, client, server):
     server.faults.add(on=on, fault=JsonBody(answer))
     error = failing(lambda: CALLS[on](client), UnexpectedAnswer)
     assert error.http_status == 200
-    if on == "query":
+    if on in ("query", "cancel"):
         assert error.task_id == "t-1"
 
 
@@ -502,6 +523,14 @@ def test_a_wrong_key_is_refused_and_not_quoted(on, server, client_for):
 def test_a_refusal_with_status_200_is_a_refusal(client, server):
     server.faults.add(on="create", fault=JsonBody({"code": "InvalidApiKey", "message": "m", "request_id": "r"}))
     failing(lambda: client.submit(to_json(BODY)), KeyRefused)
+
+
+def test_a_query_that_is_refused_with_status_200_is_no_failed_task(client, server):
+    server.faults.add(on="query", fault=Refuses(200, "InvalidApiKey", "Invalid API-key provided."))
+    error = failing(lambda: client.query("t-1"), KeyRefused)
+    assert (error.failed, error.task_id) == (False, "t-1")
+    assert str(error).startswith("The service refused the call (HTTP 200), InvalidApiKey")
+    assert "charged" not in str(error)
 
 
 def test_a_refusal_without_a_code_is_judged_by_its_status(client, server):

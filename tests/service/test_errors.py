@@ -179,7 +179,9 @@ def test_only_throttling_and_faults_of_the_service_are_worth_the_same_call_again
 @pytest.mark.parametrize(("http_status", "code", "message", "kind"), [row for row in TABLE if row[1]])
 def test_a_failed_task_says_that_nothing_was_charged(http_status, code, message, kind):
     task = Task(task_id="t-1", status=TaskStatus.FAILED, request_id="r-1", code=code, message=message)
-    said = str(task.failure())
+    failure = task.failure()
+    said = str(failure)
+    assert (failure.failed, failure.http_status) == (True, 200)
     assert said.startswith(f"The task failed, {code}")
     assert "othing was charged" in said
     assert said.endswith("(task t-1, request id r-1)")
@@ -276,21 +278,34 @@ def test_the_advice_fits_the_refusal(code, message, advice):
 
 
 def test_an_error_says_what_happened_then_what_to_do_then_the_ids():
-    error = refusal("Arrearage", "Access denied.", http_status=400, task_id="t-1", request_id="r-1")
+    error = refusal("Arrearage", "Access denied.", failed=True, http_status=200, task_id="t-1", request_id="r-1")
     assert str(error).splitlines() == [
-        "The service refused the call (HTTP 400), Arrearage: Access denied.",
+        "The task failed, Arrearage: Access denied.",
         "Settle the account in the console, wait a few minutes, then run again. Nothing was charged.",
         "(task t-1, request id r-1)",
     ]
-    assert (error.code, error.service_message, error.http_status) == ("Arrearage", "Access denied.", 400)
+    assert (error.code, error.service_message, error.http_status) == ("Arrearage", "Access denied.", 200)
 
 
 def test_an_error_without_a_message_or_ids_has_no_empty_parts():
     error = refusal("SystemError", http_status=500)
     assert str(error).splitlines() == [
         "The service refused the call (HTTP 500), SystemError.",
-        "This is a fault at the service. Run again; nothing was charged.",
+        "This is a fault at the service. Run again. Nothing was charged.",
     ]
+
+
+@pytest.mark.parametrize(("http_status", "code", "message", "kind"), TABLE)
+def test_a_refused_create_call_says_that_nothing_was_charged(http_status, code, message, kind):
+    assert refusal(code, message, http_status=http_status).do.endswith("Nothing was charged.")
+
+
+@pytest.mark.parametrize(("http_status", "code", "message", "kind"), [*TABLE, (200, "InvalidApiKey", "", KeyRefused)])
+def test_a_refused_call_about_a_task_says_nothing_of_what_the_task_costs(http_status, code, message, kind):
+    error = refusal(code, message, http_status=http_status, task_id="t-1")
+    assert str(error).startswith(f"The service refused the call (HTTP {http_status})")
+    assert "charged" not in str(error)
+    assert "t-1" in str(error)
 
 
 def test_a_failed_task_without_a_code_is_still_an_error():
