@@ -12,7 +12,13 @@ class WanError(Exception):
 
     `what` says what happened, `do` what to do next. `task_id` and `request_id` are empty where there is none. Every
     text that an error is given is redacted, whenever it is given: errors are printed, logged, saved and sent on.
+    ComfyUI shows an error's type by its module, which for a pack is a path: these go by the pack's name alone.
     """
+
+    __module__ = "dashscope_wan"
+
+    def __init_subclass__(cls) -> None:
+        cls.__module__ = WanError.__module__
 
     def __init__(self, what: str, *, do: str = "", task_id: str = "", request_id: str = "") -> None:
         super().__init__(redact(what))

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from io import BufferedIOBase
 from os import PathLike
 from pathlib import Path, PurePath
@@ -220,4 +221,5 @@ class NodeWatch:
     def _send(self, text: str) -> None:
         server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
         if server is not None:
-            server.send_progress_text(text, self._node_id)
+            # The page shows it as HTML, its older versions whatever is in it.
+            server.send_progress_text(escape(text, quote=False), self._node_id)

@@ -50,6 +50,14 @@ function showVideo(prototype) {
   });
 }
 
+// What went wrong stands on the node, too: ComfyUI's newer versions keep the message behind "View details".
+function sayOnNode({ node_id, exception_message, prompt_id }) {
+  // The page shows such a text as HTML, its older versions whatever is in it.
+  const text = exception_message.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  const detail = { nodeId: node_id, text, prompt_id };
+  api.dispatchEvent(new CustomEvent("progress_text", { detail }));
+}
+
 // The Connection node: its region decides what a run costs.
 function followRegion(prototype) {
   after(prototype, "onNodeCreated", function () {
@@ -62,6 +70,9 @@ app.registerExtension({
   setup() {
     // What comes from afar: a Connection node that is bypassed, or linked to the subgraph that a node is in.
     api.addEventListener("graphChanged", showPrices);
+    api.addEventListener("execution_error", ({ detail }) => {
+      if (detail.node_type?.startsWith(OURS)) sayOnNode(detail);
+    });
   },
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (!nodeData.name?.startsWith(OURS)) return;

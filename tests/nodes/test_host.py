@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from wanpack.nodes import host
-from wanpack.nodes.errors import InvalidRequest
+from wanpack.nodes.errors import InvalidRequest, WanError
 
 
 @pytest.fixture
@@ -113,6 +113,21 @@ def test_a_link_leads_nowhere_else(standalone_host, film):
         host.readable_file("link.mp4")
 
 
+# Errors
+
+
+def errors_of(kind):
+    """A kind of error and all those below it."""
+    return [kind, *(below for child in kind.__subclasses__() for below in errors_of(child))]
+
+
+def test_an_errors_type_is_told_without_the_packs_path():
+    # ComfyUI writes it before the message.
+    kinds = errors_of(WanError)
+    assert len(kinds) > 5
+    assert {kind.__module__ for kind in kinds} == {"dashscope_wan"}
+
+
 # With ComfyUI
 
 
@@ -169,6 +184,12 @@ def test_a_file_carries_nothing_where_comfyui_was_told_so(comfy):
 def test_progress_is_shown_on_the_node(comfy):
     host.NodeWatch(7).report(0.25, "rendering 3 s")
     assert (comfy.bars, comfy.texts) == ([("7", 0.25)], [("7", "rendering 3 s")])
+
+
+def test_a_status_is_text_and_no_html(comfy):
+    # The page of ComfyUI before 0.33 runs whatever is in it.
+    host.NodeWatch(7).report(0.25, "saved <img src=x onerror=alert(1)> & 'more'")
+    assert comfy.texts == [("7", "saved &lt;img src=x onerror=alert(1)&gt; &amp; 'more'")]
 
 
 def test_a_text_that_has_not_changed_is_not_sent_again(comfy):

@@ -161,6 +161,7 @@ _FIXED: dict[str, Any] = {
     "/users": {"storage": "server", "migrated": True},
     "/prompt": {"exec_info": {"queue_remaining": 0}},
     "/queue": {"queue_running": [], "queue_pending": []},
+    "/internal/logs": "",  # for the dialog of an error
     "/jobs": {"jobs": [], "pagination": {"offset": 0, "limit": 0, "total": 0, "has_more": False}},
     "/system_stats": {
         "system": {
