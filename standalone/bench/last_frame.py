@@ -1,4 +1,4 @@
-"""Point 6: a film's last frame, beside decoding all of it to floats."""
+"""A film's last frame, beside decoding all of it to floats."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def lines(*, quick: bool) -> Iterator[Line]:
     own, theirs = (statistics.median(turn[way]["seconds"] for turn in turns) for way in ("ours", "peers"))
     ratio = statistics.median(turn["peers"]["seconds"] / turn["ours"]["seconds"] for turn in turns)
     title = f"{SECONDS} s of 1080p"
-    yield Line(6, f"{title}: times faster", ratio, "x", milliseconds(own), milliseconds(theirs), least=20)
+    yield Line("last frame", f"{title}: times faster", ratio, "x", milliseconds(own), milliseconds(theirs), least=20)
     extra = max(turn["ours"]["extra"] for turn in turns)
     whole = turns[0]["peers"]["floats"]
     told = (megabytes(extra), f"{megabytes(whole)}, as counted")
-    yield Line(6, f"{title}: times less memory", whole / extra, "x", *told, least=40)
+    yield Line("last frame", f"{title}: times less memory", whole / extra, "x", *told, least=40)
 
 
 def _turn(film: Path) -> dict[str, Any]:

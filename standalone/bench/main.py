@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import downloading, first_frame, last_frame, parallel, sdk, soak, starting, waiting
 from .parts import Part, run_part
-from .report import Line, machine, table, write_json
+from .report import Line, machine, summary, table, write_json
 from .stand_in import bare_environment, serve
 
 BENCHES: Mapping[str, Callable[..., Iterator[Line]]] = {
@@ -39,6 +39,9 @@ PARTS: Mapping[str, Part] = {
 def main(arguments: Sequence[str]) -> int:
     """Measure, print the table and write the JSON. Returns 1 where a target is missed."""
     options = _parse(arguments)
+    if sys.platform != "linux":
+        print("The bench reads memory and open files from /proc, which only Linux has.", file=sys.stderr)
+        return 2
     bare_environment()
     if options.part:
         return run_part(PARTS, *options.part)
@@ -51,6 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     print(table(lines))
     told = machine()
     print(f"{told['date']}, {told['cores']} cores, {told['platform']}, Python {told['python']}")
+    print(summary(lines))
     write_json(lines, options.json)
     return int(any(line.verdict == "MISSED" for line in lines))
 

@@ -1,4 +1,4 @@
-"""Point 4: a batch and a graph keep all running that can, other nodes go on, and the event loop is never held up."""
+"""A batch and a graph keep all running that can, other nodes go on, and the event loop is never held up."""
 
 from __future__ import annotations
 
@@ -64,18 +64,19 @@ def lines(*, quick: bool) -> Iterator[Line]:
                 yield from _work_lines(title, rounds, asyncio.run(_watched(work, home)))
 
 
-def _work_lines(title: str, rounds: int, found: tuple[float, list[float], list[float], bool]) -> Iterator[Line]:
+def _work_lines(title: str, rounds: int, found: tuple[float, list[float], list[float], bool | None]) -> Iterator[Line]:
     passed, gaps, control, others = found
     ideal = rounds * (TASK_SECONDS + QUEUED_SECONDS)
-    yield Line(4, f"{title}: over the ideal", passed / ideal, "", f"{passed:.1f} s", f"ideal {ideal:.1f} s", most=1.15)
+    told = (f"{passed:.1f} s", f"ideal {ideal:.1f} s")
+    yield Line("parallel", f"{title}: over the ideal", passed / ideal, "", *told, most=1.15)
     if others is None:
         told = (f"{max(gaps) * 1000:.0f} ms", f"idle loop {max(control) * 1000:.0f} ms")
-        yield Line(4, f"{title}: longest gap in the event loop", max(gaps) * 1000, "ms", *told, most=50)
+        yield Line("parallel", f"{title}: longest gap in the event loop", max(gaps) * 1000, "ms", *told, most=50)
     else:
-        yield Line(4, f"{title}: other nodes ran meanwhile", float(others), "", least=1)
+        yield Line("parallel", f"{title}: other nodes ran meanwhile", float(others), "", least=1)
 
 
-async def _watched(work: Any, home: Path) -> tuple[float, list[float], list[float], bool]:
+async def _watched(work: Any, home: Path) -> tuple[float, list[float], list[float], bool | None]:
     """Run something with a heartbeat beside it, and one in an idle process: the machine's own gaps."""
     heart = Heartbeat()
     with _control() as control:

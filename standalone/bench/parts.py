@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import gc
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -15,7 +14,6 @@ from typing import Any
 
 Part = Callable[..., Any]
 _MAIN = Path(__file__).resolve().parents[1] / "__main__.py"
-_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def command(name: str, **settings: Any) -> list[str]:
@@ -39,25 +37,24 @@ def run_part(parts: Mapping[str, Part], name: str, settings: str) -> int:
 
 def peak_bytes() -> int:
     """The most memory that this process has held so far."""
-    # Linux lets a child inherit its parent's `ru_maxrss`.
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(status.read_text(encoding="ascii", errors="replace").partition("VmHWM:")[2].split()[0]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+    # Not `ru_maxrss`, which Linux lets a child inherit.
+    return _memory("VmHWM:")
 
 
 def fresh_peak() -> int:
-    """Forget the peak so far, where the system can, and return what is held now."""
+    """Forget the peak so far and return what is held now."""
     gc.collect()
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(AttributeError):
         # What was freed would otherwise be used again, and what is measured next would seem to need nothing.
         ctypes.CDLL(None).malloc_trim(0)
-    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w", encoding="ascii") as file:  # noqa: PTH123
-        file.write("5")
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return peak_bytes()
 
 
 def held_bytes() -> int:
     """The memory that this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize()
+    return _memory("VmRSS:")
+
+
+def _memory(name: str) -> int:
+    return int(Path("/proc/self/status").read_text(encoding="utf-8").partition(name)[2].split()[0]) * 1024

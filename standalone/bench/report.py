@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-_HEADS = ("", "what", "ours", "peers", "figure", "target", "")
+_HEADS = ("about", "what", "ours", "peers", "figure", "target", "")
 _PACKAGES = ("torch", "numpy", "pillow", "av", "requests", "dashscope")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One figure. `point` is its number in issue 7; `ours` and `peers` say what it was worked out from.
+    """One figure. `about` is what it belongs to; `ours` and `peers` say what it was worked out from.
 
     `least` or `most` is the target; a line without one only informs. `limit` says why a target cannot be met.
     """
 
-    point: int
+    about: str
     what: str
     figure: float
     unit: str = ""
@@ -68,23 +70,30 @@ def table(lines: Sequence[Line]) -> str:
     rows = [_HEADS, *(_row(line) for line in lines)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    limits = dict.fromkeys(line.limit for line in lines if line.limit and not line.reached)
-    return "\n".join([text[0], "  ".join("-" * width for width in widths), *text[1:], *_notes(limits)])
+    limits = dict.fromkeys(f"limit: {line.limit}" for line in lines if line.verdict == "limit")
+    return "\n".join([text[0], "  ".join("-" * width for width in widths), *text[1:], *limits])
+
+
+def summary(lines: Sequence[Line]) -> str:
+    """Count the verdicts, and name what is missed."""
+    counted = Counter(line.verdict for line in lines if line.verdict)
+    total = f"{counted['ok']} of {counted.total()} targets reached, {counted['limit']} at a limit"
+    missed = ", ".join(f"{line.about}: {line.what}" for line in lines if line.verdict == "MISSED")
+    return f"{total}, {counted['MISSED']} missed: {missed}" if missed else f"{total}, none missed"
 
 
 def write_json(lines: Sequence[Line], path: Path) -> None:
-    """Write the same as JSON."""
-    whole = {
-        "machine": machine(),
-        "lines": [{**asdict(line), "target": line.target, "reached": line.reached} for line in lines],
-    }
-    path.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    """Write the same as JSON, which knows no infinite figure: null."""
+    told = [{**asdict(line), "target": line.target, "verdict": line.verdict} for line in lines]
+    for one in told:
+        one["figure"] = one["figure"] if math.isfinite(one["figure"]) else None
+    path.write_text(json.dumps({"machine": machine(), "lines": told}, indent=1) + "\n", encoding="utf-8")
 
 
 def _row(line: Line) -> tuple[str, ...]:
     figure = f"{line.figure:.3g}" if abs(line.figure) < 1000 else f"{line.figure:.0f}"
     return (
-        str(line.point),
+        line.about,
         line.what,
         line.ours,
         line.peers,
@@ -92,10 +101,6 @@ def _row(line: Line) -> tuple[str, ...]:
         line.target,
         line.verdict,
     )
-
-
-def _notes(limits: Iterable[str]) -> list[str]:
-    return [f"limit: {text}" for text in limits]
 
 
 def _version(name: str) -> str:

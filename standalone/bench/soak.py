@@ -1,4 +1,4 @@
-"""Point 9: very many tasks through one process leave nothing behind."""
+"""Very many tasks through one process leave nothing behind."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def lines(*, quick: bool) -> Iterator[Line]:
     part = count // 5
     second, last = (statistics.median(found["held"][at : at + part]) for at in (part, count - part))
     told = (f"{last / 1e6:.1f} MB", f"second fifth {second / 1e6:.1f} MB")
-    yield Line(9, f"{count} tasks: memory, last fifth over the second", last / second, "", *told, most=1.05)
+    yield Line("soak", f"{count} tasks: memory, last fifth over the second", last / second, "", *told, most=1.05)
     for name in ("threads", "sockets and files"):
-        yield Line(9, f"{count} tasks: {name} left behind", found[name], "", most=0)
+        yield Line("soak", f"{count} tasks: {name} left behind", found[name], "", most=0)
     taken = statistics.median(found["seconds"])
-    yield Line(9, "the pack's own work for a task, all in all", taken * 1000, "ms", milliseconds(taken))
+    yield Line("soak", "the pack's own work for a task, all in all", taken * 1000, "ms", milliseconds(taken))
 
 
 def soak(*, home: str, count: int) -> dict[str, Any]:

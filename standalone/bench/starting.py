@@ -1,4 +1,4 @@
-"""Points 7 and 8: loading the pack, and a ledger with very many rows."""
+"""Loading the pack, and a ledger with very many rows."""
 
 from __future__ import annotations
 
@@ -44,11 +44,10 @@ def lines(*, quick: bool) -> Iterator[Line]:
     _imported("json")  # Compiles what was edited since.
     found = [_imported("torch, numpy, PIL.Image, requests") for _ in range(3 if quick else 9)]
     taken = statistics.median(one["seconds"] for one in found)
-    yield Line(
-        7, "import beyond torch, numpy, PIL, requests: processor time", taken * 1000, "ms", milliseconds(taken), most=60
-    )
+    told = (taken * 1000, "ms", milliseconds(taken))
+    yield Line("import", "processor time beyond torch, numpy, PIL, requests", *told, most=60)
     brought = _imported("json")["brought"]
-    yield Line(7, "heavy modules that come with it", len(brought), "", ", ".join(brought) or "none", most=0)
+    yield Line("import", "heavy modules that come with it", len(brought), "", ", ".join(brought) or "none", most=0)
     rows = QUICK_ROWS if quick else ROWS
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -91,7 +90,7 @@ def _ledger_lines(home: Path, rows: int) -> Iterator[Line]:
         ("close", "closing", None),
     ):
         value = statistics.median(one[name] for one in found) * 1000
-        yield Line(8, f"{title}: {told}", value, "ms", most=most)
+        yield Line("ledger", f"{title}: {told}", value, "ms", most=most)
 
 
 def use_ledger(*, home: str, rows: int) -> dict[str, float]:

@@ -12,27 +12,29 @@ import pytest
 from standalone.bench import main as bench
 from standalone.bench.clock import Clock, run
 from standalone.bench.parts import measured
-from standalone.bench.report import Line, table
+from standalone.bench.report import Line, summary, table, write_json
 from standalone.bench.waiting import Lengths, draws, sdk_looks
 
 
 def test_a_target_that_is_missed_is_told_and_a_limit_is_explained():
     lines = [
-        Line(1, "fast", 40, "x", least=30),
-        Line(1, "slow", 20, "x", least=30),
-        Line(1, "noise", 20, "x", least=30, limit="noise cannot be packed"),
-        Line(9, "only told", 7),
+        Line("frame", "fast", 40, "x", least=30),
+        Line("frame", "slow", 20, "x", least=30),
+        Line("frame", "noise", 20, "x", least=30, limit="noise cannot be packed"),
+        Line("soak", "only told", 7),
     ]
     text = table(lines).splitlines()
     assert [row.split()[-1] for row in text[2:6]] == ["ok", "MISSED", "limit", "7"]
     assert text[6:] == ["limit: noise cannot be packed"]
     assert [line.reached for line in lines] == [True, False, False, None]
+    assert summary(lines) == "1 of 3 targets reached, 1 at a limit, 1 missed: frame: slow"
+    assert summary(lines[:1]) == "1 of 1 targets reached, 0 at a limit, none missed"
 
 
 @pytest.mark.parametrize(("figure", "status"), [(2.0, 0), (1.0, 1)])
 def test_the_table_is_printed_and_written_as_json(monkeypatch, tmp_path, capsys, figure, status):
     monkeypatch.setattr(
-        bench, "BENCHES", {"one": lambda *, quick: [Line(3, "how much", figure, least=2, ours=str(quick))]}
+        bench, "BENCHES", {"one": lambda *, quick: [Line("waiting", "how much", figure, least=2, ours=str(quick))]}
     )
     monkeypatch.setattr(bench, "bare_environment", lambda: None)
     assert bench.main(["--quick", "--json", str(tmp_path / "b.json")]) == status
@@ -43,10 +45,16 @@ def test_the_table_is_printed_and_written_as_json(monkeypatch, tmp_path, capsys,
     assert written["machine"]["cores"] >= 1
 
 
+def test_what_is_kept_exactly_is_no_number_in_the_json(tmp_path):
+    write_json([Line("frame", "kept", math.inf, "dB", least=46)], tmp_path / "b.json")
+    (line,) = json.loads((tmp_path / "b.json").read_text(), parse_constant=pytest.fail)["lines"]
+    assert (line["figure"], line["verdict"]) == (None, "ok")
+
+
 @pytest.mark.parametrize(
     "name", ["first_frame", "waiting", "parallel", "downloading", "last_frame", "starting", "soak"]
 )
-def test_every_point_of_the_issue_has_its_bench(name):
+def test_everything_that_is_promised_to_be_fast_has_its_bench(name):
     assert name in bench.BENCHES
 
 
