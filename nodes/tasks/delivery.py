@@ -7,16 +7,22 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..errors import WanError
 from ..service.errors import TaskCanceled, TaskUnknown
 from ..service.regions import OFFLINE
 from ..service.task import Task, TaskStatus
 from .entry import Entry, State
 from .fetch import Fetch, Terms
+from .lost import is_anothers, prompt_told
 from .pauses import Say
 from .rhythm import rendered_seconds, rhythm_of
 from .saving import SavedVideo, discard
 from .session import Session
 from .wait import wait
+
+
+class NotOurTask(WanError):
+    """The task that was taken for a request's own was made for another prompt. The request is UNCERTAIN again."""
 
 
 async def deliver(  # noqa: PLR0913 - all by name
@@ -35,12 +41,19 @@ async def deliver(  # noqa: PLR0913 - all by name
     seconds ago it was submitted. `on_over` hears when it no longer runs at the service.
 
     Raises:
+        NotOurTask: the task was found in the service's list, and now says that it is another request's.
         ServiceError: the task failed, or the service refuses the query for good.
         TaskUnknown, TaskCanceled, WaitExceeded, NetworkError, DownloadFailed: as their names say.
     """
     past = await session.in_thread(session.ledger.rendering_times, entry)
     rhythm = rhythm_of(past, usual=usual)
     task = await wait(entry.task_id, session=session, say=say, rhythm=rhythm, age=age)
+    if entry.is_adopted and terms.request and is_anothers(task, prompt_told(terms.request)):
+        await session.note(entry, state=State.UNCERTAIN.value, task_id="", submitted_at=0.0)
+        raise NotOurTask(
+            f"Task {task.task_id}, which was taken for this request's own, was made for another prompt.",
+            do="Run the same graph again: it looks for its own task before it pays for a new one.",
+        )
     on_over()
     await _judge(task, entry, session=session, age=age)
     finished = entry.finished_at or time.time()

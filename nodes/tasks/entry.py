@@ -40,8 +40,9 @@ class Role(enum.Enum):
 class Entry:
     """One request. Times are epoch seconds, 0 where the step is still to come; `duration` is in seconds.
 
-    `sent_at` is set just before the create call leaves. `rendered` is how many seconds the service took, by its own
-    clock. `part` is the half-downloaded file, `path` the saved one.
+    `sent_at` is set just before the create call leaves, by this machine's clock; `service_sent_at` is the same moment
+    by the service's, 0 where that is not known. `rendered` is how many seconds the service took, by its own clock.
+    `part` is the half-downloaded file, `path` the saved one.
     `model` is empty for a task that is only known by its id. `id` is empty until the ledger has the request.
     """
 
@@ -57,6 +58,7 @@ class Entry:
     request_id: str = ""
     created_at: float = 0.0
     sent_at: float = 0.0
+    service_sent_at: float = 0.0
     submitted_at: float = 0.0
     finished_at: float = 0.0
     rendered: float = 0.0
@@ -76,6 +78,11 @@ class Entry:
     def is_open(self) -> bool:
         """Whether the request was sent, as far as is known, and has no task yet."""
         return not self.task_id and self.sent_at > 0 and self.state in (State.SUBMITTING.value, State.UNCERTAIN.value)
+
+    @property
+    def is_adopted(self) -> bool:
+        """Whether the task was found in the service's list: the answer to its create call was never seen."""
+        return bool(self.task_id) and self.sent_at > 0 and not self.request_id
 
     @property
     def film_is_there(self) -> bool:

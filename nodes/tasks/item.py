@@ -18,10 +18,10 @@ from ..service.models import CURRENCY, IMAGE_SIDE, MODELS
 from ..service.regions import OFFLINE
 from ..service.request import BODY_BYTES, VideoRequest, build_body, cost, put_picture
 from .claiming import claim
-from .delivery import deliver
+from .delivery import NotOurTask, deliver
 from .entry import Entry, Role
 from .fetch import Terms
-from .lost import find_lost
+from .lost import find_lost, prompt_told
 from .order import Order, fingerprint
 from .pauses import Say
 from .receipt import reused
@@ -122,14 +122,21 @@ class Item:
         """Take a claimed entry from where it is to a saved video."""
         resumed = bool(entry.task_id or entry.sent_at)
         if entry.is_open:
-            await find_lost(entry, model_name=made.body["model"], session=self.session, say=say)
+            known = {"model_name": made.body["model"], "prompt": prompt_told(request)}
+            await find_lost(entry, **known, session=self.session, say=say)
         if not entry.task_id:
             await submit(entry, await self._call(request, made, say), session=self.session, say=say)
         terms = Terms(self.order.place, self.order.metadata, request=request, warnings=self.warnings, resumed=resumed)
         # How long the stand-in takes is not what the model's row says.
         usual = (0, 0) if self.session.region.id == OFFLINE else MODELS[entry.model].usual_wait
         age = self.session.age(entry)
-        return await deliver(entry, terms, session=self.session, say=say, usual=usual, age=age, on_over=self.on_over)
+        try:
+            return await deliver(
+                entry, terms, session=self.session, say=say, usual=usual, age=age, on_over=self.on_over
+            )
+        except NotOurTask as error:
+            logger.warning("%s Looking for its own", error.what)
+            return await self._carry_on(entry, request, made=made, say=say)
 
     async def _call(self, request: VideoRequest, made: _Prepared, say: Say) -> Call:
         """Return the create call, with the picture and the address of the sound in it."""
@@ -143,6 +150,7 @@ class Item:
             uses_uploads=address.lower().startswith("oss://"),
             submit_rate=MODELS[request.model].submit_rate,
             model_name=body["model"],
+            prompt=prompt_told(request),
             price=f", about {CURRENCY} {price['amount']:.2f}" if price and price["amount"] else "",
         )
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
+from .clocks import Span
 from .entry import Entry, Role, State
 from .lives import Life, lives
 from .rhythm import HISTORY
@@ -94,27 +95,37 @@ class Ledger:
             found = self._store.find(newest=2 * HISTORY, **kind)
         return [entry.rendered for entry in found if entry.rendered > 0][:HISTORY]
 
-    def adopt(
-        self, entry: Entry, created: Mapping[str, float], *, start: float, end: float
-    ) -> tuple[list[str], list[str]]:
+    def strangers(self, task_ids: Iterable[str]) -> list[str]:
+        """Return those tasks that no request of this ledger knows."""
+        with self._store.transaction():
+            return [task_id for task_id in task_ids if not self._is_known(task_id)]
+
+    def adopt(self, entry: Entry, task_id: str, *, created: float, span: Span) -> bool:
         """Give an entry the task that its call created, where that is certain; it is then SUBMITTED.
 
-        `created` has the ids of the tasks that may be it, with the epoch seconds of their creation, 0 where that is not
-        known. It is certain when just one that no request of this ledger knows was created between `start` and `end`,
-        and no other request lacks the task of a call in that span.
-
-        Returns the tasks that no request knows: those of that span, and the others.
+        It is, where no other request knows the task, and none lacks the task of a call in that span.
         """
         with self._store.transaction():
-            unknown = [task_id for task_id in created if not self._is_known(task_id)]
-            near = [task_id for task_id in unknown if not created[task_id] or start <= created[task_id] <= end]
             lacking = self._store.find(account=entry.account, region=entry.region, model=entry.model, task_id="")
-            rivals = [one for one in lacking if one.id != entry.id and one.is_open and start <= one.sent_at <= end]
-            if len(near) == 1 and not rivals:
-                entry.state, entry.task_id, entry.error = State.SUBMITTED.value, near[0], ""
-                entry.submitted_at = created[near[0]] or entry.sent_at
-                self._store.put(entry)
-        return near, [task_id for task_id in unknown if task_id not in near]
+            rivals = [one for one in lacking if one.id != entry.id and one.is_open and span.may_hold(one)]
+            if rivals or self._is_known(task_id):
+                return False
+            entry.state, entry.task_id, entry.error = State.SUBMITTED.value, task_id, ""
+            entry.submitted_at = created or entry.sent_at
+            self._store.put(entry)
+        return True
+
+    def ahead_before(self, entry: Entry) -> float | None:
+        """Return by how many seconds the service's clock was ahead when the last request before this one was sent.
+
+        None where no earlier request knows it.
+        """
+        with self._store.transaction():
+            found = self._store.find(region=entry.region)
+        ids = [one.id for one in found]
+        earlier = found[ids.index(entry.id) + 1 :] if entry.id in ids else []
+        known = (one for one in earlier if one.service_sent_at and 0 < one.sent_at <= entry.sent_at)
+        return next((one.service_sent_at - one.sent_at for one in known), None)
 
     def _is_known(self, task_id: str) -> bool:
         """Tell whether a task belongs to a request. One that was only fetched by its id may be any request's."""

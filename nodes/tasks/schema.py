@@ -53,6 +53,9 @@ _VERSIONS = (
     ALTER TABLE requests ADD COLUMN rendered REAL NOT NULL DEFAULT 0;
     CREATE INDEX requests_by_kind ON requests (model, resolution, duration, region);
     """,
+    """
+    ALTER TABLE requests ADD COLUMN service_sent_at REAL NOT NULL DEFAULT 0;
+    """,
 )
 """One script for each version of the schema: it makes that version from the one before. Append only."""
 

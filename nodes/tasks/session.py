@@ -28,6 +28,7 @@ class Session:
     """What the steps of a run share. `max_wait` limits the seconds that a task may be rendered.
 
     `sending` lets one create call of the run leave at a time: when a run is killed, at most one answer is missing.
+    `sent` has when the create calls of the run's entries left, by the clock that nobody sets (`time.monotonic`).
     """
 
     region: Region
@@ -36,6 +37,7 @@ class Session:
     account: str
     max_wait: float
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
+    sent: dict[str, float] = field(default_factory=dict)
 
     async def in_thread(self, call: Callable[..., T], *args: Any, **named: Any) -> T:
         """Run a blocking call in a thread. Until it ends the run lives on, even when nobody waits for it any more."""

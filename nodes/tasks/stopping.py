@@ -31,7 +31,8 @@ async def stopped(entry: Entry, *, session: Session, say: Say, cancel: bool = Tr
         _tell(say, f"stopped; the video of task {entry.task_id} is made and paid: run the same graph again to save it")
     elif entry.task_id and not entry.is_over:
         goes_on = f"stopped; task {entry.task_id} goes on at the service and is charged when it succeeds"
-        if not cancel:
+        # A task that was only found in the list may be somebody else's.
+        if not cancel or entry.is_adopted:
             _tell(say, goes_on)
             return
         say(0.1, goes_on)

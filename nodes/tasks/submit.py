@@ -32,13 +32,15 @@ THROTTLED_SECONDS = 15 * 60.0
 class Call:
     """A create call that is ready to be sent: its JSON body, and whether it names an upload.
 
-    `model_name` is the model's name in the region, `price` what the status line adds about the cost.
+    `model_name` is the model's name in the region, `prompt` what the task will tell as its prompt, `price` what the
+    status line adds about the cost.
     """
 
     body: bytes
     uses_uploads: bool
     submit_rate: int
     model_name: str
+    prompt: str = ""
     price: str = ""
 
 
@@ -57,7 +59,8 @@ async def submit(entry: Entry, call: Call, *, session: Session, say: Say) -> Non
         try:
             await _send_until_answered(entry, call, session=session, say=say)
         except OutcomeUnknown as error:
-            if await find_lost(entry, model_name=call.model_name, session=session, say=say):
+            known = {"model_name": call.model_name, "prompt": call.prompt}
+            if await find_lost(entry, **known, session=session, say=say):
                 return
             if not sends_left and isinstance(error.__cause__, WanError):
                 cause = error.__cause__
@@ -102,7 +105,8 @@ async def _post(entry: Entry, call: Call, *, session: Session) -> None:
     who waited then takes over what came of the call, and a thread that nobody waited for tidies up by itself.
     """
     baton = threading.Lock()
-    entry.state, entry.sent_at = State.SUBMITTING.value, time.time()
+    entry.state, entry.sent_at, entry.service_sent_at = State.SUBMITTING.value, time.time(), 0.0
+    session.sent[entry.id] = time.monotonic()
     sent = replace(entry)
     try:
         await session.in_thread(_send, sent, call, session=session, baton=baton)
@@ -123,12 +127,14 @@ def _send(entry: Entry, call: Call, *, session: Session, baton: threading.Lock) 
         if meant is error:
             raise
         raise meant from error
+    passed = time.monotonic() - session.sent[entry.id]
     session.note_now(
         entry,
         state=State.SUBMITTED.value,
         task_id=submitted.task_id,
         request_id=submitted.request_id,
         submitted_at=time.time(),
+        service_sent_at=max(0.0, submitted.answered_at - passed),
     )
     if not baton.acquire(blocking=False):
         cancel_if_queued(entry, session=session)

@@ -19,9 +19,13 @@ from typing import Any
 import numpy as np
 import pytest
 import wanpack.nodes.offline.render as offline_render
+from wanpack.nodes.offline.faults import TaskStuck
 from wanpack.nodes.offline.server import OfflineServer
 from wanpack.nodes.offline.tasks import Timing
-from wanpack.nodes.service.connection import Connection
+from wanpack.nodes.service.client import Client, to_json
+from wanpack.nodes.service.connection import Connection, Endpoint
+from wanpack.nodes.service.credentials import Secret
+from wanpack.nodes.service.regions import REGIONS
 from wanpack.nodes.service.request import VideoRequest
 from wanpack.nodes.tasks.fetch_task import FetchOrder, fetch_video
 from wanpack.nodes.tasks.order import Order
@@ -105,6 +109,15 @@ class Bench:
     def fetch(self, task_id: str, *, watch: Watch | None = None) -> Any:
         order = FetchOrder(task_id, self.output, "wan/task", self.home)
         return asyncio.run(fetch_video(order, watch=watch or Watch()))
+
+    def stranger(self, *, model: str = MODEL, stuck: str = "RUNNING") -> Any:
+        """Submit a task as another machine of the account does, which never leaves that state, and return it."""
+        client = Client(Endpoint(REGIONS["beijing"], self.server.base_url, Secret(self.server.key)))
+        self.server.faults.add(on="create", fault=TaskStuck(stuck))
+        given = {"prompt": "a dog", "img_url": "https://example.com/a.jpg"}
+        client.submit(to_json({"model": model, "input": given, "parameters": {"resolution": "480P"}}))
+        client.close()
+        return self.server.tasks[-1]
 
     def live_home(self, name: str) -> Path:
         """A home whose settings lead to this bench's server, for when there are several."""

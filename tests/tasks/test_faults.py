@@ -19,6 +19,8 @@ import pytest
 from wanpack.nodes.errors import WanError
 from wanpack.nodes.media import download
 from wanpack.nodes.media.video import probe
+from wanpack.nodes.offline import transport
+from wanpack.nodes.offline.checks import Failure
 from wanpack.nodes.offline.faults import (
     AnswerUnknown,
     Fault,
@@ -60,7 +62,7 @@ class Case:
     what the two runs end in: VIDEO, or words of the error. `fetched` tells that the error's own ids lead to the video.
     `created` counts the tasks for the request, failed and cancelled ones too. `scale` is what a second of waiting
     takes. `before`, `during` and `between` are called with the bench and monkeypatch; `during` when the first run's
-    task is queued or rendered.
+    status text has the words `when`.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Case:
     server: dict[str, Any] = field(default_factory=dict)
     before: Callable[[Any, Any], None] | None = None
     during: Callable[[Any, Any], None] | None = None
+    when: str = "task "
     between: Callable[[Any, Any], None] | None = None
 
 
@@ -123,6 +126,37 @@ def cancel_in_console(bench, patch):
 def elsewhere(bench, patch):
     """Another machine of the account makes a video with the same model."""
     bench.run(bench.order(prompt="a dog", home=bench.folder / "another machine"))
+
+
+def stranger(*, hours: float = 0.0, model: str = "wanx2.1-i2v-turbo") -> Callable[[Any, Any], None]:
+    """Another machine's task with the same model, made some hours ago, which is still rendered: it tells no prompt."""
+
+    def make(bench, patch):
+        bench.stranger(model=model).submitted -= hours * HOUR
+
+    return make
+
+
+def fails(bench, patch):
+    """The task ends without a film, which costs nothing."""
+    for task in bench.tasks():
+        task.state, task.failure = "FAILED", Failure("InternalError.Algo", "inference internal error.")
+
+
+def finished(bench, patch):
+    """What another machine has rendered is done."""
+    for task in bench.tasks("a dog"):
+        task.stuck_in = None
+
+
+def timeless(bench, patch):
+    """Whatever is between here and the service takes the Date headers away."""
+    patch.setattr(transport._Handler, "date_time_string", lambda *_: "")
+
+
+def used(bench, patch):
+    """The user has made another film before."""
+    bench.run(bench.order(prompt="a horse"))
 
 
 def begun(bench, patch):
@@ -229,6 +263,7 @@ def both(*changes: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
 
 HOUR, DAY = 3600.0, 86400.0
 LOST = ("create", ResetAfterActing())
+NEVER = ("create", ResetBeforeActing())
 KEY_REFUSED = ("query", Refuses(401, "InvalidApiKey", "Invalid API-key provided."), ALWAYS)
 AGAIN = "run the same graph again"
 GARBAGE = HtmlPage(200, "Welcome to the hotel's network")
@@ -295,14 +330,41 @@ LIST = (
         between=restarted,
         scale=FAST,
     ),
-    Case("lost beside another machine's", (LOST,), first="Fetch", second="Fetch", fetched=True, before=elsewhere),
+    Case("lost, then its task failed", (LOST,), created=2, during=fails, when="looking"),
+    Case("lost beside another's film", (LOST,), before=elsewhere),
+    Case("lost beside another's task", (LOST,), first="Fetch", second="Fetch", fetched=True, before=stranger()),
+    Case("lost beside another's task of yesterday", (LOST,), before=stranger(hours=20)),
+    Case("lost beside another's task, no clock", (LOST,), before=both(timeless, stranger(hours=20))),
+    Case("never came, another's film", (NEVER,), before=elsewhere),
+    Case("never came, another's task", (NEVER,), before=stranger(), during=finished),
+    Case("never came, another's task of yesterday", (NEVER,), before=stranger(hours=20)),
+    Case("never came, another model's task", (NEVER,), before=stranger(model="wanx2.1-i2v-plus")),
     Case(
-        "never came, beside another machine's of yesterday",
-        (("create", ResetBeforeActing()),),
+        "never came, another's task of yesterday, no clock",
+        (NEVER,),
         first="change the seed",
         second="change the seed",
         created=0,
-        before=both(elsewhere, clock(10 * HOUR)),
+        before=both(timeless, stranger(hours=20)),
+    ),
+    Case("never came, another's film, no clock", (NEVER,), before=both(timeless, elsewhere)),
+    Case(
+        "never came, another's task of yesterday, first of all and a restart",
+        (NEVER, ("list", HtmlPage(), ALWAYS)),
+        first=AGAIN,
+        second="change the seed",
+        created=0,
+        scale=FAST,
+        before=stranger(hours=20),
+        between=restarted,
+    ),
+    Case(
+        "never came, another's task of yesterday, a restart",
+        (NEVER, ("list", HtmlPage(), ALWAYS)),
+        first=AGAIN,
+        scale=FAST,
+        before=both(used, stranger(hours=20)),
+        between=restarted,
     ),
 )
 
@@ -436,7 +498,30 @@ LEDGER = (
     Case("clock: a day back in between", (KEY_REFUSED,), first=AGAIN, between=both(restarted, clock(-DAY))),
     Case("clock: a day back in between, saved film", between=both(restarted, clock(-DAY))),
     Case("clock: two days ahead in between", (KEY_REFUSED,), first=AGAIN, between=both(restarted, clock(2 * DAY))),
-    Case("clock: a day back, lost", (LOST,), first="Fetch", second="Fetch", fetched=True, before=clock(-DAY)),
+    Case("clock: a day back, lost", (LOST,), before=clock(-DAY)),
+    Case("clock: two days ahead, lost", (LOST,), before=clock(2 * DAY)),
+    Case("clock: a day back, never came", (NEVER,), before=both(stranger(hours=20), clock(-DAY))),
+    Case("clock: lost, a day back while looking", (LOST,), during=clock(-DAY), when="looking"),
+    Case("clock: lost, two days ahead while looking", (LOST,), during=clock(2 * DAY), when="looking"),
+    Case(
+        "clock: wrong and set right while looking",
+        (LOST,),
+        first="Fetch",
+        second="Fetch",
+        fetched=True,
+        before=clock(-DAY / 2),
+        during=clock(0),
+        when="looking",
+    ),
+    Case(
+        "clock: wrong, lost, then right",
+        (LOST, ("list", HtmlPage(), ALWAYS)),
+        first=AGAIN,
+        second="Fetch",
+        scale=FAST,
+        before=both(used, clock(-DAY / 2)),
+        between=both(restarted, clock(0)),
+    ),
     Case(
         "clock: lost, then a day back",
         (LOST, ("list", HtmlPage(), ALWAYS)),
@@ -486,7 +571,7 @@ def test_ends_in_the_video_or_leads_to_it(case, make_bench, new_watch, monkeypat
             bench.server.faults.add(on=on, fault=fault, **dict(zip(("times", "after"), more, strict=False)))
         watch = new_watch()
         if case.during:
-            watch.at = {"task ": lambda: case.during(bench, world)}
+            watch.at = {case.when: lambda: case.during(bench, world)}
         first = run_once(bench, bench.order(**case.order), watch)
         tasks = [task.id for task in bench.tasks()]
         lost = any(fault is LOST for fault in case.faults) and case.first == AGAIN

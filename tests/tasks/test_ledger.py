@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from wanpack.nodes.offline.faults import Refuses
 from wanpack.nodes.tasks import schema
+from wanpack.nodes.tasks.clocks import Span
 from wanpack.nodes.tasks.entry import TASK_LIFE_SECONDS, Entry, Role, State
 from wanpack.nodes.tasks.ledger import open_ledger
 from wanpack.nodes.tasks.lives import Life, lives
@@ -164,55 +165,83 @@ class TestWhatToDo:
 
 
 class TestAdopting:
+    SPAN = Span(1000.0, 0.0, sure=True)
+
     def entry(self, run, name="a", **more) -> Entry:
         entry, _ = run.claim(draft(name, state=State.UNCERTAIN.value, sent_at=1000.0, **more))
         return entry
 
-    def test_the_only_unknown_task_of_that_time_is_adopted(self, new_run):
+    def adopt(self, run, entry, task_id="t", **more) -> bool:
+        return run.adopt(entry, task_id, created=more.pop("created", 1001.0), span=more.pop("span", self.SPAN))
+
+    def test_a_task_that_is_adopted_is_the_requests_own(self, new_run):
         run = new_run()
         entry = self.entry(run)
-        assert run.adopt(entry, {"t": 1001.0, "old": 1.0}, start=900, end=1100) == (["t"], ["old"])
+        assert self.adopt(run, entry)
         assert (entry.task_id, entry.state, entry.submitted_at) == ("t", "submitted", 1001.0)
         assert run.by_task("t").id == entry.id
+        assert entry.is_adopted
 
-    def test_of_two_none_is_adopted(self, new_run):
-        run = new_run()
-        entry = self.entry(run)
-        assert run.adopt(entry, {"t": 1001.0, "u": 1002.0}, start=900, end=1100) == (["t", "u"], [])
-        assert entry.task_id == ""
+    def test_a_task_whose_answer_came_is_not_adopted(self, new_run):
+        entry = self.entry(new_run())
+        assert not replace(entry, task_id="t", request_id="r").is_adopted
+        assert not replace(entry, task_id="t", sent_at=0.0).is_adopted
+        assert not entry.is_adopted
 
     def test_a_task_that_another_request_has_is_not_adopted(self, new_run):
         run = new_run()
         run.claim(draft("b", task_id="t", state=State.SUBMITTED.value))
         entry = self.entry(run)
-        assert run.adopt(entry, {"t": 1001.0}, start=900, end=1100) == ([], [])
+        assert run.strangers(["t", "u"]) == ["u"]
+        assert not self.adopt(run, entry)
         assert entry.task_id == ""
 
     def test_a_task_that_was_only_fetched_by_its_id_may_still_be_the_one(self, new_run):
         run = new_run()
         run.claim(replace(draft("b", task_id="t", state=State.SUBMITTED.value), model=""))
         entry = self.entry(run)
-        run.adopt(entry, {"t": 1001.0}, start=900, end=1100)
-        assert entry.task_id == "t"
+        assert run.strangers(["t"]) == ["t"]
+        assert self.adopt(run, entry)
 
     def test_while_another_request_lacks_its_task_none_is_adopted(self, new_run):
         run = new_run()
         other = self.entry(run, "b")
         entry = self.entry(run)
-        run.adopt(entry, {"t": 1001.0}, start=900, end=1100)
-        assert entry.task_id == ""
+        assert not self.adopt(run, entry)
         run.save(replace(other, state=State.SUBMITTED.value, task_id="u"))
-        run.adopt(entry, {"t": 1001.0, "u": 1001.0}, start=900, end=1100)
-        assert entry.task_id == "t"
+        assert self.adopt(run, entry)
 
     @pytest.mark.parametrize("more", [{"sent_at": 0.0}, {"sent_at": 5.0}, {"account": "b"}, {"model": "c"}])
     def test_a_request_of_another_time_account_or_model_is_no_rival(self, new_run, more):
         run = new_run()
         rival = replace(draft("b", state=State.UNCERTAIN.value, sent_at=1000.0), **more)
         run.claim(rival)
+        assert self.adopt(run, self.entry(run))
+
+    @pytest.mark.parametrize("more", [{}, {"service_sent_at": 9000.0}])
+    def test_a_rivals_time_is_told_by_the_services_clock(self, new_run, more):
+        """This machine's clock is 8000 s behind."""
+        run = new_run()
+        run.claim(replace(draft("b", state=State.UNCERTAIN.value, sent_at=1000.0), **more))
         entry = self.entry(run)
-        run.adopt(entry, {"t": 1001.0}, start=900, end=1100)
-        assert entry.task_id == "t"
+        assert not self.adopt(run, entry, created=9001.0, span=Span(9000.0, 8000.0, sure=True))
+
+    def test_how_far_the_services_clock_was_ahead_is_told_by_the_request_before(self, new_run):
+        run = new_run()
+        sent = {"state": State.SUBMITTED.value, "task_id": "t"}
+        run.save(draft("a", sent_at=900.0, service_sent_at=905.0, **sent))
+        run.save(draft("b", sent_at=950.0, service_sent_at=957.0, **sent))
+        run.save(draft("not sent"))
+        run.save(replace(draft("elsewhere", sent_at=980.0, service_sent_at=1.0, **sent), region="singapore"))
+        entry = self.entry(run, "lost")
+        assert run.ahead_before(entry) == 7.0
+        run.save(draft("after", sent_at=1100.0, service_sent_at=2000.0, **sent))
+        assert run.ahead_before(entry) == 7.0
+
+    def test_a_request_sent_by_a_clock_that_was_set_back_since_tells_nothing(self, new_run):
+        run = new_run()
+        run.save(draft("a", sent_at=5000.0, service_sent_at=5000.0))
+        assert run.ahead_before(self.entry(run, "lost")) is None
 
 
 class TestLives:

@@ -231,32 +231,12 @@ def test_several_waiting_nodes_are_all_stopped(make_bench, new_watch, real_time,
 
 def test_a_stopped_fetch_does_not_cancel_the_task(make_bench, new_watch, interrupted):
     bench = make_bench()
-    bench.server.faults.add(on="create", fault=TaskStuck("PENDING"))
-    asyncio.run(abandoned(bench))
+    bench.stranger(stuck="PENDING")
     watch = new_watch(stop_at="queued")
     with pytest.raises(interrupted):
         bench.fetch(bench.server.tasks[0].id, watch=watch)
     assert bench.server.tasks[0].state == "PENDING"
     assert GOES_ON in watch.texts[-1]
-
-
-async def abandoned(bench):
-    """Submit a task as another machine does, and leave it."""
-    from dataclasses import replace as changed
-
-    from wanpack.nodes.service.client import Client, to_json
-    from wanpack.nodes.service.connection import Endpoint
-    from wanpack.nodes.service.credentials import Secret
-    from wanpack.nodes.service.regions import REGIONS
-    from wanpack.nodes.service.request import build_body
-
-    order = bench.order()
-    client = Client(Endpoint(REGIONS["beijing"], bench.server.base_url, Secret(bench.server.key)))
-    body = build_body(
-        changed(order.request, prompt="a dog"), region=REGIONS["beijing"], image="https://example.com/a.jpg"
-    )
-    client.submit(to_json(body))
-    client.close()
 
 
 def test_stop_is_heard_within_a_second(make_bench, new_watch, real_time, soak, say_at_end, bare_environment):
