@@ -1,6 +1,7 @@
 """The nodes of the pack."""
 
 from .connection import DashScopeWanConnection
+from .continue_video import DashScopeWanContinueVideo
 from .fetch_task import DashScopeWanFetchTask
 from .image_to_video import DashScopeWanImageToVideo
 from .last_frame import DashScopeWanLastFrame
@@ -12,6 +13,7 @@ NODES = (
     DashScopeWanFetchTask,
     DashScopeWanLastFrame,
     DashScopeWanConnection,
+    DashScopeWanContinueVideo,
 )
 
 __all__ = ["NODES"]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from io import BufferedIOBase
+from io import BufferedIOBase, BytesIO
 from os import PathLike
 from pathlib import Path, PurePath
 from typing import Any
@@ -98,6 +98,26 @@ def lies_in(path: PurePath, folder: PurePath) -> bool:
     return ".." not in path.parts and path.is_relative_to(folder)
 
 
+def film_of(video: Any, path: str, *, cut: bool = False) -> Any:
+    """Return the film that a graph gives as a VIDEO or as a path: a path, or a binary file object.
+
+    `cut` asks for no more than the part of its file that the VIDEO is.
+
+    Raises:
+        InvalidRequest: none or both are given, or the path leads elsewhere.
+    """
+    if (video is None) == (not path):
+        raise InvalidRequest(["video: give either video or video_path" + (", not both" if path else "")])
+    if video is None:
+        return readable_file(path)
+    source = source_of(video)
+    if not cut or not any(_window(video)):
+        return source
+    part = BytesIO()
+    video.save_to(part, format="mp4", codec="h264")
+    return part
+
+
 def source_of(video: Any) -> Any:
     """Return what a VIDEO is read from: a path, or a binary file object.
 
@@ -148,9 +168,14 @@ def video_from_file(path: Path | str) -> Any:
 
 def end_of(video: Any) -> float | None:
     """Return the second at which a VIDEO ends that is only a part of its file; None for one that goes to the end."""
-    window = getattr(video, "get_active_trim_window", None)
-    start, seconds = window() if window else (0.0, 0.0)
+    start, seconds = _window(video)
     return start + seconds if seconds else None
+
+
+def _window(video: Any) -> tuple[float, float]:
+    """Return where in its file a VIDEO begins and how long it is, in seconds; 0 for the file's own."""
+    window = getattr(video, "get_active_trim_window", None)
+    return window() if window else (0.0, 0.0)
 
 
 def preview(films: Sequence[Path]) -> dict[str, Any]:

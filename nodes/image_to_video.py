@@ -6,11 +6,12 @@ from typing import Any
 
 from . import host, widgets
 from .service.connection import Connection
-from .service.models import DEFAULT_MODEL, MODELS, SHOT_TYPES
+from .service.model import FIRST_FRAME
+from .service.models import ADAPTIVE, DEFAULT_MODEL, MODELS, SHOT_TYPES
 from .service.request import VideoRequest
 from .tasks.order import Order
 
-_MODELS = list(MODELS.values())
+_MODELS = [row for row in MODELS.values() if row.takes(FIRST_FRAME)]
 
 
 class DashScopeWanImageToVideo(widgets.VideoOutputs):
@@ -31,18 +32,15 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
         return {
             "required": {
                 "image": widgets.image(),
-                "prompt": widgets.prompt(),
+                "prompt": widgets.prompt(_MODELS),
                 "model": widgets.model(_MODELS),
                 "resolution": widgets.resolution(_MODELS, default=MODELS[DEFAULT_MODEL].default_resolution),
                 "duration": widgets.duration(_MODELS),
                 "shot_type": widgets.shot_type(),
-                "prompt_extend": (
-                    "BOOLEAN",
-                    {"default": True, "tooltip": "The service rewrites the prompt: better for short prompts, slower."},
-                ),
+                "prompt_extend": widgets.prompt_extend(_MODELS),
             },
             "optional": {
-                "negative_prompt": widgets.negative_prompt(),
+                "negative_prompt": widgets.negative_prompt(_MODELS),
                 "seed": widgets.seed(),
                 "generate_audio": widgets.generate_audio(),
                 "watermark": widgets.watermark(),
@@ -50,6 +48,8 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
                 "filename_prefix": widgets.filename_prefix("wan/i2v"),
                 "audio": widgets.audio(),
                 "connection": widgets.connection(),
+                "last_frame": widgets.last_frame(_MODELS),
+                "ratio": widgets.ratio(),
             },
             "hidden": widgets.HIDDEN,
         }
@@ -72,6 +72,8 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
         filename_prefix: str = "wan/i2v",
         audio: Any = None,
         connection: Connection | None = None,
+        last_frame: Any = None,
+        ratio: str = ADAPTIVE,
         unique_id: Any = "",
         graph: Any = None,
         extra_pnginfo: Any = None,
@@ -94,6 +96,8 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
             filename_prefix: where to save inside the output folder.
             audio: AUDIO, {"waveform": float [1,C,T], "sample_rate": int}.
             connection: from the Connection node.
+            last_frame: IMAGE that the videos end with, one for all or one for each.
+            ratio: the video's shape, as the model allows.
             unique_id: this node's id in the graph.
             graph: the graph in API format.
             extra_pnginfo: the graph as the browser saved it.
@@ -116,6 +120,7 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
             generate_audio=generate_audio,
             watermark=watermark,
             audio_url=widgets.trimmed(audio_url),
+            ratio=ratio,
         )
         order = Order(
             request,
@@ -126,5 +131,6 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
             audio=audio,
             connection=Connection.of(connection),
             metadata=host.metadata(graph, extra_pnginfo),
+            last_frames=last_frame,
         )
         return self.shown(await make_videos(order, watch=host.NodeWatch(unique_id)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from . import host
-from .errors import InvalidRequest
 from .widgets import CATEGORY, trimmed
 
 
@@ -58,9 +57,6 @@ class DashScopeWanLastFrame:
         from .media.last_frame import last_frame
         from .tasks.threads import in_thread
 
-        path = trimmed(video_path)
-        if (video is None) == (not path):
-            raise InvalidRequest(["video: give either video or video_path" + (", not both" if path else "")])
-        source = host.source_of(video) if video is not None else host.readable_file(path)
+        source = host.film_of(video, trimmed(video_path))
         frame = await in_thread(last_frame, source, until=host.end_of(video))
         return (torch.from_numpy(frame)[None],)

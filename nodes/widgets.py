@@ -8,15 +8,17 @@ from typing import Any
 
 from . import host
 from .service.effects import EFFECTS, Effect
+from .service.model import FIRST_FRAME, LAST_FRAME, Model
 from .service.models import (
-    AUDIO_SECONDS,
+    ADAPTIVE,
+    CLIP_SECONDS,
     DEFAULT_DURATION,
     MODELS,
     NEGATIVE_PROMPT_LIMIT,
+    RATIOS,
     RESOLUTIONS,
     SEED_MAX,
     SHOT_TYPES,
-    Model,
     choices,
     models_with,
 )
@@ -29,6 +31,8 @@ CONNECTION = "DASHSCOPE_CONNECTION"
 HIDDEN = {"unique_id": "UNIQUE_ID", "graph": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
 
 Widget = tuple[Any, dict[str, Any]]
+
+_CLIP_RULE = f"MP4 or MOV of {CLIP_SECONDS[0]} to {CLIP_SECONDS[1]} s, uploaded to the service's temporary storage."
 
 
 class VideoOutputs:
@@ -68,14 +72,30 @@ def image() -> Widget:
     )
 
 
-def model(rows: Sequence[Model], *, effects: bool = False) -> Widget:
-    """The model, out of the given rows; the first is the default. Carries the table for the browser extension."""
+def last_frame(rows: Sequence[Model]) -> Widget:
+    """The last frame."""
+    needed = [row.id for row in rows if row.needs_with(FIRST_FRAME) == [LAST_FRAME]]
+    return (
+        "IMAGE",
+        {
+            "tooltip": "The frame that the video ends with; for a batch, one for all videos or one for each."
+            + _only_with([row.id for row in rows if row.takes(LAST_FRAME)], rows)
+            + (f" {choices(needed)} needs one." if needed else "")
+        },
+    )
+
+
+def model(rows: Sequence[Model], *, media: str = FIRST_FRAME, effects: bool = False) -> Widget:
+    """The model, out of the given rows; the first is the default. Carries the table for the browser extension.
+
+    `media` is the kind that the node's videos begin with.
+    """
     return (
         [row.id for row in rows],
         {
             "default": rows[0].id,
-            "tooltip": "\n".join(_summary(row) for row in rows),
-            TABLE: table(rows, connection=CONNECTION, effects=effects),
+            "tooltip": _by_model(rows, _summary),
+            TABLE: table(rows, connection=CONNECTION, media=media, effects=effects),
         },
     )
 
@@ -98,22 +118,23 @@ def resolution(rows: Sequence[Model], *, default: str) -> Widget:
         [tier for tier in RESOLUTIONS if any(tier in row.resolutions for row in rows)],
         {
             "default": default,
-            "tooltip": "About this many lines; the shape is the image's own. The price depends on it.\n"
+            "tooltip": "About this many lines in the picture's own shape. The price depends on it.\n"
             + _by_model(rows, lambda row: choices(row.resolutions)),
         },
     )
 
 
-def duration(rows: Sequence[Model]) -> Widget:
-    """The length in seconds."""
+def duration(rows: Sequence[Model], *, default: int = DEFAULT_DURATION, extra: str = "") -> Widget:
+    """The length in seconds. `extra` is what its tooltip says besides."""
     every = [seconds for row in rows for seconds in row.durations]
     return (
         "INT",
         {
-            "default": DEFAULT_DURATION,
+            "default": default,
             "min": min(every),
             "max": max(every),
-            "tooltip": "Seconds of video; each is paid.\n" + _by_model(rows, lambda row: choices(row.durations)),
+            "tooltip": f"Seconds of video; each is paid.{extra}\n"
+            + _by_model(rows, lambda row: choices(row.durations)),
         },
     )
 
@@ -126,6 +147,47 @@ def shot_type() -> Widget:
             "default": SHOT_TYPES[0],
             "tooltip": "multi cuts between several shots; it needs prompt_extend. Only with "
             f"{choices(models_with('shot_types'))}.",
+        },
+    )
+
+
+def ratio() -> Widget:
+    """The video's shape."""
+    return (
+        list(RATIOS),
+        {
+            "default": ADAPTIVE,
+            "tooltip": f"The video's shape; {ADAPTIVE} is the image's own. Others only with "
+            f"{choices(models_with('ratios'))}.",
+        },
+    )
+
+
+def clip() -> Widget:
+    """The clip to go on from."""
+    return ("VIDEO", {"tooltip": f"The clip that the video begins with; give this or video_path. {_CLIP_RULE}"})
+
+
+def clip_path() -> Widget:
+    """The clip to go on from, by its path."""
+    return (
+        "STRING",
+        {
+            "default": "",
+            "tooltip": "Path of the clip in ComfyUI's input, output or temp folder, such as the video_path of a Wan "
+            f"node; give this or video. {_CLIP_RULE}",
+        },
+    )
+
+
+def prompt_extend(rows: Sequence[Model]) -> Widget:
+    """Whether the service rewrites the prompt."""
+    return (
+        "BOOLEAN",
+        {
+            "default": True,
+            "tooltip": "The service rewrites the prompt: better for short prompts, slower."
+            + _not_with([row.id for row in rows if not row.prompt_extend]),
         },
     )
 
@@ -145,30 +207,29 @@ def seed() -> Widget:
     )
 
 
-def negative_prompt() -> Widget:
+def negative_prompt(rows: Sequence[Model]) -> Widget:
     """What should not be in the video."""
     return (
         "STRING",
         {
             "default": "",
             "multiline": True,
-            "tooltip": f"What should not be in the video; at most {NEGATIVE_PROMPT_LIMIT} characters.",
+            "tooltip": f"What should not be in the video; at most {NEGATIVE_PROMPT_LIMIT} characters."
+            + _not_with([row.id for row in rows if not row.negative_prompt]),
         },
     )
 
 
-def prompt() -> Widget:
+def prompt(rows: Sequence[Model]) -> Widget:
     """What happens in the video."""
-    limits = sorted({row.prompt_limit for row in MODELS.values()}, reverse=True)
-    rows = MODELS.values()
-    spans = [f"{limit} with {', '.join(row.id for row in rows if row.prompt_limit == limit)}" for limit in limits]
     return (
         "STRING",
         {
             "default": "",
             "multiline": True,
-            "tooltip": "What moves and how the camera moves; the image already shows the scene. With models that make "
-            f"sound, describe that too. Characters: {'; '.join(spans)}. The service cuts what is longer.",
+            "tooltip": "What moves and how the camera moves; the picture already shows the scene. With models that "
+            "make sound, describe that too. The service cuts what is longer than this many characters.\n"
+            + _by_model(rows, _prompt_limit),
         },
     )
 
@@ -180,7 +241,7 @@ def generate_audio() -> Widget:
         "BOOLEAN",
         {
             "default": True,
-            "tooltip": f"Off makes a silent video, for less: {choices(models_with('audio_switch'))}. "
+            "tooltip": f"Off makes a silent video: {choices(models_with('audio_switch'))}. "
             f"Always silent: {', '.join(silent)}. The others always have sound.",
         },
     )
@@ -188,7 +249,7 @@ def generate_audio() -> Widget:
 
 def audio_url() -> Widget:
     """A sound by its address."""
-    return ("STRING", {"default": "", "tooltip": f"Address (http, https or oss) of a sound {_sound_rule()}"})
+    return ("STRING", {"default": "", "tooltip": f"Address (http, https or oss) of a sound, {_sound_rule()}"})
 
 
 def audio() -> Widget:
@@ -233,15 +294,30 @@ def trimmed(value: Any) -> Any:
 
 
 def _sound_rule() -> str:
-    low, high = AUDIO_SECONDS
     return (
-        f"of {low} to {high} s, WAV or MP3. What is longer than the video is cut, what is shorter leaves its end "
-        f"silent. Only with {choices(models_with('audio_input'))}."
+        "WAV or MP3. What is longer than the video is cut, what is shorter leaves its end silent. Seconds, by the "
+        "models that take one:\n"
+        + _by_model(
+            [row for row in MODELS.values() if row.audio_input],
+            lambda row: f"{row.audio_seconds[0]} to {row.audio_seconds[1]}",
+        )
     )
 
 
+def _only_with(models: Sequence[str], rows: Sequence[Model]) -> str:
+    return f" Only with {choices(models)}." if len(models) < len(rows) else ""
+
+
+def _not_with(models: Sequence[str]) -> str:
+    return f" Not with {choices(models)}." if models else ""
+
+
 def _by_model(rows: Sequence[Model], rule: Callable[[Model], str]) -> str:
-    return "\n".join(f"{row.id}: {rule(row)}" for row in rows)
+    """Say a rule of each model, a line for all models that share it."""
+    models: dict[str, list[str]] = {}
+    for row in rows:
+        models.setdefault(rule(row), []).append(row.id)
+    return "\n".join(f"{said}: {', '.join(names)}" for said, names in models.items())
 
 
 def _effect(row: Effect) -> str:
@@ -249,7 +325,13 @@ def _effect(row: Effect) -> str:
     return f"{row.id}: {row.en}; {row.picture}{only}"
 
 
+def _prompt_limit(row: Model) -> str:
+    chinese = f", in Chinese {row.prompt_limit // row.chinese_weight}" if row.chinese_weight > 1 else ""
+    return f"{row.prompt_limit}{chinese}"
+
+
 def _summary(row: Model) -> str:
     sound = "silent" if row.always_silent else "sound or silent" if row.audio_switch else "with sound"
-    extra = [", effects"] if row.effects else []
-    return f"{row.id}: {choices(row.resolutions)}, {choices(row.durations)} s, {sound}{''.join(extra)}"
+    last = ", first and last frame" if row.needs_with(FIRST_FRAME) else ", last frame" if row.takes(LAST_FRAME) else ""
+    extra = ", effects" if row.effects else ""
+    return f"Up to {row.resolutions[-1]}, {row.durations[-1]} s, {sound}{last}{extra}"

@@ -44,6 +44,11 @@ class FirstFrame:
     quality: int | None
     scaled: bool
 
+    @property
+    def chars(self) -> int:
+        """The length of the picture's data URI."""
+        return len(_head(self.mime)) + -(-len(self.data) // 3) * 4
+
     def pieces(self) -> Iterator[bytes]:
         """Yield the picture's data URI bit by bit, so that its megabytes need not be held once more."""
         yield _head(self.mime)
@@ -56,19 +61,22 @@ class FirstFrame:
         return b"".join(self.pieces()).decode("ascii")
 
 
-def image_faults(images: Any, *, sides: tuple[int, int]) -> list[str]:
-    """Find what stands against a batch of pictures as first frames.
+def image_faults(images: Any, *, sides: tuple[int, int], ratio: float = 0.0, name: str = "image") -> list[str]:
+    """Find what stands against a batch of pictures as the frames of videos.
 
     Args:
         images: a ComfyUI IMAGE, float [B,H,W,C] with C of 1, 3 or 4.
         sides: least and most pixels of a side. A side over the most is no fault, as it is scaled down.
+        ratio: the most that the longer side may be of the shorter; 0 for any.
+        name: what the faults call the pictures.
 
     Returns:
         One sentence per fault, empty when there is none.
     """
-    if faults := _form_faults(images) or _size_faults(images.shape):
-        return faults
-    return [*_shape_faults(images.shape[1:], sides=sides), *_number_faults(images)]
+    faults = _form_faults(images) or _size_faults(images.shape)
+    if not faults:
+        faults = [*_shape_faults(images.shape[1:], sides=sides, ratio=ratio), *_number_faults(images)]
+    return [f"{name}: {fault}" for fault in faults]
 
 
 def frame_size(image: Any, *, sides: tuple[int, int]) -> tuple[int, int]:
@@ -109,11 +117,11 @@ def _kind(value: Any) -> str:
 def _form_faults(images: Any) -> list[str]:
     """Find why this is no batch of pictures at all."""
     if not is_float_tensor(images):
-        return [f"image: a ComfyUI IMAGE (floats from 0 to 1) is needed, not {_kind(images)}"]
+        return [f"a ComfyUI IMAGE (floats from 0 to 1) is needed, not {_kind(images)}"]
     if len(images.shape) != 4:
-        return [f"image: a batch has 4 dimensions (batch, height, width, channels), not {len(images.shape)}"]
+        return [f"a batch has 4 dimensions (batch, height, width, channels), not {len(images.shape)}"]
     if len(images) == 0:
-        return ["image: the batch is empty"]
+        return ["the batch is empty"]
     return []
 
 
@@ -121,24 +129,26 @@ def _size_faults(shape: Sequence[int]) -> list[str]:
     """Find why this is too much to be looked at."""
     count, height, width = shape[:3]
     if width * height > MOST_PIXELS:
-        return [f"image: {width}x{height} is more than can be used; scale it down"]
+        return [f"{width}x{height} is more than can be used; scale it down"]
     if count > MOST_PICTURES:
-        return [f"image: a batch of {count} is more than can be used; for one video give one picture"]
+        return [f"a batch of {count} is more than can be used; for one video give one picture"]
     return []
 
 
-def _shape_faults(shape: Sequence[int], *, sides: tuple[int, int]) -> list[str]:
+def _shape_faults(shape: Sequence[int], *, sides: tuple[int, int], ratio: float = 0.0) -> list[str]:
     height, width, channels = shape
     faults = []
     if channels not in (1, 3, 4):
-        faults.append(f"image: {channels} channels; it must have 1 (grey), 3 (RGB) or 4 (RGBA)")
+        faults.append(f"{channels} channels; it must have 1 (grey), 3 (RGB) or 4 (RGBA)")
     factor = min(1.0, sides[1] / max(width, height, 1))
     small = (round(width * factor), round(height * factor))
     if min(small) < sides[0]:
         size = f"{width}x{height}"
         if factor < 1.0:
             size += f" (scaled down to {small[0]}x{small[1]}, as no side may be over {sides[1]} px)"
-        faults.append(f"image: {size} is too small; each side must be at least {sides[0]} px")
+        faults.append(f"{size} is too small; each side must be at least {sides[0]} px")
+    if ratio and max(width, height) > ratio * min(width, height):
+        faults.append(f"{width}x{height} is too narrow; the longer side may be at most {ratio:g} times the shorter")
     return faults
 
 
@@ -146,7 +156,7 @@ def _check_shape(image: Any, *, sides: tuple[int, int]) -> None:
     batch = image[None] if hasattr(image, "shape") else image
     faults = _form_faults(batch) or _size_faults(batch.shape) or _shape_faults(batch.shape[1:], sides=sides)
     if faults:
-        raise MediaError("; ".join(faults))
+        raise MediaError(f"image: {'; '.join(faults)}")
 
 
 def _number_faults(images: Any) -> list[str]:
@@ -157,7 +167,7 @@ def _number_faults(images: Any) -> list[str]:
     if not bad:
         return []
     which = f"picture {', '.join(map(str, bad))} of {count} has" if count > 1 else "it has"
-    return [f"image: {which} {NOT_NUMBERS}"]
+    return [f"{which} {NOT_NUMBERS}"]
 
 
 def _to_rgb8(image: Any) -> Pixels:

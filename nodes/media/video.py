@@ -57,7 +57,7 @@ def probe(path: str | os.PathLike[str]) -> VideoFacts:
         frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
         if not frames:
             raise MediaError(f"{path.name} has a video track without frames.")
-        duration = _seconds(container, stream)
+        duration = seconds_of(container, stream)
         rate = stream.average_rate
         return VideoFacts(
             width=stream.width,
@@ -110,7 +110,8 @@ def _is_same_film(one: VideoFacts, other: VideoFacts) -> bool:
     return late < 0.5 and (one.frames, one.has_audio) == (other.frames, other.has_audio)
 
 
-def _seconds(container: InputContainer, stream: VideoStream) -> float:
+def seconds_of(container: InputContainer, stream: VideoStream) -> float:
+    """Return how long a film is, by its index."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / MICROSECONDS

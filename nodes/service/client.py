@@ -22,10 +22,10 @@ from ..wire import Limit, api_session, outside_session
 from .answers import Answer, between, judge, network_error, read
 from .connection import Endpoint
 from .errors import NetworkError, ServiceError, UnexpectedAnswer, service_error
+from .model import IMG_URL
 from .task import Task, TaskPage, TaskStatus, read_page, read_task
 from .texts import address_of, id_of
 
-CREATE_PATH = "/services/aigc/video-generation/video-synthesis"
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 SUBMIT_SECONDS = 120.0
@@ -90,8 +90,10 @@ class Client:
         """Close the connections."""
         self._session.close()
 
-    def submit(self, body: bytes, *, uses_uploads: bool = False) -> Submitted:
-        """Create a task from a JSON body. `uses_uploads` tells that the body names an `oss://` address.
+    def submit(self, body: bytes, *, path: str = IMG_URL.path, uses_uploads: bool = False) -> Submitted:
+        """Create a task from a JSON body of the form that `path` is for.
+
+        `uses_uploads` tells that the body names an `oss://` address.
 
         A `NetworkError` with `sent`, or an `UnexpectedAnswer`, leaves open whether the task was created.
         """
@@ -101,9 +103,7 @@ class Client:
         # On a connection of its own: one kept from an earlier call may be closed by the other side at any moment, and
         # whether the request arrived would then be unknown.
         with api_session(self.endpoint.base_url) as session:
-            answer = self._call(
-                "POST", CREATE_PATH, headers=headers, data=body, seconds=SUBMIT_SECONDS, session=session
-            )
+            answer = self._call("POST", path, headers=headers, data=body, seconds=SUBMIT_SECONDS, session=session)
         output = answer.body.get("output")
         task_id = id_of(output.get("task_id")) if isinstance(output, Mapping) else ""
         if not task_id:

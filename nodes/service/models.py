@@ -1,111 +1,44 @@
-"""The table of models: what each Wan model takes, makes and costs.
+"""The table of models: what each model takes, makes and costs.
 
 Every rule about a model stands here once. Widgets, checks, tooltips, the README's table and the offline stand-in read
-it. Sources: the service's API reference of the first-frame models (May 2026), its rate-limit page (2026-05-27) and its
-price list (2026-05-26, printed in CNY for all regions).
+it. Sources: the service's API reference of the eight older first-frame models (May 2026), of wan2.7 (2026-05-11), of
+wan3.0 and happyhorse (autumn 2026), of first and last frame (2026); its rate-limit page (2026-05-27); its price list
+(2026-05-26, printed in CNY for all regions), and a later one where an offer says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from types import MappingProxyType
 
-from .regions import OFFLINE
-
-PRICES_AS_OF = "2026-05-26"
-CURRENCY = "CNY"
+from .model import (
+    DRIVING_AUDIO,
+    FIRST_CLIP,
+    FIRST_FRAME,
+    FRAME_URLS,
+    LAST_FRAME,
+    MB,
+    MEDIA,
+    Model,
+    Offer,
+    PictureLimits,
+    Sound,
+)
 
 DEFAULT_MODEL = "wan2.6-i2v-flash"
 DEFAULT_DURATION = 5
 SHOT_TYPES = ("single", "multi")
 RESOLUTIONS = ("480P", "720P", "1080P")
+ADAPTIVE = "adaptive"
+RATIOS = (ADAPTIVE, "21:9", "16:9", "4:3", "1:1", "3:4", "9:16")
 SEED_MAX = 2_147_483_647
 NEGATIVE_PROMPT_LIMIT = 500
-IMAGE_SIDE = (240, 8000)
-AUDIO_SECONDS = (3, 30)
-AUDIO_BYTES = 15 * 1024 * 1024
-
-IMG_URL = "img_url"
-"""The input schema of the eight first-frame models: `input.img_url`, with `audio_url` and `template` beside it."""
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A model as one region sells it: the id its API wants there and the price per second of output, by tier.
-
-    `silent_price` holds the lower price of `audio: false` where there is one. A tier that the region's price list does
-    not name is missing from `price`. `sure_durations` are the only ones that some of the service's pages name for the
-    region, where its pages differ; empty where they agree.
-    """
-
-    name: str
-    price: Mapping[str, float]
-    silent_price: Mapping[str, float] = field(default_factory=dict)
-    sure_durations: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "price", MappingProxyType(dict(self.price)))
-        object.__setattr__(self, "silent_price", MappingProxyType(dict(self.silent_price)))
-
-
-@dataclass(frozen=True)
-class Model:
-    """One model's rules.
-
-    `durations` are seconds. `prompt_limit` counts characters; the service cuts what is longer. `submit_rate` is tasks a
-    second and `running_limit` tasks at once, both per main account. `usual_wait` is the documented or measured span, in
-    seconds, from submission to the finished video.
-    """
-
-    id: str
-    resolutions: tuple[str, ...]
-    default_resolution: str
-    durations: tuple[int, ...]
-    prompt_limit: int
-    image_bytes: int
-    audio_input: bool
-    audio_switch: bool
-    shot_types: tuple[str, ...]
-    effects: bool
-    submit_rate: int
-    running_limit: int
-    offers: Mapping[str, Offer]
-    usual_wait: tuple[int, int] = (60, 300)
-    input_schema: str = IMG_URL
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "offers", MappingProxyType(dict(self.offers)))
-
-    def name_in(self, region: str) -> str | None:
-        """Return the id this model goes by in a region, or None where the region does not have it."""
-        if region == OFFLINE:
-            return self.id
-        offer = self.offers.get(region)
-        return offer.name if offer else None
-
-    @property
-    def always_silent(self) -> bool:
-        """Whether no video of this model has sound."""
-        return not self.audio_input
-
-    def has_sound(self, *, generate_audio: bool) -> bool:
-        """Whether the video will have a sound track."""
-        return self.audio_input and (generate_audio or not self.audio_switch)
-
-    def price_per_second(self, *, region: str, resolution: str, generate_audio: bool) -> float | None:
-        """Return the list price in CNY per second of video, or None where the region's list does not name it.
-
-        The offline stand-in costs nothing.
-        """
-        if region == OFFLINE:
-            return 0.0
-        offer = self.offers.get(region)
-        if offer is None:
-            return None
-        if self.audio_switch and not generate_audio and resolution in offer.silent_price:
-            return offer.silent_price[resolution]
-        return offer.price.get(resolution)
+AUDIO_BYTES = 15 * MB
+CLIP_SECONDS = (2, 10)
+CLIP_SIDE = (240, 4096)
+CLIP_RATIO = 8
+CLIP_BYTES = 100 * MB
 
 
 def _tiers(*prices: float | None) -> dict[str, float]:
@@ -113,8 +46,83 @@ def _tiers(*prices: float | None) -> dict[str, float]:
     return {tier: price for tier, price in zip(RESOLUTIONS, prices, strict=True) if price is not None}
 
 
-_MB = 1024 * 1024
 _ANY_2_TO_15 = tuple(range(2, 16))
+_UP_TO_10_MB = PictureLimits(bytes=10 * MB)
+_WITH_SOUND = ((FIRST_FRAME,), (FIRST_FRAME, DRIVING_AUDIO))
+_WITH_LAST_FRAME = ((FIRST_FRAME,), (FIRST_FRAME, LAST_FRAME))
+
+_WAN_3_LIST, _HORSE_1_1_LIST = "2026-09-16", "2026-09-12"
+_WAN_2_7 = Model(
+    id="wan2.7-i2v",
+    resolutions=("720P", "1080P"),
+    default_resolution="1080P",
+    durations=_ANY_2_TO_15,
+    prompt_limit=5000,
+    sound=Sound.ALWAYS,
+    schema=MEDIA,
+    media_sets=(
+        *_WITH_SOUND,
+        (FIRST_FRAME, LAST_FRAME),
+        (FIRST_FRAME, LAST_FRAME, DRIVING_AUDIO),
+        (FIRST_CLIP,),
+        (FIRST_CLIP, LAST_FRAME),
+    ),
+    pictures=PictureLimits(ratio=8),
+    audio_seconds=(2, 30),
+    usual_wait=(45, 155),
+    offers={
+        "beijing": Offer("wan2.7-i2v", _tiers(None, 0.6, 1.0)),
+        "singapore": Offer("wan2.7-i2v", _tiers(None, 0.733924, 1.100886)),
+    },
+)
+
+
+def _wan_3(name: str, *, beijing: Sequence[float], singapore: Sequence[float], usual_wait: tuple[int, int]) -> Model:
+    """A model of Wan 3.0, with its prices in CNY (Beijing and the other regions) and USD (Singapore)."""
+    at_home = Offer(name, _tiers(*beijing), as_of=_WAN_3_LIST)
+    regions = ("virginia", "frankfurt", "tokyo", "hongkong")
+    return Model(
+        id=name,
+        resolutions=RESOLUTIONS,
+        default_resolution="1080P",
+        durations=tuple(range(2, 31)),
+        prompt_limit=20_000,
+        sound=Sound.CHOICE,
+        schema=MEDIA,
+        media_sets=_WITH_LAST_FRAME,
+        pictures=PictureLimits(ratio=8),
+        negative_prompt=False,
+        ratios=RATIOS,
+        workspace_hosts_only=True,
+        usual_wait=usual_wait,
+        offers={
+            "beijing": at_home,
+            "singapore": Offer(name, _tiers(*singapore), currency="USD", as_of=_WAN_3_LIST),
+            **dict.fromkeys(regions, at_home),
+        },
+    )
+
+
+_HORSE = Model(
+    id="happyhorse-1.1-i2v",
+    resolutions=RESOLUTIONS,
+    default_resolution="1080P",
+    durations=tuple(range(3, 16)),
+    prompt_limit=5000,
+    chinese_weight=2,
+    sound=Sound.ALWAYS,
+    schema=MEDIA,
+    pictures=PictureLimits(sides=(300, 8000), ratio=2.5),
+    negative_prompt=False,
+    prompt_extend=False,
+    usual_wait=(80, 115),
+    fps=24,
+    offers={
+        "beijing": Offer("happyhorse-1.1-i2v", _tiers(0.45, 0.9, 1.2), as_of=_HORSE_1_1_LIST),
+        "singapore": Offer("happyhorse-1.1-i2v", _tiers(0.07, 0.14, 0.18), currency="USD", as_of=_HORSE_1_1_LIST),
+        **dict.fromkeys(("virginia", "frankfurt", "tokyo"), Offer("happyhorse-1.1-i2v", {})),
+    },
+)
 
 _ROWS = (
     Model(
@@ -123,13 +131,9 @@ _ROWS = (
         default_resolution="1080P",
         durations=_ANY_2_TO_15,
         prompt_limit=1500,
-        image_bytes=20 * _MB,
-        audio_input=True,
-        audio_switch=True,
+        sound=Sound.CHOICE,
+        media_sets=_WITH_SOUND,
         shot_types=SHOT_TYPES,
-        effects=False,
-        submit_rate=5,
-        running_limit=5,
         usual_wait=(59, 73),
         offers={
             "beijing": Offer("wan2.6-i2v-flash", _tiers(None, 0.3, 0.5), _tiers(None, 0.15, 0.25)),
@@ -142,13 +146,9 @@ _ROWS = (
         default_resolution="1080P",
         durations=_ANY_2_TO_15,
         prompt_limit=1500,
-        image_bytes=20 * _MB,
-        audio_input=True,
-        audio_switch=False,
+        sound=Sound.ALWAYS,
+        media_sets=_WITH_SOUND,
         shot_types=SHOT_TYPES,
-        effects=False,
-        submit_rate=5,
-        running_limit=5,
         offers={
             "beijing": Offer("wan2.6-i2v", _tiers(None, 0.6, 1.0)),
             "singapore": Offer("wan2.6-i2v", _tiers(None, 0.733924, 1.100886)),
@@ -162,13 +162,9 @@ _ROWS = (
         default_resolution="1080P",
         durations=(5, 10, 15),
         prompt_limit=1500,
-        image_bytes=20 * _MB,
-        audio_input=True,
-        audio_switch=False,
+        sound=Sound.ALWAYS,
+        media_sets=_WITH_SOUND,
         shot_types=SHOT_TYPES,
-        effects=False,
-        submit_rate=5,
-        running_limit=5,
         offers={"virginia": Offer("wan2.6-i2v-us", _tiers(None, 0.733924, 1.100886))},
     ),
     Model(
@@ -177,13 +173,8 @@ _ROWS = (
         default_resolution="1080P",
         durations=(5, 10),
         prompt_limit=1500,
-        image_bytes=20 * _MB,
-        audio_input=True,
-        audio_switch=False,
-        shot_types=(),
-        effects=False,
-        submit_rate=5,
-        running_limit=5,
+        sound=Sound.ALWAYS,
+        media_sets=_WITH_SOUND,
         usual_wait=(220, 600),
         offers={
             "beijing": Offer("wan2.5-i2v-preview", _tiers(0.3, 0.6, 1.0)),
@@ -196,11 +187,8 @@ _ROWS = (
         default_resolution="720P",
         durations=(5,),
         prompt_limit=800,
-        image_bytes=10 * _MB,
-        audio_input=False,
-        audio_switch=False,
-        shot_types=(),
-        effects=False,
+        pictures=_UP_TO_10_MB,
+        sound=Sound.NEVER,
         submit_rate=2,
         running_limit=2,
         offers={
@@ -214,11 +202,8 @@ _ROWS = (
         default_resolution="1080P",
         durations=(5,),
         prompt_limit=800,
-        image_bytes=10 * _MB,
-        audio_input=False,
-        audio_switch=False,
-        shot_types=(),
-        effects=False,
+        pictures=_UP_TO_10_MB,
+        sound=Sound.NEVER,
         submit_rate=2,
         running_limit=2,
         offers={
@@ -232,10 +217,8 @@ _ROWS = (
         default_resolution="720P",
         durations=(3, 4, 5),
         prompt_limit=800,
-        image_bytes=10 * _MB,
-        audio_input=False,
-        audio_switch=False,
-        shot_types=(),
+        pictures=_UP_TO_10_MB,
+        sound=Sound.NEVER,
         effects=True,
         submit_rate=2,
         running_limit=2,
@@ -250,16 +233,54 @@ _ROWS = (
         default_resolution="720P",
         durations=(5,),
         prompt_limit=800,
-        image_bytes=10 * _MB,
-        audio_input=False,
-        audio_switch=False,
-        shot_types=(),
+        pictures=_UP_TO_10_MB,
+        sound=Sound.NEVER,
         effects=True,
         submit_rate=2,
         running_limit=2,
         offers={
             "beijing": Offer("wanx2.1-i2v-plus", _tiers(None, 0.70, None)),
             "singapore": Offer("wan2.1-i2v-plus", _tiers(None, 0.733924, None)),
+        },
+    ),
+    _WAN_2_7,
+    replace(
+        _WAN_2_7,
+        id="wan2.7-i2v-2026-04-25",
+        offers={name: replace(offer, name="wan2.7-i2v-2026-04-25") for name, offer in _WAN_2_7.offers.items()},
+    ),
+    _wan_3("wan3.0-video", beijing=(0.3, 0.6, 1.2), singapore=(0.05, 0.10, 0.20), usual_wait=(300, 900)),
+    _wan_3("wan3.0-video-prime", beijing=(0.45, 0.9, 1.8), singapore=(0.068, 0.14, 0.28), usual_wait=(120, 600)),
+    _HORSE,
+    replace(
+        _HORSE,
+        id="happyhorse-1.0-i2v",
+        resolutions=("720P", "1080P"),
+        offers={
+            "beijing": Offer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
+            "singapore": Offer("happyhorse-1.0-i2v", _tiers(None, 1.049188, 1.798608)),
+            "virginia": Offer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
+            "frankfurt": Offer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
+            "tokyo": Offer("happyhorse-1.0-i2v", {}),
+        },
+    ),
+    Model(
+        id="wan2.2-kf2v-flash",
+        resolutions=RESOLUTIONS,
+        default_resolution="720P",
+        durations=(5,),
+        duration_field=False,
+        prompt_limit=800,
+        sound=Sound.NEVER,
+        schema=FRAME_URLS,
+        media_sets=((FIRST_FRAME, LAST_FRAME),),
+        pictures=PictureLimits(ratio=8, bytes=10 * MB),
+        submit_rate=2,
+        running_limit=2,
+        usual_wait=(240, 600),
+        offers={
+            "beijing": Offer("wan2.2-kf2v-flash", _tiers(0.10, 0.20, 0.48)),
+            "singapore": Offer("wan2.2-kf2v-flash", {}),
         },
     ),
 )
@@ -276,9 +297,14 @@ REGIONAL_NAMES: Mapping[str, Model] = MappingProxyType(
 def models_with(rule: str) -> list[str]:
     """Ids of the models whose row has `rule` set, for messages that offer another model.
 
-    `rule` is the name of a field, such as "audio_switch", "shot_types" or "effects".
+    `rule` is the name of a field or property, such as "audio_switch", "shot_types" or "effects".
     """
     return [row.id for row in _ROWS if getattr(row, rule)]
+
+
+def models_taking(*kinds: str) -> list[str]:
+    """Ids of the models that take media of all these kinds in one request."""
+    return [row.id for row in _ROWS if row.takes(*kinds)]
 
 
 def choices(values: Sequence[object]) -> str:

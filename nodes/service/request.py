@@ -7,25 +7,25 @@ what will be different from what one may expect, `build_body` puts in only what 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..redaction import holds_key
 from .effects import EFFECTS
+from .model import CURRENCY, DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, PRICES_AS_OF, Model
 from .models import (
-    AUDIO_SECONDS,
-    CURRENCY,
+    ADAPTIVE,
     DEFAULT_DURATION,
     DEFAULT_MODEL,
     MODELS,
     NEGATIVE_PROMPT_LIMIT,
-    PRICES_AS_OF,
+    RATIOS,
     SEED_MAX,
     SHOT_TYPES,
-    Model,
     choices,
+    models_taking,
     models_with,
 )
 from .regions import OFFLINE, REGIONS, Region
@@ -37,7 +37,16 @@ LONGEST_TEXT = 20_000
 LONGEST_ADDRESS = 2000
 """Characters; a longer text or address is a mistake, and would not fit beside the picture."""
 
-_TEXTS = ("model", "prompt", "resolution", "shot_type", "negative_prompt", "audio_url", "template")
+INPUT_OF = {FIRST_FRAME: "image", LAST_FRAME: "last_frame", DRIVING_AUDIO: "audio", FIRST_CLIP: "video"}
+"""The nodes' input for each kind of media."""
+
+_TEXTS = ("model", "prompt", "resolution", "shot_type", "negative_prompt", "audio_url", "template", "ratio")
+_WORDS = {
+    FIRST_FRAME: "first frame",
+    LAST_FRAME: "last frame",
+    DRIVING_AUDIO: "sound",
+    FIRST_CLIP: "clip to go on from",
+}
 _SWITCHES = ("prompt_extend", "generate_audio", "watermark")
 _AUDIO_SCHEMES = ("http", "https", "oss")
 _AUDIO_SUFFIXES = (".wav", ".mp3")
@@ -45,9 +54,10 @@ _AUDIO_SUFFIXES = (".wav", ".mp3")
 
 @dataclass(frozen=True)
 class VideoRequest:
-    """What one video is asked for, the picture and the sound aside. `duration` is in seconds.
+    """What one video is asked for, pictures, sound and clip aside. `duration` is in seconds, a clip's included.
 
-    `audio_url` is an http(s) or oss address of a sound, `template` an effect's id; empty where there is none.
+    `audio_url` is an http(s) or oss address of a sound, `template` an effect's id; empty where there is none. `ratio`
+    is the video's shape, "adaptive" that of the picture.
     """
 
     model: str = DEFAULT_MODEL
@@ -62,12 +72,16 @@ class VideoRequest:
     watermark: bool = False
     audio_url: str = ""
     template: str = ""
+    ratio: str = ADAPTIVE
 
 
-def find_faults(request: VideoRequest, *, region: Region, sound_given: bool = False) -> list[str]:
+def find_faults(
+    request: VideoRequest, *, region: Region, given: Collection[str] = (FIRST_FRAME,), clip_seconds: float | None = None
+) -> list[str]:
     """Return everything that makes the request impossible, each with what is allowed. Empty when it can be sent.
 
-    `sound_given` tells that a sound other than `audio_url` will be uploaded.
+    `given` are the kinds of media that will be sent, a sound of `audio_url` aside; `clip_seconds` is the clip's length
+    where it is known.
     """
     faults = _general_faults(request)
     if _type_faults(request):
@@ -80,9 +94,21 @@ def find_faults(request: VideoRequest, *, region: Region, sound_given: bool = Fa
         faults.append(_impossible("resolution", request.resolution, model, model.resolutions))
     if type(request.duration) is not int or request.duration not in model.durations:
         faults.append(_impossible("duration", request.duration, model, model.durations))
+    elif clip_seconds is not None and request.duration <= clip_seconds:
+        faults.append(
+            f"duration: {request.duration} s is the whole video's, which must be longer than its first clip of "
+            f"{clip_seconds:.1f} s"
+        )
     faults += _effect_faults(request, model, region)
     faults += _shot_faults(request, model)
-    faults += _sound_faults(request, model, sound_given=sound_given)
+    faults += _shape_faults(request, model)
+    faults += _media_faults(request, model, given)
+    faults += _sound_faults(request, model)
+    if request.negative_prompt.strip() and not model.negative_prompt:
+        faults.append(
+            f"negative_prompt: {model.id} has none; leave it empty and say in the prompt what there is to see, or "
+            f"choose {choices(models_with('negative_prompt'))}"
+        )
     return faults
 
 
@@ -97,8 +123,10 @@ def warnings(request: VideoRequest, *, region: Region, sound_seconds: float | No
         ("prompt", request.prompt, model.prompt_limit),
         ("negative_prompt", request.negative_prompt, NEGATIVE_PROMPT_LIMIT),
     ):
-        if len(text) > limit and not request.template:
-            found.append(f"{name}: the service cuts it after {limit} characters; this one has {len(text)}")
+        length = model.prompt_length(text)
+        if length > limit and not request.template:
+            twice = ", a Chinese one counted twice" if model.chinese_weight > 1 else ""
+            found.append(f"{name}: the service cuts it after {limit} characters; this one has {length}{twice}")
     loud = model.has_sound(generate_audio=request.generate_audio)
     if not loud and (request.audio_url or sound_seconds is not None):
         found.append("audio: generate_audio is off, so the given sound is not used and the video is silent")
@@ -117,10 +145,10 @@ def warnings(request: VideoRequest, *, region: Region, sound_seconds: float | No
     return found
 
 
-def build_body(request: VideoRequest, *, region: Region, image: str, audio_url: str = "") -> dict[str, Any]:
+def build_body(request: VideoRequest, *, region: Region, media: Mapping[str, str]) -> dict[str, Any]:
     """Return the JSON body of the create call. `request` has no faults.
 
-    `image` is the first frame as `data:{mime};base64,...` or an address, `audio_url` the address of the sound.
+    `media` has the address of each kind of media that there is: `data:{mime};base64,...`, http(s) or oss.
     """
     model = MODELS[request.model]
     entry: dict[str, Any] = {}
@@ -128,44 +156,54 @@ def build_body(request: VideoRequest, *, region: Region, image: str, audio_url: 
         entry["template"] = request.template
     else:
         entry |= {k: v for k, v in (("prompt", request.prompt), ("negative_prompt", request.negative_prompt)) if v}
-    entry["img_url"] = image
-    parameters: dict[str, Any] = {"resolution": request.resolution, "duration": request.duration}
-    if not request.template:
+    if model.schema.fields:
+        entry |= {model.schema.fields[kind]: address for kind, address in media.items()}
+    else:
+        entry["media"] = [{"type": kind, "url": address} for kind, address in media.items()]
+    return {"model": model.name_in(region.id), "input": entry, "parameters": _parameters(request, model)}
+
+
+def _parameters(request: VideoRequest, model: Model) -> dict[str, Any]:
+    parameters: dict[str, Any] = {"resolution": request.resolution}
+    if model.ratios:
+        parameters["ratio"] = request.ratio
+    if model.duration_field:
+        parameters["duration"] = request.duration
+    if model.prompt_extend and not request.template:
         parameters["prompt_extend"] = request.prompt_extend
     if model.shot_types:
         parameters["shot_type"] = request.shot_type
     if model.audio_switch:
         parameters["audio"] = request.generate_audio
-    if audio_url and model.has_sound(generate_audio=request.generate_audio):
-        entry["audio_url"] = audio_url
-    parameters |= {"seed": request.seed, "watermark": request.watermark}
-    return {"model": model.name_in(region.id), "input": entry, "parameters": parameters}
+    return parameters | {"seed": request.seed, "watermark": request.watermark}
 
 
-def put_picture(body: bytes, *, mark: str, picture: Iterable[bytes]) -> bytes:
-    """Return a body as JSON with a picture's data URI, given in pieces, where `mark` stands for it as the image.
+def put_pictures(body: bytes, pictures: Mapping[str, Iterable[bytes]]) -> bytes:
+    """Return a body as JSON with pictures' data URIs, given in pieces, where their marks stand for them.
 
-    The data is copied once: it may be megabytes.
+    A mark is a text that is nothing else's value in the body. The data is copied once: it may be megabytes.
     """
-    place = f'"img_url":"{mark}"'.encode()
-    before, found, after = body.partition(place)
-    if not found:
-        raise ValueError("nothing in the body stands for the picture")
-    whole = io.BytesIO()
-    whole.write(before + b'"img_url":"')
-    whole.writelines(picture)
-    whole.write(b'"' + after)
+    places = sorted((body.index(f'"{mark}"'.encode()) + 1, mark) for mark in pictures)
+    whole, done = io.BytesIO(), 0
+    for place, mark in places:
+        whole.write(body[done:place])
+        whole.writelines(pictures[mark])
+        done = place + len(mark)
+    whole.write(body[done:])
     return whole.getvalue()
 
 
 def cost(request: VideoRequest, *, region: Region) -> dict[str, Any] | None:
     """Return the list price of the video as {amount, currency, as_of}, or None where the list does not have it."""
-    price = MODELS[request.model].price_per_second(
+    model = MODELS[request.model]
+    price = model.price_per_second(
         region=region.id, resolution=request.resolution, generate_audio=request.generate_audio
     )
     if price is None:
         return None
-    return {"amount": round(price * request.duration, 4), "currency": CURRENCY, "as_of": PRICES_AS_OF}
+    offer = model.offers.get(region.id)
+    currency, as_of = (offer.currency, offer.as_of) if offer else (CURRENCY, PRICES_AS_OF)
+    return {"amount": round(price * request.duration, 4), "currency": currency, "as_of": as_of}
 
 
 def _impossible(name: str, value: object, model: Model, allowed: tuple[object, ...]) -> str:
@@ -254,20 +292,43 @@ def _shot_faults(request: VideoRequest, model: Model) -> list[str]:
     return []
 
 
-def _sound_faults(request: VideoRequest, model: Model, *, sound_given: bool) -> list[str]:
+def _shape_faults(request: VideoRequest, model: Model) -> list[str]:
+    if request.ratio not in RATIOS:
+        return [f"ratio: {request.ratio[:60]!r} is not known; choose {choices(RATIOS)}"]
+    if request.ratio == ADAPTIVE or request.ratio in model.ratios:
+        return []
+    return [
+        f"ratio: {request.ratio} is not possible with {model.id}, whose videos have the picture's shape; choose "
+        f"{ADAPTIVE}, or one of {choices(models_with('ratios'))}"
+    ]
+
+
+def _media_faults(request: VideoRequest, model: Model, given: Collection[str]) -> list[str]:
+    """Faults of the kinds of media: what the model does not take, and what it needs besides."""
+    sound = [DRIVING_AUDIO] if request.audio_url else []
     faults = []
-    url = request.audio_url
-    given = [name for name, there in (("audio", sound_given), ("audio_url", bool(url))) if there]
-    if len(given) == 2:
+    if request.audio_url and DRIVING_AUDIO in given:
         faults.append("audio: give either audio or audio_url, not both")
-    if url:
-        faults += _audio_url_faults(url)
-    if given and not model.audio_input:
-        faults.append(
-            f"{given[0]}: {model.id} makes silent videos; remove the sound, or choose "
-            f"{choices(models_with('audio_input'))}"
-        )
-    if not request.generate_audio and model.audio_input and not model.audio_switch:
+    every = [*given, *(kind for kind in sound if kind not in given)]
+    strange = [kind for kind in every if not model.takes(kind)]
+    for kind in strange:
+        name = "audio_url" if kind == DRIVING_AUDIO and kind not in given else INPUT_OF[kind]
+        what = "makes silent videos" if kind == DRIVING_AUDIO and model.always_silent else f"takes no {_WORDS[kind]}"
+        others = choices(models_taking(*({FIRST_FRAME} if FIRST_FRAME in given else ()), kind))
+        faults.append(f"{name}: {model.id} {what}; remove it, or choose {others}")
+    if strange:
+        return faults
+    if missing := model.needs_with(*every):
+        faults += [f"{INPUT_OF[kind]}: {model.id} needs a {_WORDS[kind]}" for kind in missing]
+    elif not model.takes(*every):
+        legal = [" and ".join(INPUT_OF[kind] for kind in one) for one in model.media_sets]
+        faults.append(f"{INPUT_OF[every[0]]}: {model.id} takes {choices(legal)}")
+    return faults
+
+
+def _sound_faults(request: VideoRequest, model: Model) -> list[str]:
+    faults = _audio_url_faults(request.audio_url, model) if request.audio_url else []
+    if not request.generate_audio and not model.always_silent and not model.audio_switch:
         silent = [row.id for row in MODELS.values() if row.always_silent]
         faults.append(
             f"generate_audio: {model.id} cannot be silent; switch it on, or choose "
@@ -276,7 +337,7 @@ def _sound_faults(request: VideoRequest, model: Model, *, sound_given: bool) -> 
     return faults
 
 
-def _audio_url_faults(url: str) -> list[str]:
+def _audio_url_faults(url: str, model: Model) -> list[str]:
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -286,6 +347,6 @@ def _audio_url_faults(url: str) -> list[str]:
     # The service looks at the ending of the name; an address without one may still lead to a sound.
     ending = "." + parts.path.rpartition("/")[2].rpartition(".")[2].lower()
     if "." in parts.path.rpartition("/")[2] and ending not in _AUDIO_SUFFIXES:
-        low, high = AUDIO_SECONDS
+        low, high = model.audio_seconds
         return [f"audio_url: {ending[:20]} is not possible; give {choices(_AUDIO_SUFFIXES)} of {low} to {high} s"]
     return []

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import WanError
-from ..media.first_frame import FirstFrame, encode_first_frame
 from ..service.client import to_json
 from ..service.errors import TaskCanceled, TaskUnknown
-from ..service.models import CURRENCY, IMAGE_SIDE, MODELS
+from ..service.models import MODELS
 from ..service.regions import OFFLINE
-from ..service.request import BODY_BYTES, VideoRequest, build_body, cost, put_picture
+from ..service.request import BODY_BYTES, VideoRequest, build_body, cost, put_pictures
 from .claiming import claim
 from .delivery import NotOurTask, deliver
 from .entry import Entry, Role
 from .fetch import Terms
 from .lost import find_lost, prompt_told
+from .material import ADDRESSES_CHARS, Material, Media
 from .order import Order, fingerprint
 from .pauses import Say
 from .receipt import reused
@@ -30,21 +30,15 @@ from .session import Session
 from .stopping import stopped, stopped_unsent
 from .submit import Call, submit
 from .threads import in_thread
-from .upload import SoundUpload
 
 logger = logging.getLogger("dashscope_wan")
-
-ADDRESS_CHARS = 2000
-"""Room kept in the body for the address of the sound."""
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What a create call is made of: the first frame, its hash, the body in which that stands for it, the entry."""
+    """What a create call is made of: its media, and the entry whose fingerprint they are in."""
 
-    frame: FirstFrame
-    mark: str
-    body: dict[str, Any]
+    media: Media
     draft: Entry
 
 
@@ -55,7 +49,7 @@ class Item:
     order: Order
     index: int
     session: Session
-    sound: SoundUpload
+    material: Material
     warnings: list[str]
     on_over: Callable[[], None]
 
@@ -90,21 +84,15 @@ class Item:
                 raise
 
     async def _prepare(self, request: VideoRequest, say: Say) -> _Prepared:
-        """Return what the create call is made of, with what stands for the sound, and the entry for the ledger."""
+        """Return what the create call is made of."""
         say(0.0, "preparing")
-        sound = await self.sound.content_id()
-        frame = await in_thread(self._encode, request)
-        mark = await in_thread(_hash_of, frame)
-        body = build_body(request, region=self.session.region, image=mark, audio_url=sound)
-        return _Prepared(frame, mark, body, self._draft(request, body))
-
-    def _encode(self, request: VideoRequest) -> FirstFrame:
-        empty = build_body(request, region=self.session.region, image="", audio_url="")
-        room = BODY_BYTES - len(to_json(empty)) - ADDRESS_CHARS
-        frame = encode_first_frame(self.order.images[self.index], max_chars=room, sides=IMAGE_SIDE)
-        if frame.scaled:
-            logger.warning("The picture is sent as %dx%d: the service takes no larger one", frame.width, frame.height)
-        return frame
+        words = to_json(build_body(request, region=self.session.region, media={}))
+        media = await self.material.of(self.index, room=BODY_BYTES - len(words) - ADDRESSES_CHARS)
+        for note in media.notes:
+            logger.warning("%s", note)
+        contents = {kind: medium.content for kind, medium in media.by_kind.items()}
+        body = build_body(request, region=self.session.region, media=contents)
+        return _Prepared(media, self._draft(request, body))
 
     def _draft(self, request: VideoRequest, body: dict[str, Any]) -> Entry:
         """Return the entry of a request that is not yet in the ledger."""
@@ -122,11 +110,12 @@ class Item:
         """Take a claimed entry from where it is to a saved video."""
         resumed = bool(entry.task_id or entry.sent_at)
         if entry.is_open:
-            known = {"model_name": made.body["model"], "prompt": prompt_told(request)}
+            known = {"model_name": self._model_name(request), "prompt": prompt_told(request)}
             await find_lost(entry, **known, session=self.session, say=say)
         if not entry.task_id:
-            await submit(entry, await self._call(request, made, say), session=self.session, say=say)
-        terms = Terms(self.order.place, self.order.metadata, request=request, warnings=self.warnings, resumed=resumed)
+            await submit(entry, await self._call(request, made.media, say), session=self.session, say=say)
+        told = [*self.warnings, *made.media.notes]
+        terms = Terms(self.order.place, self.order.metadata, request=request, warnings=told, resumed=resumed)
         # How long the stand-in takes is not what the model's row says.
         usual = (0, 0) if self.session.region.id == OFFLINE else MODELS[entry.model].usual_wait
         age = self.session.age(entry)
@@ -138,26 +127,25 @@ class Item:
             logger.warning("%s Looking for its own", error.what)
             return await self._carry_on(entry, request, made=made, say=say)
 
-    async def _call(self, request: VideoRequest, made: _Prepared, say: Say) -> Call:
-        """Return the create call, with the picture and the address of the sound in it."""
-        address, body = "", made.body
-        if "audio_url" in body["input"]:
-            address = await self.sound.address(say)
-            body = body | {"input": body["input"] | {"audio_url": address}}
-        price = cost(request, region=self.session.region)
+    async def _call(self, request: VideoRequest, media: Media, say: Say) -> Call:
+        """Return the create call, with the pictures and the addresses of what is uploaded in it."""
+        addresses, pictures = {}, {}
+        for kind, medium in media.by_kind.items():
+            addresses[kind] = await medium.address(say)
+            if medium.frame:
+                addresses[kind] = uuid.uuid4().hex
+                pictures[addresses[kind]] = medium.frame.pieces()
+        body = build_body(request, region=self.session.region, media=addresses)
+        row, price = MODELS[request.model], cost(request, region=self.session.region)
         return Call(
-            body=await in_thread(put_picture, to_json(body), mark=made.mark, picture=made.frame.pieces()),
-            uses_uploads=address.lower().startswith("oss://"),
-            submit_rate=MODELS[request.model].submit_rate,
-            model_name=body["model"],
+            body=await in_thread(put_pictures, to_json(body), pictures),
+            path=row.schema.path,
+            uses_uploads=any(address.lower().startswith("oss://") for address in addresses.values()),
+            submit_rate=row.submit_rate,
+            model_name=self._model_name(request),
             prompt=prompt_told(request),
-            price=f", about {CURRENCY} {price['amount']:.2f}" if price and price["amount"] else "",
+            price=f", about {price['currency']} {price['amount']:.2f}" if price and price["amount"] else "",
         )
 
-
-def _hash_of(frame: FirstFrame) -> str:
-    """Return the hash of a picture's data URI."""
-    whole = hashlib.sha256()
-    for piece in frame.pieces():
-        whole.update(piece)
-    return whole.hexdigest()
+    def _model_name(self, request: VideoRequest) -> str:
+        return MODELS[request.model].name_in(self.session.region.id) or ""

@@ -10,12 +10,12 @@ from ..errors import WanError
 from ..service.errors import AccessRefused, KeyRefused
 from ..service.models import MODELS
 from .item import Item
+from .material import Material
 from .order import Order, check_order
 from .probe import point_to_working_regions
 from .saving import SavedVideo
 from .session import open_session
 from .threads import in_thread
-from .upload import SoundUpload
 from .watch import BatchProgress, ItemProgress, Watch, cancel, until_stopped
 
 logger = logging.getLogger("dashscope_wan")
@@ -66,9 +66,9 @@ async def _make_all(order: Order, watch: Watch) -> list[SavedVideo]:
     found = await in_thread(check_order, order)
     for warning in found:
         logger.warning("%s", warning)
-    progress = BatchProgress(watch, count=len(order.images))
+    progress = BatchProgress(watch, count=order.count)
     async with open_session(order.connection, order.home) as session:
-        sound = SoundUpload(order, session=session)
+        material = Material(order, session=session)
         free = asyncio.Semaphore(MODELS[order.request.model].running_limit)
         hopeless: list[WanError] = []
 
@@ -77,7 +77,7 @@ async def _make_all(order: Order, watch: Watch) -> list[SavedVideo]:
                 # What is wrong with the account is wrong for all: the rest of the batch is not even asked for.
                 if hopeless:
                     raise hopeless[0]
-                item = Item(order, index=index, session=session, sound=sound, warnings=found, on_over=place.leave)
+                item = Item(order, index=index, session=session, material=material, warnings=found, on_over=place.leave)
                 try:
                     return await item.make(ItemProgress(progress, index=index))
                 except (KeyRefused, AccessRefused) as error:
@@ -86,7 +86,7 @@ async def _make_all(order: Order, watch: Watch) -> list[SavedVideo]:
                         await point_to_working_regions(error, home=order.home, region=session.region.id)
                     raise
 
-        items = [asyncio.ensure_future(make(index)) for index in range(len(order.images))]
+        items = [asyncio.ensure_future(make(index)) for index in range(order.count)]
         try:
             await asyncio.wait(items)
         finally:

@@ -30,13 +30,14 @@ THROTTLED_SECONDS = 15 * 60.0
 
 @dataclass(frozen=True)
 class Call:
-    """A create call that is ready to be sent: its JSON body, and whether it names an upload.
+    """A create call that is ready to be sent: its JSON body, the path for it, and whether it names an upload.
 
     `model_name` is the model's name in the region, `prompt` what the task will tell as its prompt, `price` what the
     status line adds about the cost.
     """
 
     body: bytes
+    path: str
     uses_uploads: bool
     submit_rate: int
     model_name: str
@@ -119,7 +120,7 @@ def _send(entry: Entry, call: Call, *, session: Session, baton: threading.Lock) 
     """Write down that the call leaves, make it, and write down what came of it."""
     session.note_now(entry)
     try:
-        submitted = session.client.submit(call.body, uses_uploads=call.uses_uploads)
+        submitted = session.client.submit(call.body, path=call.path, uses_uploads=call.uses_uploads)
     except WanError as error:
         meant = _note_failure(entry, error, session=session)
         if not baton.acquire(blocking=False):

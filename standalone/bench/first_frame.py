@@ -158,8 +158,8 @@ def _our_body(data: bytes) -> bytes:
     request, client = pack.module("nodes.service.request"), pack.module("nodes.service.client")
     frame = pack.module("nodes.media.first_frame").FirstFrame(data, "image/jpeg", 1920, 1080, 95, scaled=False)
     region = pack.module("nodes.service.regions").REGIONS["beijing"]
-    body = request.build_body(request.VideoRequest(prompt="a cat"), region=region, image="mark")
-    built: bytes = request.put_picture(client.to_json(body), mark="mark", picture=frame.pieces())
+    body = request.build_body(request.VideoRequest(prompt="a cat"), region=region, media={"first_frame": "mark"})
+    built: bytes = request.put_pictures(client.to_json(body), {"mark": frame.pieces()})
     return built
 
 

@@ -146,6 +146,17 @@ class Nodes:
         greys = torch.linspace(0.2, 0.8, count)
         return greys[:, None, None, None].expand(count, side, side + 16, 3).clone()
 
+    @classmethod
+    def settings_for(cls, model):
+        """Settings of the main node that the model takes, with the media that it needs."""
+        from wanpack.nodes.service.models import MODELS
+
+        row = MODELS[model]
+        settings = {"model": model, "resolution": row.resolutions[0], "duration": 5}
+        settings["image"] = cls.picture(side=row.pictures.sides[0])
+        needed = row.needs_with("first_frame")
+        return settings | {kind: cls.picture(side=260) for kind in needed}
+
     @staticmethod
     def connection(region, **settings):
         """What the Connection node gives."""

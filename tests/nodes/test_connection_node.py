@@ -18,11 +18,6 @@ LACKING = [
 IN_SINGAPORE = [model for model in MODELS.values() if "singapore" in model.offers]
 
 
-def settings_for(model):
-    row = MODELS[model]
-    return {"model": model, "resolution": row.resolutions[0], "duration": 5}
-
-
 def in_words(regions):
     titles = [REGIONS[name].title for name in regions]
     return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} or {titles[-1]}"
@@ -33,7 +28,7 @@ def in_words(regions):
 
 @pytest.mark.parametrize(("model", "region"), LACKING)
 def test_a_model_that_the_region_lacks_is_told_with_the_regions_that_have_it(serve, nodes, refused, model, region):
-    [fault] = refused(serve(region), nodes.image_to_video, **settings_for(model))
+    [fault] = refused(serve(region), nodes.image_to_video, **nodes.settings_for(model))
     title = REGIONS[region].title
     assert fault.startswith(f"model: {model} is not available in {title}; it is in {in_words(MODELS[model].offers)} (")
     # And the models that can be had without another key.
@@ -43,14 +38,14 @@ def test_a_model_that_the_region_lacks_is_told_with_the_regions_that_have_it(ser
 
 @pytest.mark.parametrize("model", IN_SINGAPORE, ids=lambda model: model.id)
 def test_singapore_is_asked_by_its_own_names(serve, nodes, asked, model):
-    create = asked(serve("singapore"), nodes.image_to_video, **settings_for(model.id))
+    create = asked(serve("singapore"), nodes.image_to_video, **nodes.settings_for(model.id))
     assert create.body["model"] == model.id.replace("wanx2.1", "wan2.1")
 
 
 def test_the_nodes_region_goes_before_the_machines(serve, nodes, refused):
     server = serve("beijing")
     faults = refused(
-        server, nodes.image_to_video, **settings_for("wan2.2-i2v-plus"), connection=nodes.connection("virginia")
+        server, nodes.image_to_video, **nodes.settings_for("wan2.2-i2v-plus"), connection=nodes.connection("virginia")
     )
     assert "wan2.2-i2v-plus is not available in Virginia" in faults[0]
 
@@ -64,7 +59,7 @@ def test_the_default_region_is_the_machines(serve, nodes, asked):
 def test_a_region_that_there_is_not_is_told_with_those_that_there_are(live_server, nodes, refused, region):
     [fault] = refused(live_server, nodes.image_to_video, connection=nodes.connection(region))
     assert fault.startswith(
-        f"region: {region!r} is not a region; choose beijing, singapore, virginia, frankfurt or off"
+        f"region: {region!r} is not a region; choose beijing, singapore, virginia, frankfurt, tokyo, "
     )
 
 
@@ -82,7 +77,7 @@ def test_a_machine_set_to_a_region_that_there_is_not_is_told_which_setting_that_
 def test_a_region_that_is_only_reached_through_a_workspace_says_so(live_server, nodes, refused, bare_environment):
     bare_environment.delenv("DASHSCOPE_BASE_URL")
     [fault] = refused(
-        live_server, nodes.image_to_video, **settings_for("wan2.6-i2v"), connection=nodes.connection("frankfurt")
+        live_server, nodes.image_to_video, **nodes.settings_for("wan2.6-i2v"), connection=nodes.connection("frankfurt")
     )
     assert fault == (
         "workspace_id: Frankfurt is only reached through a workspace's own address; give the workspace id in DashScope "
@@ -106,7 +101,7 @@ def test_a_workspace_is_one_label_of_a_hosts_name_and_nothing_else(live_server, 
 def test_a_waiting_limit_below_a_minute_is_told(live_server, nodes, refused, minutes):
     connection = nodes.connection("beijing", max_wait_minutes=minutes)
     [fault] = refused(live_server, nodes.image_to_video, connection=connection)
-    assert fault == f"max_wait_minutes: {minutes} is not possible; choose 1 or more"
+    assert fault == f"max_wait_minutes: {minutes} is not possible; choose 1 to 1440"
 
 
 # Keys
@@ -118,7 +113,7 @@ def test_a_region_without_a_key_says_where_to_write_it_and_how_to_do_without(
 ):
     server = serve(region)
     bare_environment.delenv("DASHSCOPE_API_KEY")
-    [fault] = refused(server, nodes.image_to_video, **settings_for("wan2.6-i2v"))
+    [fault] = refused(server, nodes.image_to_video, **nodes.settings_for("wan2.6-i2v"))
     assert fault.startswith(f"no API key is configured for {REGIONS[region].title}. Set DASHSCOPE_API_KEY")
     assert f"DASHSCOPE_API_KEY_{region.upper()}" in fault
     assert str(tmp_path / ".wan" / "credentials.toml") in fault

@@ -32,11 +32,6 @@ def pitch(samples, rate):
     return np.argmax(np.abs(np.fft.rfft(samples))) * rate / len(samples)
 
 
-def settings_for(model):
-    row = MODELS[model]
-    return {"model": model, "resolution": row.resolutions[0], "duration": 5}
-
-
 def stored(server, create):
     """The bytes that lie behind the address of the sound in a create call."""
     return server._parts.storage.find(create.body["input"]["audio_url"]).path.read_bytes()
@@ -96,7 +91,7 @@ def test_a_sound_in_half_precision_arrives(live_server, nodes, asked):
 @pytest.mark.parametrize("model", [name for name in WITH_SOUND if "singapore" in MODELS[name].offers])
 def test_the_storage_is_asked_for_exactly_the_model_that_is_called(serve, nodes, asked, region, model):
     server = serve(region)
-    create = asked(server, nodes.image_to_video, **settings_for(model), audio=sound())
+    create = asked(server, nodes.image_to_video, **nodes.settings_for(model), audio=sound())
     [policy] = [call for call in server.received if call.on == "policy"]
     assert dict(policy.query) == {"action": "getPolicy", "model": create.body["model"]}
     assert create.body["model"] == MODELS[model].name_in(region)
@@ -211,9 +206,9 @@ def test_a_sound_and_an_address_cannot_both_be_given(live_server, nodes, refused
 @pytest.mark.parametrize("given", [{"audio": sound()}, {"audio_url": "https://a.example/a.mp3"}])
 @pytest.mark.parametrize("model", SILENT_MODELS)
 def test_a_silent_model_takes_no_sound_and_names_those_that_do(live_server, nodes, refused, model, given):
-    [fault] = refused(live_server, nodes.image_to_video, **settings_for(model), **given)
+    [fault] = refused(live_server, nodes.image_to_video, **nodes.settings_for(model), **given)
     [name] = given
-    assert fault.startswith(f"{name}: {model} makes silent videos; remove the sound, or choose ")
+    assert fault.startswith(f"{name}: {model} makes silent videos; remove it, or choose ")
     assert all(other in fault for other in WITH_SOUND)
 
 
@@ -236,9 +231,11 @@ def test_an_address_that_the_service_could_not_use_is_told(live_server, nodes, r
 def test_a_region_without_storage_offers_the_address_instead(serve, nodes, refused, region, workspace):
     server = serve(region)
     connection = nodes.connection(region, workspace_id=workspace)
-    [fault] = refused(server, nodes.image_to_video, **settings_for("wan2.6-i2v"), audio=sound(), connection=connection)
+    [fault] = refused(
+        server, nodes.image_to_video, **nodes.settings_for("wan2.6-i2v"), audio=sound(), connection=connection
+    )
     assert fault.startswith("audio: ")
-    assert "has no temporary storage to upload a sound to; give the address of the sound in audio_url instead" in fault
+    assert "has no temporary storage to upload it to; give the address of the sound in audio_url instead" in fault
 
 
 @pytest.mark.parametrize("region", ["virginia", "frankfurt"])
@@ -248,7 +245,7 @@ def test_in_a_region_without_storage_an_address_is_sent(serve, nodes, asked, reg
     create = asked(
         server,
         nodes.image_to_video,
-        **settings_for("wan2.6-i2v"),
+        **nodes.settings_for("wan2.6-i2v"),
         audio_url=address,
         connection=nodes.connection(region),
     )
@@ -266,14 +263,14 @@ def test_the_switch_is_sent_to_the_model_that_has_it(live_server, nodes, asked):
 @pytest.mark.parametrize("model", SILENT_MODELS)
 @pytest.mark.parametrize("on", [True, False])
 def test_a_model_that_is_always_silent_does_not_care_for_the_switch(live_server, nodes, asked, model, on):
-    create = asked(live_server, nodes.image_to_video, **settings_for(model), generate_audio=on)
+    create = asked(live_server, nodes.image_to_video, **nodes.settings_for(model), generate_audio=on)
     assert "audio" not in create.body["parameters"]
 
 
 @pytest.mark.parametrize("model", ALWAYS_LOUD)
 def test_a_model_that_cannot_be_silent_says_which_can(serve, nodes, refused, model):
     server = serve(next(iter(MODELS[model].offers)))
-    [fault] = refused(server, nodes.image_to_video, **settings_for(model), generate_audio=False)
+    [fault] = refused(server, nodes.image_to_video, **nodes.settings_for(model), generate_audio=False)
     assert fault.startswith(f"generate_audio: {model} cannot be silent; switch it on, or choose wan2.6-i2v-flash, ")
 
 

@@ -56,7 +56,7 @@ def test_the_tooltip_says_of_each_template_what_the_picture_should_show():
 def test_every_pair_is_allowed_and_its_body_has_the_template_and_no_prompt(template, model):
     request = VideoRequest(**settings_for(template, model))
     assert find_faults(request, region=REGIONS["beijing"]) == []
-    body = build_body(request, region=REGIONS["beijing"], image="data:,")
+    body = build_body(request, region=REGIONS["beijing"], media={"first_frame": "data:,"})
     assert body["input"] == {"template": template, "img_url": "data:,"}
     assert body["model"] == model
     assert set(body["parameters"]) == {"resolution", "duration", "seed", "watermark"}

@@ -71,14 +71,15 @@ def test_the_owner_may_choose_to_be_offline(env, tmp_path):
 
 def test_a_region_that_does_not_exist_is_answered_with_the_list(faults):
     assert faults(Connection("mars")) == [
-        "region: 'mars' is not a region; choose beijing, singapore, virginia, frankfurt or offline"
+        "region: 'mars' is not a region; choose beijing, singapore, virginia, frankfurt, tokyo, hongkong or offline"
     ]
 
 
 def test_a_wrong_setting_of_the_owner_is_named_as_such(env, faults):
     env.setenv("DASHSCOPE_REGION", "mars")
     assert faults(Connection()) == [
-        "DASHSCOPE_REGION: 'mars' is not a region; choose beijing, singapore, virginia, frankfurt or offline"
+        "DASHSCOPE_REGION: 'mars' is not a region; choose beijing, singapore, virginia, frankfurt, tokyo, hongkong or "
+        "offline"
     ]
 
 

@@ -129,6 +129,12 @@ def test_the_moved_folder_may_be_under_the_users_own(env, tmp_path):
     assert read_settings(tmp_path / "home").home == tmp_path / "wan"
 
 
+def test_the_home_of_nobody_is_told(env, tmp_path):
+    env.setenv("DASHSCOPE_WAN_HOME", "~nobody-of-that-name/wan")
+    with pytest.raises(InvalidRequest, match="DASHSCOPE_WAN_HOME: there is no such user's folder: ~nobody"):
+        read_settings(tmp_path)
+
+
 def test_the_folder_stays_where_it_is_otherwise(env, tmp_path):
     env.setenv("DASHSCOPE_WAN_HOME", " ")
     assert read_settings(tmp_path / "home").home == tmp_path / "home"

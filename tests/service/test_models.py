@@ -6,16 +6,13 @@ import dataclasses
 
 import pytest
 from wanpack.nodes.service.effects import EFFECTS
+from wanpack.nodes.service.model import CURRENCY, PRICES_AS_OF
 from wanpack.nodes.service.models import (
     AUDIO_BYTES,
-    AUDIO_SECONDS,
-    CURRENCY,
     DEFAULT_DURATION,
     DEFAULT_MODEL,
-    IMAGE_SIDE,
     MODELS,
     NEGATIVE_PROMPT_LIMIT,
-    PRICES_AS_OF,
     REGIONAL_NAMES,
     SEED_MAX,
     choices,
@@ -96,21 +93,28 @@ CHINESE_NAMES = (
 )
 
 
-def test_there_are_the_eight_models_and_the_flash_of_2_6_is_first():
-    assert list(MODELS) == list(LIMITS)
+def test_the_eight_models_are_first_and_the_flash_of_2_6_is_the_default():
+    assert list(MODELS)[:8] == list(LIMITS)
     assert DEFAULT_MODEL == "wan2.6-i2v-flash"
 
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_a_model_has_the_limits_of_the_documents(name):
     row = MODELS[name]
-    found = (row.default_resolution, row.prompt_limit, row.image_bytes // MIB, row.submit_rate, row.running_limit)
+    found = (row.default_resolution, row.prompt_limit, row.pictures.bytes // MIB, row.submit_rate, row.running_limit)
     assert found == LIMITS[name]
 
 
 def test_the_limits_that_all_models_share():
     assert (SEED_MAX, NEGATIVE_PROMPT_LIMIT, DEFAULT_DURATION) == (2147483647, 500, 5)
-    assert (IMAGE_SIDE, AUDIO_SECONDS, AUDIO_BYTES) == ((240, 8000), (3, 30), 15 * MIB)
+    assert AUDIO_BYTES == 15 * MIB
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_limits_that_the_eight_models_share(name):
+    row = MODELS[name]
+    assert (row.pictures.sides, row.pictures.ratio, row.audio_seconds) == ((240, 8000), 0, (3, 30))
+    assert (row.media_sets[0], row.takes("last_frame"), row.fps) == (("first_frame",), False, 30)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -124,7 +128,7 @@ def test_a_model_goes_by_the_regions_own_name_and_nowhere_else(name):
 
 def test_a_model_is_found_by_any_regions_name_for_it():
     assert {known: row.id for known, row in REGIONAL_NAMES.items()} == {
-        **{name: name for name in LIMITS},
+        **{name: name for name in MODELS},
         "wan2.1-i2v-turbo": "wanx2.1-i2v-turbo",
         "wan2.1-i2v-plus": "wanx2.1-i2v-plus",
     }
@@ -208,7 +212,7 @@ def test_a_row_cannot_be_changed():
 
 
 def test_models_are_found_by_what_they_can_do():
-    assert models_with("audio_switch") == ["wan2.6-i2v-flash"]
+    assert models_with("audio_switch") == ["wan2.6-i2v-flash", "wan3.0-video", "wan3.0-video-prime"]
     assert models_with("shot_types") == ["wan2.6-i2v-flash", "wan2.6-i2v", "wan2.6-i2v-us"]
     assert models_with("effects") == ["wanx2.1-i2v-turbo", "wanx2.1-i2v-plus"]
 

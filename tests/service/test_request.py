@@ -103,6 +103,11 @@ def a_request(model, tier, seconds, *, shot="single", sound="none", template="")
     )
 
 
+def media_of(request, image="I"):
+    sound = {"driving_audio": request.audio_url} if request.audio_url else {}
+    return {"first_frame": image} | sound
+
+
 def cheapest(model, **changes):
     rules = RULES[model]
     return replace(a_request(model, rules.tiers[0], rules.seconds[0]), **changes)
@@ -162,9 +167,7 @@ def test_the_other_side_takes_every_body_that_passes(model):
         request = a_request(model, tier, seconds, shot=shot, sound=sound, template=template)
         if faults_of(request):
             continue
-        body = build_body(
-            request, region=REGIONS["offline"], image="data:image/png;base64,", audio_url=request.audio_url
-        )
+        body = build_body(request, region=REGIONS["offline"], media=media_of(request, "data:image/png;base64,"))
         order = read_order(body, model=MODELS[model], effects=True)
         assert (order.resolution, order.duration, order.template) == (tier, seconds, template)
         taken += 1
@@ -200,13 +203,15 @@ def test_39_pairs_of_effect_and_model_are_allowed():
             "beijing",
             "model: wan2.6-i2v-us is not available in Beijing; it is in Virginia (choose the region with DashScope "
             "Connection). Beijing has wan2.6-i2v-flash, wan2.6-i2v, wan2.5-i2v-preview, wan2.2-i2v-flash, "
-            "wan2.2-i2v-plus, wanx2.1-i2v-turbo, wanx2.1-i2v-plus",
+            "wan2.2-i2v-plus, wanx2.1-i2v-turbo, wanx2.1-i2v-plus, wan2.7-i2v, wan2.7-i2v-2026-04-25, wan3.0-video, "
+            "wan3.0-video-prime, happyhorse-1.1-i2v, happyhorse-1.0-i2v, wan2.2-kf2v-flash",
         ),
         (
             a_request("wan2.5-i2v-preview", "480P", 5),
             "frankfurt",
             "model: wan2.5-i2v-preview is not available in Frankfurt; it is in Beijing or Singapore (choose the region "
-            "with DashScope Connection). Frankfurt has wan2.6-i2v",
+            "with DashScope Connection). Frankfurt has wan2.6-i2v, wan3.0-video, wan3.0-video-prime, "
+            "happyhorse-1.1-i2v, happyhorse-1.0-i2v",
         ),
         (
             a_request("wan2.5-i2v-preview", "480P", 5, shot="multi"),
@@ -222,14 +227,15 @@ def test_39_pairs_of_effect_and_model_are_allowed():
         (
             a_request("wan2.2-i2v-plus", "480P", 5, sound="audio_url"),
             "beijing",
-            "audio_url: wan2.2-i2v-plus makes silent videos; remove the sound, or choose wan2.6-i2v-flash, wan2.6-i2v, "
-            "wan2.6-i2v-us or wan2.5-i2v-preview",
+            "audio_url: wan2.2-i2v-plus makes silent videos; remove it, or choose wan2.6-i2v-flash, wan2.6-i2v, "
+            "wan2.6-i2v-us, wan2.5-i2v-preview, wan2.7-i2v or wan2.7-i2v-2026-04-25",
         ),
         (
             a_request("wan2.6-i2v", "720P", 5, sound="off"),
             "beijing",
-            "generate_audio: wan2.6-i2v cannot be silent; switch it on, or choose wan2.6-i2v-flash, wan2.2-i2v-flash, "
-            "wan2.2-i2v-plus, wanx2.1-i2v-turbo or wanx2.1-i2v-plus",
+            "generate_audio: wan2.6-i2v cannot be silent; switch it on, or choose wan2.6-i2v-flash, wan3.0-video, "
+            "wan3.0-video-prime, wan2.2-i2v-flash, wan2.2-i2v-plus, wanx2.1-i2v-turbo, wanx2.1-i2v-plus or "
+            "wan2.2-kf2v-flash",
         ),
         (
             a_request("wanx2.1-i2v-turbo", "480P", 5, template="dance1"),
@@ -261,7 +267,7 @@ def test_all_faults_are_told_at_once():
 def test_an_unknown_model_is_answered_with_the_list():
     [fault] = faults_of(VideoRequest(model="wan9"))
     assert fault.startswith("model: 'wan9' is not known; choose wan2.6-i2v-flash, wan2.6-i2v, ")
-    assert fault.endswith(" or wanx2.1-i2v-plus")
+    assert fault.endswith(" or wan2.2-kf2v-flash")
 
 
 def test_an_unknown_effect_is_answered_with_the_list():
@@ -328,18 +334,20 @@ def test_what_is_no_address_of_a_sound_is_told(url, fault):
 
 def test_two_sounds_are_one_too_many():
     request = cheapest("wan2.6-i2v", audio_url=SOUND_URL)
-    assert faults_of(request, sound_given=True) == ["audio: give either audio or audio_url, not both"]
+    assert faults_of(request, given=("first_frame", "driving_audio")) == [
+        "audio: give either audio or audio_url, not both"
+    ]
 
 
 def test_a_sound_that_will_be_uploaded_needs_a_model_that_takes_one():
-    [fault] = faults_of(cheapest("wan2.2-i2v-plus"), sound_given=True)
+    [fault] = faults_of(cheapest("wan2.2-i2v-plus"), given=("first_frame", "driving_audio"))
     assert fault.startswith("audio: wan2.2-i2v-plus makes silent videos; ")
 
 
 @pytest.mark.parametrize("model", RULES)
 def test_only_what_the_models_row_allows_is_sent(model):
     request = cheapest(model, negative_prompt="rain")
-    body = build_body(request, region=REGIONS["offline"], image="IMAGE")
+    body = build_body(request, region=REGIONS["offline"], media={"first_frame": "IMAGE"})
     assert set(body) == {"model", "input", "parameters"}
     assert body["input"] == {"prompt": "a cat runs", "negative_prompt": "rain", "img_url": "IMAGE"}
     assert set(body["parameters"]) == PARAMETERS[model]
@@ -348,7 +356,7 @@ def test_only_what_the_models_row_allows_is_sent(model):
 @pytest.mark.parametrize("model", TEMPLATES["flying"])
 def test_an_effect_is_sent_without_a_prompt_and_without_what_belongs_to_prompts(model):
     request = cheapest(model, template="flying", negative_prompt="rain")
-    body = build_body(request, region=REGIONS["beijing"], image="IMAGE")
+    body = build_body(request, region=REGIONS["beijing"], media={"first_frame": "IMAGE"})
     assert body["input"] == {"template": "flying", "img_url": "IMAGE"}
     assert set(body["parameters"]) == EFFECT_PARAMETERS
 
@@ -366,7 +374,8 @@ def test_the_settings_arrive_under_the_services_names():
         generate_audio=True,
         watermark=True,
     )
-    assert build_body(request, region=REGIONS["beijing"], image="I", audio_url="oss://a/b.wav") == {
+    media = {"first_frame": "I", "driving_audio": "oss://a/b.wav"}
+    assert build_body(request, region=REGIONS["beijing"], media=media) == {
         "model": "wan2.6-i2v-flash",
         "input": {"prompt": "p", "negative_prompt": "n", "img_url": "I", "audio_url": "oss://a/b.wav"},
         "parameters": {
@@ -384,27 +393,21 @@ def test_the_settings_arrive_under_the_services_names():
 @pytest.mark.parametrize("name", ["prompt_extend", "watermark"])
 @pytest.mark.parametrize("value", [True, False])
 def test_a_switch_is_sent_whichever_way_it_is(name, value):
-    body = build_body(cheapest("wan2.2-i2v-plus", **{name: value}), region=REGIONS["beijing"], image="I")
+    request = cheapest("wan2.2-i2v-plus", **{name: value})
+    body = build_body(request, region=REGIONS["beijing"], media=media_of(request))
     assert body["parameters"][name] is value
 
 
 def test_empty_prompts_are_left_out():
-    body = build_body(cheapest("wan2.6-i2v", prompt=""), region=REGIONS["beijing"], image="I")
+    body = build_body(cheapest("wan2.6-i2v", prompt=""), region=REGIONS["beijing"], media={"first_frame": "I"})
     assert body["input"] == {"img_url": "I"}
-
-
-def test_a_silent_video_is_asked_for_without_the_sound_that_was_given():
-    request = cheapest("wan2.6-i2v-flash", generate_audio=False, audio_url=SOUND_URL)
-    body = build_body(request, region=REGIONS["beijing"], image="I", audio_url=SOUND_URL)
-    assert body["parameters"]["audio"] is False
-    assert "audio_url" not in body["input"]
 
 
 @pytest.mark.parametrize(
     ("region", "name"), [("beijing", "wanx2.1-i2v-turbo"), ("singapore", "wan2.1-i2v-turbo"), ("offline", None)]
 )
 def test_the_model_goes_by_the_regions_name(region, name):
-    body = build_body(cheapest("wanx2.1-i2v-turbo"), region=REGIONS[region], image="I")
+    body = build_body(cheapest("wanx2.1-i2v-turbo"), region=REGIONS[region], media={"first_frame": "I"})
     assert body["model"] == (name or "wanx2.1-i2v-turbo")
 
 

@@ -1,0 +1,123 @@
+"""The Continue Video node: a clip goes in, a video that begins with it comes out."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from . import host, widgets
+from .service.connection import Connection
+from .service.model import FIRST_CLIP
+from .service.models import MODELS
+from .service.request import VideoRequest
+from .tasks.order import Order
+
+_MODELS = [row for row in MODELS.values() if row.takes(FIRST_CLIP)]
+_DURATION = 10
+
+
+class DashScopeWanContinueVideo(widgets.VideoOutputs):
+    """Goes on from a video clip with one of Alibaba's Wan models."""
+
+    NODE_ID = "DashScopeWanContinueVideo"
+    DISPLAY_NAME = "Wan Continue Video (DashScope)"
+    DESCRIPTION = (
+        "Goes on from a clip: makes a video that begins with it, in DashScope's cloud, and saves the whole. Its "
+        "duration counts the clip's seconds too, and all of them are paid."
+    )
+    FUNCTION = "generate"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
+        """Return the inputs as ComfyUI wants them described. Append only: saved workflows store them by position."""
+        return {
+            "required": {
+                "prompt": widgets.prompt(_MODELS),
+                "model": widgets.model(_MODELS, media=FIRST_CLIP),
+                "resolution": widgets.resolution(_MODELS, default=_MODELS[0].default_resolution),
+                "duration": widgets.duration(
+                    _MODELS, default=_DURATION, extra=" They are the whole video's: it must be longer than the clip."
+                ),
+                "prompt_extend": widgets.prompt_extend(_MODELS),
+            },
+            "optional": {
+                "video": widgets.clip(),
+                "video_path": widgets.clip_path(),
+                "last_frame": widgets.last_frame(_MODELS),
+                "negative_prompt": widgets.negative_prompt(_MODELS),
+                "seed": widgets.seed(),
+                "watermark": widgets.watermark(),
+                "filename_prefix": widgets.filename_prefix("wan/continue"),
+                "connection": widgets.connection(),
+            },
+            "hidden": widgets.HIDDEN,
+        }
+
+    async def generate(  # noqa: PLR0913 - one parameter an input, as ComfyUI passes them by name
+        self,
+        *,
+        prompt: str,
+        model: str,
+        resolution: str,
+        duration: int,
+        prompt_extend: bool = True,
+        video: Any = None,
+        video_path: str = "",
+        last_frame: Any = None,
+        negative_prompt: str = "",
+        seed: int = 0,
+        watermark: bool = False,
+        filename_prefix: str = "wan/continue",
+        connection: Connection | None = None,
+        unique_id: Any = "",
+        graph: Any = None,
+        extra_pnginfo: Any = None,
+    ) -> dict[str, Any]:
+        """Make and save the video.
+
+        Args:
+            prompt: what happens next; the service cuts it at the model's limit.
+            model: one of the models that go on from a clip.
+            resolution: as the model allows.
+            duration: seconds of the whole video, more than the clip has.
+            prompt_extend: whether the service may rewrite the prompt.
+            video: VIDEO, the clip: MP4 or MOV of 2 to 10 s.
+            video_path: the clip as a file in ComfyUI's input, output or temp folder, instead of `video`.
+            last_frame: IMAGE of one picture that the video ends with.
+            negative_prompt: what should not be seen.
+            seed: 0 to 2147483647.
+            watermark: whether the service adds its mark.
+            filename_prefix: where to save inside the output folder.
+            connection: from the Connection node.
+            unique_id: this node's id in the graph.
+            graph: the graph in API format.
+            extra_pnginfo: the graph as the browser saved it.
+
+        Raises:
+            InvalidRequest: something is not possible; nothing was sent or paid.
+            WanError: what went wrong later, with the task's id where there is one.
+        """
+        from .tasks.runner import make_videos
+
+        request = VideoRequest(
+            model=model,
+            prompt=prompt,
+            resolution=resolution,
+            duration=duration,
+            prompt_extend=prompt_extend,
+            negative_prompt=negative_prompt,
+            seed=seed,
+            watermark=watermark,
+        )
+        order = Order(
+            request,
+            None,
+            host.output_folder(),
+            filename_prefix,
+            host.home(),
+            connection=Connection.of(connection),
+            metadata=host.metadata(graph, extra_pnginfo),
+            last_frames=last_frame,
+            clip_from=partial(host.film_of, video, widgets.trimmed(video_path), cut=True),
+        )
+        return self.shown(await make_videos(order, watch=host.NodeWatch(unique_id)))

@@ -1,0 +1,86 @@
+"""A video clip on its way to the service: its file, and whether the service takes it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import MediaError
+from .container import Source, film_stream, name_of, open_film
+from .video import seconds_of
+
+_MOV_BRAND = b"qt  "
+
+
+@dataclass(frozen=True)
+class Clip:
+    """An MP4 or MOV file: its bytes, the ending of its name and its MIME type, pixels as stored, and seconds."""
+
+    data: bytes = field(repr=False)
+    suffix: str
+    mime: str
+    width: int
+    height: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ClipLimits:
+    """What a clip may be: seconds and pixels of a side, least and most; longer side by shorter; bytes of the file."""
+
+    seconds: tuple[float, float]
+    sides: tuple[int, int]
+    ratio: float
+    bytes: int
+
+
+def read_clip(source: Source, *, limits: ClipLimits) -> Clip:
+    """Read a clip from a file, or from a binary file object.
+
+    Raises:
+        MediaError: it is no MP4 or MOV, cannot be read, or is over the limit of bytes; then it is not read at all.
+    """
+    data = _read(source, most=limits.bytes)
+    if data[4:8] != b"ftyp":
+        raise MediaError(f"{name_of(source)} is not an MP4 or MOV video, which the service wants.")
+    mov = data[8:12] == _MOV_BRAND
+    with open_film(source, format="mov") as container:
+        stream = film_stream(container, name=name_of(source))
+        size, seconds = (stream.width, stream.height), seconds_of(container, stream)
+    return Clip(data, ".mov" if mov else ".mp4", "video/quicktime" if mov else "video/mp4", *size, seconds)
+
+
+def clip_faults(clip: Clip, *, limits: ClipLimits) -> list[str]:
+    """Find what stands against a clip, one sentence per fault; empty when there is none."""
+    faults = []
+    least, most = limits.seconds
+    if not least <= round(clip.seconds, 2) <= most:
+        wrong = "short" if clip.seconds < least else "long"
+        faults.append(f"video: {clip.seconds:.2f} s is too {wrong}; the service takes {least:g} to {most:g} s")
+    small, large = sorted((clip.width, clip.height))
+    if small < limits.sides[0] or large > limits.sides[1]:
+        faults.append(
+            f"video: {clip.width}x{clip.height} is not possible; each side must have {limits.sides[0]} to "
+            f"{limits.sides[1]} px"
+        )
+    if large > limits.ratio * small:
+        faults.append(
+            f"video: {clip.width}x{clip.height} is too narrow; the longer side may be at most {limits.ratio:g} times "
+            "the shorter"
+        )
+    return faults
+
+
+def _read(source: Source, *, most: int) -> bytes:
+    try:
+        if isinstance(source, (str, os.PathLike)):
+            with Path(source).open("rb") as file:
+                return _read(file, most=most)
+        source.seek(0)
+        data = source.read(most + 1)
+    except OSError as error:
+        raise MediaError(f"{name_of(source)} cannot be read ({error.strerror or error}).") from error
+    if len(data) > most:
+        raise MediaError(f"{name_of(source)} is over {most / 2**20:.0f} MB, the most that the service takes.")
+    return data

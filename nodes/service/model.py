@@ -1,0 +1,184 @@
+"""What a row of the model table can say: the words in which the service's rules about a model are written down."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from .regions import OFFLINE
+
+CURRENCY = "CNY"
+PRICES_AS_OF = "2026-05-26"
+
+MB = 1024 * 1024
+
+_CHINESE = re.compile("[\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff]")
+"""Chinese characters and their punctuation."""
+
+FIRST_FRAME = "first_frame"
+LAST_FRAME = "last_frame"
+DRIVING_AUDIO = "driving_audio"
+FIRST_CLIP = "first_clip"
+"""The kinds of media that go into a request, by the service's own names of `input.media[].type`."""
+
+
+class Sound(enum.Enum):
+    """Whether a model's videos have sound: `CHOICE` is the request's own."""
+
+    NEVER = "never"
+    CHOICE = "choice"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A form of the create call: its path, and the field of `input` for each kind of media.
+
+    No fields means a list instead: `input.media`, one `{type, url}` for each.
+    """
+
+    path: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+_SYNTHESIS = "/services/aigc/video-generation/video-synthesis"
+
+IMG_URL = Schema(_SYNTHESIS, {FIRST_FRAME: "img_url", DRIVING_AUDIO: "audio_url"})
+MEDIA = Schema(_SYNTHESIS)
+FRAME_URLS = Schema(
+    "/services/aigc/image2video/video-synthesis", {FIRST_FRAME: "first_frame_url", LAST_FRAME: "last_frame_url"}
+)
+
+
+@dataclass(frozen=True)
+class PictureLimits:
+    """What a model takes as a picture.
+
+    `sides` are the least and most pixels of a side: what has more is scaled down. `ratio` is the most that the longer
+    side may be of the shorter, 0 where the service names no limit. `bytes` is the size of the file.
+    """
+
+    sides: tuple[int, int] = (240, 8000)
+    ratio: float = 0.0
+    bytes: int = 20 * MB
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model as one region sells it: the id its API wants there and the list price per second of video, by tier.
+
+    `silent_price` holds the lower price of `audio: false` where there is one. A tier that the region's price list does
+    not name is missing from `price`. `sure_durations` are the only ones that some of the service's pages name for the
+    region, where its pages differ; empty where they agree. `as_of` is the price list's day.
+    """
+
+    name: str
+    price: Mapping[str, float]
+    silent_price: Mapping[str, float] = field(default_factory=dict)
+    sure_durations: tuple[int, ...] = ()
+    currency: str = CURRENCY
+    as_of: str = PRICES_AS_OF
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "price", MappingProxyType(dict(self.price)))
+        object.__setattr__(self, "silent_price", MappingProxyType(dict(self.silent_price)))
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model's rules.
+
+    `durations` are seconds. `prompt_limit` counts characters, a Chinese one as `chinese_weight`; the service cuts what
+    is longer. `media_sets` are the kinds of media that a request may have, every set that is legal; `audio_seconds` is
+    the length of a sound. `negative_prompt`, `prompt_extend` and `duration_field` tell whether the API has a field of
+    that name for the model. `workspace_hosts_only` tells that the service documents it for workspaces' own hosts only.
+    `submit_rate` is tasks a second and `running_limit` tasks at once, both per main account. `usual_wait` is the
+    documented or measured span, in seconds, from submission to the finished video. `fps` is the video's.
+    """
+
+    id: str
+    resolutions: tuple[str, ...]
+    default_resolution: str
+    durations: tuple[int, ...]
+    prompt_limit: int
+    sound: Sound
+    offers: Mapping[str, Offer]
+    submit_rate: int = 5
+    running_limit: int = 5
+    usual_wait: tuple[int, int] = (60, 300)
+    schema: Schema = IMG_URL
+    media_sets: tuple[tuple[str, ...], ...] = ((FIRST_FRAME,),)
+    pictures: PictureLimits = PictureLimits()
+    audio_seconds: tuple[int, int] = (3, 30)
+    chinese_weight: int = 1
+    negative_prompt: bool = True
+    prompt_extend: bool = True
+    duration_field: bool = True
+    shot_types: tuple[str, ...] = ()
+    ratios: tuple[str, ...] = ()
+    effects: bool = False
+    workspace_hosts_only: bool = False
+    fps: int = 30
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "offers", MappingProxyType(dict(self.offers)))
+
+    def name_in(self, region: str) -> str | None:
+        """Return the id this model goes by in a region, or None where the region does not have it."""
+        if region == OFFLINE:
+            return self.id
+        offer = self.offers.get(region)
+        return offer.name if offer else None
+
+    def takes(self, *kinds: str) -> bool:
+        """Tell whether some request may have media of all these kinds."""
+        return any(set(kinds) <= set(legal) for legal in self.media_sets)
+
+    def needs_with(self, *kinds: str) -> list[str]:
+        """Return the kinds of media without which none of these kinds can be: empty where they make a request."""
+        if any(set(legal) == set(kinds) for legal in self.media_sets):
+            return []
+        larger = [legal for legal in self.media_sets if set(kinds) <= set(legal)]
+        return [kind for kind in min(larger, key=len, default=()) if kind not in kinds]
+
+    @property
+    def audio_input(self) -> bool:
+        """Whether the model takes a sound beside the first frame."""
+        return self.takes(FIRST_FRAME, DRIVING_AUDIO)
+
+    @property
+    def audio_switch(self) -> bool:
+        """Whether a request can ask for a silent video."""
+        return self.sound is Sound.CHOICE
+
+    @property
+    def always_silent(self) -> bool:
+        """Whether no video of this model has sound."""
+        return self.sound is Sound.NEVER
+
+    def has_sound(self, *, generate_audio: bool) -> bool:
+        """Whether the video will have a sound track."""
+        return self.sound is Sound.ALWAYS or (self.audio_switch and generate_audio)
+
+    def prompt_length(self, text: str) -> int:
+        """Return how many characters a text counts for `prompt_limit`."""
+        if self.chinese_weight == 1:
+            return len(text)
+        return len(text) + (self.chinese_weight - 1) * len(_CHINESE.findall(text))
+
+    def price_per_second(self, *, region: str, resolution: str, generate_audio: bool) -> float | None:
+        """Return the list price per second of video, in the offer's currency, or None where the list does not name it.
+
+        The offline stand-in costs nothing.
+        """
+        if region == OFFLINE:
+            return 0.0
+        offer = self.offers.get(region)
+        if offer is None:
+            return None
+        if self.audio_switch and not generate_audio and resolution in offer.silent_price:
+            return offer.silent_price[resolution]
+        return offer.price.get(resolution)
