@@ -25,6 +25,7 @@ from .redaction import holds_key
 
 POOL_SIZE = 20
 UNPACKED_BY_URLLIB3 = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
+LEAST_READ = 16 * 1024
 SLOWEST_UPLINK = 8 * 1024
 """Bytes a second at which a body may leave."""
 
@@ -251,13 +252,17 @@ def is_packed(response: requests.Response) -> bool:
 
 
 def body_of(response: requests.Response, *, size: int) -> Iterator[bytes]:
-    """Read a body as it comes, in pieces of at most `size` bytes, nothing unpacked.
+    """Read a body as it comes, in pieces of at most `size` bytes, nothing unpacked and nothing held back.
 
     Raises requests' own errors, without the request in them.
     """
+    # Before version 2.1 urllib3 can only wait until it has as much as it is asked for.
+    read = getattr(response.raw, "read1", None)
+    if read is None:
+        read, size = response.raw.read, min(size, LEAST_READ)
     failure: type[requests.RequestException]
     try:
-        while data := response.raw.read(size, decode_content=False):
+        while data := read(size, decode_content=False):
             yield data
     except urllib3.exceptions.ReadTimeoutError:
         failure = requests.exceptions.ReadTimeout

@@ -165,4 +165,9 @@ def _taken(ready: queue.Queue[Piece | BaseException | None], *, stop: threading.
         if isinstance(item, BaseException):
             raise item
         yield item
+    # What has come is kept.
+    for _ in range(CHUNKS_AHEAD):
+        with contextlib.suppress(queue.Empty):
+            if isinstance(item := ready.get_nowait(), Piece):
+                yield item
     raise Stopped

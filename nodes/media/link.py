@@ -68,7 +68,7 @@ def pieces(url: str, have: int, *, own: Origin | None, stall_seconds: float) -> 
     except AddressRefused as error:
         failure = DownloadFailed(f"The video is not fetched: {error.what}")
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        failure = _failure(error, url)
+        failure = _failure(error, url, limit=limit)
     else:
         return
     # Raised here and not above: what requests raises holds the whole request, the signature in its address included.
@@ -88,12 +88,16 @@ def _pieces(link: _Link, url: str, have: int, *, limit: Limit) -> Generator[Piec
         yield Piece(at, b"", total)
         if at == total:
             return
+        since = 0
         for data in body_of(response, size=CHUNK_BYTES):
-            limit.restart()
+            since += len(data)
+            if since >= CHUNK_BYTES:
+                limit.restart()
+                since = 0
             yield Piece(at, data, total)
             at += len(data)
         if limit.over:
-            raise DownloadInterrupted(f"{origin_of(url)[0]} sent too little for too long.")
+            raise _too_little(url)
 
 
 class _Link:
@@ -165,8 +169,14 @@ def _check_status(response: requests.Response) -> None:
     raise DownloadFailed(f"{host} answered HTTP {status} instead of sending the video.")
 
 
-def _failure(error: Exception, url: str) -> DownloadFailed:
+def _too_little(url: str) -> DownloadInterrupted:
+    return DownloadInterrupted(f"{origin_of(url)[0]} sent too little for too long.")
+
+
+def _failure(error: Exception, url: str, *, limit: Limit) -> DownloadFailed:
     """Say what happened on the way, without the exception itself: it quotes the request."""
+    if limit.over:
+        return _too_little(url)
     if isinstance(error, ValueError):  # requests' and urllib3's own errors about addresses are ValueErrors
         return DownloadFailed("The video's address is not valid.")
     return DownloadInterrupted(f"The connection to {origin_of(url)[0]} broke off ({type(error).__name__}).")

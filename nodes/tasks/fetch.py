@@ -17,7 +17,7 @@ from ..service.request import VideoRequest
 from ..service.task import Task
 from . import pace
 from .entry import Entry, State
-from .pauses import TEMPO, Say, backoff, pause
+from .pauses import TEMPO, Say, backoff, now, pause
 from .receipt import make_receipt
 from .saving import SavedVideo, SavePlace, discard, discard_placeholder
 from .session import Session
@@ -26,6 +26,9 @@ logger = logging.getLogger("dashscope_wan")
 
 TRIES = 6
 """How often a download is tried in a row without a new byte."""
+
+SLOWEST, GRACE_SECONDS = 4 * 1024, 15 * 60.0
+"""Bytes a second that new ones must come at on the whole, in all tries together, and after how long that is asked."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Fetch:
         from ..media.download import DownloadInterrupted, LinkExpired
 
         url, tries, held = self.task.video_url, 0, -1
+        since, first = now(), await self.session.in_thread(self._size)
         while True:
             try:
                 await self._download_once(url)
@@ -102,7 +106,7 @@ class Fetch:
                 size = await self.session.in_thread(self._size)
                 tries = 0 if size > held else tries + 1
                 held = max(size, held)
-                if tries >= TRIES:
+                if tries >= TRIES or now() - since > GRACE_SECONDS + (held - first) / SLOWEST:
                     raise
                 await pause(backoff(tries + 1), lambda _: self.say(0.9, "the download broke off; going on"))
                 if isinstance(error, LinkExpired):

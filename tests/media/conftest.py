@@ -222,6 +222,16 @@ class _Answers(BaseHTTPRequestHandler):
         self.server.closing.wait(20)
         self.close_connection = True
 
+    def drip(self, bits):
+        """Sends a byte ten times a second, after so many at once."""
+        self.begin(Content_Length=len(FILM))
+        self.wfile.write(FILM[:bits])
+        for at in range(bits, len(FILM)):
+            if self.server.closing.wait(0.1):
+                break
+            self.wfile.write(FILM[at : at + 1])
+        self.close_connection = True
+
     def mute(self, _):
         self.server.closing.wait(20)
         self.close_connection = True

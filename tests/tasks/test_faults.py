@@ -432,6 +432,7 @@ DOWNLOAD = (
     Case("download: no Range", (("download", NoRange()),)),
     Case("download: silent", (("download", Stalled(2000)),)),
     Case("download: silent for good", (("download", Stalled(0), ALWAYS),), first=AGAIN),
+    Case("download: a byte at a time", (("download", Truncated(1), ALWAYS),), first=AGAIN, scale=FAST),
     Case("download: slow", (("download", Slow(0.2)),)),
     Case("download: reset before", (("download", ResetBeforeActing()),)),
     Case("download: reset after", (("download", ResetAfterActing(), 2),)),
