@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .service.connection import DEFAULT_CHOICE, MAX_WAIT_MINUTES, Connection
+from .service.connection import DEFAULT_CHOICE, LONGEST_WAIT_MINUTES, MAX_WAIT_MINUTES, Connection
 from .service.regions import REGIONS
 from .widgets import CATEGORY, CONNECTION, trimmed
 
@@ -55,7 +55,7 @@ class DashScopeWanConnection:
                     {
                         "default": MAX_WAIT_MINUTES,
                         "min": 1,
-                        "max": 1440,
+                        "max": LONGEST_WAIT_MINUTES,
                         "tooltip": "How many minutes a video may be rendered before the node gives up waiting; waiting "
                         "in the queue does not count. The task goes on, and running again goes on waiting.",
                     },

@@ -26,7 +26,13 @@ LOGGERS = (
     *("urllib3.connectionpool", "urllib3.connection", "urllib3.response", "urllib3.util.retry"),
 )
 _MOST_KEYS = 32
+_DEEPEST = 4
+"""How many spellings may stand one inside the other."""
+
 _ESCAPE = re.compile(r"\\+(?:u00([0-9a-fA-F]{2})|(.))")
+# Python refuses to read numbers of thousands of digits.
+_ZEROS = re.compile(r"&#(x?)0+(?=[0-9a-f])", re.IGNORECASE)
+_LONG_NUMBER = re.compile(r"&#(?:x[0-9a-f]{9,}|[0-9]{9,})", re.IGNORECASE)
 _SIGNED = (
     r"(?:(?:x-oss-)?(?:signature|policy|security-token|credential)|(?:oss)?_?access_?key_?id|"
     r"stringtosign|signatureprovided)"
@@ -72,10 +78,11 @@ class _Known:
         return [form for form in known if any(form in variant for variant in variants)]
 
     def hidden(self, text: str) -> str:
-        """Return a text without the keys."""
-        for form in self.found_in(text):
+        """Return a text without the keys; nothing of a text that spells one in a way that cannot be taken out."""
+        found = self.found_in(text)
+        for form in found:
             text = re.sub(_spelled(form), HIDDEN, text, flags=re.IGNORECASE)
-        return text
+        return HIDDEN if found and self.found_in(text) else text
 
 
 _known = _Known()
@@ -103,6 +110,11 @@ def redact(text: str) -> str:
     """Return a text without keys, Authorization headers, signatures, policies and pictures in base64."""
     text = _DATA_URI.sub(rf"\g<1>{HIDDEN}", without_keys(text))
     return _LONG_RUN.sub(lambda found: HIDDEN if _is_base64(found[0]) else found[0], text)
+
+
+def excerpt(text: str, at_most: int) -> str:
+    """Return the beginning of a redacted text: cut before, it could end in most of a key."""
+    return redact(text)[:at_most]
 
 
 def redact_all(value: Any) -> Any:
@@ -161,27 +173,34 @@ def _forms(key: str) -> tuple[str, ...]:
 
 def _spelled(text: str) -> str:
     """Return a pattern that finds a text in plain, URL-encoded, or escaped as in JSON or HTML."""
-    return "".join(map(_spellings, text))
+    # From the first of many backslashes only: from each of them it would take for ever.
+    return _spellings(text[0], escape=r"(?<!\\)\\+") + "".join(map(_spellings, text[1:]))
 
 
-def _spellings(one: str) -> str:
+def _spellings(one: str, *, escape: str = r"\\+") -> str:
     plain, code = re.escape(one), ord(one)
-    numbered = rf"&#x?0*(?:{code:x}|{code});"
-    return rf"(?:{plain}|%(?:25)*{code:02x}|\\+(?:u{code:04x}|{plain})|{numbered}|{re.escape(html.escape(one))})"
+    # Each way once: two of the same would double the ways with every letter of what only begins like a key.
+    named = "".join(f"|{re.escape(name)}" for name in {html.escape(one)} - {one})
+    return rf"(?:{plain}|%(?:25)*{code:02x}|{escape}(?:u{code:04x}|{plain})|&#x?0*(?:{code:x}|{code});{named})"
 
 
 def _variants(text: str) -> set[str]:
-    """Return a text as it is and with the usual spellings undone one after the other, in lower case."""
-    found = {text.lower()}
-    if "\\" in text:
-        text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)) if match[1] else match[2], text)
+    """Return a text as it is and with the usual spellings undone, one inside the other, in lower case."""
+    found: set[str] = set()
+    for _ in range(_DEEPEST):
+        before = text
         found.add(text.lower())
-    for _ in range(2):
+        if "\\" in text:
+            text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)) if match[1] else match[2], text)
+            found.add(text.lower())
         if "%" in text:
             text = unquote(text, errors="replace")
             found.add(text.lower())
-    if "&" in text:
-        found.add(html.unescape(text).lower())
+        if "&" in text:
+            text = html.unescape(_LONG_NUMBER.sub("&#", _ZEROS.sub(r"&#\1", text)))
+            found.add(text.lower())
+        if text == before:
+            break
     return found
 
 

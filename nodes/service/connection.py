@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 
 from ..addresses import Origin, origin_of
 from ..errors import InvalidRequest
-from ..redaction import holds_key, keep_secret
+from ..redaction import excerpt, holds_key, keep_secret
 from .credentials import Secret, Settings
 from .models import choices
 from .regions import API_PATH, DEFAULT_REGION, OFFLINE, REGIONS, Region
 
 DEFAULT_CHOICE = "default"
 MAX_WAIT_MINUTES = 60
+LONGEST_WAIT_MINUTES = 24 * 60
 _DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _KEY = re.compile(r"[!-~]+")
 
@@ -76,7 +77,9 @@ def choose_region(connection: Connection, settings: Settings) -> tuple[Region, l
         source = "DASHSCOPE_REGION"
     region = REGIONS.get(name)
     if region is None:
-        return REGIONS[DEFAULT_REGION], [f"{source}: {name[:60]!r} is not a region; choose {choices(list(REGIONS))}"]
+        return REGIONS[DEFAULT_REGION], [
+            f"{source}: {excerpt(name, 60)!r} is not a region; choose {choices(list(REGIONS))}"
+        ]
     return region, []
 
 
@@ -86,14 +89,14 @@ def connection_faults(connection: Connection, settings: Settings, *, region: Reg
         return []
     faults = []
     workspace = _workspace(connection, settings)
-    if workspace and not _DNS_LABEL.fullmatch(workspace):
+    if holds_key(workspace) or workspace.lower().startswith("sk-"):
+        # It would be part of a host's name, and those go out in the open.
+        faults.append("workspace_id: this looks like an API key, which must be in no workflow; take it out")
+    elif workspace and not _DNS_LABEL.fullmatch(workspace):
         faults.append(
             f"workspace_id: {workspace[:60]!r} is not a workspace id; it has letters, digits and hyphens only, "
             "such as llm-abc123"
         )
-    elif holds_key(workspace) or workspace.lower().startswith("sk-"):
-        # It would be part of a host's name, and those go out in the open.
-        faults.append("workspace_id: this looks like an API key, which must be in no workflow; take it out")
     base_url = settings.get("base_url")
     if base_url:
         faults += _address_faults(base_url)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..redaction import holds_key, redact
+from ..redaction import excerpt, holds_key, redact
 
 LONGEST_TEXT = 2000
 LONGEST_PROMPT = 8000
@@ -24,7 +24,7 @@ def text_of(value: object, *, at_most: int = LONGEST_TEXT) -> str:
     """Return a text of the service's own, without what it must not hold; "" where it is none."""
     if not isinstance(value, str):
         return ""
-    return redact(_UNFIT.sub("\ufffd", value[:at_most].replace("\r\n", "\n")))
+    return excerpt(_UNFIT.sub("\ufffd", value.replace("\r\n", "\n")), at_most)
 
 
 def id_of(value: object) -> str:

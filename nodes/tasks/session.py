@@ -12,7 +12,14 @@ from typing import Any, TypeVar
 
 from ..errors import InvalidRequest
 from ..service.client import Client
-from ..service.connection import Connection, Endpoint, choose_region, connection_faults, open_endpoint
+from ..service.connection import (
+    LONGEST_WAIT_MINUTES,
+    Connection,
+    Endpoint,
+    choose_region,
+    connection_faults,
+    open_endpoint,
+)
 from ..service.credentials import Secret, Settings, read_settings
 from ..service.regions import OFFLINE, Region
 from ..service.request import shown
@@ -75,8 +82,9 @@ def find_connection(connection: Connection, home: Path) -> tuple[Region, Setting
     region, faults = choose_region(connection, settings)
     if not faults:
         faults = connection_faults(connection, settings, region=region)
-    if type(connection.max_wait_minutes) is not int or connection.max_wait_minutes < 1:
-        faults.append(f"max_wait_minutes: {shown(connection.max_wait_minutes)} is not possible; choose 1 or more")
+    if type(connection.max_wait_minutes) is not int or not 1 <= connection.max_wait_minutes <= LONGEST_WAIT_MINUTES:
+        wait = shown(connection.max_wait_minutes)
+        faults.append(f"max_wait_minutes: {wait} is not possible; choose 1 to {LONGEST_WAIT_MINUTES}")
     return region, settings, faults
 
 

@@ -105,7 +105,10 @@ def test_odd_values_end_in_an_error_of_ours_and_call_nobody_else(values, server,
             {"region": "beijing", "workspace_id": one}
             for one in ("evil.example/", "a@b", None, 7, [], "\r\nX: y", "sk-abc")
         ),
-        *({"region": "beijing", "max_wait_minutes": one} for one in (0, -1, None, "60", 1.5, float("nan"), [], True)),
+        *(
+            {"region": "beijing", "max_wait_minutes": one}
+            for one in (10**400, 1441, 0, -1, None, "60", 1.5, float("nan"), [], True)
+        ),
     ],
     ids=named,
 )

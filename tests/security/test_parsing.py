@@ -121,6 +121,16 @@ def test_a_server_that_quotes_the_key_is_not_quoted(
         assert not has_key(str(error), repr(error), repr(vars(error)), caplog.text)
 
 
+@pytest.mark.parametrize("length", [100, 200, 500, 2000, 8000])
+def test_no_beginning_of_a_key_stands_where_a_long_text_is_cut(length, hostile, answered, client_of, marked):
+    said = "x" * (length - 20) + marked
+    output = {"task_status": "FAILED", **dict.fromkeys(("orig_prompt", "submit_time", "code", "message"), said)}
+    task = client_of(hostile(answered({"output": output, "usage": {said: said}})).base_url).query("t-1")
+    told = repr(task) + repr(vars(task)) + str(task.failure())
+    assert "x" * 20 in told
+    assert marked[:12] not in told
+
+
 def test_a_task_that_quotes_the_key_is_not_quoted(hostile, answered, client_of, passed_on, has_key):
     for spelled in passed_on:
         output = dict.fromkeys(("orig_prompt", "actual_prompt", "submit_time", "code", "message"), spelled)

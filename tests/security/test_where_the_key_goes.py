@@ -262,6 +262,19 @@ def test_a_workflow_cannot_choose_another_host(choice, bare_environment, tmp_pat
     assert faults or connection_faults(choice, settings, region=region)
 
 
+@pytest.mark.parametrize("place", ["region", "workspace_id"])
+@pytest.mark.parametrize("before", ["", "x" * 40])
+def test_a_long_key_in_a_workflow_is_not_quoted_in_part(place, before, bare_environment, tmp_path):
+    key = "sk-ws-H.E_" + "abcdefgh-1234." * 10
+    bare_environment.setenv("DASHSCOPE_API_KEY", key)
+    settings = read_settings(tmp_path)
+    choice = Connection(**{"region": "beijing", place: before + key})
+    region, faults = choose_region(choice, settings)
+    told = str(InvalidRequest(faults or connection_faults(choice, settings, region=region)))
+    assert place in told
+    assert key[:10] not in told
+
+
 @pytest.mark.parametrize("given", ["beijing", 7, ["x"], {"region": "beijing"}, object()])
 def test_what_is_no_connection_is_refused(given):
     with pytest.raises(InvalidRequest, match="must come from DashScope Connection"):
