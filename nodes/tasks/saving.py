@@ -17,8 +17,9 @@ logger = logging.getLogger("dashscope_wan")
 PART = ".part"
 LONGEST_NAME = 150
 LONGEST_PREFIX = 300
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\ud800-\udfff]')
-_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE)
+# The characters that a terminal obeys, among them those that turn the direction of what follows.
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff\u202a-\u202e\u2066-\u2069]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\..*)?", re.IGNORECASE)
 _TIMES = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
 
 
@@ -107,7 +108,7 @@ def find_place(prefix: str, *, output_folder: Path) -> tuple[SavePlace, list[str
         return SavePlace(output, "video"), faults
     kept = [_kept(name) for name in names]
     folder = output.joinpath(*[name for name in kept[:-1] if name])
-    if not folder.resolve().is_relative_to(output):
+    if not _leads_into(output, folder):
         return SavePlace(output, "video"), ["filename_prefix: it leads out of the output folder through a link"]
     return SavePlace(folder, kept[-1] or "video"), []
 
@@ -129,12 +130,20 @@ def _prefix_faults(prefix: str, names: list[str]) -> list[str]:
     if any(name.strip() == ".." for name in names):
         return ["filename_prefix: it must not lead out of the output folder (..)"]
     if _FORBIDDEN.search(prefix):
-        return ['filename_prefix: it must not have control characters, broken ones, or any of < > : " | ? *']
+        dates = "; instead of %date:...% write %year%-%month%-%day%" if "%date:" in prefix else ""
+        return [f'filename_prefix: it must not have control characters, broken ones, or any of < > : " | ? *{dates}']
     if any(_RESERVED.fullmatch(_kept(name)) for name in names):
         return ["filename_prefix: it has a name that Windows keeps for itself, such as CON or COM1; choose another"]
     if len(prefix) > LONGEST_PREFIX or any(len(name.encode("utf-8", "replace")) > LONGEST_NAME for name in names):
         return [f"filename_prefix: it is too long; {LONGEST_NAME} bytes for each name is the limit"]
     return []
+
+
+def _leads_into(output: Path, folder: Path) -> bool:
+    try:
+        return folder.resolve().is_relative_to(output)
+    except (OSError, RuntimeError):  # Links in a circle.
+        return False
 
 
 def _kept(name: str) -> str:

@@ -13,12 +13,22 @@ from wanpack.nodes import host
 from wanpack.nodes.errors import InvalidRequest, MediaError, WanError
 from wanpack.nodes.last_frame import DashScopeWanLastFrame
 from wanpack.nodes.media.last_frame import last_frame
-from wanpack.nodes.tasks.saving import find_place
+from wanpack.nodes.tasks.saving import find_place, folder_faults
 
 PREFIXES = [
     *("../x", "..\\x", "wan/../../x", "wan/..", "..", "a/.. /b", "../../../../tmp/x", ". ./x", ".../x", "a/../../b"),
     *("/etc/x", "\\x", "//evil.example/share/x", "\\\\evil.example\\share\\x", "C:\\x", "c:x", "D:/x", "z:"),
     *("\\\\?\\C:\\x", "\\\\.\\pipe\\x", "~/x", "$HOME/x", "%HOME%/x", "%year%/../../x", "file:///etc/x", "a:b"),
+    *(
+        "\u202egpm.exe",
+        "a\u2066b",
+        "a\x9bb",
+        "%date:yyyy-MM-dd%/x",
+        "%date%",
+        "nul .txt",
+        "wan/con /x",
+        ".." + "/.." * 90,
+    ),
     *("a\0b", "\0", "a\nb", "a\x1bb", "a\x7f", "\ud800", "a*", "a?", 'a"b', "a<b", "a|b"),
     *("CON", "con.mp4", "aux", "wan/NUL", "com1", "COM9.x", "lpt1", "wan/prn/x", "CONIN$", "COM\u00b9"),
     *("x" * 300, "wan/" * 75 + "x", "猫" * 120, "", " ", ".", "./", "/", "wan/", "wan//x", "a/./b", "a. . /b"),
@@ -78,6 +88,25 @@ def test_a_link_out_of_the_output_folder_is_refused(tree):
     (tree / "output" / "wan" / "up").symlink_to("../..")
     for prefix in ("link/x", "wan/up/secret/x", "wan/up/x"):
         assert find_place(prefix, output_folder=tree / "output")[1]
+
+
+@pytest.mark.parametrize("prefix", ["circle/x", "circle/a/b", "there/x"])
+def test_links_in_a_circle_are_refused(prefix, tree):
+    (tree / "output" / "circle").symlink_to("circle")
+    (tree / "output" / "there").symlink_to("back")
+    (tree / "output" / "back").symlink_to("there")
+    place, faults = find_place(prefix, output_folder=tree / "output")
+    assert faults or folder_faults(place)
+
+
+def test_a_date_as_other_nodes_write_it_is_told_with_the_way_it_is_written_here(tree):
+    [fault] = find_place("%date:yyyy-MM-dd%/x", output_folder=tree / "output")[1]
+    assert fault.endswith("write %year%-%month%-%day%")
+
+
+@pytest.mark.parametrize("prefix", ["\u202egpm.exe", "a\x9bb", "nul .txt", "wan/CON /x"])
+def test_what_fools_a_reader_or_windows_is_refused(prefix, tree):
+    assert find_place(prefix, output_folder=tree / "output")[1]
 
 
 def test_a_link_in_the_place_of_a_film_is_not_written_through(tree):
