@@ -18,6 +18,7 @@ from pathlib import Path
 
 FILE_NAME = "credentials.toml"
 HOME_NAME = "__dashscope_wan"
+INTERRUPTED = 130
 REGIONS = ("beijing", "singapore", "virginia", "frankfurt")
 _KEY = re.compile(r"[!-~]+")
 
@@ -31,19 +32,26 @@ def main(arguments: Sequence[str], *, root: Path) -> int:
     parser = argparse.ArgumentParser(prog="dev.py key", description="Writes the API key where the pack reads it.")
     parser.add_argument("--region", choices=REGIONS, help="a key for this region alone (default: for all)")
     parser.add_argument("--home", type=Path, metavar="DIR", help=f"the folder of {FILE_NAME} (default: the pack's)")
-    options = parser.parse_args(arguments)
-    path = home_folder(options.home, root=root, environment=os.environ) / FILE_NAME
+    options, more = parser.parse_known_args(arguments)
+    if more:
+        # Not quoted: it may be the key.
+        parser.error("takes --region and --home only; the key is asked for: here it would stay in the shell's history")
     name = f"api_key_{options.region}" if options.region else "api_key"
-    print(f"The key goes into {path}", file=sys.stderr)
     try:
+        path = home_folder(options.home, root=root, environment=os.environ) / FILE_NAME
+        print(f"The key goes into {path}", file=sys.stderr)
         write_key(path, name, key=ask_for_key())
     except KeyFileError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. Nothing was written.", file=sys.stderr)
+        return INTERRUPTED
     private = ", which only you can read" if os.name == "posix" else ""
     print(f"Written: {name} in {path}{private}.", file=sys.stderr)
-    if os.environ.get(f"DASHSCOPE_{name.upper()}", "").strip():
-        print(f"The environment has DASHSCOPE_{name.upper()} too, and that goes before the file.", file=sys.stderr)
+    for variable in sorted({"DASHSCOPE_API_KEY", f"DASHSCOPE_{name.upper()}"}):
+        if os.environ.get(variable, "").strip():
+            print(f"The environment has {variable} too, and that goes before the file.", file=sys.stderr)
     return 0
 
 
@@ -52,15 +60,25 @@ def home_folder(given: Path | None, *, root: Path, environment: Mapping[str, str
 
     It is the given one, else that of DASHSCOPE_WAN_HOME, else the one of the ComfyUI whose custom_nodes the pack lies
     in, else that of paid runs without ComfyUI.
+
+    Raises:
+        KeyFileError: it is in the home of a user that there is not.
     """
     moved = environment.get("DASHSCOPE_WAN_HOME", "").strip()
     if given is not None or moved:
-        return (given or Path(moved)).expanduser().absolute()
+        return _expanded(given or Path(moved)).absolute()
     # The folder may be a link in custom_nodes to where the pack really is.
     for folder in (root.absolute(), root.resolve()):
         if folder.parent.name == "custom_nodes":
             return folder.parent.parent / "user" / HOME_NAME
-    return Path("~/.config/dashscope-wan").expanduser()
+    return _expanded(Path("~/.config/dashscope-wan"))
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise KeyFileError(f"There is no such user's folder: {path}") from error
 
 
 def ask_for_key() -> str:
@@ -71,12 +89,14 @@ def ask_for_key() -> str:
     """
     prompt = "API key (it is not shown): "
     try:
-        key = getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()
-    except EOFError:
+        # There may be no standard input at all.
+        typed = sys.stdin is not None and sys.stdin.isatty()
+        key = getpass.getpass(prompt) if typed else sys.stdin.readline() if sys.stdin else ""
+    except (EOFError, UnicodeDecodeError):
         key = ""
     key = key.strip()
     if not _KEY.fullmatch(key):
-        raise KeyFileError("That is no key: it is empty, or has a blank or a character that no key has.")
+        raise KeyFileError("That is no key: it is empty, or has a blank or a character that no key has. Copy it again.")
     return key
 
 
@@ -106,7 +126,7 @@ def with_line(text: str, name: str, *, value: str) -> str:
     # What JSON makes of printable ASCII is a TOML string too.
     line = f"{name} = {json.dumps(value)}"
     same = re.compile(rf"[ \t]*[\"']?{name}[\"']?[ \t]*=", re.IGNORECASE)
-    lines = text.splitlines()
+    lines = text.removesuffix("\n").split("\n") if text else []
     tables = next((at for at, old in enumerate(lines) if old.lstrip().startswith("[")), len(lines))
     head, tail = [old for old in lines[:tables] if not same.match(old)], lines[tables:]
     return "\n".join([*head, line, *tail]) + "\n"

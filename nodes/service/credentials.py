@@ -104,10 +104,13 @@ def read_settings(home: Path) -> Settings:
     """Read the owner's settings from the environment and from `home`, or from `DASHSCOPE_WAN_HOME` where that is set.
 
     Raises:
-        InvalidRequest: `credentials.toml` is there but cannot be read.
+        InvalidRequest: `credentials.toml` is there but cannot be read, or nobody has the home that is meant.
     """
     moved = os.environ.get("DASHSCOPE_WAN_HOME", "").strip()
-    folder = Path(moved).expanduser() if moved else home
+    try:
+        folder = Path(moved).expanduser() if moved else home
+    except RuntimeError as error:
+        raise InvalidRequest([f"DASHSCOPE_WAN_HOME: there is no such user's folder: {moved[:200]}"]) from error
     return Settings(folder, _read_file(folder / FILE_NAME))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -119,8 +120,52 @@ def test_the_folder_is_the_one_that_the_pack_reads(command, tmp_path, monkeypatc
     assert find(None, root=real, environment={}) == tmp_path / ".config" / "dashscope-wan"
 
 
-def test_the_environment_that_goes_before_the_file_is_told(run, tmp_path):
-    assert "goes before the file" in run("--home", "here", DASHSCOPE_API_KEY="sk-environment")[2]
+@pytest.mark.parametrize("arguments", [(), ("--region", "singapore")])
+def test_the_environment_that_goes_before_the_file_is_told(arguments, run):
+    # The environment's common key also goes before the file's key of a region.
+    told = run("--home", "here", *arguments, DASHSCOPE_API_KEY="sk-environment")[2]
+    assert "The environment has DASHSCOPE_API_KEY too, and that goes before the file." in told
+
+
+@pytest.mark.parametrize("arguments", [(KEY,), (f"--key={KEY}",), ("--region", "beijing", KEY)])
+def test_a_key_that_is_given_as_an_argument_is_neither_taken_nor_shown(arguments, run, tmp_path):
+    status, _, err = run("--home", "here", *arguments)
+    assert status == 2
+    assert "shell's history" in err
+    assert not (tmp_path / "here").exists()
+
+
+def test_bytes_that_are_no_text_are_no_key(tmp_path):
+    ran = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, str(ROOT / "dev.py"), "key", "--home", str(tmp_path / "here")],
+        input=b"sk-\xff\xfe\n",
+        capture_output=True,
+        timeout=30,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+        check=False,
+    )
+    assert (ran.returncode, b"Traceback" in ran.stderr, b"That is no key" in ran.stderr) == (1, False, True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process without standard input is made as POSIX does it")
+def test_without_any_input_there_is_no_key(tmp_path):
+    command = f'"{sys.executable}" "{ROOT / "dev.py"}" key --home "{tmp_path / "here"}" <&-'
+    ran = subprocess.run(["/bin/sh", "-c", command], capture_output=True, timeout=30, check=False)  # noqa: S603 - our own program
+    assert (ran.returncode, b"Traceback" in ran.stderr, b"That is no key" in ran.stderr) == (1, False, True)
+
+
+def test_the_home_of_nobody_is_told(run):
+    status, _, err = run("--home", "~nobody-of-that-name/x")
+    assert status == 1
+    assert err == "Error: There is no such user's folder: ~nobody-of-that-name/x\n"
+
+
+def test_a_line_in_the_file_ends_where_a_line_of_toml_ends(command, tmp_path):
+    file = tmp_path / FILE_NAME
+    file.write_bytes('# not \u2028 a \x85 line\r\nregion = "virginia"\r\n'.encode())
+    command.write_key(file, "api_key", key=KEY)
+    settings = read_settings(tmp_path)
+    assert (settings.get("region"), settings.key("beijing").reveal()) == ("virginia", KEY)
 
 
 def test_the_regions_are_those_of_the_table(command):
@@ -128,22 +173,37 @@ def test_the_regions_are_those_of_the_table(command):
     assert command.FILE_NAME == FILE_NAME
 
 
-def test_a_key_that_is_typed_is_not_shown(tmp_path):
+def typed(tmp_path, do):
+    """Run the command at a terminal; `do` is called with the terminal and the program when it asks."""
     pty = pytest.importorskip("pty")
     main, side = pty.openpty()
     arguments = [sys.executable, str(ROOT / "dev.py"), "key", "--home", str(tmp_path / "here")]
-    with subprocess.Popen(arguments, stdin=side, stdout=side, stderr=side, start_new_session=True):  # noqa: S603 - our own program
+    with subprocess.Popen(arguments, stdin=side, stdout=side, stderr=side, start_new_session=True) as program:  # noqa: S603 - our own program
         os.close(side)
         shown = b""
         while b"not shown" not in shown:
             shown += os.read(main, 4096)
         time.sleep(0.3)  # until the terminal's echo is off
-        os.write(main, KEY.encode() + b"\n")
+        do(main, program)
         try:
             while piece := os.read(main, 4096):
                 shown += piece
         except OSError:  # The other end of a terminal has gone.
             shown += b""
     os.close(main)
+    return program.returncode, shown
+
+
+def test_a_key_that_is_typed_is_not_shown(tmp_path):
+    status, shown = typed(tmp_path, lambda terminal, _: os.write(terminal, b"  " + KEY.encode() + b" \n"))
+    assert status == 0
     assert KEY.encode() not in shown
     assert read_settings(tmp_path / "here").key("beijing").reveal() == KEY
+
+
+def test_ctrl_c_ends_it_with_a_word(tmp_path):
+    status, shown = typed(tmp_path, lambda _, program: program.send_signal(signal.SIGINT))
+    assert status == 130
+    assert b"Interrupted. Nothing was written." in shown
+    assert b"Traceback" not in shown
+    assert not (tmp_path / "here").exists()
