@@ -3,36 +3,53 @@
 import itertools
 import json
 
+import pytest
 from wanpack.nodes.service.effects import EFFECTS
-from wanpack.nodes.service.models import MODELS, RESOLUTIONS, SHOT_TYPES
+from wanpack.nodes.service.model import FIRST_CLIP, FIRST_FRAME, LAST_FRAME
+from wanpack.nodes.service.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
 from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import VideoRequest, build_body, find_faults
+from wanpack.nodes.service.request import INPUT_OF, VideoRequest, build_body, find_faults
 
 OFFLINE = REGIONS["offline"]
 URL = "https://example.com/sound.mp3"
-MAIN, EFFECT = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect"
+MAIN, EFFECT, CONTINUE = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect", "DashScopeWanContinueVideo"
+CONTINUE_MODELS = [row.id for row in MODELS.values() if row.takes(FIRST_CLIP)]
 EFFECT_MODELS = [row.id for row in MODELS.values() if row.effects]
 
-# The widgets' states for every model, with each shot type it offers, and with a linked sound where it takes one.
+# The widgets' states for every model, with each shot type it offers, and with every choice of links that it leaves.
 COLLECT = """
   const [type, models] = given, found = [];
-  const node = steps.add(type), sound = steps.add("LoadAudio", 600);
+  const node = steps.add(type);
+  const others = { audio: steps.add("LoadAudio", 600), last_frame: steps.add("LoadImage", 900) };
   // What a widget has when it is hidden must not be what it has by chance.
-  const awkward = { prompt_extend: false, generate_audio: false, audio_url: "https://example.com/sound.mp3" };
+  const awkward = {
+    prompt_extend: false,
+    generate_audio: false,
+    audio_url: "https://example.com/sound.mp3",
+    negative_prompt: "blur",
+    ratio: "16:9",
+  };
   for (const [name, value] of Object.entries(awkward)) {
     if (steps.state(node).widgets[name]) steps.set(node, name, value);
   }
+  // Whether a socket may be linked, as its label says.
+  const choices = (name) => {
+    const slot = node.inputs.find((slot) => slot.name === name);
+    if (!slot || slot.localized_name.includes("not with")) return [false];
+    return slot.localized_name.includes("needs") ? [true] : [false, true];
+  };
   for (const model of models) {
     steps.set(node, "model", model);
-    const takes = node.inputs.some((slot) => slot.name === "audio" && slot.localized_name === "audio");
-    for (const linked of takes ? [false, true] : [false]) {
-      if (linked) steps.link(sound, 0, node, "audio");
+    const [sounds, lasts] = [choices("audio"), choices("last_frame")];
+    for (const audio of sounds) for (const last_frame of lasts) {
+      const linked = Object.entries({ audio, last_frame }).filter(([, is]) => is).map(([name]) => name);
+      for (const name of linked) steps.link(others[name], 0, node, name);
       const shots = steps.state(node).widgets.shot_type;
       for (const shot of shots && !shots.hidden ? shots.values : [null]) {
         if (shot) steps.set(node, "shot_type", shot);
         found.push({ model, linked, ...steps.state(node) });
       }
-      if (linked) steps.cut(node, "audio");
+      for (const name of linked) steps.cut(node, name);
     }
   }
   return found;
@@ -64,49 +81,89 @@ def values_of(widget):
 
 
 def offered(states, names):
-    """Every request that the widgets offer, each with whether a sound is linked."""
+    """Every request that the widgets offer, each with the names of the linked inputs."""
     for state in states:
         widgets = state["widgets"]
         choices = {name: values_of(widgets[name]) for name in names if name in widgets}
         if "shot_type" in widgets:
             choices["shot_type"] = [widgets["shot_type"]["value"]]
         for values in itertools.product(*choices.values()):
-            yield VideoRequest(model=state["model"], **dict(zip(choices, values, strict=True))), state["linked"]
+            request = VideoRequest(model=state["model"], **dict(zip(choices, values, strict=True)))
+            yield request, tuple(state["linked"])
 
 
-def asked_for(request, *, linked):
+def kinds_of(linked, *, begin=FIRST_FRAME):
+    return [begin, *(kind for kind, name in INPUT_OF.items() if name in linked)]
+
+
+def asked_for(request, linked):
     """What the service is asked for: a widget that does nothing makes no difference here."""
-    address = "oss://linked" if linked else request.audio_url
-    return json.dumps(build_body(request, region=OFFLINE, image="data:", audio_url=address), sort_keys=True)
+    media = {kind: kind for kind in kinds_of(linked)}
+    if request.audio_url and MODELS[request.model].has_sound(generate_audio=request.generate_audio):
+        media["driving_audio"] = request.audio_url
+    return json.dumps(build_body(request, region=OFFLINE, media=media), sort_keys=True)
 
 
-def test_what_the_widgets_offer_is_what_the_server_allows(page):
-    choices = {
-        "resolution": RESOLUTIONS,
-        "duration": range(1, 17),
-        "shot_type": SHOT_TYPES,
-        "prompt_extend": (True, False),
-        "generate_audio": (True, False),
-        "audio_url": ("", URL),
-    }
-    states = page.run(COLLECT, [MAIN, list(MODELS)])
-    requests = list(offered(states, choices))
+SETTINGS = {
+    "resolution": RESOLUTIONS,
+    "duration": range(1, 32),
+    "shot_type": SHOT_TYPES,
+    "prompt_extend": (True, False),
+    "generate_audio": (True, False),
+    "audio_url": ("", URL),
+}
+SHAPES = {
+    "resolution": RESOLUTIONS,
+    "shot_type": SHOT_TYPES,
+    "ratio": RATIOS,
+    "negative_prompt": ("", URL),
+    "generate_audio": (True, False),
+}
+LINKS = [(), ("audio",), ("last_frame",), ("audio", "last_frame")]
+
+
+@pytest.mark.parametrize("choices", [SETTINGS, SHAPES], ids=["settings", "shapes"])
+def test_what_the_widgets_offer_is_what_the_server_allows(page, choices):
+    requests = list(offered(page.run(COLLECT, [MAIN, list(MODELS)]), choices))
     faults = {
-        fault for request, linked in requests for fault in find_faults(request, region=OFFLINE, sound_given=linked)
+        fault for request, linked in requests for fault in find_faults(request, region=OFFLINE, given=kinds_of(linked))
     }
     assert faults == set()
     allowed = {
-        asked_for(request, linked=linked)
+        asked_for(request, linked)
         for model in MODELS
         for values in itertools.product(*choices.values())
-        for linked in (False, True)
+        for linked in LINKS
         if not find_faults(
             request := VideoRequest(model=model, **dict(zip(choices, values, strict=True))),
             region=OFFLINE,
-            sound_given=linked,
+            given=kinds_of(linked),
         )
     }
-    assert {asked_for(request, linked=linked) for request, linked in requests} == allowed
+    assert {asked_for(request, linked) for request, linked in requests} == allowed
+
+
+def test_what_the_continue_node_offers_is_what_the_server_allows(page):
+    choices = {"resolution": RESOLUTIONS, "duration": range(1, 32), "prompt_extend": (True, False)}
+    states = page.run(COLLECT, [CONTINUE, CONTINUE_MODELS])
+    requests = list(offered(states, choices))
+    least = {"region": OFFLINE, "clip_seconds": CLIP_SECONDS[0]}
+    given = {linked: kinds_of(linked, begin=FIRST_CLIP) for linked in LINKS}
+    assert {
+        fault for request, linked in requests for fault in find_faults(request, given=given[linked], **least)
+    } == set()
+    allowed = {
+        (request, linked)
+        for model in CONTINUE_MODELS
+        for values in itertools.product(*choices.values())
+        for linked in LINKS
+        if not find_faults(
+            request := VideoRequest(model=model, **dict(zip(choices, values, strict=True))),
+            given=given[linked],
+            **least,
+        )
+    }
+    assert set(requests) == allowed
 
 
 def test_what_the_effect_node_offers_is_what_the_server_allows(page):
@@ -127,10 +184,20 @@ def test_what_the_effect_node_offers_is_what_the_server_allows(page):
 def test_what_a_model_does_not_have_is_hidden_and_labelled(page):
     for state in page.run(SET_EACH, [MAIN, [["model", model] for model in MODELS]]):
         row = MODELS[state["widgets"]["model"]["value"]]
-        used = {"shot_type": bool(row.shot_types), "generate_audio": row.audio_switch, "audio_url": row.audio_input}
+        used = {
+            "shot_type": bool(row.shot_types),
+            "generate_audio": row.audio_switch,
+            "audio_url": row.audio_input,
+            "prompt_extend": row.prompt_extend,
+            "negative_prompt": row.negative_prompt,
+            "ratio": bool(row.ratios),
+        }
         for name, widget in state["widgets"].items():
             assert widget["hidden"] == widget["hiddenInOptions"] == (not used.get(name, True)), (row.id, name)
         assert state["labels"]["audio"] == ("audio" if row.audio_input else "audio (not with this model)")
+        last = "" if row.takes(LAST_FRAME) else " (not with this model)"
+        needed = " (this model needs it)" if row.needs_with(FIRST_FRAME) else ""
+        assert state["labels"]["last_frame"] == f"last_frame{last or needed}"
 
 
 def test_the_nearest_value_is_taken(page):
@@ -198,7 +265,7 @@ def test_linked_widgets_are_left_alone(page):
     whole = states[1]["widgets"]
     assert not any(widget["hidden"] for widget in whole.values())
     assert whole["resolution"]["values"] == list(RESOLUTIONS)
-    assert (whole["duration"]["min"], whole["duration"]["max"], whole["duration"]["step"]) == (2, 15, 1)
+    assert (whole["duration"]["min"], whole["duration"]["max"], whole["duration"]["step"]) == (2, 30, 1)
     assert states[1]["price"] == "The price depends on linked values"
 
 

@@ -1,7 +1,8 @@
 """The price line: the list's price of what the node asks for, in the region that it goes to."""
 
 import pytest
-from wanpack.nodes.service.models import MODELS, PRICES_AS_OF
+from wanpack.nodes.service.model import PRICES_AS_OF
+from wanpack.nodes.service.models import MODELS
 from wanpack.nodes.service.regions import REGIONS
 from wanpack.nodes.service.request import VideoRequest, cost, find_faults
 
@@ -36,14 +37,15 @@ def expected(row, template=""):
         **{name: row[name] for name in ("model", "resolution", "duration", "generate_audio")}, template=template
     )
     title = REGIONS[region].title
-    if find_faults(request, region=REGIONS[region]):
+    kinds = ["first_frame", *MODELS[row["model"]].needs_with("first_frame")]
+    if find_faults(request, region=REGIONS[region], given=kinds):
         return f"{row['model']} is not in {title}"
     price = cost(request, region=REGIONS[region])
     if price is None:
         return f"no list price in {title}"
     if not price["amount"]:
         return f"no cost ({title})"
-    return f"about CNY {price['amount'] + 1e-9:.2f} in {title} (list of {PRICES_AS_OF})"
+    return f"about {price['currency']} {price['amount'] + 1e-9:.2f} in {title} (list of {price['as_of']})"
 
 
 @pytest.mark.parametrize(("kind", "template"), [(MAIN, ""), (EFFECT, "squish")])
@@ -95,5 +97,5 @@ def test_the_line_is_neither_saved_nor_sent(page):
     node = page.add(MAIN)
     saved = page.saved()["nodes"][0]
     assert not any("CNY" in str(value) for value in saved["widgets_values"])
-    assert len(saved["widgets_values"]) == 13
+    assert len(saved["widgets_values"]) == 14
     assert "price" not in page.prompt()[str(node)]["inputs"]

@@ -9,7 +9,8 @@ import pytest
 import wanpack
 from PIL import Image
 from wanpack.nodes.service.effects import EFFECTS
-from wanpack.nodes.service.models import MODELS, PRICES_AS_OF
+from wanpack.nodes.service.model import PRICES_AS_OF
+from wanpack.nodes.service.models import MODELS
 
 FOLDER = Path(wanpack.__file__).parent / "workflows"
 COST = re.compile(r"Costs about CNY (\d+\.\d\d) in Beijing \(list price of (\d{4}-\d\d-\d\d)\)\.")
