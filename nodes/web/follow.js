@@ -50,7 +50,7 @@ function governed(rules) {
 function rulesOf(node, table) {
   const model = node.widgets.find((widget) => widget.name === "model")?.value;
   const rules = isLinked(node, "model") ? undefined : table.models[model];
-  return rules ?? { unknown: true, allowed: {}, unused: [], given: [] };
+  return rules ?? { unknown: true, allowed: {}, unused: [], needed: [], given: [] };
 }
 
 // The model's rules with what the node's other values and links leave of them.
@@ -129,12 +129,15 @@ function onChange(widget, react) {
   };
 }
 
-// The sockets of inputs that are no widgets stay where they are and say that the model has no use for them.
+// The sockets of inputs that are no widgets stay where they are and say where the model has no use for them, or needs
+// them and nothing is linked.
 function label(node, rules, labels) {
   for (const [i, slot] of node.inputs.entries()) {
     if (slot.widget || !labels.has(slot.name)) continue;
     const plain = labels.get(slot.name) ?? slot.name;
-    const name = rules.unused.includes(slot.name) ? `${plain} (${words().unused})` : plain;
+    const needed = rules.needed.includes(slot.name) && slot.link == null;
+    const remark = rules.unused.includes(slot.name) ? words().unused : needed ? words().needed : "";
+    const name = remark ? `${plain} (${remark})` : plain;
     if (name === slot.localized_name) continue;
     slot.localized_name = name;
     // Nodes 2.0 draws a socket again when it is another object.

@@ -49,11 +49,12 @@ function price(node, table) {
   if (!regions) return "";
   const region = regionOf(node, table, Object.keys(regions)[0]);
   const title = say.regions[region] ?? table.regions[region] ?? region;
-  if (!regions[region]) return say.elsewhere(value.model, title);
-  const second = regions[region][value.resolution]?.[value.generate_audio === false ? "silent" : "sound"];
+  const list = regions[region];
+  if (!list) return say.elsewhere(value.model, title);
+  const second = list.tiers[value.resolution]?.[value.generate_audio === false ? "silent" : "sound"];
   if (second === 0) return say.free(title);
   if (second == null) return say.unlisted(title);
-  return say.about(`${table.currency} ${(second * value.duration).toFixed(2)}`, title, table.as_of);
+  return say.about(`${list.currency} ${(second * value.duration).toFixed(2)}`, title, list.as_of);
 }
 
 // The region that the Connection node says; what it leaves to the machine cannot be known here.

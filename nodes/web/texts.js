@@ -3,6 +3,7 @@ import { app } from "../../scripts/app.js";
 
 const en = {
   unused: "not with this model",
+  needed: "this model needs it",
   price: "Price",
   estimate: "An estimate for one image: list price x seconds. A batch makes one video for each image.",
   linked: "The price depends on linked values",
@@ -15,10 +16,19 @@ const en = {
 
 const zh = {
   unused: "此模型不支持",
+  needed: "此模型必填",
   price: "价格",
   estimate: "一张图片的估价：目录价 × 秒数。批次中每张图片生成一个视频。",
   linked: "价格取决于连线传入的值",
-  regions: { beijing: "北京", singapore: "新加坡", virginia: "弗吉尼亚", frankfurt: "法兰克福", offline: "离线模拟" },
+  regions: {
+    beijing: "北京",
+    singapore: "新加坡",
+    virginia: "弗吉尼亚",
+    frankfurt: "法兰克福",
+    tokyo: "东京",
+    hongkong: "香港",
+    offline: "离线模拟",
+  },
   about: (amount, region, date) => `约 ${amount}，${region}（${date} 价目）`,
   free: (region) => `不收费（${region}）`,
   unlisted: (region) => `${region}价目中无此规格`,
