@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from .errors import InvalidRequest
+from .redaction import excerpt
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -77,7 +78,7 @@ def readable_file(path: str) -> Path:
     Raises:
         InvalidRequest: it is elsewhere, or not there.
     """
-    shown = repr(path[:200]) if isinstance(path, str) else f"a {type(path).__name__}"
+    shown = repr(excerpt(path, 200)) if isinstance(path, str) else f"a {type(path).__name__}"
     try:
         named = readable_folders()
         folders = [folder.resolve() for folder in named]
@@ -142,7 +143,10 @@ def home() -> Path:
 
 
 def metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return what a saved file carries about its graph, as ComfyUI's own save nodes do. Empty where not wanted."""
+    """Return what a saved file carries about its graph, as ComfyUI's own save nodes do. Empty where not wanted.
+
+    What is no JSON, because another node has put it there, is left out: the film is worth more than that.
+    """
     if not in_comfyui():
         return {}
     from comfy.cli_args import args
@@ -150,7 +154,14 @@ def metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, 
     if args.disable_metadata:
         return {}
     carried = {"prompt": prompt, **(extra_pnginfo if isinstance(extra_pnginfo, Mapping) else {})}
-    return {name: json.dumps(value) for name, value in carried.items() if value is not None}
+    texts = {}
+    for name, value in carried.items():
+        try:
+            if value is not None:
+                texts[str(name)] = json.dumps(value)
+        except (TypeError, ValueError, RecursionError) as error:
+            logger.warning("%s is not saved with the video: it is no JSON (%s)", name, type(error).__name__)
+    return texts
 
 
 def video_from_file(path: Path | str) -> Any:

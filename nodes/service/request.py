@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..redaction import holds_key
+from ..redaction import excerpt, holds_key
 from .effects import EFFECTS
 from .model import CURRENCY, DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, PRICES_AS_OF, Model
 from .models import (
@@ -214,7 +214,7 @@ def shown(value: object) -> str:
     """Return a value as a message shows it: short, whatever it is."""
     if isinstance(value, int) and value.bit_length() > 100:
         return "a number of that size"
-    return str(value)[:60] if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
+    return excerpt(str(value), 60) if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
 
 
 def _type_faults(request: VideoRequest) -> list[str]:

@@ -181,6 +181,19 @@ def test_a_file_carries_nothing_where_comfyui_was_told_so(comfy):
     assert host.metadata({"1": {}}, {"workflow": {}}) == {}
 
 
+def test_what_another_node_has_put_beside_the_graph_does_not_stand_in_the_way(comfy, caplog):
+    circle = {}
+    circle["again"] = circle
+    deep = []
+    for _ in range(10_000):
+        deep = [deep]
+    for odd in (object(), {1, 2}, circle, deep, b"bytes"):
+        carried = host.metadata({"1": {}}, {"workflow": {"nodes": []}, "odd": odd, 7: "seven"})
+        assert carried == {"prompt": '{"1": {}}', "workflow": '{"nodes": []}', "7": '"seven"'}
+    assert len(caplog.messages) == 5
+    assert caplog.messages[0] == "odd is not saved with the video: it is no JSON (TypeError)"
+
+
 def test_progress_is_shown_on_the_node(comfy):
     host.NodeWatch(7).report(0.25, "rendering 3 s")
     assert (comfy.bars, comfy.texts) == ([("7", 0.25)], [("7", "rendering 3 s")])
