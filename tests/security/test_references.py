@@ -1,0 +1,178 @@
+"""A film that names other files or addresses: none of them is opened, by no reader of the pack."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import os
+import struct
+import sys
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+from wanpack.nodes.errors import WanError
+from wanpack.nodes.media.last_frame import last_frame
+from wanpack.nodes.media.video import embed_metadata, probe, read_metadata
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked which files are opened")
+IN_OPEN = 0x20
+EVENT = struct.Struct("iIII")
+
+
+@pytest.fixture
+def aside(tmp_path):
+    """A folder with a film that nobody may open. `opened` returns the names that were, by anybody in this process."""
+    folder = tmp_path / "aside"
+    folder.mkdir()
+    write_film(folder / "secret.mov", colour=250)
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    assert watch >= 0
+    assert libc.inotify_add_watch(watch, os.fsencode(folder), IN_OPEN) >= 0
+
+    def opened():
+        try:
+            data = os.read(watch, 65536)
+        except BlockingIOError:
+            return []
+        names = []
+        while data:
+            length = EVENT.unpack_from(data)[3]
+            names.append(data[EVENT.size : EVENT.size + length].rstrip(b"\0").decode())
+            data = data[EVENT.size + length :]
+        return [name for name in names if name]
+
+    yield SimpleNamespace(folder=folder, film=folder / "secret.mov", opened=opened)
+    os.close(watch)
+
+
+def write_film(path, *, colour):
+    with av.open(str(path), "w", format="mov") as film:
+        stream = film.add_stream("mjpeg", rate=1)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuvj420p"
+        picture = np.full((64, 64, 3), colour, np.uint8)
+        film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuvj420p")))
+        film.mux(stream.encode())
+
+
+def box(kind, *parts):
+    content = b"".join(parts)
+    return struct.pack(">I4s", len(content) + 8, kind) + content
+
+
+def alias(path, *, levels=(-1, -1)):
+    """What QuickTime writes about another file: its name, how many folders away it is, and its whole path."""
+    name, whole = path.name.encode(), str(path).encode()
+    head = bytes(8) + struct.pack(">HHHB", 150, 2, 0, 6) + b"volume".ljust(27, b"\0") + bytes(12)
+    head += bytes([len(name)]) + name.ljust(63, b"\0") + bytes(16) + struct.pack(">hh", *levels) + bytes(16)
+    return head + struct.pack(">hH", 2, len(whole)) + whole + bytes(len(whole) % 2) + struct.pack(">hH", -1, 0)
+
+
+def referring(film, reference):
+    """A film whose track lies in another file: the reference of its own data is replaced by that one."""
+    data = film.read_bytes()
+    at = data.index(b"dref") - 4
+    length = int.from_bytes(data[at : at + 4], "big")
+    dref = box(b"dref", struct.pack(">II", 0, 1), reference)
+    grown = len(dref) - length
+    data = data[:at] + dref + data[at + length :]
+    # The boxes around it are longer now.
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"dinf"):
+        start = data.index(kind) - 4
+        data = (
+            data[:start] + struct.pack(">I", int.from_bytes(data[start : start + 4], "big") + grown) + data[start + 4 :]
+        )
+    return data
+
+
+def location(text):
+    return box(b"url ", bytes(4), text.encode(), b"\0")
+
+
+def texts(file, root):
+    """Lists of other films, as names and as addresses."""
+    for name, target in (("file", file), ("file address", f"file://{file}"), ("address", f"{root}/secret.mov")):
+        yield f"playlist, {name}", f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{target}\n#EXT-X-ENDLIST\n".encode()
+        yield f"concat, {name}", f"ffconcat version 1.0\nfile {target}\n".encode()
+        yield f"dash, {name}", f'<?xml version="1.0"?><MPD><BaseURL>{target}</BaseURL></MPD>'.encode()
+        yield f"asx, {name}", f'<asx version="3.0"><entry><ref href="{target}"/></entry></asx>'.encode()
+        yield f"real, {name}", f".RMF{target}\n".encode()
+        yield f"reference, {name}", f"[Reference]\nRef1={target}\n".encode()
+        yield f"text link, {name}", f"RTSPtext{target}\n".encode()
+        yield f"images, {name}", f"WEBVTT\n\n00:00.000 --> 00:01.000\n{target}\n".encode()
+
+
+@pytest.fixture
+def cases(aside, hostile, answered, tmp_path):
+    server = hostile(answered(aside.film.read_bytes()))
+    own = tmp_path / "own.mov"
+    write_film(own, colour=5)
+    aside.opened()
+    films = {
+        "alias": referring(own, box(b"alis", alias(aside.film))),
+        "alias from here": referring(own, box(b"alis", alias(aside.film, levels=(1, 2)))),
+        "url of a file": referring(own, location(f"file://{aside.film}")),
+        "url of a host": referring(own, location(f"{server.root}/secret.mov")),
+        "reference movie": box(b"ftyp", b"qt  ", bytes(4))
+        + box(
+            b"moov",
+            box(
+                b"rmra", box(b"rmda", box(b"rdrf", bytes(4), b"url ", struct.pack(">I", 99), location(str(aside.film))))
+            ),
+        ),
+        **dict(texts(aside.film, server.root)),
+    }
+    return SimpleNamespace(films=films, server=server)
+
+
+@pytest.mark.parametrize("name", ["alias", "alias from here"])
+def test_a_reader_that_was_told_to_would_follow(name, aside, cases, tmp_path):
+    path = tmp_path / "referring.mov"
+    path.write_bytes(cases.films[name])
+    told = {"enable_drefs": "1", "use_absolute_path": "1"}
+    with contextlib.suppress(av.error.FFmpegError), av.open(str(path), container_options=told):
+        pass
+    assert aside.opened() == ["secret.mov"]
+
+
+@pytest.mark.parametrize(("kind", "format_"), [("playlist", "hls"), ("concat", "concat")])
+def test_a_reader_of_lists_would_follow(kind, format_, aside, cases, tmp_path):
+    for name in ("file", "address"):
+        (tmp_path / "list").write_bytes(cases.films[f"{kind}, {name}"])
+        told = {"safe": "0", "protocol_whitelist": "file,http,tcp", "allowed_extensions": "ALL"}
+        with (
+            contextlib.suppress(av.error.FFmpegError),
+            av.open(str(tmp_path / "list"), format=format_, container_options=told),
+        ):
+            pass
+    assert "secret.mov" in aside.opened()
+    assert cases.server.got
+
+
+def test_nothing_that_a_film_refers_to_is_opened(aside, cases, tmp_path):
+    for name, data in cases.films.items():
+        for ending in ("mov", "mp4", "m3u8"):
+            path = aside.folder.parent / f"film.{ending}"
+            path.write_bytes(data)
+            for read in (last_frame, probe, read_metadata, lambda path: embed_metadata(path, {"a": "b"})):
+                with contextlib.suppress(WanError):
+                    read(path)
+        with contextlib.suppress(WanError):
+            last_frame(io.BytesIO(data))
+        assert aside.opened() == [], name
+        assert cases.server.got == [], name
+
+
+def test_no_picture_of_another_film_is_shown(cases, tmp_path):
+    for name, data in cases.films.items():
+        path = tmp_path / "film.mov"
+        path.write_bytes(data)
+        try:
+            frame = last_frame(path)
+        except WanError:
+            continue
+        assert frame.max() < 0.2, name
