@@ -256,7 +256,7 @@ def body_of(response: requests.Response, *, size: int) -> Iterator[bytes]:
 
     Raises requests' own errors, without the request in them.
     """
-    # Before version 2.1 urllib3 can only wait until it has as much as it is asked for.
+    # An older urllib3 can only wait until it has as much as it is asked for.
     read = getattr(response.raw, "read1", None)
     if read is None:
         read, size = response.raw.read, min(size, LEAST_READ)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import wave
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 import wanpack.nodes.offline.render as offline_render
+from PIL import Image
 from wanpack.nodes.offline.faults import TaskStuck
 from wanpack.nodes.offline.server import OfflineServer
 from wanpack.nodes.offline.tasks import Timing
@@ -36,6 +39,7 @@ SCALE = 0.01
 """A second of waiting takes 10 ms."""
 
 KEY = "sk-bench-5c1f8e0b7a3d4296"
+ROOT = Path(__file__).resolve().parents[2]
 MODEL = "wanx2.1-i2v-turbo"
 SOUND_MODEL = "wan2.6-i2v-flash"
 
@@ -223,68 +227,184 @@ def interrupted():
     return Interrupted
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a run of `dev.py run` ended: its exit status, or the negative number of a signal, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def films(self) -> list[Path]:
+        """The saved videos."""
+        return [] if self.status else [Path(line) for line in self.out.splitlines()]
+
+    @property
+    def receipts(self) -> list[dict[str, Any]]:
+        """What its PreviewAny nodes show."""
+        return [json.loads(line.partition(": ")[2]) for line in self.err.splitlines() if ": {" in line]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A workflow file of one image node, in a folder with all it takes, which the command-line runner runs.
+
+    `images` times the same picture; `sound` makes it a model with sound, and gives it some.
+    """
+
+    folder: Path
+    prompt: str
+    seed: int = 1
+    images: int = 1
+    sound: bool = False
+
+    def write(self) -> Path:
+        """Write the file, and what it takes."""
+        self.folder.mkdir(exist_ok=True)
+        self._write_media()
+        image: list[Any] = ["1", 0]
+        nodes = {"1": ("LoadImage", {"image": "picture.png"}), "9": ("PreviewAny", {"source": ["3", 3]})}
+        if self.images > 1:
+            nodes["2"] = ("RepeatImageBatch", {"image": image, "amount": self.images})
+            image = ["2", 0]
+        asked = {"image": image, "prompt": self.prompt, "seed": self.seed, "filename_prefix": f"film-{self.prompt}"}
+        asked |= {"model": MODEL, "resolution": "480P", "duration": 3, "shot_type": "single", "prompt_extend": True}
+        if self.sound:
+            nodes["4"] = ("LoadAudio", {"audio": "sound.wav"})
+            asked |= {"model": SOUND_MODEL, "resolution": "720P", "duration": 2, "audio": ["4", 0]}
+        nodes["3"] = ("DashScopeWanImageToVideo", asked)
+        path = self.folder / f"{self.prompt}.json"
+        path.write_text(
+            json.dumps({key: {"class_type": kind, "inputs": given} for key, (kind, given) in nodes.items()})
+        )
+        return path
+
+    def _write_media(self) -> None:
+        if not (self.folder / "sound.wav").exists():
+            Image.fromarray((picture()[0] * 255).astype(np.uint8)).save(self.folder / "picture.png")
+            with wave.open(str(self.folder / "sound.wav"), "wb") as sound:
+                sound.setparams((1, 2, 16000, 0, "NONE", ""))
+                sound.writeframes(bytes(2 * 4 * 16000))
+
+
 class Driver:
-    """The program of `driver.py`, and the processes that it makes."""
+    """`dev.py run` in processes that begin at once: those that the program of `driver.py` forks."""
 
     def __init__(self) -> None:
-        # A bare environment apart from the owner's settings: OpenBLAS's threads do not like to be forked.
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
         self._program = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, str(Path(__file__).with_name("driver.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=bare(),
         )
-        assert self._program.stdout is not None and self._program.stdin is not None
+        assert self._program.stdout is not None
         assert self._program.stdout.readline() == "ready\n"
 
-    def start(self, order: dict[str, Any]) -> int:
-        """Start a run and return its process."""
-        assert self._program.stdout is not None and self._program.stdin is not None
+    def start(self, graph: Graph, *, home: Path, output: Path, scale: float, name: str = "") -> Run:
+        """Start a run. `name` tells it from others of the same graph."""
+        log = graph.folder / (name or graph.prompt)
+        Path(f"{log}.end").unlink(missing_ok=True)
+        arguments = [str(graph.write()), "--live", "--out", str(output)]
+        order = {"arguments": arguments, "home": str(home), "scale": scale, "log": str(log)}
+        assert self._program.stdout is not None
+        assert self._program.stdin is not None
         self._program.stdin.write(json.dumps(order) + "\n")
         self._program.stdin.flush()
-        return int(self._program.stdout.readline())
-
-    def run(self, order: dict[str, Any], *, kill_after: float | None = None) -> dict[str, Any] | None:
-        """Run to the end and return the result; None where the run was killed before."""
-        result = Path(order["result"])
-        result.unlink(missing_ok=True)
-        pid = self.start(order)
-        until = time.monotonic() + (60 if kill_after is None else kill_after)
-        while lives(pid) and time.monotonic() < until:
-            time.sleep(0.003)
-        if kill_after is not None and lives(pid):
-            os.kill(pid, signal.SIGKILL)
-        while lives(pid):
-            assert time.monotonic() < until + 5, "the run does not end"
-            time.sleep(0.003)
-        return json.loads(result.read_text()) if result.exists() else None
+        return Run(int(self._program.stdout.readline()), log)
 
     def close(self) -> None:
-        assert self._program.stdout is not None and self._program.stdin is not None
+        assert self._program.stdout is not None
+        assert self._program.stdin is not None
         self._program.stdin.close()
         self._program.wait(10)
         self._program.stdout.close()
 
 
-def lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+@dataclass(frozen=True)
+class Run:
+    """One run of a driver."""
+
+    pid: int
+    log: Path
+
+    def kill(self) -> None:
+        """End it at once, where it has not ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self, seconds: float = 60.0) -> Ended | None:
+        """Return how it ended, None where it is still under way after some seconds."""
+        until = time.monotonic() + seconds
+        end = Path(f"{self.log}.end")
+        while not end.exists():
+            if time.monotonic() > until:
+                return None
+            time.sleep(0.003)
+        out, err = (Path(f"{self.log}.{kind}").read_text() for kind in ("out", "err"))
+        return Ended(int(end.read_text()), out, err)
+
+
+class Processes:
+    """`dev.py run` in processes of its own, as users start it."""
+
+    def start(self, graph: Graph, *, home: Path, output: Path, scale: float, name: str = "") -> Process:
+        """Start a run and wait until its first node that tells how far it is does so."""
+        assert scale == 1.0, "a process of its own takes its time"
+        log = graph.folder / (name or graph.prompt)
+        command = [sys.executable, str(ROOT / "standalone"), "run", str(graph.write()), "--live", "--out", str(output)]
+        with Path(f"{log}.out").open("w") as out, Path(f"{log}.err").open("w") as err:
+            environment = {**bare(), "DASHSCOPE_WAN_HOME": str(home), "PYTHONFAULTHANDLER": "1"}
+            process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)  # noqa: S603 - our own
+        while process.poll() is None and "%" not in Path(f"{log}.err").read_text():
+            time.sleep(0.003)
+        return Process(process, log)
+
+    def close(self) -> None:
+        """Nothing is to be closed."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """End it at once, where it has not ended."""
+        self.process.kill()
+
+    def wait(self, seconds: float = 60.0) -> Ended | None:
+        """Return how it ended, None where it is still under way after some seconds."""
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        out, err = (Path(f"{self.log}.{kind}").read_text() for kind in ("out", "err"))
+        return Ended(status, out, err)
+
+
+def bare() -> dict[str, str]:
+    """The environment for a run; the threads of number libraries do not like to be forked."""
+    return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 
 @pytest.fixture
 def new_driver():
-    """Start a driver, as often as it is called."""
-    drivers: list[Driver] = []
+    """Start a driver, as often as it is called; `real` makes each of its runs a process of its own."""
+    drivers: list[Driver | Processes] = []
 
-    def make() -> Driver:
-        drivers.append(Driver())
+    def make(*, real: bool = False) -> Driver | Processes:
+        drivers.append(Processes() if real else Driver())
         return drivers[-1]
 
     yield make
     for driver in drivers:
         driver.close()
+
+
+@pytest.fixture
+def new_graph():
+    return Graph

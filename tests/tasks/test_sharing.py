@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import threading
-import time
-from pathlib import Path
 
 import pytest
 from wanpack.nodes.errors import WanError
@@ -100,39 +97,19 @@ def test_another_seed_prompt_picture_or_sound_is_another_request(bench):
     assert bench.created == 4
 
 
-def test_twenty_requests_of_two_processes_are_twenty_tasks(make_bench, new_driver, tmp_path):
+def test_twenty_requests_of_two_processes_are_twenty_tasks(make_bench, new_driver, new_graph):
     if not hasattr(os, "fork"):
         pytest.skip("the driver forks")
     bench = make_bench(timing=Timing(queued=0.02, rendering=0.05), running_limit=100)
     bench.server.faults.add(on="create", fault=Slow(0.02), times=1000)
     program = new_driver()
-    orders = [
-        {
-            "home": str(bench.home),
-            "output": str(bench.output),
-            "prompt": "cats",
-            "seed": 1,
-            "images": 20,
-            "scale": 0.01,
-            "sound": True,
-            "graph": False,
-            "result": str(tmp_path / f"{name}.json"),
-        }
-        for name in ("one", "two")
+    graph = new_graph(bench.folder / "graphs", "cats", images=20, sound=True)
+    both = [
+        program.start(graph, home=bench.home, output=bench.output, scale=0.01, name=name) for name in ("one", "two")
     ]
-    for order in orders:
-        program.start(order)
-    made = [json.loads(read_when_there(Path(order["result"]))) for order in orders]
-    assert all("paths" in one for one in made), made
+    made = [run.wait() for run in both]
+    assert [one.status for one in made] == [0, 0], made
     assert bench.created == 20
-    assert made[0]["paths"] == made[1]["paths"]
-    assert len(set(made[0]["paths"])) == len(bench.films) == 20
+    assert made[0].films == made[1].films
+    assert len(set(made[0].films)) == len(bench.films) == 20
     assert bench.strays == []
-
-
-def read_when_there(path: Path, seconds: float = 60.0) -> str:
-    until = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < until, "the run does not end"
-        time.sleep(0.02)
-    return path.read_text()
