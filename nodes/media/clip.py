@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,7 @@ def read_clip(source: Source, *, limits: ClipLimits) -> Clip:
     """Read a clip from a file, or from a binary file object.
 
     Raises:
-        MediaError: it is no MP4 or MOV, cannot be read, or is over the limit of bytes; then it is not read at all.
+        MediaError: it is no MP4 or MOV, cannot be read, or is over the limit of bytes.
     """
     data = _read(source, most=limits.bytes)
     if data[4:8] != b"ftyp":
@@ -73,14 +74,15 @@ def clip_faults(clip: Clip, *, limits: ClipLimits) -> list[str]:
 
 
 def _read(source: Source, *, most: int) -> bytes:
+    name = name_of(source)
     try:
-        if isinstance(source, (str, os.PathLike)):
-            with Path(source).open("rb") as file:
-                return _read(file, most=most)
-        source.seek(0)
-        data = source.read(most + 1)
+        with contextlib.ExitStack() as closing:
+            if isinstance(source, (str, os.PathLike)):
+                source = closing.enter_context(Path(source).open("rb"))
+            source.seek(0)
+            data = source.read(most + 1)
     except OSError as error:
-        raise MediaError(f"{name_of(source)} cannot be read ({error.strerror or error}).") from error
+        raise MediaError(f"{name} cannot be read ({error.strerror or error}).") from error
     if len(data) > most:
-        raise MediaError(f"{name_of(source)} is over {most / 2**20:.0f} MB, the most that the service takes.")
+        raise MediaError(f"{name} is over {most / 2**20:.0f} MB, the most that the service takes.")
     return data

@@ -60,6 +60,11 @@ class Endpoint:
         keep_secret(self.key.reveal())
 
     @property
+    def at_workspace(self) -> bool:
+        """Whether this is a workspace's own host, or the offline stand-in, which makes no difference."""
+        return (origin_of(self.base_url)[0] or "").endswith(self.region.workspace_host.removeprefix("{workspace}"))
+
+    @property
     def own_machine(self) -> Origin | None:
         """The host and port of an API on this very machine. No other near host may be named in an answer."""
         origin = origin_of(self.base_url)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import WanError
 from ..service.client import to_json
-from ..service.errors import TaskCanceled, TaskUnknown
+from ..service.errors import AccessRefused, RequestRefused, ServiceError, TaskCanceled, TaskUnknown
 from ..service.models import MODELS
 from ..service.regions import OFFLINE
 from ..service.request import BODY_BYTES, VideoRequest, build_body, cost, put_pictures
@@ -113,7 +113,12 @@ class Item:
             known = {"model_name": self._model_name(request), "prompt": prompt_told(request)}
             await find_lost(entry, **known, session=self.session, say=say)
         if not entry.task_id:
-            await submit(entry, await self._call(request, made.media, say), session=self.session, say=say)
+            call = await self._call(request, made.media, say)
+            try:
+                await submit(entry, call, session=self.session, say=say)
+            except (RequestRefused, AccessRefused) as error:
+                self._point_to_workspace(error, request)
+                raise
         told = [*self.warnings, *made.media.notes]
         terms = Terms(self.order.place, self.order.metadata, request=request, warnings=told, resumed=resumed)
         # How long the stand-in takes is not what the model's row says.
@@ -126,6 +131,14 @@ class Item:
         except NotOurTask as error:
             logger.warning("%s Looking for its own", error.what)
             return await self._carry_on(entry, request, made=made, say=say)
+
+    def _point_to_workspace(self, error: ServiceError, request: VideoRequest) -> None:
+        """Add to a refusal what may be behind it: not every model is on the hosts that all workspaces share."""
+        if MODELS[request.model].workspace_hosts_only and not self.session.client.endpoint.at_workspace:
+            error.do = (
+                f"{error.do} The service documents {request.model} for workspaces' own addresses only: give "
+                "workspace_id in DashScope Connection, or set DASHSCOPE_BASE_URL to a workspace's address."
+            ).lstrip()
 
     async def _call(self, request: VideoRequest, media: Media, say: Say) -> Call:
         """Return the create call, with the pictures and the addresses of what is uploaded in it."""

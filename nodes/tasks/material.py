@@ -90,10 +90,11 @@ class Material:
                 outside = max(frames, key=lambda kind: frames[kind].chars)
                 notes.append(f"{INPUT_OF[outside]}: sent through temporary storage, as both pictures are large")
             else:
-                frames = {kind: encode(pictures[kind], max_chars=share) for kind, share in _shares(frames, room)}
+                shares = _shares(frames, room)
+                frames = {kind: encode(picture, max_chars=shares[kind]) for kind, picture in pictures.items()}
                 notes.append("image, last_frame: compressed more, as both must fit into one request")
         notes += [
-            f"{INPUT_OF[kind]}: sent as {frame.width}x{frame.height}; larger ones cannot be sent"
+            f"{INPUT_OF[kind]}: sent as {frame.width}x{frame.height}; larger ones do not fit"
             for kind, frame in frames.items()
             if frame.scaled
         ]
@@ -112,12 +113,12 @@ class Material:
         return self._uploads.setdefault(key, made)
 
 
-def _shares(frames: Mapping[str, FirstFrame], room: int) -> list[tuple[str, int]]:
+def _shares(frames: Mapping[str, FirstFrame], room: int) -> dict[str, int]:
     """Share the room between pictures that do not fit: a small one keeps what it has, the larger one gets the rest."""
-    shares = []
-    for left, kind in zip(range(len(frames), 0, -1), sorted(frames, key=lambda kind: frames[kind].chars), strict=True):
-        shares.append((kind, min(frames[kind].chars, room // left)))
-        room -= shares[-1][1]
+    shares: dict[str, int] = {}
+    for kind in sorted(frames, key=lambda kind: frames[kind].chars):
+        shares[kind] = min(frames[kind].chars, room // (len(frames) - len(shares)))
+        room -= shares[kind]
     return shares
 
 

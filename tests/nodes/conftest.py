@@ -179,6 +179,13 @@ class Nodes:
         cheap = {"template": "flying", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
         return self._one(DashScopeWanVideoEffect(), {"image": self.picture(), **cheap, **settings})
 
+    def continue_video(self, **settings):
+        """The one film of the Continue node."""
+        from wanpack.nodes.continue_video import DashScopeWanContinueVideo
+
+        cheap = {"prompt": "the cat turns", "model": "wan2.7-i2v", "resolution": "720P", "duration": 5}
+        return self._one(DashScopeWanContinueVideo(), {**cheap, **settings})
+
     def fetch(self, task_id, **settings):
         """The film of a task."""
         from wanpack.nodes.fetch_task import DashScopeWanFetchTask

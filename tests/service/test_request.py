@@ -12,6 +12,7 @@ from wanpack.nodes.service.client import to_json
 from wanpack.nodes.service.models import MODELS
 from wanpack.nodes.service.regions import REGIONS
 from wanpack.nodes.service.request import VideoRequest, build_body, cost, find_faults, warnings
+from wanpack.nodes.tasks.order import fingerprint
 
 TIERS = ("480P", "720P", "1080P")
 SECONDS = range(1, 17)
@@ -494,3 +495,22 @@ def test_a_duration_that_the_pages_differ_about_is_a_warning(region, duration, t
     request = VideoRequest(model="wan2.6-i2v", resolution="720P", duration=duration)
     said = warnings(request, region=REGIONS[region])
     assert bool([text for text in said if text.startswith("duration:") and "5, 10 or 15" in text]) is told
+
+
+@pytest.mark.parametrize(
+    ("request_", "found"),
+    [
+        (
+            VideoRequest(prompt="一只猫", resolution="720P", seed=7, audio_url="https://a.example/a.mp3"),
+            "eb7db8ede6131441c0f6b9dd95cba570f619df7570c3edc664e063e34c0364c3",
+        ),
+        (
+            VideoRequest(model="wanx2.1-i2v-turbo", template="flying", resolution="480P", duration=3),
+            "b347ca6d4b9b7e5eb1e9ae5612fc7931f0e4527e93a8c28d08a2eefdc57e5f48",
+        ),
+    ],
+)
+def test_a_request_of_an_earlier_version_is_known_again(request_, found):
+    # What the first version wrote into its ledger: its tasks and videos must be found by it.
+    body = build_body(request_, region=REGIONS["beijing"], media=media_of(request_, "ab" * 32))
+    assert fingerprint(body, "beijing", "me") == found
