@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,28 @@ def pytest_terminal_summary(terminalreporter):
         widths = [max(len(other[i]) for other in rows if len(other) == len(row)) for i in range(len(row))]
         columns = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
         terminalreporter.write_line("  ".join(columns).rstrip())
+
+
+WEB = "tests/web/"
+
+
+def pytest_collection_modifyitems(items):
+    # The longest first, so that no process is left alone with it at the end.
+    items.sort(key=lambda item: not item.nodeid.startswith(WEB))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give a process whole files, and of the tests in a browser all that are of the same page."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFileOrPage(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file, _, test = nodeid.partition("::")
+            page = re.search(r"\[(\d+\.\d+\.\d+-[a-z0-9]+)", test) if file.startswith(WEB) else None
+            return page[1] if page else file
+
+    return ByFileOrPage(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_addoption(parser):

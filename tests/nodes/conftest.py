@@ -212,7 +212,7 @@ def nodes():
 
 
 @pytest.fixture
-def asked():
+def asked(quick):
     """Call a node for real and return the create call that it sent. The task fails, so that nothing is rendered."""
     from wanpack.nodes.offline.faults import TaskFails
     from wanpack.nodes.service.errors import ServiceError

@@ -13,6 +13,7 @@ import torch
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.nodes.offline.faults import TaskFails
 from wanpack.nodes.service.errors import ServiceError
+from wanpack.nodes.tasks.pauses import TEMPO
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
 
 SAMPLES = {path.stem: json.loads(path.read_text("utf-8")) for path in (Path(__file__).parent / "requests").iterdir()}
@@ -27,6 +28,12 @@ MAY_BE_ADDED = {
     "wanx2.1-i2v-turbo": {"seed", "watermark", "duration"},
 }
 SERVICE_DEFAULTS = {"seed": 0, "watermark": False, "duration": 5, "shot_type": "single", "audio": True}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """The failure of a task is waited for a twentieth of its time."""
+    monkeypatch.setattr(TEMPO, "scale", 0.05)
 
 
 def settings_of(sample):

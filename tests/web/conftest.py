@@ -29,12 +29,8 @@ def missing(reason):
     pytest.skip(reason)
 
 
-def pytest_collection_modifyitems(items):
-    # As long as playwright runs, asyncio.run cannot: the tests of this folder come last.
-    items.sort(key=lambda item: HERE in item.path.parents)
-
-
-@pytest.fixture(scope="session")
+# As long as playwright runs, asyncio.run cannot: what is open here ends with the tests of this folder.
+@pytest.fixture(scope="package")
 def browser():
     try:
         from playwright.sync_api import sync_playwright
@@ -50,7 +46,7 @@ def browser():
         running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def open_page(browser):
     """Opens a page of a version, in a renderer and language."""
     from webpage.page import ComfyPage
@@ -73,7 +69,7 @@ def open_page(browser):
         yield open_one
 
 
-@pytest.fixture(scope="session", params=frontends.CANVAS + frontends.NODES2, ids="-".join)
+@pytest.fixture(scope="package", params=frontends.CANVAS + frontends.NODES2, ids="-".join)
 def shared_page(request, open_page):
     return open_page(*request.param)
 
