@@ -48,12 +48,12 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line("  ".join(columns).rstrip())
 
 
-WEB = "tests/web/"
+WEB, LONG = "tests/web/", "tests/tasks/"
 
 
 def pytest_collection_modifyitems(items):
     # The longest first, so that no process is left alone with it at the end.
-    items.sort(key=lambda item: not item.nodeid.startswith(WEB))
+    items.sort(key=lambda item: (not item.nodeid.startswith(WEB), not item.nodeid.startswith(LONG)))
 
 
 @pytest.hookimpl(optionalhook=True)
