@@ -16,6 +16,7 @@ from .folders import Folders
 from .schema import NodeClass
 
 InputSpecs = dict[str, tuple[Any, ...]]
+_MOST_PIXELS = 16384
 
 
 def core_nodes(folders: Folders, *, video_from_file: Callable[[Path], Any]) -> dict[str, NodeClass]:
@@ -150,6 +151,51 @@ class ImageBatch(CoreNode):
         return (torch.cat((image1, image2)),)
 
 
+class ImageScale(CoreNode):
+    """Pictures in another size. A side of 0 follows the other one."""
+
+    REQUIRED: ClassVar[InputSpecs] = {
+        "image": ("IMAGE",),
+        "upscale_method": (list(decode.SCALINGS),),
+        "width": ("INT", {"default": 512, "min": 0, "max": _MOST_PIXELS}),
+        "height": ("INT", {"default": 512, "min": 0, "max": _MOST_PIXELS}),
+        "crop": (["disabled", "center"],),
+    }
+    RETURN_TYPES = ("IMAGE",)
+
+    def run(
+        self, *, image: torch.Tensor, upscale_method: str, width: int, height: int, crop: str
+    ) -> tuple[torch.Tensor]:
+        """Scale them, stretched or cut in their middle."""
+        if width == height == 0:
+            return (image,)
+        _, rows, columns, _ = image.shape
+        size = {
+            "width": width or max(1, round(columns * height / rows)),
+            "height": height or max(1, round(rows * width / columns)),
+        }
+        scale = decode.fitted if crop == "center" else decode.scaled
+        return (scale(image, **size, method=upscale_method),)
+
+
+class ImageCrop(CoreNode):
+    """A part of a picture; what would reach over its edge is left out."""
+
+    REQUIRED: ClassVar[InputSpecs] = {
+        "image": ("IMAGE",),
+        "width": ("INT", {"default": 512, "min": 1, "max": _MOST_PIXELS}),
+        "height": ("INT", {"default": 512, "min": 1, "max": _MOST_PIXELS}),
+        "x": ("INT", {"default": 0, "min": 0, "max": _MOST_PIXELS}),
+        "y": ("INT", {"default": 0, "min": 0, "max": _MOST_PIXELS}),
+    }
+    RETURN_TYPES = ("IMAGE",)
+
+    def run(self, *, image: torch.Tensor, width: int, height: int, x: int, y: int) -> tuple[torch.Tensor]:
+        """Cut it out."""
+        left, top = min(x, image.shape[2] - 1), min(y, image.shape[1] - 1)
+        return (image[:, top : top + height, left : left + width],)
+
+
 class SaveImage(CoreNode):
     """Pictures as PNG files in the output folder."""
 
@@ -227,6 +273,8 @@ _CLASSES: dict[str, type[CoreNode]] = {
     "ImageFromBatch": ImageFromBatch,
     "RepeatImageBatch": RepeatImageBatch,
     "ImageBatch": ImageBatch,
+    "ImageScale": ImageScale,
+    "ImageCrop": ImageCrop,
     "SaveImage": SaveImage,
     "PreviewImage": PreviewImage,
     "PreviewAny": PreviewAny,

@@ -13,6 +13,8 @@ from PIL import Image, ImageOps
 
 from .errors import StandaloneError
 
+SCALINGS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
+
 
 class Audio(TypedDict):
     """ComfyUI's AUDIO: `waveform` [1, channels, samples], float32."""
@@ -85,18 +87,30 @@ def _stacked(pictures: list[Any]) -> torch.Tensor:
     return stacked.div_(255)
 
 
-def fitted(images: torch.Tensor, *, height: int, width: int) -> torch.Tensor:
+def fitted(images: torch.Tensor, *, height: int, width: int, method: str = "bilinear") -> torch.Tensor:
     """IMAGE scaled and cut in its middle to another size, nothing of it stretched."""
     scale = max(height / images.shape[1], width / images.shape[2])
     keep_height, keep_width = round(height / scale), round(width / scale)
     top, left = (images.shape[1] - keep_height) // 2, (images.shape[2] - keep_width) // 2
-    kept = images[:, top : top + keep_height, left : left + keep_width].movedim(-1, 1)
-    return torch.nn.functional.interpolate(kept, size=(height, width), mode="bilinear").movedim(1, -1)
+    kept = images[:, top : top + keep_height, left : left + keep_width]
+    return scaled(kept, height=height, width=width, method=method)
+
+
+def scaled(images: torch.Tensor, *, height: int, width: int, method: str) -> torch.Tensor:
+    """IMAGE stretched to another size. `method` is one of SCALINGS."""
+    if method == "lanczos":
+        pictures = [_picture(image).resize((width, height), Image.Resampling.LANCZOS) for image in images]
+        return torch.stack([_rgb(picture) for picture in pictures])
+    return torch.nn.functional.interpolate(images.movedim(-1, 1), size=(height, width), mode=method).movedim(1, -1)
 
 
 def save_png(image: torch.Tensor, path: Path) -> None:
     """Write one picture [H, W, 3 or 4] in 0..1."""
-    Image.fromarray((image.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()).save(path, format="PNG")
+    _picture(image).save(path, format="PNG")
+
+
+def _picture(image: torch.Tensor) -> Image.Image:
+    return Image.fromarray((image.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
 
 
 def _openable(source: Path | str | io.BytesIO) -> str | io.BytesIO:

@@ -190,6 +190,43 @@ def test_the_second_batch_is_cut_to_the_size_of_the_first(nodes):
     assert joined[1].min() == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "size"), [((8, 4), (4, 8)), ((8, 0), (4, 8)), ((0, 4), (4, 8)), ((3, 5), (5, 3)), ((0, 0), (2, 4))]
+)
+@pytest.mark.parametrize("crop", ["disabled", "center"])
+@pytest.mark.parametrize("method", ["nearest-exact", "bilinear", "area", "bicubic", "lanczos"])
+def test_pictures_are_scaled_and_a_side_of_nought_follows_the_other(nodes, given, size, crop, method):
+    width, height = given
+    images = torch.full((2, 2, 4, 3), 0.2)
+    (scaled,) = run(nodes, "ImageScale", image=images, upscale_method=method, width=width, height=height, crop=crop)
+    assert scaled.shape == (2, *size, 3)
+    assert scaled.flatten().tolist() == pytest.approx([0.2] * scaled.numel(), abs=0.01)
+
+
+def test_a_cropped_scaling_keeps_the_middle_and_a_plain_one_stretches_the_whole(nodes):
+    wide = torch.zeros((1, 4, 16, 3))
+    wide[:, :, 4:12] = 1
+    square = {"upscale_method": "bilinear", "width": 8, "height": 4}
+    (cut,) = run(nodes, "ImageScale", image=wide, crop="center", **square)
+    (stretched,) = run(nodes, "ImageScale", image=wide, crop="disabled", **square)
+    assert cut.min() == 1
+    assert stretched[0, 0, :, 0].tolist() == [0, 0, 1, 1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("place", "kept"),
+    [((2, 3, 1, 2), (3, 2, 21)), ((9, 9, 4, 3), (3, 2, 34)), ((1, 1, 99, 99), (1, 1, 55))],
+    ids=["inside", "over the edge", "outside"],
+)
+def test_a_part_of_a_picture_is_cut_out_as_far_as_there_is_one(nodes, place, kept):
+    """Each pixel says where it is: its row, then its column."""
+    rows, columns = torch.meshgrid(torch.arange(6), torch.arange(6), indexing="ij")
+    image = (rows * 10 + columns).float()[None, ..., None].expand(1, 6, 6, 3)
+    width, height, x, y = place
+    (part,) = run(nodes, "ImageCrop", image=image, width=width, height=height, x=x, y=y)
+    assert (*part.shape[1:3], int(part[0, 0, 0, 0])) == kept
+
+
 def test_pictures_are_saved_under_the_next_free_numbers(nodes, folders):
     images = torch.full((2, 2, 3, 3), 0.5)
     first = run(nodes, "SaveImage", images=images, filename_prefix="wan/last")
