@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .service.connection import DEFAULT_CHOICE, LONGEST_WAIT_MINUTES, MAX_WAIT_MINUTES, Connection
+from .service.models import models_with
 from .service.regions import REGIONS
 from .widgets import CATEGORY, CONNECTION, trimmed
 
@@ -47,7 +48,7 @@ class DashScopeWanConnection:
                         "tooltip": "Id of the Model Studio workspace, such as llm-abc123; empty for the region's "
                         "shared address. Needed in "
                         + ", ".join(row.title for row in REGIONS.values() if row.needs_workspace)
-                        + ".",
+                        + f"; the service documents {' and '.join(models_with('workspace_hosts_only'))} with one only.",
                     },
                 ),
                 "max_wait_minutes": (

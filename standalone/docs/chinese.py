@@ -23,14 +23,18 @@ _SEED = (
     "批次中第 i 张图像使用 seed + i。相同的请求和相同的种子会返回已保存的视频，不再付费；"
     "换一个种子就是新的视频、新的费用。",
 )
-_WATERMARK = ("水印", "在右下角加上服务的“AI生成”标识。")
+_WATERMARK = ("水印", "在右下角加上服务的标识，例如“AI生成”。")
 _PREFIX = (
     "文件名前缀",
     "MP4 在 ComfyUI 输出文件夹中的位置；%year%、%month%、%day%、%hour%、%minute%、%second% 代表时间。",
 )
 _CONNECTION = ("连接", "来自“百炼 连接”节点的地域、业务空间和等待时限；不连接则使用本机的默认设置。")
-_RESOLUTION = ("分辨率", "清晰度档位；画面比例与图像相同。价格与档位有关。\n{resolutions}")
+_MODEL = ("模型", "{summaries}")
+_RESOLUTION = ("分辨率", "清晰度档位；画面比例与输入的画面相同。价格与档位有关。\n{resolutions}")
 _DURATION = ("时长", "视频的秒数，按秒计费。\n{durations}")
+_PROMPT_EXTEND = ("提示词改写", "由服务改写提示词：短提示词效果更好，但更慢。{no_extend}")
+_NEGATIVE_PROMPT = ("反向提示词", "不希望出现的内容；最多 {negative_limit} 个字符。{no_negative}")
+_LAST_FRAME = ("尾帧", "视频结束时的画面；批次可以共用一张，也可以每张图像各用一张。{last_frame_rule}")
 _VIDEO_OUTPUTS = (
     ("视频路径", "保存的 MP4 的绝对路径；批次中每张图像一个。"),
     ("视频", "保存的视频，可接保存视频、获取视频组件等 VIDEO 节点。"),
@@ -48,24 +52,26 @@ NODES = {
             "prompt": (
                 "提示词",
                 "写什么在动、镜头怎么动；图像已经给出了场景。有声模型还可以描述声音。"
-                "字符上限：{prompt_limits}。超出部分会被服务截断。",
+                "超出字符上限的部分会被服务截断。\n{prompt_limits}",
             ),
-            "model": ("模型", "{summaries}"),
+            "model": _MODEL,
             "resolution": _RESOLUTION,
             "duration": _DURATION,
             "shot_type": ("镜头类型", "multi 会在多个镜头之间切换，需要打开提示词改写。仅限 {shot_models}。"),
-            "prompt_extend": ("提示词改写", "由服务改写提示词：短提示词效果更好，但更慢。"),
-            "negative_prompt": ("反向提示词", "不希望出现的内容；最多 {negative_limit} 个字符。"),
+            "prompt_extend": _PROMPT_EXTEND,
+            "negative_prompt": _NEGATIVE_PROMPT,
             "seed": _SEED,
             "generate_audio": (
                 "生成声音",
-                "关闭则生成无声视频，价格更低：{switch_models}。始终无声：{silent_models}。其余模型始终有声。",
+                "关闭则生成无声视频：{switch_models}。始终无声：{silent_models}。其余模型始终有声。",
             ),
             "watermark": _WATERMARK,
             "audio_url": ("音频地址", "声音的地址（http、https 或 oss）：{sound_rule}"),
             "filename_prefix": _PREFIX,
-            "audio": ("音频", "视频的声音，会上传到服务的临时存储：{sound_rule}"),
+            "audio": ("音频", "视频的声音（万相 2.7 的驱动音频），会上传到服务的临时存储：{sound_rule}"),
             "connection": _CONNECTION,
+            "last_frame": _LAST_FRAME,
+            "ratio": ("画面比例", "视频的宽高比；adaptive 与图像相同。其他比例仅限 {ratio_models}。"),
         },
         _VIDEO_OUTPUTS,
     ),
@@ -75,9 +81,9 @@ NODES = {
         {
             "image": _IMAGE,
             "template": ("特效模板", "会发生什么，以及图像应该是什么。\n{effects}"),
-            "model": ("模型", "{effect_summaries}"),
-            "resolution": ("分辨率", "清晰度档位；画面比例与图像相同。价格与档位有关。\n{effect_resolutions}"),
-            "duration": ("时长", "视频的秒数，按秒计费。\n{effect_durations}"),
+            "model": _MODEL,
+            "resolution": _RESOLUTION,
+            "duration": _DURATION,
             "seed": _SEED,
             "watermark": _WATERMARK,
             "filename_prefix": _PREFIX,
@@ -120,7 +126,8 @@ NODES = {
             ),
             "workspace_id": (
                 "业务空间 ID",
-                "百炼业务空间的 ID，例如 llm-abc123；留空则使用地域的公共地址。{workspace_regions} 必须填写。",
+                "百炼业务空间的 ID，例如 llm-abc123；留空则使用地域的公共地址。"
+                "{workspace_regions} 必须填写；服务的文档只为 {workspace_models} 给出业务空间自己的地址。",
             ),
             "max_wait_minutes": (
                 "最长等待（分钟）",
@@ -129,9 +136,44 @@ NODES = {
         },
         (("连接", "接到万相节点的连接输入。"),),
     ),
+    "DashScopeWanContinueVideo": Words(
+        "万相 视频续写",
+        "从一个片段继续：生成以该片段开头的视频，并保存整个视频。时长包含片段的秒数，整个时长都计费。",
+        {
+            "prompt": (
+                "提示词",
+                "写接下来发生什么、镜头怎么动；片段已经给出了场景。还可以描述声音。"
+                "超出字符上限的部分会被服务截断。\n{prompt_limits}",
+            ),
+            "model": _MODEL,
+            "resolution": _RESOLUTION,
+            "duration": ("时长", "整个视频的秒数，包含片段，必须比片段长；按秒计费。\n{durations}"),
+            "prompt_extend": _PROMPT_EXTEND,
+            "video": ("视频", "要续写的片段，视频以它开头；与视频路径二选一。{clip_rule}"),
+            "video_path": (
+                "视频路径",
+                "片段在 ComfyUI 的 input、output 或 temp 文件夹中的路径，例如万相节点输出的视频路径；与视频二选一。"
+                "{clip_rule}",
+            ),
+            "last_frame": ("尾帧", "视频结束时的画面。"),
+            "negative_prompt": _NEGATIVE_PROMPT,
+            "seed": _SEED,
+            "watermark": _WATERMARK,
+            "filename_prefix": _PREFIX,
+            "connection": _CONNECTION,
+        },
+        _VIDEO_OUTPUTS,
+    ),
 }
 
-REGIONS = {"beijing": "北京", "singapore": "新加坡", "virginia": "弗吉尼亚", "frankfurt": "法兰克福"}
+REGIONS = {
+    "beijing": "北京",
+    "singapore": "新加坡",
+    "virginia": "弗吉尼亚",
+    "frankfurt": "法兰克福",
+    "tokyo": "东京",
+    "hongkong": "香港",
+}
 
 PICTURES = {
     "any subject": "任意主体",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import chinese
+from .facts import Tables, chinese_facts, rows_of
 
 
 def english(nodes: dict[str, Any]) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def english(nodes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def in_chinese(nodes: dict[str, Any], facts: dict[str, str]) -> dict[str, Any]:
+def in_chinese(nodes: dict[str, Any], tables: Tables) -> dict[str, Any]:
     """Return nodeDefs.json in Chinese.
 
     Raises:
@@ -35,7 +36,7 @@ def in_chinese(nodes: dict[str, Any], facts: dict[str, str]) -> dict[str, Any]:
     """
     made = {}
     for node_id, node in nodes.items():
-        words = chinese.NODES[node_id]
+        words, facts = chinese.NODES[node_id], chinese_facts(tables, rows_of(node, tables))
         made[node_id] = {
             "display_name": words.name,
             "description": words.description,
@@ -57,10 +58,10 @@ def inputs_of(node: Any) -> dict[str, Any]:
     return {**described.get("required", {}), **described.get("optional", {})}
 
 
-def files(nodes: dict[str, Any], facts: dict[str, str]) -> dict[Path, str]:
+def files(nodes: dict[str, Any], tables: Tables) -> dict[Path, str]:
     """Return the locale files, by their paths in the pack, as they should be."""
     categories = {"en": {name: name for name in chinese.CATEGORIES}, "zh": chinese.CATEGORIES}
-    texts = {"en": english(nodes), "zh": in_chinese(nodes, facts)}
+    texts = {"en": english(nodes), "zh": in_chinese(nodes, tables)}
     made = {}
     for language, defs in texts.items():
         folder = Path("locales") / language

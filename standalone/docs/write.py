@@ -6,22 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..pack import ROOT, Pack, load_pack
-from . import facts, help_pages, locales, readme
+from . import help_pages, locales, readme
+from .facts import Tables
 
 READMES = {"en": "README.md", "zh": "README.zh-CN.md"}
 
 
 def files(pack: Pack, root: Path) -> dict[Path, str]:
     """Return every such file, by its path in the pack, as it should be. `root` is the pack's folder."""
-    models = pack.module("nodes.service.models")
-    words = facts.chinese_facts(models, pack.module("nodes.service.effects"), pack.module("nodes.service.regions"))
-    made = locales.files(pack.classes, words)
-    defs = {"en": locales.english(pack.classes), "zh": locales.in_chinese(pack.classes, words)}
-    made |= help_pages.files(defs, models)
+    tables = Tables(*(pack.module(f"nodes.service.{name}") for name in Tables._fields))
+    made = locales.files(pack.classes, tables)
+    made |= help_pages.files(pack.classes, tables)
     for language, name in READMES.items():
         if (root / name).is_file():
             text = (root / name).read_text(encoding="utf-8")
-            made[Path(name)] = readme.with_table(text, models, language=language)
+            made[Path(name)] = readme.with_table(text, tables, language=language)
     return made
 
 
