@@ -18,10 +18,26 @@ COMPANIONS = {
     "control_after_generate": ("control_after_generate", {"fixed", "increment", "decrement", "randomize"}),
     "image_upload": ("upload", {"image"}),
 }
-TEN = {
+EARLIER = {
     *("first_frame", "multi_shot", "auto_dubbing", "audio_file", "silent"),
     *("video_effect", "negative_prompt", "chain_clips", "batch", "image_to_frames"),
 }
+"""Files that were saved before the main node had the inputs of APPENDED, and stay as they are."""
+APPENDED = {"DashScopeWanImageToVideo": {"last_frame", "ratio"}}
+SHIPPED = EARLIER | {"first_last_frame", "continue_video", "wan3_long", "happyhorse"}
+POSITIONS = {
+    "DashScopeWanImageToVideo": [
+        *("prompt", "model", "resolution", "duration", "shot_type", "prompt_extend", "negative_prompt", "seed"),
+        *("+control_after_generate", "generate_audio", "watermark", "audio_url", "filename_prefix"),
+    ],
+    "DashScopeWanVideoEffect": [
+        *("template", "model", "resolution", "duration", "seed", "+control_after_generate"),
+        *("watermark", "filename_prefix"),
+    ],
+    "DashScopeWanLastFrame": ["video_path"],
+    "DashScopeWanConnection": ["region", "workspace_id", "max_wait_minutes"],
+}
+"""What the values of the earlier files stand for, in their order."""
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +51,25 @@ def is_widget(declared):
     return isinstance(declared.type, list) or declared.type in WIDGETS
 
 
-def widget_names(node_class):
+def inputs_of(node_class, *, flow=None):
+    """A node's inputs: all there are, or those that a workflow's file can know."""
+    unknown = APPENDED.get(node_class.__name__, ()) if flow and flow.name in EARLIER else ()
+    return {name: declared for name, declared in declared_inputs(node_class).items() if name not in unknown}
+
+
+def widget_names(node_class, *, flow=None):
     """The names of a node's stored widget values, in the order of the definition. Companions have a "+" before."""
     names = []
-    for declared in declared_inputs(node_class).values():
+    for declared in inputs_of(node_class, flow=flow).values():
         if is_widget(declared):
             names.append(declared.name)
             names += [f"+{name}" for option, (name, _) in COMPANIONS.items() if declared.options.get(option)]
     return names
 
 
-def stored(node, node_class):
+def stored(node, node_class, *, flow):
     """A node's widget values by name. One more or one less than the definition has is an error."""
-    return dict(zip(widget_names(node_class), node.get("widgets_values") or [], strict=True))
+    return dict(zip(widget_names(node_class, flow=flow), node.get("widgets_values") or [], strict=True))
 
 
 def exported(flow, classes):
@@ -55,7 +77,7 @@ def exported(flow, classes):
     links = {link[0]: link for link in flow.ui["links"]}
     graph = {}
     for node in flow.nodes:
-        values = stored(node, classes[node["type"]])
+        values = stored(node, classes[node["type"]], flow=flow)
         inputs = {name: value for name, value in values.items() if not name.startswith("+")}
         for socket in node["inputs"]:
             if socket["link"] is not None:
@@ -65,10 +87,25 @@ def exported(flow, classes):
     return graph
 
 
-def test_there_are_the_ten_workflows_in_both_formats():
+def test_every_workflow_is_there_in_both_formats():
     folder = Path(wanpack.__file__).parent / "workflows"
-    assert {path.stem for path in folder.glob("*.json")} == TEN
-    assert {path.stem for path in (folder / "api").glob("*.json")} == TEN
+    assert {path.stem for path in folder.glob("*.json")} == SHIPPED
+    assert {path.stem for path in (folder / "api").glob("*.json")} == SHIPPED
+
+
+@pytest.mark.parametrize("name", sorted(EARLIER))
+def test_the_values_of_an_earlier_file_fill_the_inputs_that_they_were_saved_from(name, read_flow, classes):
+    ours = [node for node in read_flow(name).nodes if node["type"].startswith("DashScopeWan")]
+    assert ours
+    for node in ours:
+        assert widget_names(classes[node["type"]])[: len(node["widgets_values"])] == POSITIONS[node["type"]]
+
+
+def test_what_an_earlier_file_does_not_know_is_optional_and_comes_last(classes):
+    for kind, names in APPENDED.items():
+        declared = list(declared_inputs(classes[kind]).values())
+        assert {each.name for each in declared[-len(names) :]} == names
+        assert not any(each.required for each in declared[-len(names) :])
 
 
 def test_the_api_format_is_what_comfyui_exports_from_the_ui_format(flow, classes):
@@ -78,7 +115,8 @@ def test_the_api_format_is_what_comfyui_exports_from_the_ui_format(flow, classes
 
 def test_no_input_is_left_to_a_default_that_may_change(flow, classes):
     for key, node in flow.api.items():
-        widgets = {name for name in widget_names(classes[node["class_type"]]) if not name.startswith("+")}
+        names = widget_names(classes[node["class_type"]], flow=flow)
+        widgets = {name for name in names if not name.startswith("+")}
         assert widgets <= set(node["inputs"]), key
 
 
@@ -95,19 +133,20 @@ def test_the_titles_of_both_formats_agree(flow, classes):
 def test_what_the_browser_stores_beside_a_widget_is_something_it_knows(flow, classes):
     allowed = {f"+{name}": values for name, values in COMPANIONS.values()}
     for node in flow.nodes:
-        for name, value in stored(node, classes[node["type"]]).items():
+        for name, value in stored(node, classes[node["type"]], flow=flow).items():
             assert value in allowed.get(name, {value})
 
 
 def test_every_seed_stays_as_it_is_so_that_running_again_is_not_paid_again(flow, classes):
-    seeds = [stored(node, classes[node["type"]]).get("+control_after_generate") for node in flow.nodes]
+    stores = [stored(node, classes[node["type"]], flow=flow) for node in flow.nodes]
+    seeds = [values.get("+control_after_generate") for values in stores]
     assert set(seeds) == {None, "fixed"}
 
 
 def test_every_node_has_the_sockets_of_its_definition(flow, classes):
     for node in flow.nodes:
         node_class = classes[node["type"]]
-        declared = declared_inputs(node_class)
+        declared = inputs_of(node_class, flow=flow)
         sockets = {socket["name"]: socket for socket in node["inputs"]}
         companions = {name for name, _ in COMPANIONS.values()}
         assert set(sockets) - companions == set(declared), node["type"]
@@ -151,11 +190,7 @@ def test_a_workflow_opens_with_a_picture_that_every_comfyui_has(flow):
 
 def test_every_workflow_lets_the_region_be_chosen_in_one_place(flow):
     connections = [key for key, node in flow.api.items() if node["class_type"] == "DashScopeWanConnection"]
-    makers = [
-        node
-        for node in flow.api.values()
-        if node["class_type"] in ("DashScopeWanImageToVideo", "DashScopeWanVideoEffect")
-    ]
+    makers = [node for node in flow.api.values() if "model" in node["inputs"]]
     assert len(connections) == 1
     assert makers
     assert all(node["inputs"]["connection"] == [connections[0], 0] for node in makers)

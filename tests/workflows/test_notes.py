@@ -9,42 +9,45 @@ import pytest
 import wanpack
 from PIL import Image
 from wanpack.nodes.service.effects import EFFECTS
-from wanpack.nodes.service.model import PRICES_AS_OF
-from wanpack.nodes.service.models import MODELS
+from wanpack.nodes.service.models import CLIP_SECONDS, MODELS
 
 FOLDER = Path(wanpack.__file__).parent / "workflows"
-COST = re.compile(r"Costs about CNY (\d+\.\d\d) in Beijing \(list price of (\d{4}-\d\d-\d\d)\)\.")
-MAKERS = ("DashScopeWanImageToVideo", "DashScopeWanVideoEffect")
+COST = re.compile(r"Costs about ([A-Z]{3} \d+\.\d\d) in Beijing \(list price of (\d{4}-\d\d-\d\d)\)\.")
+MODEL = re.compile(r"(?:wan[x\d]|happyhorse-)[\w.]*-[\w.-]*\w")
 MOST_BYTES = 60_000
 LEAST_WIDTH = 300
 
 
-def pictures_into(node, graph):
-    """How many pictures come into a node's `image`."""
-    source = graph[node["inputs"]["image"][0]]
+def makers(graph):
+    """The settings of the nodes that make videos, each with its model's row."""
+    return [(node["inputs"], MODELS[node["inputs"]["model"]]) for node in graph.values() if "model" in node["inputs"]]
+
+
+def videos_of(settings, graph):
+    """How many videos a node makes: one for each picture that comes into its `image`, or one for its clip."""
+    source = graph[settings.get("image", settings.get("video"))[0]]
     return source["inputs"]["amount"] if source["class_type"] == "RepeatImageBatch" else 1
 
 
 def price(graph):
-    """What a graph costs in Beijing by the table of models."""
-    total = 0.0
-    for node in graph.values():
-        if node["class_type"] in MAKERS:
-            settings = node["inputs"]
-            rate = MODELS[settings["model"]].price_per_second(
-                region="beijing",
-                resolution=settings["resolution"],
-                generate_audio=settings.get("generate_audio", True),
-            )
-            total += rate * settings["duration"] * pictures_into(node, graph)
-    return total
+    """What a graph costs in Beijing by the table of models: its currency and amount, and the day of the list."""
+    lists, total = set(), 0.0
+    for settings, row in makers(graph):
+        offer = row.offers["beijing"]
+        lists.add((offer.currency, offer.as_of))
+        rate = row.price_per_second(
+            region="beijing",
+            resolution=settings["resolution"],
+            generate_audio=settings.get("generate_audio", True),
+        )
+        total += rate * settings["duration"] * videos_of(settings, graph)
+    [(currency, day)] = lists
+    return f"{currency} {total:.2f}", day
 
 
 def test_a_note_says_what_it_costs_by_the_price_list_and_of_which_day_that_is(flow):
     [note] = flow.notes
-    [(amount, day)] = COST.findall(note)
-    assert amount == f"{price(flow.api):.2f}"
-    assert day == PRICES_AS_OF
+    assert COST.findall(note) == [price(flow.api)]
 
 
 def test_a_note_says_what_is_shown_and_how_to_run_it_without_a_key(flow):
@@ -60,7 +63,7 @@ def test_a_note_names_only_models_inputs_and_nodes_that_there_are(flow):
     nodes = wanpack.NODE_CLASS_MAPPINGS.values()
     inputs = {name for node in nodes for part in node.INPUT_TYPES().values() for name in part}
     assert set(re.findall(r"`([a-z_]+)`", note)) <= inputs
-    assert set(re.findall(r"wan[x\d][\w.]*-[\w.-]*\w", note)) <= set(MODELS)
+    assert set(MODEL.findall(note)) <= set(MODELS)
 
 
 def test_the_note_on_effects_says_what_its_picture_should_show(read_flow):
@@ -76,6 +79,41 @@ def test_the_note_on_silence_is_right_that_it_halves_the_price():
             model.price_per_second(region="beijing", resolution=tier, generate_audio=sound) for sound in (True, False)
         )
         assert silent == loud / 2
+
+
+def test_the_note_on_a_last_frame_names_a_cheaper_model_that_is_silent_and_takes_one(read_flow):
+    flow = read_flow("first_last_frame")
+    [(settings, row)] = makers(flow.api)
+    [other] = [MODELS[name] for name in MODEL.findall(flow.notes[0])]
+    assert "does it for less, without sound" in flow.notes[0]
+    assert other.takes("first_frame", "last_frame")
+    assert other.always_silent
+    assert other.offers["beijing"].price[settings["resolution"]] < row.offers["beijing"].price[settings["resolution"]]
+
+
+def test_the_note_on_continuing_says_how_many_of_the_seconds_are_the_clips(read_flow):
+    flow = read_flow("continue_video")
+    [(clip, _), (whole, _)] = makers(flow.api)
+    clip, whole = clip["duration"], whole["duration"]
+    assert f"here, {clip} of its {whole} seconds, and all {whole} are paid." in flow.notes[0]
+    assert "MP4 or MOV of {} to {} s".format(*CLIP_SECONDS) in flow.notes[0]
+
+
+def test_the_note_on_a_long_video_says_how_long_it_can_be_how_long_one_waits_and_what_it_needs(read_flow):
+    flow = read_flow("wan3_long")
+    [(_, row)] = makers(flow.api)
+    assert f"**{row.id}** makes up to {max(row.durations)} seconds" in flow.notes[0]
+    assert "It renders for {:.0f} to {:.0f} minutes.".format(*(s / 60 for s in row.usual_wait)) in flow.notes[0]
+    assert row.workspace_hosts_only
+    assert "fill in `workspace_id` in *DashScope Connection*" in flow.notes[0]
+
+
+def test_the_note_on_happyhorse_says_what_its_row_says(read_flow):
+    flow = read_flow("happyhorse")
+    [(_, row)] = makers(flow.api)
+    assert f"**{row.id}** always has sound" in flow.notes[0]
+    assert (row.has_sound(generate_audio=False), row.negative_prompt, row.prompt_extend) == (True, False, False)
+    assert f"The picture wants {row.pictures.sides[0]} pixels on each side." in flow.notes[0]
 
 
 def test_a_workflow_has_a_thumbnail_that_loads_quickly(flow):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -14,7 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-FPS = 30
 PIXELS = {"480P": 832 * 480, "720P": 1280 * 720}
 SHAPE = 451 / 300
 """Of the photograph that stands for example.png."""
@@ -22,25 +22,30 @@ SHAPE = 451 / 300
 
 @dataclass(frozen=True)
 class Promise:
-    """The films that a workflow makes: how many, of how many seconds, of which tier, with sound or without."""
+    """The films that a workflow makes: the seconds of each, their tier, with sound or without, their shape and pace."""
 
-    films: int
-    seconds: int
+    seconds: tuple[int, ...]
     tier: str
     sound: bool
+    shape: float = SHAPE
+    fps: int = 30
 
 
 PROMISED = {
-    "first_frame": Promise(1, 5, "480P", sound=False),
-    "multi_shot": Promise(1, 10, "720P", sound=True),
-    "auto_dubbing": Promise(1, 10, "480P", sound=True),
-    "audio_file": Promise(1, 10, "480P", sound=True),
-    "silent": Promise(1, 5, "480P", sound=False),
-    "video_effect": Promise(1, 5, "720P", sound=False),
-    "negative_prompt": Promise(1, 5, "480P", sound=False),
-    "chain_clips": Promise(2, 2, "720P", sound=True),
-    "batch": Promise(3, 5, "480P", sound=False),
-    "image_to_frames": Promise(1, 3, "480P", sound=False),
+    "first_frame": Promise((5,), "480P", sound=False),
+    "multi_shot": Promise((10,), "720P", sound=True),
+    "auto_dubbing": Promise((10,), "480P", sound=True),
+    "audio_file": Promise((10,), "480P", sound=True),
+    "silent": Promise((5,), "480P", sound=False),
+    "video_effect": Promise((5,), "720P", sound=False),
+    "negative_prompt": Promise((5,), "480P", sound=False),
+    "chain_clips": Promise((2, 2), "720P", sound=True),
+    "batch": Promise((5, 5, 5), "480P", sound=False),
+    "image_to_frames": Promise((3,), "480P", sound=False),
+    "first_last_frame": Promise((3,), "720P", sound=True),
+    "continue_video": Promise((2, 5), "720P", sound=True),
+    "wan3_long": Promise((15,), "480P", sound=True, shape=16 / 9),
+    "happyhorse": Promise((5,), "480P", sound=True, fps=24),
 }
 
 
@@ -54,6 +59,17 @@ def likeness(one, other):
     """Peak signal to noise ratio of two pictures of 8 bits, in dB."""
     error = np.mean((one.astype(float) - other.astype(float)) ** 2)
     return 10 * np.log10(255**2 / max(error, 1e-9))
+
+
+def picture_in(address):
+    """The picture that a data URI holds, uint8 [H,W,3]."""
+    with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as sent:
+        return np.asarray(sent.convert("RGB"))
+
+
+def resized(picture, other):
+    """A picture in the size of another one."""
+    return np.asarray(Image.fromarray(picture).resize(other.shape[1::-1], Image.Resampling.LANCZOS))
 
 
 def sounds(film):
@@ -70,36 +86,37 @@ def test_every_workflow_has_a_promise(name):
 
 
 def test_it_runs_to_its_end_and_prints_its_films_alone(name, ran):
-    assert (ran.status, len(ran.films)) == (0, PROMISED[name].films), ran.err
+    assert (ran.status, len(ran.films)) == (0, len(PROMISED[name].seconds)), ran.err
     assert all(film.is_file() for film in ran.films)
     saved = {path for path in ran.folder.rglob("*") if path.is_file() and ".wan" not in path.parts}
     assert saved == set(ran.films)
 
 
 def test_each_film_is_asked_for_once(name, ran):
-    assert len(ran.creates) == len(ran.tasks) == PROMISED[name].films
+    assert len(ran.creates) == len(ran.tasks) == len(PROMISED[name].seconds)
     assert {task.state for task in ran.tasks} == {"SUCCEEDED"}
 
 
 def test_its_films_are_as_long_as_they_promise(name, ran):
-    for film in ran.films:
+    promise = PROMISED[name]
+    for film, seconds in zip(ran.films, promise.seconds, strict=True):
         with av.open(str(film)) as container:
             video = container.streams.video[0]
-            assert (video.codec_context.name, video.average_rate) == ("h264", Fraction(FPS))
-            assert sum(1 for _ in container.decode(video)) == PROMISED[name].seconds * FPS
+            assert (video.codec_context.name, video.average_rate) == ("h264", Fraction(promise.fps))
+            assert sum(1 for _ in container.decode(video)) == seconds * promise.fps
 
 
-def test_its_films_have_their_tiers_pixels_in_the_pictures_shape(name, ran):
+def test_its_films_have_their_tiers_pixels_in_the_promised_shape(name, ran):
     for film in ran.films:
         with av.open(str(film)) as container:
             width, height = container.streams.video[0].width, container.streams.video[0].height
         assert width * height == pytest.approx(PIXELS[PROMISED[name].tier], rel=0.06)
-        assert width / height == pytest.approx(SHAPE, rel=0.03)
+        assert width / height == pytest.approx(PROMISED[name].shape, rel=0.03)
 
 
 def test_its_films_have_sound_where_they_promise_it_and_nowhere_else(name, ran):
-    for film in ran.films:
-        told = [PROMISED[name].seconds] if PROMISED[name].sound else []
+    for film, seconds in zip(ran.films, PROMISED[name].seconds, strict=True):
+        told = [seconds] if PROMISED[name].sound else []
         assert sounds(film) == pytest.approx(told, abs=0.1)
 
 
@@ -120,9 +137,7 @@ def test_a_batch_has_a_film_for_each_seed(runner):
 def test_the_second_clip_of_a_chain_begins_where_the_first_ends(runner):
     ran = runner("chain_clips")
     second = next(call for call in ran.creates if call.body["input"]["prompt"] == "猫停下来，抬头看向镜头")
-    encoded = second.body["input"]["img_url"].partition(",")[2]
-    with Image.open(io.BytesIO(base64.b64decode(encoded))) as sent:
-        begin = np.asarray(sent.convert("RGB"))
+    begin = picture_in(second.body["input"]["img_url"])
     film = next(film for film in ran.films if film.name.startswith("chain_1"))
     whole = pictures(film, at_most=1000)
     assert likeness(begin, whole[-1]) > 35
@@ -132,6 +147,78 @@ def test_the_second_clip_of_a_chain_begins_where_the_first_ends(runner):
 
 def test_the_last_clip_of_a_chain_is_the_last_line(runner):
     assert [film.name for film in runner("chain_clips").films] == ["chain_1_00001_.mp4", "chain_2_00001_.mp4"]
+
+
+def test_the_film_between_two_frames_begins_with_the_one_and_ends_with_the_other(runner):
+    ran = runner("first_last_frame")
+    [create] = ran.creates
+    first, last = (picture_in(item["url"]) for item in create.body["input"]["media"])
+    # The close-up is the middle of the whole, at twice its size.
+    assert (first.shape, last.shape) == ((640, 960, 3), (320, 480, 3))
+    assert likeness(last, first[160:480, 240:720]) > 35
+    whole = pictures(ran.films[0], at_most=1000)
+    for seen, like, unlike in ((whole[0], first, last), (whole[-1], last, first)):
+        assert likeness(seen, resized(like, seen)) > 25
+        assert likeness(seen, resized(unlike, seen)) < 20
+
+
+def test_a_continued_film_begins_with_its_clip_and_goes_on(runner):
+    ran = runner("continue_video")
+    clip, whole = (pictures(film, at_most=1000) for film in ran.films)
+    for place in (0, 30, 59):
+        assert likeness(whole[place], clip[place]) > 30
+    assert likeness(whole[-1], clip[-1]) < 30
+
+
+def test_a_clip_that_another_node_has_made_is_uploaded(runner):
+    [first, second] = runner("continue_video").creates
+    [item] = second.body["input"]["media"]
+    assert item["type"] == "first_clip"
+    assert re.fullmatch(r"oss://\S+\.mp4", item["url"])
+    resolve = "x-dashscope-ossresourceresolve"
+    assert (second.headers[resolve], first.headers.get(resolve)) == ("enable", None)
+
+
+@pytest.mark.parametrize("way", ["video", "video_path"])
+def test_a_film_of_ones_own_is_continued_by_its_file(runner, read_flow, tmp_path, way):
+    own = runner("continue_video").films[0]
+    shutil.copyfile(own, tmp_path / "own.mp4")
+    node = read_flow("continue_video").api["4"]
+    node["inputs"] |= {"video_path": "own.mp4", "duration": 3}
+    del node["inputs"]["video"], node["inputs"]["connection"]
+    graph = {"4": node}
+    if way == "video":
+        node["inputs"] |= {"video_path": "", "video": ["1", 0]}
+        graph["1"] = {"class_type": "LoadVideo", "inputs": {"file": "own.mp4"}}
+    ran = runner.graph(graph, tmp_path / f"own_{way}.json")
+    assert (ran.status, len(ran.films), len(ran.creates)) == (0, 1, 1), ran.err
+    first, begin = (pictures(film, at_most=1)[0] for film in (own, ran.films[0]))
+    assert likeness(begin, first) > 30
+
+
+def test_a_clip_that_is_as_long_as_the_video_is_refused_before_anything_is_sent(runner, read_flow, tmp_path):
+    shutil.copyfile(runner("continue_video").films[0], tmp_path / "own.mp4")
+    node = read_flow("continue_video").api["4"]
+    node["inputs"] |= {"video_path": "own.mp4", "duration": 2}
+    del node["inputs"]["video"], node["inputs"]["connection"]
+    ran = runner.graph({"4": node}, tmp_path / "too_short.json")
+    assert (ran.status, ran.films, ran.creates) == (1, [], [])
+    assert "duration: 2 s is the whole video's, which must be longer than its first clip of 2.0 s" in ran.err
+
+
+def test_a_long_films_shape_is_the_chosen_one_and_not_the_pictures(runner):
+    [create] = runner("wan3_long").creates
+    assert create.body["parameters"]["ratio"] == "16:9"
+    with av.open(str(runner("wan3_long").films[0])) as container:
+        video = container.streams.video[0]
+        assert (video.width, video.height) == (832, 480)
+
+
+def test_happyhorse_is_sent_only_what_it_knows(runner):
+    [create] = runner("happyhorse").creates
+    assert set(create.body["input"]) == {"prompt", "media"}
+    assert set(create.body["parameters"]) == {"resolution", "duration", "seed", "watermark"}
+    assert create.body["parameters"]["watermark"] is False
 
 
 def test_the_frames_downstream_are_the_films_first_eight(runner):
