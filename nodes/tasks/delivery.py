@@ -59,7 +59,11 @@ async def deliver(  # noqa: PLR0913 - all by name
     finished = entry.finished_at or time.time()
     rendered = rendered_seconds(task) or 0.0
     await session.note(entry, state=State.SUCCEEDED.value, finished_at=finished, rendered=rendered, error="")
-    video = await Fetch(task, entry, terms=terms, session=session, say=say).run()
+    try:
+        video = await Fetch(task, entry, terms=terms, session=session, say=say).run()
+    except WanError as error:
+        error.task_id = error.task_id or task.task_id
+        raise
     say(1.0, f"saved {video.path.name}")
     return video
 

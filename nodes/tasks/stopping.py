@@ -38,8 +38,15 @@ async def stopped(entry: Entry, *, session: Session, say: Say, cancel: bool = Tr
         say(0.1, goes_on)
         done = asyncio.ensure_future(session.in_thread(cancel_if_queued, entry, session=session))
         await settled([done], seconds=CLEAN_UP_SECONDS / 2)
-        if done.done() and not done.cancelled() and done.result():
+        if not done.done() or done.cancelled():
+            return
+        if done.result():
             say(0.1, f"stopped; task {entry.task_id} was still queued and is cancelled, nothing is charged")
+        elif done.result() is None:
+            say(
+                0.1,
+                f"stopped; whether task {entry.task_id} was cancelled is not known: it may go on and is then charged",
+            )
     elif entry.is_open:
         _tell(say, "stopped; whether a task was created is not known: run the same graph again and it is looked for")
     else:

@@ -159,16 +159,22 @@ def _note_failure(entry: Entry, error: WanError, *, session: Session) -> WanErro
     return error
 
 
-def cancel_if_queued(entry: Entry, *, session: Session) -> bool:
+def cancel_if_queued(entry: Entry, *, session: Session) -> bool | None:
     """Cancel the task of an entry while it is still queued; later the service refuses. The log says how it went.
 
-    Blocking. Returns whether the task was cancelled; if not, it goes on, and so does its cost.
+    Blocking. Returns whether the task was cancelled; if not, it goes on, and so does its cost. None where that is not
+    known.
     """
     try:
         done = session.client.cancel(entry.task_id)
     except WanError as error:
-        logger.warning("Task %s could not be cancelled: %s", entry.task_id, error.what)
-        done = False
+        logger.warning(
+            "Stopped. Whether task %s was cancelled is not known (%s) It may go on and is then charged. Run the same "
+            "graph again within 24 h, or use Wan Fetch Task with this id, to get its video.",
+            entry.task_id,
+            error.what,
+        )
+        return None
     if done:
         session.note_now(entry, state=State.CANCELED.value)
         logger.warning("Stopped. Task %s was still queued and is cancelled; nothing is charged.", entry.task_id)

@@ -13,12 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 from wanpack.nodes.offline.faults import (
+    HtmlPage,
+    HugeBody,
+    JsonBody,
+    Redirect,
+    Refuses,
     ResetAfterActing,
+    ResetBeforeActing,
     ResetBeforeBody,
     Slow,
     Stalled,
     TaskStuck,
     Throttled,
+    Truncated,
 )
 from wanpack.nodes.tasks.pauses import TEMPO
 from wanpack.nodes.tasks.runner import make_videos
@@ -124,6 +131,44 @@ def test_the_user_is_told_what_goes_on_and_the_next_run_pays_no_second_time(
     assert bench.run(order_for(bench, phase)).path.exists()
     assert sum(task.state != "CANCELED" for task in bench.server.tasks) == 1
     assert bench.strays == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Refuses(),
+        Refuses(401, "InvalidApiKey", "Invalid API-key provided."),
+        Throttled(retry_after=60),
+        HtmlPage(200),
+        HtmlPage(),
+        JsonBody({}),
+        JsonBody([]),
+        HugeBody(9 * 1024 * 1024),
+        Redirect("https://example.com/"),
+        ResetBeforeBody(),
+        ResetBeforeActing(),
+        ResetAfterActing(),
+        Truncated(5),
+        Stalled(5),
+        Slow(1),
+    ],
+    ids=lambda fault: f"{type(fault).__name__} {getattr(fault, 'status', '')}".strip(),
+)
+def test_what_goes_wrong_with_cancelling_is_not_told_as_cancelled(fault, make_bench, new_watch, real_time):
+    bench = make_bench()
+    bench.server.faults.add(on="create", fault=TaskStuck("PENDING"))
+    bench.server.faults.add(on="cancel", fault=fault)
+    watch = new_watch(stop_at="queued")
+    assert asyncio.run(interrupted_run(bench.order(), watch, 0.02)) < 1.0
+    [task] = bench.server.tasks
+    assert task.id in watch.texts[-1]
+    assert "is cancelled" not in watch.texts[-1]
+    assert "charged" in watch.texts[-1]
+    task.stuck_in = None
+    TEMPO.scale = 0.01
+    bench.server.faults.clear()
+    assert bench.run().path.exists()
+    assert sum(one.state != "CANCELED" for one in bench.server.tasks) == 1
 
 
 def test_a_task_that_comes_of_a_stopped_call_is_cancelled_while_it_is_queued(make_bench, new_watch, caplog):

@@ -29,9 +29,9 @@ def only_entry(bench):
 
 
 def test_time_in_the_queue_does_not_count(make_bench):
-    """A minute of waiting, 0.12 s here, is the limit; the task is queued for 0.5 s and rendered for no time."""
-    TEMPO.scale = 0.002
-    bench = make_bench(timing=Timing(queued=0.5, rendering=0))
+    """A minute of waiting, 0.6 s here, is the limit; the task is queued for 1.2 s and rendered for no time."""
+    TEMPO.scale = 0.01
+    bench = make_bench(timing=Timing(queued=1.2, rendering=0))
     assert bench.run(bench.order(max_wait_minutes=1)).path.exists()
 
 
@@ -78,6 +78,28 @@ def test_a_task_over_a_day_old_is_asked_for_anew(make_bench, monkeypatch):
     video = bench.run()
     assert video.task_id != first
     assert bench.strays == []
+
+
+@pytest.mark.parametrize(("days", "anew"), [(0.5, False), (1.1, True)])
+def test_a_film_that_the_user_deleted_is_fetched_again_within_a_day_and_made_anew_later(
+    days, anew, make_bench, monkeypatch, new_watch
+):
+    clock = [time.time()]
+    bench = make_bench(clock=lambda: clock[0])
+    first = bench.run()
+    first.path.unlink()
+    clock[0] += days * DAY
+    now = clock[0]
+    monkeypatch.setattr(time, "time", lambda: now)
+    video = bench.run()
+    assert (video.task_id != first.task_id) is anew
+    assert video.receipt["resumed"] is not anew
+    assert bench.films == [video.path]
+    created = bench.calls["create"]
+    watch = new_watch()
+    assert bench.run(watch=watch).path == video.path
+    assert "change the seed for a new video" in watch.texts[-1]
+    assert bench.calls["create"] == created == 1 + anew
 
 
 def test_a_part_of_a_film_that_is_gone_is_removed(make_bench, monkeypatch):
