@@ -19,7 +19,7 @@ from pathlib import Path
 FILE_NAME = "credentials.toml"
 HOME_NAME = "__dashscope_wan"
 INTERRUPTED = 130
-REGIONS = ("beijing", "singapore", "virginia", "frankfurt")
+REGIONS = ("beijing", "singapore", "virginia", "frankfurt", "tokyo", "hongkong")
 _KEY = re.compile(r"[!-~]+")
 
 

@@ -191,8 +191,8 @@ def checked():
     import numpy as np
     from wanpack.nodes.media.audio import audio_faults
     from wanpack.nodes.media.first_frame import image_faults
-    from wanpack.nodes.offline.checks import UnfitError
-    from wanpack.nodes.offline.sources import check_picture, check_sound
+    from wanpack.nodes.offline.sources import UnfitError, check_picture, check_sound
+    from wanpack.nodes.service.model import PictureLimits
 
     def refused(check, *args, **named):
         try:
@@ -207,9 +207,9 @@ def checked():
 
     rules = {"seconds": (3, 30), "max_bytes": 15_000_000}
     return {
-        "png 100000": refused(check_picture, png(100_000), mime="image/png", limit=1 << 24),
-        "png 8000 without rows": refused(check_picture, png(8000), mime="image/png", limit=1 << 24),
-        "playlist": refused(check_sound, b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"),
+        "png 100000": refused(check_picture, png(100_000), mime="image/png", limits=PictureLimits()),
+        "png 8000 without rows": refused(check_picture, png(8000), mime="image/png", limits=PictureLimits()),
+        "playlist": refused(check_sound, b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", span=(2, 30)),
         "image 100000": image_faults(wide(1, 100_000, 100_000, 3), sides=(240, 8000)),
         "a million images": image_faults(wide(1_000_000, 240, 240, 3), sides=(240, 8000)),
         "sound of a year": audio_faults({"waveform": wide(1, 2, 48_000 * 31_000_000), "sample_rate": 48_000}, **rules),
