@@ -13,6 +13,9 @@ from PIL import Image, ImageOps
 
 from .errors import StandaloneError
 
+# What holds the sound or the film itself: a playlist, for one, could name any other file or address.
+_FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,gif,ogg,asf,wav,w64,aiff,caf,mp3,flac,aac"
+_ONLY = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
 SCALINGS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 
 
@@ -51,7 +54,7 @@ def _rgb(image: Image.Image) -> torch.Tensor:
 
 def sound(source: Path | str | io.BytesIO) -> Audio | None:
     """A file's first sound track at its own rate, or None where it has none."""
-    with av.open(_openable(source)) as container:
+    with av.open(_openable(source), container_options=dict(_ONLY)) as container:
         if not container.streams.audio:
             return None
         stream = container.streams.audio[0]
@@ -68,7 +71,7 @@ def sound(source: Path | str | io.BytesIO) -> Audio | None:
 
 def frames(source: Path | str | io.BytesIO) -> tuple[torch.Tensor, float]:
     """A video's pictures, IMAGE [N, H, W, 3] in 0..1, and its frame rate."""
-    with av.open(_openable(source)) as container:
+    with av.open(_openable(source), container_options=dict(_ONLY)) as container:
         if not container.streams.video:
             raise StandaloneError(f"{source} has no video track")
         stream = container.streams.video[0]

@@ -17,26 +17,33 @@ _SHIPPED = {"example.png": PICTURES / "chelsea.png"}
 
 @dataclass(frozen=True)
 class Folders:
-    """The folders that ComfyUI would have. Input folders are searched in order."""
+    """The folders that ComfyUI would have. Input folders are searched in order.
+
+    `chosen` is a file from elsewhere that the command line names.
+    """
 
     inputs: tuple[Path, ...]
     output: Path
     temp: Path
+    chosen: Path | None = None
 
     def find_input(self, name: str) -> Path:
-        """The file that a loading node names: an absolute path, or a name inside the input folders.
+        """The file that a loading node names: inside the input folders, or the chosen one.
 
         Raises:
             StandaloneError: there is none.
         """
+        if self.chosen is not None and name == str(self.chosen):
+            return self.chosen
         for folder in self.inputs:
-            # Joining an absolute path gives that path.
-            if (folder / name).is_file():
+            if _is_inside(folder / name, folder):
                 return folder / name
         if name in _SHIPPED:
             return _SHIPPED[name]
         searched = ", ".join(str(folder) for folder in self.inputs)
-        raise StandaloneError(f"there is no file {name!r} (looked in: {searched}; an absolute path works too)")
+        raise StandaloneError(
+            f"there is no file {name!r} (looked in: {searched}); put it there, or give a picture with --image"
+        )
 
     @staticmethod
     def new_file(folder: Path, prefix: str, *, suffix: str) -> Path:
@@ -57,3 +64,11 @@ class Folders:
                 continue
             return path
         raise AssertionError("counting does not end")
+
+
+def _is_inside(file: Path, folder: Path) -> bool:
+    """Whether a file is there, and in a folder: a stranger's workflow is not to read any other."""
+    try:
+        return file.resolve().is_relative_to(folder.resolve()) and file.is_file()
+    except (OSError, ValueError, RuntimeError):  # A name that is none, or links in a circle.
+        return False

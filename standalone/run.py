@@ -106,7 +106,10 @@ def _prepared_core_nodes(pack: Pack, options: Options, *, root: Path, terminal: 
     """ComfyUI's own nodes, with the pack's host told about the same folders."""
     out = options.out.resolve()
     folders = Folders(
-        inputs=(root / "workflows", options.workflow.resolve().parent, PICTURES), output=out, temp=out / ".wan" / "temp"
+        inputs=(root / "workflows", options.workflow.resolve().parent, PICTURES),
+        output=out,
+        temp=out / ".wan" / "temp",
+        chosen=options.image.resolve() if options.image else None,
     )
     for folder in (folders.output, folders.temp):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """The small versions of ComfyUI's own nodes."""
 
 import io
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -101,9 +102,47 @@ def test_example_png_is_the_shipped_photograph_unless_there_is_one(nodes, folder
     assert image.shape == (1, 2, 3, 3)
 
 
-def test_an_absolute_path_is_taken_as_it_is(nodes):
-    image, _ = run(nodes, "LoadImage", image=str(PICTURES / "astronaut.png"))
+def test_a_picture_that_the_command_line_names_may_lie_anywhere(folders):
+    chosen = PICTURES / "astronaut.png"
+    nodes = core_nodes(replace(folders, chosen=chosen), video_from_file=Video)
+    image, _ = run(nodes, "LoadImage", image=str(chosen))
     assert image.shape == (1, 512, 512, 3)
+
+
+@pytest.mark.parametrize(
+    "name", ["{aside}", "../aside/a.png", "link.png", "folder/a.png", "circle", "a\0b", "x" * 5000]
+)
+def test_a_workflow_loads_nothing_from_outside_the_input_folders(name, nodes, folders, tmp_path):
+    aside = tmp_path / "aside" / "a.png"
+    aside.parent.mkdir()
+    Image.new("RGB", (3, 2)).save(aside)
+    (folders.inputs[0] / "link.png").symlink_to(aside)
+    (folders.inputs[0] / "folder").symlink_to(aside.parent)
+    (folders.inputs[0] / "circle").symlink_to("circle")
+    for node, field in (("LoadImage", "image"), ("LoadAudio", "audio"), ("LoadVideo", "file")):
+        assert "there is no file" in nodes[node].VALIDATE_INPUTS(**{field: name.format(aside=aside)})
+
+
+def test_an_absolute_path_into_an_input_folder_is_taken(nodes, folders):
+    Image.new("RGB", (3, 2)).save(folders.inputs[1] / "a.png")
+    image, _ = run(nodes, "LoadImage", image=str(folders.inputs[1] / "a.png"))
+    assert image.shape == (1, 2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n"),
+        ("list.mp4", "ffconcat version 1.0\nfile other.mp4\n"),
+    ],
+)
+def test_a_list_of_other_films_is_none_itself(name, content, nodes, folders):
+    film(folders.inputs[0] / "other.mp4", sound_seconds=1)
+    (folders.inputs[0] / name).write_text(content)
+    with pytest.raises(av.error.FFmpegError):
+        run(nodes, "LoadAudio", audio=name)
+    with pytest.raises(av.error.FFmpegError):
+        run(nodes, "GetVideoComponents", video=run(nodes, "LoadVideo", file=name)[0])
 
 
 @pytest.mark.parametrize(("node", "name"), [("LoadImage", "image"), ("LoadAudio", "audio"), ("LoadVideo", "file")])
