@@ -7,7 +7,10 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from .service.connection import DEFAULT_CHOICE
+from . import host
+from .errors import InvalidRequest
+from .service.connection import DEFAULT_CHOICE, Connection, choose_region
+from .service.credentials import read_settings
 from .service.effects import EFFECTS
 from .service.model import CURRENCY, DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, PRICES_AS_OF, Model
 from .service.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
@@ -33,8 +36,18 @@ def table(rows: Sequence[Model], *, connection: str, media: str = FIRST_FRAME, e
         "models": {row.id: _rules(row.id, media, effects) for row in rows},
         "regions": {region.id: region.title for region in REGIONS.values()},
         "default_region": DEFAULT_CHOICE,
+        "own_region": _own_region(),
         "connection": connection,
     }
+
+
+def _own_region() -> str | None:
+    """The region that the default means on this machine; None where what its owner has set is none."""
+    try:
+        region, faults = choose_region(Connection(), read_settings(host.home()))
+    except InvalidRequest:  # a run will say what is wrong with credentials.toml
+        return None
+    return None if faults else region.id
 
 
 @cache

@@ -47,7 +47,8 @@ function price(node, table) {
   const value = Object.fromEntries(node.widgets.map((widget) => [widget.name, widget.value]));
   const regions = table.models[value.model]?.prices;
   if (!regions) return "";
-  const region = regionOf(node, table, Object.keys(regions)[0]);
+  const region = regionOf(node, table);
+  if (!region) return say.somewhere;
   const title = say.regions[region] ?? table.regions[region] ?? region;
   const list = regions[region];
   if (!list) return say.elsewhere(value.model, title);
@@ -57,11 +58,12 @@ function price(node, table) {
   return say.about(`${list.currency} ${(second * value.duration).toFixed(2)}`, title, list.as_of);
 }
 
-// The region that the Connection node says; what it leaves to the machine cannot be known here.
-function regionOf(node, table, first) {
+// The region that the Connection node says, or the machine's own; none behind a link, or where the machine has none.
+function regionOf(node, table) {
   const slot = node.inputs?.findIndex((input) => input.type === table.connection) ?? -1;
   const connection = originOf(node, slot, app.rootGraph ?? app.graph);
-  if (!connection || isLinked(connection, "region")) return first;
+  if (!connection) return table.own_region;
+  if (isLinked(connection, "region")) return undefined;
   const chosen = connection.widgets?.find((widget) => widget.name === "region")?.value;
-  return !chosen || chosen === table.default_region ? first : chosen;
+  return !chosen || chosen === table.default_region ? table.own_region : chosen;
 }

@@ -7,6 +7,7 @@ const en = {
   price: "Price",
   estimate: "An estimate for one image: list price x seconds. A batch makes one video for each image.",
   linked: "The price depends on linked values",
+  somewhere: "The price depends on the region",
   regions: {},
   about: (amount, region, date) => `about ${amount} in ${region} (list of ${date})`,
   free: (region) => `no cost (${region})`,
@@ -20,6 +21,7 @@ const zh = {
   price: "价格",
   estimate: "一张图片的估价：目录价 × 秒数。批次中每张图片生成一个视频。",
   linked: "价格取决于连线传入的值",
+  somewhere: "价格取决于地域",
   regions: {
     beijing: "北京",
     singapore: "新加坡",

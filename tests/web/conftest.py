@@ -48,18 +48,20 @@ def browser():
 
 @pytest.fixture(scope="package")
 def open_page(browser):
-    """Opens a page of a version, in a renderer and language."""
+    """Opens a page of a version, in a renderer and language, on a machine whose owner has set a region."""
     from webpage.page import ComfyPage
     from webpage.server import PageServer
 
     with ExitStack() as opened:
 
-        def open_one(version, renderer="canvas", *, locale="en", extension=True):
+        def open_one(version, renderer="canvas", *, locale="en", extension=True, region="beijing"):
             try:
                 static = frontends.static_folder(version)
             except frontends.NotInstalled as error:
                 missing(f"the frontend cannot be downloaded: {error}")
-            server = opened.enter_context(PageServer(static, extension=extension))
+            with pytest.MonkeyPatch.context() as owner:
+                owner.setenv("DASHSCOPE_REGION", region)
+                server = opened.enter_context(PageServer(static, extension=extension))
             server.settings |= {"Comfy.VueNodes.Enabled": renderer == "nodes2", "Comfy.Locale": locale}
             page = ComfyPage(browser, server, version=version, renderer=renderer)
             opened.callback(page.close)

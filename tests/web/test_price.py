@@ -5,6 +5,7 @@ from wanpack.nodes.service.model import PRICES_AS_OF
 from wanpack.nodes.service.models import MODELS
 from wanpack.nodes.service.regions import REGIONS
 from wanpack.nodes.service.request import VideoRequest, cost, find_faults
+from webpage.frontends import NEWEST
 
 MAIN, EFFECT, CONNECTION = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect", "DashScopeWanConnection"
 
@@ -32,7 +33,7 @@ COLLECT = """
 
 def expected(row, template=""):
     """What the line has to say for a state of the node."""
-    region = row["region"] if row["region"] != "default" else next(iter(MODELS[row["model"]].offers))
+    region = row["region"] if row["region"] != "default" else "beijing"
     request = VideoRequest(
         **{name: row[name] for name in ("model", "resolution", "duration", "generate_audio")}, template=template
     )
@@ -56,10 +57,45 @@ def test_every_price_is_the_lists(page, kind, template):
     assert [row["price"] for row in found] == [expected(row, template) for row in found]
 
 
-def test_without_a_connection_the_models_first_region_is_named(page):
+def test_without_a_connection_the_machines_own_region_is_named(page):
     node = page.add(MAIN)
+    assert page.state(node)["price"] == f"about CNY 2.50 in Beijing (list of {PRICES_AS_OF})"
     page.set(node, "model", "wan2.6-i2v-us")
-    assert page.state(node)["price"] == f"about CNY 5.50 in Virginia (list of {PRICES_AS_OF})"
+    assert page.state(node)["price"] == "wan2.6-i2v-us is not in Beijing"
+
+
+@pytest.mark.parametrize(
+    ("own", "price"),
+    [
+        ("virginia", f"about CNY 5.50 in Virginia (list of {PRICES_AS_OF})"),
+        ("offline", "no cost (Offline stand-in)"),
+        ("nowhere", "The price depends on the region"),
+    ],
+)
+def test_the_default_is_the_region_that_the_machines_owner_has_set(open_page, own, price):
+    page = open_page(NEWEST, region=own)
+    node, connection = page.add(MAIN), page.add(CONNECTION)
+    page.set(node, "model", "wan2.6-i2v-us")
+    page.run("steps.link(steps.node(given[1]), 0, steps.node(given[0]), 'connection')", [node, connection])
+    assert page.state(node)["price"] == price
+    assert page.errors == []
+
+
+def test_behind_a_link_the_region_is_not_known(page):
+    prices = page.run(
+        """
+        const node = steps.add(given[0]), connection = steps.add(given[1], 600);
+        const region = steps.add("PrimitiveNode", 900);
+        steps.link(connection, 0, node, "connection");
+        if (!connection.inputs.some((slot) => slot.name === "region")) connection.convertWidgetToInput?.(
+          connection.widgets.find((widget) => widget.name === "region"));
+        region.connect(0, connection, connection.inputs.findIndex((slot) => slot.name === "region"));
+        await steps.noted();
+        return steps.state(node).price;
+        """,
+        [MAIN, CONNECTION],
+    )
+    assert prices == "The price depends on the region"
 
 
 def test_seconds_count(page):

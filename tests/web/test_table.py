@@ -23,6 +23,20 @@ def test_every_offered_model_is_in_the_table_and_the_table_is_json(node):
         assert set(rules["prices"]) <= set(table["regions"])
 
 
+@pytest.mark.parametrize(("owner", "region"), [("", "beijing"), (" Singapore", "singapore"), ("nowhere", None)])
+def test_the_table_says_which_region_the_default_is(bare_environment, standalone_host, monkeypatch, owner, region):
+    monkeypatch.setenv("DASHSCOPE_REGION", owner)
+    _, options = DashScopeWanImageToVideo.INPUT_TYPES()["required"]["model"]
+    assert options["dashscope_wan"]["own_region"] == region
+
+
+def test_a_broken_credentials_file_does_not_take_the_nodes_away(bare_environment, standalone_host, tmp_path):
+    (tmp_path / ".wan").mkdir()
+    (tmp_path / ".wan" / "credentials.toml").write_text('region = "singapore')
+    _, options = DashScopeWanImageToVideo.INPUT_TYPES()["required"]["model"]
+    assert options["dashscope_wan"]["own_region"] is None
+
+
 def test_effects_are_priced_only_where_they_run():
     _, options = DashScopeWanVideoEffect.INPUT_TYPES()["required"]["model"]
     for rules in options["dashscope_wan"]["models"].values():
