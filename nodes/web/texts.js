@@ -17,9 +17,9 @@ const en = {
 
 const zh = {
   unused: "此模型不支持",
-  needed: "此模型必填",
+  needed: "此模型必需",
   price: "价格",
-  estimate: "一张图片的估价：目录价 × 秒数。批次中每张图片生成一个视频。",
+  estimate: "一张图像的估价：目录价 × 秒数。批次中每张图像生成一个视频。",
   linked: "价格取决于连线传入的值",
   somewhere: "价格取决于地域",
   regions: {
@@ -28,7 +28,7 @@ const zh = {
     virginia: "弗吉尼亚",
     frankfurt: "法兰克福",
     tokyo: "东京",
-    hongkong: "香港",
+    hongkong: "中国香港",
     offline: "离线模拟",
   },
   about: (amount, region, date) => `约 ${amount}，${region}（${date} 价目）`,

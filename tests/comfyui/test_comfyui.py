@@ -11,6 +11,7 @@ SHIPPED = sorted(path.stem for path in (ROOT / "workflows").glob("*.json"))
 MAIN = "DashScopeWanImageToVideo"
 OURS = {
     MAIN,
+    "DashScopeWanContinueVideo",
     "DashScopeWanVideoEffect",
     "DashScopeWanFetchTask",
     "DashScopeWanLastFrame",
@@ -53,7 +54,7 @@ def task_ids(listener, node):
 
 def test_the_nodes_are_there_with_their_table(comfyui):
     known = comfyui.get("/object_info")
-    assert set(known) >= OURS
+    assert {name for name in known if name.startswith("DashScopeWan")} == OURS
     assert set(known[MAIN]["input"]["required"]["model"][1]["dashscope_wan"]["models"]) == set(
         known[MAIN]["input"]["required"]["model"][0]
     )
@@ -103,6 +104,16 @@ def test_the_page_hears_progress_and_status(comfyui):
     assert values == sorted(values)
     assert values[-1] == 1
     assert len(set(values)) > 3
+
+
+def test_an_error_reaches_the_page_as_it_reads(comfyui):
+    graph = plain(151)
+    graph["2"]["inputs"] |= {"duration": 10, "resolution": "720P"}
+    told = dict(comfyui.finished(comfyui.queue(graph))["status"]["messages"])["execution_error"]
+    assert told["exception_type"] == "dashscope_wan.InvalidRequest"
+    first, *faults = told["exception_message"].strip().splitlines()
+    assert first == "Nothing was sent and nothing was paid:"
+    assert [fault.split(":")[0] for fault in faults] == ["- resolution", "- duration"]
 
 
 def test_two_nodes_wait_together(comfyui):
