@@ -28,7 +28,6 @@ PARTS: Mapping[str, Part] = {
     "waiting": waiting.waited_for,
     "crowd": waiting.crowd,
     "sdk": sdk.looks_of_the_sdk,
-    "heartbeat": parallel.idle_heartbeat,
     "download": downloading.download,
     "last-frame": last_frame.last_frame,
     "ledger": starting.use_ledger,

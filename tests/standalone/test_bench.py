@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 
 import numpy as np
 import pytest
 
 from standalone.bench import main as bench
 from standalone.bench.clock import Clock, run
+from standalone.bench.parallel import Heartbeat
 from standalone.bench.parts import measured
 from standalone.bench.report import Line, summary, table, write_json
 from standalone.bench.waiting import Lengths, draws, sdk_looks
@@ -85,6 +87,20 @@ def test_time_jumps_while_everybody_waits_and_stands_while_somebody_works():
     run(wait(), clock, busy=lambda: next(work, False))
     assert seen == [100.0]
     assert next(work, None) is None
+
+
+def test_a_loop_that_is_held_up_is_seen():
+    heart = Heartbeat()
+
+    async def held_up():
+        beating = asyncio.ensure_future(heart.beat())
+        await asyncio.sleep(0.02)
+        time.sleep(0.1)  # noqa: ASYNC251 - what is looked for
+        await asyncio.sleep(0.02)
+        beating.cancel()
+
+    asyncio.run(held_up())
+    assert max(heart.gaps) >= 0.09
 
 
 def test_tasks_of_the_stand_in_come_back_soon_with_few_queries():
