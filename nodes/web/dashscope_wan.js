@@ -2,7 +2,7 @@
 // the finished video on its node after the page was reloaded. Without it the nodes work; the server checks everything.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { clearMemory, follow, watch } from "./follow.js";
+import { follow, load, watch } from "./follow.js";
 import { allNodes } from "./graph.js";
 import { addPriceLine, showPrice } from "./price.js";
 import { bringBack } from "./reload.js";
@@ -34,10 +34,10 @@ function followModel(prototype, table) {
     follow(this);
     this.setSize([this.size[0], this.size[1] + this.computeSize()[1] - height]);
   });
-  after(prototype, "onConfigure", function () {
-    clearMemory(this);
-    follow(this, { keepSize: true });
-  });
+  const { configure } = prototype;
+  prototype.configure = function (...args) {
+    return load(this, () => configure.apply(this, args));
+  };
   after(prototype, "onConnectionsChange", function () {
     if (!app.configuringGraph) follow(this);
   });

@@ -17,9 +17,18 @@ export function watch(node, table, changed) {
   states.set(node, { table, originals, labels, remembered: new Map(), changed, busy: false });
 }
 
-// Forget what hidden widgets had before: the node has just got its values from a workflow.
-export function clearMemory(node) {
-  states.get(node)?.remembered.clear();
+// Let the node get its values from a workflow. Nothing is followed before it has them all, and its size is its own.
+export function load(node, values) {
+  const state = states.get(node);
+  if (!state) return values();
+  state.busy = true;
+  try {
+    return values();
+  } finally {
+    state.busy = false;
+    state.remembered.clear();
+    follow(node, { keepSize: true });
+  }
 }
 
 // Make the widgets what the model says.

@@ -67,6 +67,20 @@ _CORE: dict[str, dict[str, Any]] = {
         "required": {"image": ("IMAGE",), "batch_index": _NUMBER, "length": _NUMBER},
         "output": ("IMAGE",),
     },
+    "ImageScale": {
+        "required": {
+            "image": ("IMAGE",),
+            "upscale_method": [["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]],
+            "width": _NUMBER,
+            "height": _NUMBER,
+            "crop": [["disabled", "center"]],
+        },
+        "output": ("IMAGE",),
+    },
+    "ImageCrop": {
+        "required": {"image": ("IMAGE",), "width": _NUMBER, "height": _NUMBER, "x": _NUMBER, "y": _NUMBER},
+        "output": ("IMAGE",),
+    },
     "GetVideoComponents": {"required": {"video": ("VIDEO",)}, "output": ("IMAGE", "AUDIO", "FLOAT")},
     "PreviewImage": {"required": {"images": ("IMAGE",)}, "output": (), "output_node": True},
 }
