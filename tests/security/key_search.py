@@ -130,7 +130,9 @@ def successes(run):
     path, task_id = made["result"][0][0], made["result"][2][0]
     run.node("DashScopeWanVideoEffect", image=picture(), template="flying", **MODEL)
     sounding = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
-    run.node("DashScopeWanImageToVideo", image=picture(), prompt="a cat sings", audio=tone(), **sounding)
+    sung = run.node("DashScopeWanImageToVideo", image=picture(), prompt="a cat sings", audio=tone(), **sounding)
+    going_on = {"model": "wan2.7-i2v", "resolution": "720P", "duration": 3, "video_path": sung["result"][0][0]}
+    run.node("DashScopeWanContinueVideo", prompt="it bows", **going_on)
     run.node("DashScopeWanLastFrame", video_path=path)
     connection = run.node("DashScopeWanConnection", region="beijing", workspace_id="", max_wait_minutes=60)[0]
     run.node("DashScopeWanFetchTask", task_id=task_id, connection=connection)
@@ -169,6 +171,12 @@ def service_failures(run, server):
         *(("policy", name) for name in ("401", "odd JSON")),
         *(("upload", name) for name in ("400", "a reset")),
     ]
+    clip = next((run.folder / "comfy" / "output" / "wan").glob("continue*.mp4"))
+    going_on = {"model": "wan2.7-i2v", "resolution": "720P", "duration": 5, "video_path": str(clip)}
+    for name in ("401", "odd JSON"):
+        server.faults.clear()
+        server.faults.add(on="policy", fault=told[name], times=ALWAYS)
+        run.fails(f"clip: {name}", lambda: run.node("DashScopeWanContinueVideo", prompt="it bows", **going_on))
     for on, name in plain:
         server.faults.clear()
         server.faults.add(on=on, fault=told[name], times=ALWAYS)
@@ -238,6 +246,8 @@ def values_failures(run):
         run.fails(name, lambda connection=connection: make_dog(run, connection=connection))
     run.fails("the key as the task", lambda: run.node("DashScopeWanFetchTask", task_id=key))
     run.fails("the key as the path", lambda: run.node("DashScopeWanLastFrame", video_path=f"/tmp/{key}.mp4"))  # noqa: S108 - is refused
+    going_on = {"model": "wan2.7-i2v", "resolution": "720P", "duration": 5, "video_path": f"{key}.mp4"}
+    run.fails("the key as the clip", lambda: run.node("DashScopeWanContinueVideo", prompt="it bows", **going_on))
 
 
 def settings_failures(run):
@@ -300,7 +310,9 @@ def main(folder, secrets):
         shutil.copytree(tempfile.gettempdir(), folder / "temp while it runs")
     run.errors.close()
     run.history.close()
-    say(json.dumps({"succeeded": run.succeeded, "failed": run.failed}))
+    from wanpack import NODE_CLASS_MAPPINGS
+
+    say(json.dumps({"succeeded": run.succeeded, "failed": run.failed, "nodes": sorted(NODE_CLASS_MAPPINGS)}))
 
 
 if __name__ == "__main__":

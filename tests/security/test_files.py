@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from wanpack.nodes import host
+from wanpack.nodes.continue_video import DashScopeWanContinueVideo
 from wanpack.nodes.errors import InvalidRequest, MediaError, WanError
 from wanpack.nodes.last_frame import DashScopeWanLastFrame
 from wanpack.nodes.media.last_frame import last_frame
@@ -120,6 +121,7 @@ def test_a_link_in_the_place_of_a_film_is_not_written_through(tree):
 
 # Reading
 
+GOING_ON = {"prompt": "it bows", "model": "wan2.7-i2v", "resolution": "720P", "duration": 5}
 PATHS = [
     *(
         "../secret/a.mp4",
@@ -157,6 +159,8 @@ def test_no_other_file_is_read(path, tree, net):
             host.readable_file(given)
     with pytest.raises(InvalidRequest):
         asyncio.run(DashScopeWanLastFrame().take(video_path=path))
+    with pytest.raises(InvalidRequest, match="video"):
+        asyncio.run(DashScopeWanContinueVideo().generate(video_path=path, **GOING_ON))
     assert net.tried == []
 
 
@@ -231,6 +235,8 @@ def test_paths_inside_are_inside(path):
 def test_what_is_no_video_is_refused(video, tree):
     with pytest.raises(InvalidRequest, match="a ComfyUI VIDEO is needed"):
         asyncio.run(DashScopeWanLastFrame().take(video=video))
+    with pytest.raises(InvalidRequest, match="a ComfyUI VIDEO is needed"):
+        asyncio.run(DashScopeWanContinueVideo().generate(video=video, **GOING_ON))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wanpack.nodes.connection import DashScopeWanConnection
+from wanpack.nodes.continue_video import DashScopeWanContinueVideo
 from wanpack.nodes.errors import WanError
 from wanpack.nodes.fetch_task import DashScopeWanFetchTask
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
@@ -181,6 +182,7 @@ def test_random_values_in_last_frame(standalone_host):
     @given(values=st.fixed_dictionaries({}, optional={"video": anything, "video_path": st.one_of(texts, anything)}))
     def check(values):
         tried(DashScopeWanLastFrame, **values)
+        tried(DashScopeWanContinueVideo, prompt="", model="wan2.7-i2v", resolution="720P", duration=5, **values)
 
     check()
 

@@ -64,7 +64,7 @@ def searched(tmp_path_factory):
 
 
 def test_every_node_has_succeeded_and_many_calls_have_failed(searched):
-    assert len(set(searched.report["succeeded"])) == 5
+    assert sorted(set(searched.report["succeeded"])) == searched.report["nodes"]
     assert len(searched.report["failed"]) >= 50
 
 

@@ -49,7 +49,10 @@ def test_certificates_are_checked_everywhere():
 
 def test_http_is_spoken_in_one_place_only():
     # Everything that reads a body, follows a link or makes a session goes by the rules of wire.py.
-    rule = r"requests\.(get|post|request|Session)\(|\.iter_content\(|(?<!medium)\.content\b|urlopen\(|allow_redirects=True|\.json\(\)"
+    rule = (
+        r"requests\.(get|post|request|Session)\(|\.iter_content\(|(?<!medium)\.content\b|urlopen\(|"
+        r"allow_redirects=True|\.json\(\)"
+    )
     found = [where for where, line in lines((ROOT / "nodes").rglob("*.py")) if re.search(rule, line)]
     assert [where for where in found if not where.startswith(("nodes/wire.py", "nodes/offline/"))] == []
 
