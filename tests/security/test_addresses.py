@@ -80,10 +80,9 @@ def test_an_address_that_is_near_is_refused(address, net, fetch):
     assert net.tried == []
 
 
-@pytest.mark.parametrize("address", NEAR.values(), ids=NEAR)
+# But for the benchmarks' addresses: these stand for a name where a proxy captures the whole machine.
+@pytest.mark.parametrize("address", [NEAR[name] for name in NEAR if name != "benchmark"])
 def test_a_name_that_leads_near_is_refused(address, net, fetch):
-    if address == NEAR["benchmark"]:
-        pytest.skip("stands for a name where a proxy captures the whole machine")
     net.names["film.example"] = [address]
     assert "no request goes there" in refused(fetch, "http://film.example/v.mp4")
     assert net.tried == []
