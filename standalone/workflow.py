@@ -27,6 +27,8 @@ def read_workflow(path: Path, *, api_folder: Path) -> Graph:
         raise StandaloneError(f"{path} cannot be read: {error}") from error
     except json.JSONDecodeError as error:
         raise StandaloneError(f"{path} is no JSON: {error}") from error
+    except RecursionError as error:
+        raise StandaloneError(f"{path} is no graph: it is nested too deeply") from error
     if isinstance(content, dict) and isinstance(content.get("nodes"), list):
         twin = api_folder / path.name
         better = f"use {twin}" if twin.is_file() else "in ComfyUI, use File > Export (API) and give that file"
