@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ..service.models import MODELS
 from ..service.regions import API_PATH
 from .faults import Fault, On
 from .storage import MAX_FILE_MB
@@ -32,8 +33,9 @@ class _Route:
 
 
 _API = re.escape(API_PATH)
+_CREATES = "|".join(sorted({re.escape(model.schema.path) for model in MODELS.values()}))
 _ROUTES = (
-    _Route("create", "POST", re.compile(_API + "/services/aigc/video-generation/video-synthesis"), BODY_LIMIT),
+    _Route("create", "POST", re.compile(f"{_API}(?:{_CREATES})"), BODY_LIMIT),
     _Route("cancel", "POST", re.compile(_API + r"/tasks/(?P<name>[^/]+)/cancel")),
     _Route("query", "GET", re.compile(_API + r"/tasks/(?P<name>[^/]+)")),
     _Route("list", "GET", re.compile(_API + "/tasks/?")),

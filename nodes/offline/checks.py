@@ -12,35 +12,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..service.effects import EFFECTS
-from ..service.models import DEFAULT_DURATION, NEGATIVE_PROMPT_LIMIT, SEED_MAX, Model
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The code and message that a failed task shows."""
-
-    code: str
-    message: str
-
-
-class UnfitError(Exception):
-    """The body, or a file it names, does not fit. The task will fail with `failure`."""
-
-    def __init__(self, message: str, *, code: str = "InvalidParameter") -> None:
-        super().__init__(message)
-        self.failure = Failure(code, message)
+from ..service.model import Model
+from ..service.models import ADAPTIVE, DEFAULT_DURATION, NEGATIVE_PROMPT_LIMIT, SEED_MAX
+from .families import is_happyhorse, is_wan_3
+from .kinds import fields_of, read_media, require
+from .unfit import UnfitError, invalid, not_made, not_taken
 
 
 @dataclass(frozen=True)
 class Order:
-    """A create body that fits, with the service's defaults filled in. `duration` is in seconds; prompts are cut."""
+    """A create body that fits, with the service's defaults filled in.
+
+    `media` has the address of each kind of media that there is. `duration` is in seconds, a clip's included; prompts
+    are cut. `audio` tells whether the video has sound.
+    """
 
     prompt: str
     negative_prompt: str
-    img_url: str
-    audio_url: str
+    media: Mapping[str, str]
     template: str
     resolution: str
+    ratio: str
     duration: int
     prompt_extend: bool
     watermark: bool
@@ -58,9 +50,7 @@ class _Field:
 
 _INPUT = (
     _Field("prompt", str),
-    _Field("negative_prompt", str),
-    _Field("img_url", str),
-    _Field("audio_url", str, lambda model: model.audio_input),
+    _Field("negative_prompt", str, lambda model: model.negative_prompt),
     _Field("template", str, lambda model: model.effects),
     # The vendor's Python SDK 2.0.2 sends these two with every call; they mean nothing to these models.
     _Field("extend_prompt", bool),
@@ -68,8 +58,9 @@ _INPUT = (
 )
 _PARAMETERS = (
     _Field("resolution", str),
+    _Field("ratio", str, lambda model: bool(model.ratios)),
     _Field("duration", int),
-    _Field("prompt_extend", bool),
+    _Field("prompt_extend", bool, lambda model: model.prompt_extend),
     _Field("watermark", bool),
     _Field("seed", int),
     _Field("audio", bool, lambda model: model.audio_switch),
@@ -80,20 +71,22 @@ _PARAMETERS = (
 def read_order(body: Mapping[str, Any], *, model: Model, effects: bool) -> Order:
     """Check a create body whose `input` and `parameters` are objects.
 
-    `effects` tells whether the region has effect templates. Raises UnfitError in the words of dashscope.md section 2.2.
+    `effects` tells whether the region has effect templates. Raises UnfitError in the words of dashscope.md section 2.2
+    and newer-models.md section 9.
     """
     given: Mapping[str, Any] = body["input"]
     wanted: Mapping[str, Any] = body["parameters"]
-    if not given.get("img_url"):
-        raise UnfitError("Field required: input.img_url")
+    require(given, model=model)
     for name in body:
         if name not in ("model", "input", "parameters"):
-            raise _not_taken(name, model)
-    _check_fields(given, where="input", fields=_INPUT, model=model)
+            raise not_taken(name, model)
+    media_fields = tuple(_Field(name, kind) for name, kind in fields_of(model).items())
+    _check_fields(given, where="input", fields=(*_INPUT, *media_fields), model=model)
     _check_fields(wanted, where="parameters", fields=_PARAMETERS, model=model)
+    media = read_media(given, model=model)
     _check_template(given, model=model, effects=effects)
     _check_values(wanted, model=model)
-    return _order(given, wanted, model=model)
+    return _order(given, wanted, media=media, model=model)
 
 
 def _check_fields(values: Mapping[str, Any], *, where: str, fields: tuple[_Field, ...], model: Model) -> None:
@@ -101,17 +94,17 @@ def _check_fields(values: Mapping[str, Any], *, where: str, fields: tuple[_Field
     for name, value in values.items():
         field = known.get(name)
         if field is None or not field.taken_by(model):
-            raise _not_taken(f"{where}.{name}", model)
+            raise not_taken(f"{where}.{name}", model)
         # The SDK sends "prompt": null for an effect. `type` because True would pass as an int.
         if type(value) is not field.type and not (name == "prompt" and value is None):
-            raise _invalid(name)
+            raise invalid(name)
 
 
 def _check_template(given: Mapping[str, Any], *, model: Model, effects: bool) -> None:
     if "template" not in given:
         return
     if not effects:
-        raise _not_taken("input.template", model)
+        raise not_taken("input.template", model)
     effect = EFFECTS.get(given["template"])
     if effect is None or model.id not in effect.models:
         raise UnfitError("Invalid template content.", code="InvalidFile.Template.Content")
@@ -121,32 +114,38 @@ def _check_values(wanted: Mapping[str, Any], *, model: Model) -> None:
     resolution = wanted.get("resolution", model.default_resolution)
     if resolution not in model.resolutions:
         raise UnfitError(f"The size is not match {resolution}")
-    if wanted.get("duration", DEFAULT_DURATION) not in model.durations:
-        raise _invalid("duration")
-    if not 0 <= wanted.get("seed", 0) <= SEED_MAX:
-        raise _invalid("seed")
-    if "shot_type" in wanted and wanted["shot_type"] not in model.shot_types:
-        raise _invalid("shot_type")
+    duration = wanted.get("duration", DEFAULT_DURATION)
+    if duration == -1 and is_wan_3(model):
+        raise not_made("video of a length that the model chooses", model)
+    if duration not in model.durations:
+        raise invalid("duration")
+    if not (-1 if is_wan_3(model) else 0) <= wanted.get("seed", 0) <= SEED_MAX:
+        raise invalid("seed")
+    for name, allowed in (("shot_type", model.shot_types), ("ratio", model.ratios)):
+        if name in wanted and wanted[name] not in allowed:
+            raise invalid(name)
 
 
-def _order(given: Mapping[str, Any], wanted: Mapping[str, Any], *, model: Model) -> Order:
+def _order(given: Mapping[str, Any], wanted: Mapping[str, Any], *, media: Mapping[str, str], model: Model) -> Order:
     return Order(
-        prompt=(given.get("prompt") or "")[: model.prompt_limit],
+        prompt=_cut(given.get("prompt") or "", model=model),
         negative_prompt=given.get("negative_prompt", "")[:NEGATIVE_PROMPT_LIMIT],
-        img_url=given["img_url"],
-        audio_url=given.get("audio_url", ""),
+        media=media,
         template=given.get("template", ""),
         resolution=wanted.get("resolution", model.default_resolution),
+        ratio=wanted.get("ratio", ADAPTIVE),
         duration=wanted.get("duration", DEFAULT_DURATION),
-        prompt_extend=wanted.get("prompt_extend", True),
-        watermark=wanted.get("watermark", False),
+        prompt_extend=wanted.get("prompt_extend", model.prompt_extend),
+        watermark=wanted.get("watermark", is_happyhorse(model)),
         audio=model.has_sound(generate_audio=wanted.get("audio", True)),
     )
 
 
-def _invalid(name: str) -> UnfitError:
-    return UnfitError(f"Required parameter({name}) missing or invalid, please check the request parameters.")
-
-
-def _not_taken(name: str, model: Model) -> UnfitError:
-    return UnfitError(f"Required parameter({name}) missing or invalid: {model.id} does not take it.")
+def _cut(prompt: str, *, model: Model) -> str:
+    """Return the beginning of a prompt that the model reads: some count a Chinese character as more than one."""
+    kept = prompt[: model.prompt_limit]
+    room = model.prompt_limit - model.prompt_length(kept)
+    while room < 0:
+        room += model.prompt_length(kept[-1])
+        kept = kept[:-1]
+    return kept

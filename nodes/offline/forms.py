@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 _BOUNDARY = re.compile(r'^multipart/form-data\s*;.*?boundary=(?:"([^"]+)"|([^;\s]+))', re.IGNORECASE)
+_BLANK = b"\r\n\r\n"
 _NAME = re.compile(r'[;\s]name="([^"]*)"')
 
 
@@ -15,10 +16,10 @@ class MalformedError(ValueError):
 
 @dataclass(frozen=True)
 class FormField:
-    """One field of a form, its content as bytes."""
+    """One field of a form. Its content is a view of the body, which may be large."""
 
     name: str
-    content: bytes
+    content: memoryview
 
 
 def read_form(body: bytes, content_type: str) -> list[FormField]:
@@ -35,14 +36,14 @@ def read_form(body: bytes, content_type: str) -> list[FormField]:
         end = body.find(b"\r\n" + dash, start)
         if end < 0:
             raise MalformedError("no last boundary")
-        fields.append(_read_field(body[start:end]))
+        fields.append(_read_field(body, start, end))
         start = end + 2 + len(dash)
     return fields
 
 
-def _read_field(part: bytes) -> FormField:
-    head, blank, content = part.partition(b"\r\n\r\n")
-    found = _NAME.search(head.decode("utf-8", "replace"))
-    if not blank or not found:
+def _read_field(body: bytes, start: int, end: int) -> FormField:
+    blank = body.find(_BLANK, start, end)
+    found = _NAME.search(body[start:blank].decode("utf-8", "replace")) if blank >= 0 else None
+    if not found:
         raise MalformedError("a part without a name")
-    return FormField(found.group(1), content)
+    return FormField(found.group(1), memoryview(body)[blank + len(_BLANK) : end])

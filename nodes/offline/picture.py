@@ -1,7 +1,4 @@
-"""The moving picture of an offline video: a slow move over the first frame, with plain marks on it.
-
-Frames are made in yuv420p from the start, plane by plane: that costs half of RGB frames and their conversion.
-"""
+"""The moving picture of an offline video: a slow move over the first frame, into the last one where there is one."""
 
 from __future__ import annotations
 
@@ -9,34 +6,23 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import av
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-Plane = npt.NDArray[np.uint8]
+from .planes import Plane, Planes, planes_of, whole_of
+from .scene import DRAWN_SIZE
+
 Weights = npt.NDArray[np.float64]
 
-TIER_PIXELS = {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080}
-DRAWN_SIZE = (1280, 720)
-_SIDE_STEP = 16
 _ZOOM = 0.12
 _PAN = 0.04
+_FADE_FROM = 0.5
 _SHADE = 0.5
 _BLACK, _WHITE, _GREY = 16, 235, 128
-
-
-def frame_size(width: int, height: int, *, resolution: str) -> tuple[int, int]:
-    """Return the video's width and height in pixels for a picture's: its aspect, about the tier's pixel count.
-
-    Both sides are cut down to multiples of 16: the service's own example makes 816x1104 of 750x1000 at 720P
-    (dashscope.md section 8).
-    """
-    pixels = TIER_PIXELS[resolution]
-    wide = math.isqrt(pixels * width // height)
-    high = math.isqrt(pixels * height // width)
-    return max(_SIDE_STEP, wide - wide % _SIDE_STEP), max(_SIDE_STEP, high - high % _SIDE_STEP)
 
 
 def decode(data: bytes | None) -> Image.Image:
@@ -109,48 +95,68 @@ def _even(value: float) -> int:
     return math.ceil(value / 2) * 2
 
 
-class Scenery:
-    """The first frame, and the move over it. `size` is the video's width and height in pixels."""
+class Marks:
+    """What is written on every frame of `size`, its width and height in pixels: top left, and bottom right or empty."""
 
-    def __init__(self, picture: Image.Image, *, size: tuple[int, int], mark: str, watermark: str) -> None:
-        self.size = size
-        width, height = size
-        whole = picture.resize(size, Image.Resampling.LANCZOS)
-        planes = av.VideoFrame.from_ndarray(np.asarray(whole), format="rgb24").reformat(format="yuv420p").to_ndarray()
-        quarter = height // 4
-        half = (height // 2, width // 2)
-        self._planes = [
-            Image.fromarray(planes[:height]),
-            Image.fromarray(planes[height : height + quarter].reshape(half)),
-            Image.fromarray(planes[height + quarter :].reshape(half)),
-        ]
-        self._marks = [_mark(mark, size=size, bottom_right=False)]
+    def __init__(self, size: tuple[int, int], *, text: str, watermark: str) -> None:
+        self._marks = [_mark(text, size=size, bottom_right=False)]
         if watermark:
             self._marks.append(_mark(watermark, size=size, bottom_right=True))
 
-    def at(self, progress: float) -> Plane:
-        """Return the frame at `progress` 0..1 as yuv420p, uint8 [H * 3 / 2, W]. At 0 it shows the whole picture."""
-        width, height = self.size
-        box = _window(progress)
-        luma, blue, red = (_cut(plane, box) for plane in self._planes)
+    def on(self, planes: Planes) -> Plane:
+        """Return a marked copy of a frame as yuv420p, uint8 [H * 3 / 2, W]."""
+        whole = whole_of(planes)
+        height, width = planes[0].shape
+        luma, blue, red = planes_of(whole, size=(width, height))
         for mark in self._marks:
             mark.on_luma(luma)
             mark.on_chroma(blue)
             mark.on_chroma(red)
-        return np.concatenate([luma, blue.reshape(height // 4, width), red.reshape(height // 4, width)])
+        return whole
+
+
+def still(picture: Image.Image, *, size: tuple[int, int], whole: bool) -> Planes:
+    """Return a picture as a frame of `size`.
+
+    `whole` shows all of it, a little out of shape where the shape differs; otherwise what is too much is cut off.
+    """
+    fit = picture.resize if whole else partial(ImageOps.fit, picture)
+    rgb = np.asarray(fit(size, Image.Resampling.LANCZOS))
+    return planes_of(av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p").to_ndarray(), size=size)
+
+
+class Scenery:
+    """The move over a first frame, and into the frame `ending` where there is one."""
+
+    def __init__(self, first: Planes, *, ending: Planes | None = None) -> None:
+        self._first = [Image.fromarray(np.ascontiguousarray(plane)) for plane in first]
+        self._ending = [Image.fromarray(plane) for plane in ending] if ending is not None else None
+
+    def at(self, progress: float) -> Planes:
+        """Return the frame at `progress` 0..1. At 0 it shows the whole first frame, at 1 the ending."""
+        box = _window(progress)
+        seen = [_cut(plane, box) for plane in self._first]
+        if self._ending is not None and progress > _FADE_FROM:
+            share = _eased((progress - _FADE_FROM) / (1 - _FADE_FROM))
+            seen = [Image.blend(plane, end, share) for plane, end in zip(seen, self._ending, strict=True)]
+        return [np.asarray(plane) for plane in seen]
+
+
+def _eased(progress: float) -> float:
+    return progress * progress * (3 - 2 * progress)
 
 
 def _window(progress: float) -> tuple[float, float, float, float]:
     """Return the part of the picture that is seen, as left, top, right, bottom in 0..1: a zoom in with a slow pan."""
-    eased = progress * progress * (3 - 2 * progress)
+    eased = _eased(progress)
     side = 1 - _ZOOM * eased
     left = (1 - side) / 2 + _PAN * eased
     top = (1 - side) / 2 - _PAN * eased / 2
     return left, top, left + side, top + side
 
 
-def _cut(plane: Image.Image, box: Sequence[float]) -> Plane:
+def _cut(plane: Image.Image, box: Sequence[float]) -> Image.Image:
     width, height = plane.size
     left, top, right, bottom = box
     seen = (left * width, top * height, right * width, bottom * height)
-    return np.array(plane.resize(plane.size, Image.Resampling.BILINEAR, box=seen))
+    return plane.resize(plane.size, Image.Resampling.BILINEAR, box=seen)

@@ -1,20 +1,26 @@
-"""Making the offline video: a real MP4, H.264 at 30 fps, that looks from outside as the service's do.
+"""Making the offline video: a real MP4, H.264, that looks from outside as the service's do.
 
-Its length is exact, its size follows the tier and the picture's aspect, it has an AAC track exactly when the model
-would have sound (dashscope.md section 0.1), and it can be played while it loads (faststart).
+Its length is exact, its size follows the tier and the shape of what it begins with, it has an AAC track exactly when
+the model would have sound (dashscope.md section 0.1), and it can be played while it loads (faststart). It begins with
+the clip, where there is one, and ends with the last frame that was asked for. Frames are made one at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 
-from .picture import Scenery, decode, frame_size
-from .scene import Scene, StoppedError
+from ..service.models import ADAPTIVE
+from .clip import clip_frames
+from .picture import Marks, Scenery, decode, still
+from .planes import Plane, Planes
+from .scene import Scene, StoppedError, frame_size
 from .sound import RATE, Samples, sound_track
 
 if TYPE_CHECKING:
@@ -22,30 +28,29 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
-FPS = 30
-WATERMARK = "AI generated"
 _HOLD = 2
-"""Frames that show the same place of the move: 15 places a second look smooth and cost half."""
+"""Frames that show the same place of the move: 12 or 15 places a second look smooth and cost half."""
 
 
 def render(scene: Scene, path: Path, *, wanted: Callable[[], bool] = lambda: True) -> None:
     """Write the scene's video to `path`.
 
-    Asks `wanted` before every frame and raises StoppedError, leaving an unfinished file, as soon as it says no.
+    Asks `wanted` before every frame and raises StoppedError, leaving an unfinished file, as soon as it says no. Raises
+    MediaError where the clip is damaged.
     """
-    picture = decode(scene.picture)
-    scenery = Scenery(
-        picture,
-        size=frame_size(*picture.size, resolution=scene.resolution),
-        mark=f"OFFLINE {scene.template}".strip(),
-        watermark=WATERMARK if scene.watermark else "",
-    )
+    film = _Film(scene)
     track = sound_track(scene.sound, seconds=scene.duration) if scene.has_sound else None
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        video = _video_stream(container, scenery.size)
+    with (
+        av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container,
+        closing(film.frames()) as frames,
+    ):
+        video = _video_stream(container, film.size, fps=scene.fps)
         audio = container.add_stream("aac", rate=RATE, layout="stereo") if track is not None else None
         for second in range(scene.duration):
-            _write_pictures(container, video, scenery=scenery, second=second, scene=scene, wanted=wanted)
+            for planes in islice(frames, scene.fps):
+                if not wanted():
+                    raise StoppedError
+                container.mux(video.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
             if audio is not None and track is not None:
                 _write_sound(
                     container, audio, samples=track[:, second * RATE : (second + 1) * RATE], start=second * RATE
@@ -55,32 +60,47 @@ def render(scene: Scene, path: Path, *, wanted: Callable[[], bool] = lambda: Tru
                 container.mux(stream.encode(None))
 
 
-def _video_stream(container: OutputContainer, size: tuple[int, int]) -> VideoStream:
+class _Film:
+    """The frames of a scene. `size` is their width and height in pixels."""
+
+    def __init__(self, scene: Scene) -> None:
+        picture = None if scene.clip else decode(scene.picture)
+        begin = scene.clip.size if scene.clip else picture.size if picture else (0, 0)
+        self._scene = scene
+        self.size = frame_size(*begin, resolution=scene.resolution, ratio=scene.ratio)
+        self._first = still(picture, size=self.size, whole=scene.ratio == ADAPTIVE) if picture else None
+
+    def frames(self) -> Generator[Plane, None, None]:
+        """Make the frames one after another, in yuv420p."""
+        scene = self._scene
+        marks = Marks(self.size, text=f"OFFLINE {scene.template}".strip(), watermark=scene.watermark)
+        left, first = scene.duration * scene.fps, self._first
+        if scene.clip:
+            with closing(clip_frames(scene.clip, size=self.size, fps=scene.fps)) as played:
+                for first in islice(played, left - _HOLD):
+                    yield marks.on(first)
+                    left -= 1
+        if first is None:
+            raise ValueError("there is nothing to begin with")
+        places = -(-left // _HOLD)
+        scenery = Scenery(first, ending=self._ending())
+        for place in range(places):
+            frame = marks.on(scenery.at(place / (places - 1) if places > 1 else 1))
+            for _ in range(min(_HOLD, left - place * _HOLD)):
+                yield frame
+
+    def _ending(self) -> Planes | None:
+        ending = self._scene.ending
+        return still(decode(ending), size=self.size, whole=False) if ending is not None else None
+
+
+def _video_stream(container: OutputContainer, size: tuple[int, int], *, fps: int) -> VideoStream:
     # Without B-frames the first picture stands at time 0 and no edit list is needed. A short lookahead saves memory.
     options = {"preset": "veryfast", "crf": "23", "bf": "0", "rc-lookahead": "3"}
-    stream = container.add_stream("libx264", rate=FPS, options=options)
+    stream = container.add_stream("libx264", rate=fps, options=options)
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
     return stream
-
-
-def _write_pictures(  # noqa: PLR0913 - one second of one film, all by name
-    container: OutputContainer,
-    stream: VideoStream,
-    *,
-    scenery: Scenery,
-    scene: Scene,
-    second: int,
-    wanted: Callable[[], bool],
-) -> None:
-    last = scene.duration * FPS - _HOLD
-    for index in range(second * FPS, (second + 1) * FPS):
-        if not wanted():
-            raise StoppedError
-        if index % _HOLD == 0:
-            planes = scenery.at(index / last)
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-        container.mux(stream.encode(frame))
 
 
 def _write_sound(container: OutputContainer, stream: AudioStream, *, samples: Samples, start: int) -> None:

@@ -1,11 +1,11 @@
 """What the service says about a task: the query's reply, the usage of each family, the list's rows.
 
-Fields: dashscope.md section 0.1 (query, usage) and section 3 (list).
+Fields: dashscope.md section 0.1 (query, usage) and section 3 (list); newer-models.md for the newer families.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 
 from .checks import Order
@@ -36,8 +36,9 @@ def task_reply(task: Task, *, video_url: str) -> dict[str, object]:
     if task.state != "SUCCEEDED" or task.order is None:
         return {"output": output}
     output["orig_prompt"] = task.order.prompt
-    # wan2.6 never shows the rewritten prompt; an effect has none.
-    if task.order.prompt_extend and not task.order.template and not task.model.id.startswith("wan2.6"):
+    # wan2.6 and what takes a list of media never show the rewritten prompt; an effect has none.
+    shown = task.model.schema.fields and not task.model.id.startswith("wan2.6")
+    if shown and task.order.prompt_extend and not task.order.template:
         output["actual_prompt"] = task.order.prompt + _EXTENSION
     output["video_url"] = video_url
     return {"output": output, "usage": usage(task, task.order)}
@@ -45,22 +46,68 @@ def task_reply(task: Task, *, video_url: str) -> dict[str, object]:
 
 def usage(task: Task, order: Order) -> dict[str, object]:
     """Make the `usage` object as the model's family has it."""
-    tier = int(order.resolution.removesuffix("P"))
-    family = task.model.id
-    if family.startswith("wanx2.1"):
-        return {"video_duration": order.duration, "video_ratio": "standard", "video_count": 1}
-    if not family.startswith("wan2.6"):
-        return {"duration": order.duration, "SR": tier, "video_count": 1}
-    whole: dict[str, object] = {
+    make = next(make for family, make in _USAGE.items() if task.model.id.startswith(family))
+    return make(task, order)
+
+
+def _oldest(_task: Task, order: Order) -> dict[str, object]:
+    return {"video_duration": order.duration, "video_ratio": "standard", "video_count": 1}
+
+
+def _frames(_task: Task, order: Order) -> dict[str, object]:
+    return {"video_duration": order.duration, "video_count": 1, "SR": _tier(order)}
+
+
+def _plain(_task: Task, order: Order) -> dict[str, object]:
+    return {"duration": order.duration, "SR": _tier(order), "video_count": 1}
+
+
+def _billed(task: Task, order: Order) -> dict[str, object]:
+    """A clip's seconds are billed with the new ones (newer-models.md section 1.4)."""
+    return {
         "duration": order.duration,
-        "input_video_duration": 0,
-        "output_video_duration": order.duration,
+        "input_video_duration": _number(task.clip_seconds),
+        "output_video_duration": _number(order.duration - task.clip_seconds),
         "video_count": 1,
-        "SR": tier,
+        "SR": _tier(order),
     }
-    if task.model.audio_switch:
-        whole["audio"] = order.audio
-    return whole
+
+
+def _billed_by_sound(task: Task, order: Order) -> dict[str, object]:
+    return {**_billed(task, order), **({"audio": order.audio} if task.model.audio_switch else {})}
+
+
+def _in_floats(task: Task, order: Order) -> dict[str, object]:
+    return {
+        "video_count": 1,
+        "duration": float(order.duration),
+        "input_video_duration": 0.0,
+        "output_video_duration": float(order.duration),
+        "fps": task.model.fps,
+        "SR": _tier(order),
+        "ratio": task.ratio,
+    }
+
+
+_USAGE: Mapping[str, Callable[[Task, Order], dict[str, object]]] = {
+    "wanx2.1": _oldest,
+    "wan2.2-kf2v": _frames,
+    "wan2.2": _plain,
+    "wan2.5": _plain,
+    "wan2.6": _billed_by_sound,
+    "wan2.7": _billed,
+    "wan3.0": _in_floats,
+    "happyhorse": _billed,
+}
+"""How each family tells what was used: dashscope.md section 0.1, newer-models.md sections 1.4, 2.5, 3 and 4."""
+
+
+def _tier(order: Order) -> int:
+    return int(order.resolution.removesuffix("P"))
+
+
+def _number(seconds: float) -> float:
+    return int(seconds) if seconds == int(seconds) else round(seconds, 2)
 
 
 def list_row(task: Task, *, region: str) -> Mapping[str, object]:

@@ -4,15 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..service.models import ADAPTIVE, RATIOS
+
+DRAWN_SIZE = (1280, 720)
+"""Pixels of the picture that stands for one which could not be fetched."""
+
+TIER_SIZES = {"480P": (832, 480), "720P": (1280, 720), "1080P": (1920, 1080)}
+_SIDE_STEP = 16
+_PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A film that a video begins with: its file, its width and height as it is shown, its length in seconds."""
+
+    path: Path
+    size: tuple[int, int]
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The encoded picture and sound of an order, each None where there is none or it could not be fetched offline."""
+    """The files of an order, each None where there is none or it could not be fetched offline.
+
+    `picture` is the first frame, `ending` the last, both encoded as `sound` is. `size` are the pixels of what the
+    video begins with.
+    """
 
     picture: bytes | None = None
     sound: bytes | None = None
+    ending: bytes | None = None
+    clip: Clip | None = None
+    size: tuple[int, int] = DRAWN_SIZE
     notes: list[str] = field(default_factory=list)
 
 
@@ -22,7 +49,11 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Scene:
-    """What to make a video of. `picture` and `sound` are encoded files; None means a drawn picture and a tone."""
+    """What to make a video of.
+
+    `picture`, `sound` and `ending`, the picture that it ends with, are encoded files. No picture and no clip means a
+    drawn picture, no sound a tone. `duration` is in seconds, the clip's included. `watermark` is a text or empty.
+    """
 
     picture: bytes | None
     resolution: str
@@ -30,11 +61,63 @@ class Scene:
     has_sound: bool
     sound: bytes | None = None
     template: str = ""
-    watermark: bool = False
+    watermark: str = ""
+    ending: bytes | None = None
+    clip: Clip | None = None
+    ratio: str = ADAPTIVE
+    fps: int = 30
 
     @property
     def name(self) -> str:
         """A name that two scenes share where their videos are equal."""
-        facts = [self.resolution, self.duration, self.has_sound, self.template, self.watermark]
-        files = [hashlib.sha256(data).hexdigest() if data is not None else "" for data in (self.picture, self.sound)]
-        return hashlib.sha256(json.dumps(facts + files).encode()).hexdigest()[:32]
+        facts = [self.resolution, self.duration, self.has_sound, self.template, self.watermark, self.ratio, self.fps]
+        files = [
+            hashlib.sha256(data).hexdigest() if data is not None else ""
+            for data in (self.picture, self.sound, self.ending)
+        ]
+        clip = _hash_of(self.clip.path) if self.clip else ""
+        return hashlib.sha256(json.dumps([*facts, *files, clip]).encode()).hexdigest()[:32]
+
+
+def frame_size(width: int, height: int, *, resolution: str, ratio: str = ADAPTIVE) -> tuple[int, int]:
+    """Return a video's width and height in pixels, for what it begins with, in pixels, or for a named ratio.
+
+    It has that aspect and about the tier's pixel count. Both sides are cut down to multiples of 16: the service's own
+    example makes 816x1104 of 750x1000 at 720P (dashscope.md section 8). Named 16:9 and 9:16 are the tier's own size:
+    480P gives 832x480 and 480x832 (newer-models.md section 2.6).
+    """
+    wide, high = TIER_SIZES[resolution]
+    if ratio == "16:9":
+        return wide, high
+    if ratio == "9:16":
+        return high, wide
+    if ratio != ADAPTIVE:
+        width, height = _sides(ratio)
+    pixels = wide * high
+    return _cut_down(math.isqrt(pixels * width // height)), _cut_down(math.isqrt(pixels * height // width))
+
+
+def nearest_ratio(width: int, height: int) -> str:
+    """Return the named ratio whose shape is nearest to a size's."""
+    shape = math.log(width / height)
+    return min(
+        (ratio for ratio in RATIOS if ratio != ADAPTIVE),
+        key=lambda ratio: abs(math.log(_sides(ratio)[0] / _sides(ratio)[1]) - shape),
+    )
+
+
+def _sides(ratio: str) -> tuple[int, int]:
+    wide, _, high = ratio.partition(":")
+    return int(wide), int(high)
+
+
+def _cut_down(side: int) -> int:
+    return max(_SIDE_STEP, side - side % _SIDE_STEP)
+
+
+def _hash_of(path: Path) -> str:
+    whole = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            whole.update(piece)
+    return whole.hexdigest()

@@ -1,7 +1,7 @@
-"""Fetching and judging the files that a create body names: the picture and the sound.
+"""Fetching and judging the files that a create body names: pictures, a sound, a clip.
 
 Nothing is fetched from anywhere, this machine included: a stranger's workflow could name any address. An http(s)
-address stands for a drawn picture or a tone. Limits and messages: dashscope.md sections 0.1 and 2.2.
+address stands for a drawn picture or a tone. Limits and messages: dashscope.md sections 0.1 and 2.2, newer-models.md.
 """
 
 from __future__ import annotations
@@ -10,17 +10,22 @@ import base64
 import binascii
 import io
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from urllib.parse import SplitResult, urlsplit
 
 import av
 from PIL import Image, UnidentifiedImageError
 
-from ..service.models import AUDIO_BYTES, AUDIO_SECONDS, IMAGE_SIDE, Model
-from .checks import Order, UnfitError
-from .scene import Sources
+from ..service.model import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model, PictureLimits
+from ..service.models import AUDIO_BYTES
+from .checks import Order
+from .clip import BAD_MEDIA, check_clip
+from .families import is_happyhorse, is_wan_3
+from .scene import DRAWN_SIZE, Clip, Sources
 from .storage import Storage
+from .unfit import UnfitError
 
 _DATA_URI = re.compile(r"data:(image/[a-z]+);base64,", re.ASCII)
 _MIME_OF = {"JPEG": "image/jpeg", "PNG": "image/png", "BMP": "image/bmp", "WEBP": "image/webp"}
@@ -30,11 +35,23 @@ _SLACK = 0.1
 ONLY_SOUNDS = {"format_whitelist": "wav,mp3", "protocol_whitelist": ""}
 """For FFmpeg: a playlist, for one, could name files and addresses, which it would open."""
 
+_ORIENTATION = 0x0112
+_LYING = 5
+"""EXIF's orientation, and from which value on width and height are the other way round."""
+
 _BAD_URL = "The provided URL does not appear to be valid. Ensure it is correctly formatted."
+_BAD_URL_OF_WAN_3 = "media.url scheme must be http/https, got: 'oss'"
 _GONE = "Failed to find the requested media resource during the data inspection process."
 _FORBIDDEN = "Don't have authorization to access the media resource during the data inspection process."
 _UNDECODABLE = "Failed to decode the image during the data inspection."
-_BAD_MEDIA = "The media format is not supported or incorrect for the data inspection."
+_WRONG_FORMAT = "The input image is in invalid format."
+
+_INSTEAD = {
+    FIRST_FRAME: "replaced by a drawn picture",
+    LAST_FRAME: "the video does not end with it",
+    DRIVING_AUDIO: "replaced by a tone",
+    FIRST_CLIP: "replaced by a drawn picture",
+}
 
 
 @dataclass(frozen=True)
@@ -48,37 +65,59 @@ class Finder:
 
     def sources(self, order: Order) -> Sources:
         """Fetch and check what the order names. Raises UnfitError."""
-        notes: list[str] = []
-        picture = self._picture(order.img_url)
-        if picture is None:
-            notes.append("img_url could not be fetched offline: replaced by a drawn picture")
-        sound = self._sound(order.audio_url) if order.audio_url else None
-        if order.audio_url and order.audio and sound is None:
-            notes.append("audio_url could not be fetched offline: replaced by a tone")
-        return Sources(picture=picture, sound=sound, notes=notes)
+        media = order.media
+        picture = self._picture(media[FIRST_FRAME]) if FIRST_FRAME in media else None
+        clip = self._clip(media[FIRST_CLIP], order) if FIRST_CLIP in media else None
+        ending = self._picture(media[LAST_FRAME]) if LAST_FRAME in media else None
+        sound = self._sound(media[DRIVING_AUDIO]) if DRIVING_AUDIO in media else None
+        found = {FIRST_FRAME: picture, LAST_FRAME: ending, DRIVING_AUDIO: sound, FIRST_CLIP: clip}
+        return Sources(
+            picture=picture.data if picture else None,
+            sound=sound,
+            ending=ending.data if ending else None,
+            clip=clip,
+            size=clip.size if clip else picture.size if picture else DRAWN_SIZE,
+            notes=[
+                f"{self.model.schema.fields.get(kind, kind)} could not be fetched offline: {_INSTEAD[kind]}"
+                for kind in media
+                if found[kind] is None and (order.audio or kind != DRIVING_AUDIO)
+            ],
+        )
 
-    def _picture(self, address: str) -> bytes | None:
-        limit = self.model.image_bytes
+    def _picture(self, address: str) -> Picture | None:
+        limits, formats = self.model.pictures, formats_of(self.model)
         if address.startswith("data:"):
             data, mime = _decode_data_uri(address)
-            check_picture(data, mime=mime, limit=limit)
-            return data
+            return check_picture(data, mime=mime, limits=limits, formats=formats)
         stored = self._find(address)
-        if stored is not None:
-            check_picture(stored, mime=None, limit=limit)
-        return stored
+        if stored is None:
+            return None
+        _check_bytes(stored.stat().st_size, limits=limits)
+        return check_picture(stored.read_bytes(), mime=None, limits=limits, formats=formats)
 
     def _sound(self, address: str) -> bytes | None:
         # The service judges by the extension (dashscope.md section 2.2, InvalidURL).
         if PurePosixPath(_parts(address).path).suffix.lower() not in (".wav", ".mp3"):
             raise UnfitError("File type is not supported. Allowed types are: .wav, .mp3.", code="InvalidURL")
-        data = self._find(address)
-        if data is not None:
-            check_sound(data)
+        stored = self._find(address)
+        if stored is None:
+            return None
+        data = stored.read_bytes()
+        check_sound(data, span=self.model.audio_seconds)
         return data
 
-    def _find(self, address: str) -> bytes | None:
-        """Return the bytes behind an oss address, and None for an http(s) one."""
+    def _clip(self, address: str, order: Order) -> Clip | None:
+        stored = self._find(address)
+        if stored is None:
+            return None
+        clip = check_clip(stored)
+        # The page does not say what happens to a clip that is not shorter (newer-models.md section 1.3).
+        if clip.seconds >= order.duration:
+            raise UnfitError(f"The duration must be longer than the first clip of {clip.seconds:.2f} s.")
+        return clip
+
+    def _find(self, address: str) -> Path | None:
+        """Return the file behind an oss address, and None for an http(s) one."""
         if address.startswith("oss://"):
             return self._stored(address)
         parts = _parts(address)
@@ -86,44 +125,74 @@ class Finder:
             raise UnfitError(_BAD_URL)
         return None
 
-    def _stored(self, address: str) -> bytes:
+    def _stored(self, address: str) -> Path:
         if not self.oss:
-            raise UnfitError(_BAD_URL)
+            raise UnfitError(_BAD_URL_OF_WAN_3 if is_wan_3(self.model) else _BAD_URL)
         stored = self.storage.find(address)
         if stored is None:
             raise UnfitError(_GONE)
         if stored.model != self.model_name:
             raise UnfitError(_FORBIDDEN)
-        return stored.path.read_bytes()
+        return stored.path
 
 
-def check_picture(data: bytes, *, mime: str | None, limit: int) -> None:
-    """Refuse a picture that the service would refuse. `limit` is in bytes. Raises UnfitError."""
-    if len(data) > limit:
-        raise UnfitError(_too_big("image", limit), code="InvalidFile.Size")
+@dataclass(frozen=True)
+class Picture:
+    """An encoded picture, and its width and height in pixels as it is shown."""
+
+    data: bytes
+    size: tuple[int, int]
+
+
+def formats_of(model: Model) -> list[str]:
+    """Return the formats that a model takes as a picture: happyhorse takes no BMP (newer-models.md section 3)."""
+    return [name for name in _MIME_OF if name != "BMP" or not is_happyhorse(model)]
+
+
+def check_picture(
+    data: bytes, *, mime: str | None, limits: PictureLimits, formats: Collection[str] = tuple(_MIME_OF)
+) -> Picture:
+    """Refuse a picture that the service would refuse. Raises UnfitError."""
+    _check_bytes(len(data), limits=limits)
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            if picture.format not in _MIME_OF:
-                raise UnfitError("The input image is in invalid format.", code="InvalidImageFormat")
-            if not all(IMAGE_SIDE[0] <= side <= IMAGE_SIDE[1] for side in picture.size):
-                raise UnfitError("the size of input image is too small or too large.")
+            if picture.format not in formats:
+                raise UnfitError(_WRONG_FORMAT, code="InvalidImageFormat")
+            _check_shape(picture, limits=limits)
             if picture.format == "PNG" and picture.has_transparency_data:
-                raise UnfitError("The input image is in invalid format.", code="InvalidImageFormat")
+                raise UnfitError(_WRONG_FORMAT, code="InvalidImageFormat")
             if mime is not None and mime != _MIME_OF[picture.format]:
                 raise UnfitError("Invalid image format or corrupted file")
             picture.load()
+            lying = picture.getexif().get(_ORIENTATION, 1) >= _LYING
+            return Picture(data, picture.size[::-1] if lying else picture.size)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnfitError("the size of input image is too small or too large.") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, TypeError, ValueError) as error:
         raise UnfitError(_UNDECODABLE) from error
 
 
-def check_sound(data: bytes) -> None:
+def _check_bytes(size: int, *, limits: PictureLimits) -> None:
+    if size > limits.bytes:
+        most = limits.bytes // 1024 // 1024
+        raise UnfitError(f"Invalid file size. The image file size must be less than {most}MB.", code="InvalidFile.Size")
+
+
+def _check_shape(picture: Image.Image, *, limits: PictureLimits) -> None:
+    small, large = sorted(picture.size)
+    if small < limits.sides[0] or large > limits.sides[1]:
+        raise UnfitError("the size of input image is too small or too large.")
+    if limits.ratio and large > limits.ratio * small:
+        message = f"Invalid file aspect ratio. The image aspect ratio must be 1:{limits.ratio:g} ~ {limits.ratio:g}:1."
+        raise UnfitError(message, code="InvalidFile.AspectRatio")
+
+
+def check_sound(data: bytes, *, span: tuple[int, int]) -> None:
     """Refuse a sound that the service would refuse. Raises UnfitError."""
     if len(data) > AUDIO_BYTES:
         raise UnfitError(f"File size is larger than {AUDIO_BYTES // 1024 // 1024}MB.", code="InvalidURL")
-    shortest, longest = AUDIO_SECONDS
-    seconds = _sound_seconds(data)
+    shortest, longest = span
+    seconds = _sound_seconds(data, most=longest)
     if seconds > longest + _SLACK:
         raise UnfitError(f"The input audio is longer than {longest}s.", code="InvalidURL")
     if seconds < shortest:
@@ -131,19 +200,19 @@ def check_sound(data: bytes) -> None:
         raise UnfitError(message, code="InvalidFile.Duration")
 
 
-def _sound_seconds(data: bytes) -> float:
+def _sound_seconds(data: bytes, *, most: float) -> float:
     try:
         with av.open(io.BytesIO(data), container_options=dict(ONLY_SOUNDS)) as container:
             if not container.streams.audio:
-                raise UnfitError(_BAD_MEDIA)
+                raise UnfitError(BAD_MEDIA)
             seconds = 0.0
             for frame in container.decode(audio=0):
                 seconds += frame.samples / frame.sample_rate
-                if seconds > AUDIO_SECONDS[1] + 2 * _SLACK:
+                if seconds > most + 2 * _SLACK:
                     break
             return seconds
     except (av.error.FFmpegError, ValueError) as error:
-        raise UnfitError(_BAD_MEDIA) from error
+        raise UnfitError(BAD_MEDIA) from error
 
 
 def _decode_data_uri(address: str) -> tuple[bytes, str]:
@@ -161,7 +230,3 @@ def _parts(address: str) -> SplitResult:
         return urlsplit(address)
     except ValueError as error:
         raise UnfitError(_BAD_URL) from error
-
-
-def _too_big(kind: str, limit: int) -> str:
-    return f"Invalid file size. The {kind} file size must be less than {limit // 1024 // 1024}MB."

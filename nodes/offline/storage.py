@@ -82,7 +82,7 @@ class Storage:
     def receive(self, body: bytes, *, content_type: str) -> Answer:
         """Take a form with a file in. Raises RefusedError with the storage's XML."""
         fields = _fields(body, content_type)
-        form = {field.name.lower(): field.content.decode("utf-8", "replace") for field in fields[:-1]}
+        form = {field.name.lower(): str(field.content, "utf-8", "replace") for field in fields[:-1]}
         rules = self._checked_policy(form)
         key = form.get("key", "")
         _check_conditions(rules["conditions"], form=form, size=len(fields[-1].content))

@@ -12,15 +12,18 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from ..service.models import MODELS, Model
-from ..service.regions import REGIONS
+from ..service.model import Model
+from ..service.models import ADAPTIVE, MODELS
+from ..service.regions import API_PATH, REGIONS
 from .answers import RefusedError, new_id, refusal
 from .calls import Call
-from .checks import Failure, UnfitError, read_order
+from .checks import read_order
+from .families import is_happyhorse
 from .faults import Fault, TaskFails, TaskStuck
 from .parts import Parts
-from .scene import Scene, Sources
+from .scene import Scene, Sources, nearest_ratio
 from .tasks import Task
+from .unfit import Failure, UnfitError
 
 logger = logging.getLogger("dashscope_wan")
 _DEEPEST = 10
@@ -42,6 +45,8 @@ def submit(parts: Parts, call: Call) -> Task:
     model = models_in(parts.region).get(name) if isinstance(name, str) else None
     if model is None or not isinstance(name, str):
         _refuse("InvalidParameter", "Model not exist.")
+    if call.path != API_PATH + model.schema.path:
+        _refuse("InvalidParameter", "url error, please check url!")
     parts.rates.check(f"create {name}", limit=model.submit_rate)
     _require_objects(body)
     task = Task(
@@ -77,6 +82,8 @@ def _take_in(parts: Parts, task: Task, *, body: Mapping[str, Any], call: Call) -
         parts.book.finish(task, failure=unfit.failure)
     else:
         task.order = order
+        task.clip_seconds = sources.clip.seconds if sources.clip else 0.0
+        task.ratio = nearest_ratio(*sources.size) if order.ratio == ADAPTIVE else order.ratio
     task.notes += sources.notes
     for note in sources.notes:
         logger.warning("Offline task %s: %s", task.id, note)
@@ -98,7 +105,11 @@ def _order_video(parts: Parts, task: Task, *, sources: Sources) -> None:
         has_sound=order.audio,
         sound=sources.sound if order.audio else None,
         template=order.template,
-        watermark=order.watermark,
+        watermark=_mark_of(task.model) if order.watermark else "",
+        ending=sources.ending,
+        clip=sources.clip,
+        ratio=order.ratio,
+        fps=task.model.fps,
     )
 
     def done(path: Any) -> None:
@@ -106,6 +117,10 @@ def _order_video(parts: Parts, task: Task, *, sources: Sources) -> None:
         parts.book.finish(task, video=path, failure=failure)
 
     parts.worker.order(scene, wanted=lambda: task.state != "CANCELED", done=done)
+
+
+def _mark_of(model: Model) -> str:
+    return "Happy Horse" if is_happyhorse(model) else "AI generated"
 
 
 def _read_body(call: Call) -> dict[str, Any]:

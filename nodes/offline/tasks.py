@@ -12,12 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ..service.models import DEFAULT_DURATION, Model
-from .checks import Failure, Order
+from ..service.model import Model
+from ..service.models import DEFAULT_DURATION
+from .checks import Order
+from .unfit import Failure
 
 State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED"]
 TASK_LIFE = 24 * 3600
 """Seconds from its end after which a task is UNKNOWN and its video is gone (dashscope.md section 0.1)."""
+
+_REVIEW_SECONDS = 0.1
+"""How soon a body that does not fit is found out (newer-models.md section 9)."""
 
 _TIER_WEIGHT = {"480P": 0.5, "720P": 1.0, "1080P": 2.0}
 
@@ -39,6 +44,10 @@ class Timing:
         """Return the seconds from submission to the start, where nothing else runs."""
         return self.queued * self.scale
 
+    def review_seconds(self) -> float:
+        """Return the seconds from submission to the failure of what does not fit."""
+        return min(self.queued, _REVIEW_SECONDS) * self.scale
+
     def run_seconds(self, resolution: str, duration: int, *, task_id: str = "") -> float:  # noqa: ARG002 - see below
         """Return the seconds from the start to the end for `duration` seconds of video.
 
@@ -51,8 +60,10 @@ class Timing:
 class Task:
     """One task. Times are seconds of the server's clock; `order` is None where the body did not fit.
 
-    `model_name` is the id that the caller used. `body` is what was sent, data URIs cut short. `ready_at` is when the
-    video file was finished or the failure known. `notes` say what the stand-in did differently from the service.
+    `model_name` is the id that the caller used. `body` is what was sent, data URIs cut short. `clip_seconds` is the
+    length of the clip that the video begins with, `ratio` the named ratio that its shape is nearest to. `ready_at` is
+    when the video file was finished or the failure known. `notes` say what the stand-in did differently from the
+    service.
     """
 
     id: str
@@ -62,6 +73,8 @@ class Task:
     body: Mapping[str, Any]
     submitted: float
     order: Order | None = None
+    clip_seconds: float = 0.0
+    ratio: str = ""
     notes: list[str] = field(default_factory=list)
     state: State = "PENDING"
     scheduled: float | None = None
@@ -138,9 +151,19 @@ class TaskBook:
         by_model: dict[str, list[Task]] = {}
         for task in self._tasks.values():
             by_model.setdefault(task.model.id, []).append(task)
+            self._reject(task, now)
         for tasks in by_model.values():
             while self._start_one(tasks, now) or self._end_one(tasks, now):
                 pass
+
+    def _reject(self, task: Task, now: float) -> None:
+        """End a task whose body does not fit: it never waits for its turn, nor takes another's."""
+        if task.state != "PENDING" or task.order is not None or task.stuck_in is not None or task.ready_at is None:
+            return
+        end = max(task.submitted + self._timing.review_seconds(), task.ready_at)
+        if end <= now:
+            task.state = "FAILED"
+            task.scheduled = task.ended = end
 
     def _start_one(self, tasks: list[Task], now: float) -> bool:
         """Start the first waiting task whose time has come, where there is room. Tell whether there was one."""
@@ -169,7 +192,7 @@ class TaskBook:
     def _end_of(self, task: Task) -> float | None:
         if task.state != "RUNNING" or task.stuck_in == "RUNNING" or task.scheduled is None or task.ready_at is None:
             return None
-        if task.order is None:  # Found wanting as soon as it was looked at.
-            return task.scheduled
+        if task.order is None:  # What does not fit was rejected before, or is stuck.
+            return None
         seconds = self._timing.run_seconds(task.order.resolution, task.order.duration, task_id=task.id)
         return max(task.scheduled + seconds, task.ready_at)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import base64
 import io
+import math
+import struct
 import time
+import wave
 from typing import Any
 
+import av
 import pytest
 import requests
 from PIL import Image
 from wanpack.nodes.offline.server import OfflineServer
 from wanpack.nodes.offline.tasks import Timing
+from wanpack.nodes.service.models import REGIONAL_NAMES
 
 CREATE = "/services/aigc/video-generation/video-synthesis"
+KEYFRAMES = "/services/aigc/image2video/video-synthesis"
 AT_ONCE = Timing(scale=0)
 
 
@@ -50,8 +56,10 @@ class Api:
         merged = {**self.key, **(headers or {})}
         return self.session.post(self.server.base_url + path, headers=merged, timeout=10, **more)
 
-    def create(self, body: Any, *, headers: dict[str, Any] | None = None) -> requests.Response:
-        return self.post(CREATE, json=body, headers={"X-DashScope-Async": "enable", **(headers or {})})
+    def create(self, body: Any, *, headers: dict[str, Any] | None = None, path: str = "") -> requests.Response:
+        """Send a create call, to the path that the body's model wants unless another is given."""
+        headers = {"X-DashScope-Async": "enable", **(headers or {})}
+        return self.post(path or path_of(body), json=body, headers=headers)
 
     def submit(self, body: Any, **more: Any) -> str:
         answer = self.create(body, **more)
@@ -99,8 +107,13 @@ def upload_form(policy: dict[str, Any], name: str) -> dict[str, str]:
     }
 
 
-def picture(width: int = 320, height: int = 240, *, kind: str = "JPEG", mode: str = "RGB") -> bytes:
-    """An encoded picture: orange left, blue right."""
+def path_of(body: Any) -> str:
+    row = REGIONAL_NAMES.get(body.get("model")) if isinstance(body, dict) else None
+    return KEYFRAMES if row is not None and "kf2v" in row.id else CREATE
+
+
+def picture(width: int = 400, height: int = 300, *, kind: str = "JPEG", mode: str = "RGB") -> bytes:
+    """An encoded picture: orange left, blue right. Every model takes the usual size."""
     drawn = Image.new("RGB", (width, height), (220, 120, 30))
     drawn.paste((30, 60, 200), (width // 2, 0, width, height))
     out = io.BytesIO()
@@ -108,29 +121,74 @@ def picture(width: int = 320, height: int = 240, *, kind: str = "JPEG", mode: st
     return out.getvalue()
 
 
+def wav(seconds: float, *, rate: int = 8000) -> bytes:
+    """A sound file with a tone."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        wave_form = (int(8000 * math.sin(i / 4)) for i in range(int(seconds * rate)))
+        file.writeframes(b"".join(struct.pack("<h", value) for value in wave_form))
+    return out.getvalue()
+
+
+def clip(
+    seconds: float = 3,
+    *,
+    size: tuple[int, int] = (320, 240),
+    fps: int = 20,
+    kind: str = "mp4",
+    codec: str = "libx264",
+    begin: int = 40,
+) -> bytes:
+    """A film file of grey frames, each a little brighter than the one before, from `begin` on."""
+    out = io.BytesIO()
+    with av.open(out, "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=fps)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for index in range(round(seconds * fps)):
+            frame = av.VideoFrame(*size, "yuv420p")
+            for plane, level in zip(frame.planes, (min(235, begin + index), 128, 128), strict=True):
+                plane.update(bytes([level]) * plane.buffer_size)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return out.getvalue()
+
+
 def data_uri(data: bytes, mime: str = "image/jpeg") -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
-def body(model: str = "wanx2.1-i2v-turbo", **more: Any) -> dict[str, Any]:
-    """A body that is cheap to render. `input` and `parameters` replace single fields; None leaves a field out."""
-    given = {"prompt": "a cat", "img_url": data_uri(picture()), **more.get("input", {})}
-    wanted = {**_CHEAPEST.get(model, {"resolution": "480P"}), **more.get("parameters", {})}
+def put(model: str, media: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `input` that name media, in the form of the model's family."""
+    if model.startswith(("wan2.7", "wan3.0", "happyhorse")):
+        return {"media": [{"type": kind, "url": address} for kind, address in media.items()]}
+    names = {"first_frame": "img_url", "driving_audio": "audio_url"}
+    if "kf2v" in model:
+        names = {"first_frame": "first_frame_url", "last_frame": "last_frame_url"}
+    return {names[kind]: address for kind, address in media.items()}
+
+
+def body(model: str = "wanx2.1-i2v-turbo", *, media: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """A body that is cheap to render, of any model.
+
+    `media` are addresses by kind, the smallest set that the model takes where they are not given. `input` and
+    `parameters` replace single fields; None leaves a field out.
+    """
+    row = REGIONAL_NAMES[model]
+    if media is None:
+        media = dict.fromkeys(row.media_sets[0], data_uri(picture()))
+    cheapest: dict[str, Any] = {"resolution": row.resolutions[0]}
+    if len(row.durations) > 1:
+        cheapest["duration"] = row.durations[0]
+    given = {"prompt": "a cat", **put(row.id, media), **more.get("input", {})}
+    wanted = {**cheapest, **more.get("parameters", {})}
     return {
         "model": model,
         "input": {name: value for name, value in given.items() if value is not None},
         "parameters": {name: value for name, value in wanted.items() if value is not None},
     }
-
-
-_CHEAPEST = {
-    "wanx2.1-i2v-turbo": {"resolution": "480P", "duration": 3},
-    "wan2.1-i2v-turbo": {"resolution": "480P", "duration": 3},
-    "wanx2.1-i2v-plus": {"resolution": "720P"},
-    "wan2.6-i2v-flash": {"resolution": "720P", "duration": 2},
-    "wan2.6-i2v": {"resolution": "720P", "duration": 2},
-    "wan2.6-i2v-us": {"resolution": "720P"},
-}
 
 
 @pytest.fixture
@@ -169,6 +227,8 @@ def kit():
         picture = staticmethod(picture)
         data_uri = staticmethod(data_uri)
         upload_form = staticmethod(upload_form)
+        clip = staticmethod(clip)
+        wav = staticmethod(wav)
         api = Api
 
     return Kit

@@ -6,8 +6,12 @@ import pytest
 from wanpack.nodes.service.effects import EFFECTS
 from wanpack.nodes.service.models import MODELS
 
-SILENT = ("wan2.2-i2v-flash", "wan2.2-i2v-plus", "wanx2.1-i2v-turbo", "wanx2.1-i2v-plus")
-NO_EFFECTS = tuple(MODELS)[:6]
+SILENT = ("wan2.2-i2v-flash", "wan2.2-i2v-plus", "wanx2.1-i2v-turbo", "wanx2.1-i2v-plus", "wan2.2-kf2v-flash")
+NO_EFFECTS = [model for model in MODELS if model not in ("wanx2.1-i2v-turbo", "wanx2.1-i2v-plus")]
+AUDIO_SWITCH = ("wan2.6-i2v-flash", "wan3.0-video", "wan3.0-video-prime")
+LOUD = ("wan2.6-i2v", "wan2.6-i2v-us", "wan2.5-i2v-preview", "wan2.7-i2v", "wan2.7-i2v-2026-04-25")
+HORSES = ("happyhorse-1.1-i2v", "happyhorse-1.0-i2v")
+WAN_3 = ("wan3.0-video", "wan3.0-video-prime")
 RAP = "https://help-static-aliyun-doc.aliyuncs.com/file-manage-files/zh-CN/20250925/wpimhv/rap.png"
 RAP_SOUND = "https://help-static-aliyun-doc.aliyuncs.com/file-manage-files/zh-CN/20250925/ozwpvi/rap.mp3"
 DEMO = "https://cdn.translate.alibaba.com/r/wanx-demo-1.png"
@@ -55,7 +59,10 @@ def test_the_defaults_are_the_models(api, kit, model):
     api.submit(kit.body(model, parameters={"resolution": None, "duration": None}))
     order = api.server.tasks[0].order
     assert (order.resolution, order.duration) == (MODELS[model].default_resolution, 5)
-    assert order.audio == MODELS[model].audio_input
+    assert order.audio == (model in (*AUDIO_SWITCH, *LOUD, *HORSES))
+    assert order.watermark == (model in HORSES)
+    assert order.prompt_extend == (model not in HORSES)
+    assert order.ratio == "adaptive"
 
 
 @pytest.mark.parametrize(
@@ -66,6 +73,9 @@ def test_the_defaults_are_the_models(api, kit, model):
         ("wanx2.1-i2v-turbo", "1080P"),
         ("wanx2.1-i2v-plus", "480P"),
         ("wan2.6-i2v", "720p"),
+        ("wan2.7-i2v", "480P"),
+        ("happyhorse-1.0-i2v", "480P"),
+        ("wan3.0-video", "4K"),
     ],
 )
 def test_a_resolution_that_the_model_lacks_fails(api, kit, model, resolution):
@@ -83,6 +93,11 @@ def test_a_resolution_that_the_model_lacks_fails(api, kit, model, resolution):
         ("wan2.2-i2v-flash", 3),
         ("wanx2.1-i2v-turbo", 2),
         ("wanx2.1-i2v-plus", 4),
+        ("wan2.7-i2v", 16),
+        ("wan2.7-i2v-2026-04-25", 1),
+        ("wan3.0-video", 31),
+        ("happyhorse-1.1-i2v", 2),
+        ("wan2.2-kf2v-flash", 10),
         ("wanx2.1-i2v-turbo", "5"),
         ("wanx2.1-i2v-turbo", 5.0),
         ("wanx2.1-i2v-turbo", True),
@@ -112,7 +127,7 @@ def test_a_wrong_type_or_value_fails_and_is_named(api, kit, part, name, value):
     assert (code, f"({name})" in message) == ("InvalidParameter", True)
 
 
-@pytest.mark.parametrize("model", [*SILENT, "wan2.5-i2v-preview"])
+@pytest.mark.parametrize("model", [model for model in MODELS if not model.startswith("wan2.6")])
 def test_shot_type_is_for_wan26_only(api, kit, model):
     code, message = api.failure(kit.body(model, parameters={"shot_type": "multi"}))
     assert code == "InvalidParameter"
@@ -123,8 +138,8 @@ def test_shot_type_has_two_values(api, kit):
     assert "(shot_type)" in api.failure(kit.body("wan2.6-i2v", parameters={"shot_type": "double"}))[1]
 
 
-@pytest.mark.parametrize("model", tuple(MODELS)[1:])
-def test_the_audio_switch_is_for_flash_only(api, kit, model):
+@pytest.mark.parametrize("model", [model for model in MODELS if model not in AUDIO_SWITCH])
+def test_the_audio_switch_is_for_flash_and_wan3_only(api, kit, model):
     assert "parameters.audio" in api.failure(kit.body(model, parameters={"audio": True}))[1]
 
 
@@ -153,17 +168,59 @@ def test_every_template_works_on_its_models(api, kit):
     assert not [task for task in api.server.tasks if task.failure]
 
 
-def test_the_newer_schema_is_refused(api, kit):
-    media = [{"type": "first_frame", "url": DEMO}]
-    assert api.failure(kit.body(input={"img_url": None, "media": media})) == (
-        "InvalidParameter",
-        "Field required: input.img_url",
+@pytest.mark.parametrize("model", [*HORSES, *WAN_3])
+def test_a_negative_prompt_is_not_for_every_model(api, kit, model):
+    assert "input.negative_prompt" in api.failure(kit.body(model, input={"negative_prompt": "rain"}))[1]
+
+
+@pytest.mark.parametrize("model", HORSES)
+def test_happyhorse_rewrites_no_prompt(api, kit, model):
+    assert "parameters.prompt_extend" in api.failure(kit.body(model, parameters={"prompt_extend": True}))[1]
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if model not in WAN_3])
+def test_a_ratio_is_for_wan3_only(api, kit, model):
+    assert "parameters.ratio" in api.failure(kit.body(model, parameters={"ratio": "16:9"}))[1]
+
+
+@pytest.mark.parametrize("ratio", ["adaptive", "21:9", "16:9", "4:3", "1:1", "3:4", "9:16", "2:1", "16:10", ""])
+def test_wan3_has_seven_ratios(api, kit, ratio):
+    body = kit.body("wan3.0-video", parameters={"ratio": ratio})
+    if ratio in ("2:1", "16:10", ""):
+        assert "(ratio)" in api.failure(body)[1]
+    else:
+        api.submit(body)
+        assert api.server.tasks[0].order.ratio == ratio
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_seed_below_zero_is_for_wan3_only(api, kit, model):
+    body = kit.body(model, parameters={"seed": -1})
+    if model in WAN_3:
+        api.submit(body)
+        assert api.server.tasks[0].failure is None
+    else:
+        assert "(seed)" in api.failure(body)[1]
+    assert "(seed)" in api.failure(kit.body(model, parameters={"seed": -2}))[1]
+
+
+def test_first_and_last_frame_may_say_that_they_make_five_seconds(api, kit):
+    api.submit(kit.body("wan2.2-kf2v-flash", parameters={"duration": 5}))
+    assert api.server.tasks[0].order.duration == 5
+
+
+def test_a_length_that_the_model_chooses_is_not_made_here(api, kit):
+    parameters = {"duration": -1}
+    message = api.failure(kit.body("wan3.0-video", parameters=parameters))[1]
+    assert message == (
+        "The offline stand-in makes no video of a length that the model chooses with wan3.0-video; "
+        "the service itself does."
     )
-    assert "input.media" in api.failure(kit.body(input={"media": media}))[1]
+    assert "(duration)" in api.failure(kit.body("wan2.7-i2v", parameters=parameters))[1]
 
 
 @pytest.mark.parametrize(
-    ("part", "name"), [("parameters", "size"), ("parameters", "ratio"), ("input", "first_frame_url")]
+    ("part", "name"), [("parameters", "size"), ("parameters", "enable_thinking"), ("input", "first_frame_url")]
 )
 def test_an_unknown_field_fails_and_is_named(api, kit, part, name):
     assert f"{part}.{name}" in api.failure(kit.body(**{part: {name: "x"}}))[1]
@@ -173,9 +230,36 @@ def test_an_unknown_field_beside_input_fails(api, kit):
     assert "(callback)" in api.failure({**kit.body(), "callback": "x"})[1]
 
 
-@pytest.mark.parametrize(("model", "limit"), [("wanx2.1-i2v-turbo", 800), ("wan2.6-i2v-flash", 1500)])
+@pytest.mark.parametrize(
+    ("model", "limit"),
+    [
+        ("wanx2.1-i2v-turbo", 800),
+        ("wan2.6-i2v-flash", 1500),
+        ("wan2.7-i2v", 5000),
+        ("wan3.0-video", 20_000),
+        ("happyhorse-1.1-i2v", 2500),
+        ("wan2.2-kf2v-flash", 800),
+    ],
+)
 def test_a_long_prompt_is_cut_without_a_word(api, kit, model, limit):
     prompt = "\u732b" * (limit + 1)
-    output = api.ended(kit.body(model, input={"prompt": prompt, "negative_prompt": "y" * 501}))["output"]
-    assert output["orig_prompt"] == prompt[:limit]
+    assert api.ended(kit.body(model, input={"prompt": prompt}))["output"]["orig_prompt"] == prompt[:limit]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kept"),
+    [
+        ("a" * 5001, 5000),
+        ("\u732b" * 2499 + "abc", 2501),
+        ("abc" + "\u732b" * 2499, 2501),
+        ("a" + "\u732b" * 2500, 2500),
+    ],
+)
+def test_happyhorse_counts_a_chinese_character_twice(api, kit, prompt, kept):
+    reply = api.ended(kit.body("happyhorse-1.0-i2v", input={"prompt": prompt}))
+    assert reply["output"]["orig_prompt"] == prompt[:kept]
+
+
+def test_a_long_negative_prompt_is_cut_without_a_word(api, kit):
+    api.submit(kit.body(input={"negative_prompt": "y" * 501}))
     assert len(api.server.tasks[0].order.negative_prompt) == 500

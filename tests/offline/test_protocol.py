@@ -67,24 +67,75 @@ def test_times_are_those_of_the_services_zone(make_server, clock, kit):
             {},
             {"duration": 2, "input_video_duration": 0, "output_video_duration": 2, "video_count": 1, "SR": 720},
         ),
+        (
+            "wan2.7-i2v",
+            {},
+            {"duration": 2, "input_video_duration": 0, "output_video_duration": 2, "video_count": 1, "SR": 720},
+        ),
+        (
+            "wan3.0-video",
+            {"ratio": "1:1"},
+            {
+                "video_count": 1,
+                "duration": 2.0,
+                "input_video_duration": 0.0,
+                "output_video_duration": 2.0,
+                "fps": 30,
+                "SR": 480,
+                "ratio": "1:1",
+            },
+        ),
+        (
+            "happyhorse-1.1-i2v",
+            {},
+            {"duration": 3, "input_video_duration": 0, "output_video_duration": 3, "video_count": 1, "SR": 480},
+        ),
+        ("wan2.2-kf2v-flash", {}, {"video_duration": 5, "video_count": 1, "SR": 480}),
         ("wan2.5-i2v-preview", {}, {"duration": 5, "SR": 480, "video_count": 1}),
         ("wan2.2-i2v-flash", {}, {"duration": 5, "SR": 480, "video_count": 1}),
     ],
 )
 def test_usage_follows_the_family(api, kit, model, parameters, usage):
-    assert api.ended(kit.body(model, parameters=parameters))["usage"] == usage
+    answered = api.ended(kit.body(model, parameters=parameters))["usage"]
+    assert answered == usage
+    assert {name: type(value) for name, value in answered.items()} == {k: type(v) for k, v in usage.items()}
+
+
+@pytest.mark.parametrize(
+    ("size", "ratio"),
+    [((1280, 720), "16:9"), ((400, 300), "4:3"), ((300, 300), "1:1"), ((300, 500), "9:16"), ((900, 300), "21:9")],
+)
+def test_wan3_names_the_ratio_that_a_picture_is_nearest_to(api, kit, size, ratio):
+    media = {"first_frame": kit.data_uri(kit.picture(*size))}
+    assert api.ended(kit.body("wan3.0-video", media=media))["usage"]["ratio"] == ratio
+
+
+@pytest.mark.parametrize(("seconds", "used"), [(2, (2, 2)), (2.5, (2.5, 1.5))])
+def test_a_clips_seconds_are_a_part_of_what_is_billed(api, kit, seconds, used):
+    clip = api.upload("a.mp4", kit.clip(seconds), model="wan2.7-i2v")
+    body = kit.body("wan2.7-i2v", media={"first_clip": clip}, parameters={"duration": 4})
+    usage = api.ended(body, headers={"X-DashScope-OssResourceResolve": "enable"})["usage"]
+    assert (usage["duration"], usage["input_video_duration"], usage["output_video_duration"]) == (4, *used)
 
 
 @pytest.mark.parametrize(
     ("model", "more"),
     [
         ("wan2.6-i2v", {}),
+        ("wan2.7-i2v", {}),
+        ("wan3.0-video", {}),
+        ("happyhorse-1.1-i2v", {}),
+        ("wan2.2-kf2v-flash", {"parameters": {"prompt_extend": False}}),
         ("wanx2.1-i2v-turbo", {"parameters": {"prompt_extend": False}}),
         ("wanx2.1-i2v-turbo", {"input": {"template": "flying", "prompt": None}}),
     ],
 )
 def test_no_rewritten_prompt_where_the_service_shows_none(api, kit, model, more):
     assert "actual_prompt" not in api.ended(kit.body(model, **more))["output"]
+
+
+def test_first_and_last_frame_shows_the_rewritten_prompt(api, kit):
+    assert api.ended(kit.body("wan2.2-kf2v-flash"))["output"]["actual_prompt"].startswith("a cat, ")
 
 
 def test_a_failed_task_is_reported_with_status_200(api, kit):
@@ -262,3 +313,5 @@ def test_received_keeps_what_was_sent(api, kit):
 def test_a_task_keeps_its_body_without_the_picture(api, kit):
     api.submit(kit.body())
     assert api.server.tasks[0].body["input"] == {"prompt": "a cat", "img_url": "data:image/jpeg;base64,"}
+    api.submit(kit.body("wan2.7-i2v"))
+    assert api.server.tasks[1].body["input"]["media"] == [{"type": "first_frame", "url": "data:image/jpeg;base64,"}]

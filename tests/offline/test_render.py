@@ -9,9 +9,11 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from wanpack.nodes.offline.picture import DRAWN_SIZE, Scenery, frame_size
-from wanpack.nodes.offline.render import FPS, render
-from wanpack.nodes.offline.scene import Scene, StoppedError
+from wanpack.nodes.errors import MediaError
+from wanpack.nodes.offline.clip import check_clip, clip_frames
+from wanpack.nodes.offline.picture import Marks, still
+from wanpack.nodes.offline.render import render
+from wanpack.nodes.offline.scene import DRAWN_SIZE, Scene, StoppedError, frame_size, nearest_ratio
 from wanpack.nodes.offline.sound import RATE, sound_track
 
 TIERS = {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080}
@@ -70,18 +72,39 @@ def test_any_aspect_gives_about_the_tiers_pixels_in_sides_of_sixteens():
         assert wide / high == pytest.approx(width / height, rel=0.2)
 
 
-@pytest.mark.parametrize("has_sound", [True, False])
-def test_a_video_is_h264_at_30_fps_of_exact_length(tmp_path, photo, has_sound):
-    path = film(tmp_path, picture=photo, duration=3, has_sound=has_sound)
+@pytest.mark.parametrize(
+    ("ratio", "resolution", "expected"),
+    [
+        ("16:9", "480P", (832, 480)),  # measured, newer-models.md section 2.6
+        ("9:16", "480P", (480, 832)),
+        ("16:9", "1080P", (1920, 1080)),
+        ("1:1", "720P", (960, 960)),
+        ("21:9", "720P", (1456, 624)),
+        ("3:4", "720P", (816, 1104)),
+        ("adaptive", "720P", (816, 1104)),
+    ],
+)
+def test_sizes_by_a_named_ratio_whatever_the_picture(ratio, resolution, expected):
+    assert frame_size(750, 1000, resolution=resolution, ratio=ratio) == expected
+
+
+def test_the_nearest_ratio_is_that_of_the_shape():
+    sizes = {(640, 480): "4:3", (100, 101): "1:1", (10, 100): "9:16", (100, 10): "21:9", (16, 10): "16:9"}
+    assert {size: nearest_ratio(*size) for size in sizes} == sizes
+
+
+@pytest.mark.parametrize(("has_sound", "fps"), [(True, 30), (False, 30), (True, 24)])
+def test_a_video_is_h264_of_exact_length(tmp_path, photo, has_sound, fps):
+    path = film(tmp_path, picture=photo, duration=3, has_sound=has_sound, fps=fps)
     with av.open(str(path)) as container:
         video = container.streams.video[0]
         assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
-        assert (video.average_rate, video.frames, video.start_time) == (FPS, 90, 0)
+        assert (video.average_rate, video.frames, video.start_time) == (fps, 3 * fps, 0)
         assert (video.width, video.height) == frame_size(320, 240, resolution="480P")
         assert video.duration * video.time_base == 3
         assert container.duration == 3 * av.time_base
         assert [stream.codec_context.name for stream in container.streams.audio] == ["aac"] * has_sound
-        assert len([None for _ in container.decode(video=0)]) == 90
+        assert len([None for _ in container.decode(video=0)]) == 3 * fps
 
 
 def test_a_video_can_be_played_while_it_loads(tmp_path):
@@ -105,37 +128,246 @@ def test_the_picture_moves_slowly(tmp_path, photo):
     assert all(np.abs(b - a).mean() < 4 for a, b in itertools.pairwise(shown))
 
 
+def picture_of(*colours, size=(400, 300), kind="PNG"):
+    """An encoded picture of stripes from left to right."""
+    drawn = Image.new("RGB", size)
+    for place, colour in enumerate(colours):
+        wide = size[0] // len(colours)
+        drawn.paste(colour, (place * wide, 0, (place + 1) * wide, size[1]))
+    out = io.BytesIO()
+    drawn.save(out, kind)
+    return out.getvalue()
+
+
+def colour(frame, x, y):
+    """The colour of a small place, 0..1 from left and top."""
+    high, wide, _ = frame.shape
+    return [round(value) for value in frame[int(y * high) - 4 :, int(x * wide) - 4 :][:8, :8].mean((0, 1))]
+
+
+RED, GREEN, BLUE = (200, 40, 40), (40, 180, 40), (40, 40, 200)
+
+
+def near(one, other, *, away=12):
+    return all(abs(a - b) <= away for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("seconds", [2, 3])
+def test_a_video_fades_into_its_last_frame(tmp_path, seconds):
+    shown = frames(film(tmp_path, picture=picture_of(RED), ending=picture_of(BLUE), duration=seconds))
+    assert near(colour(shown[0], 0.5, 0.5), RED)
+    assert near(colour(shown[-1], 0.5, 0.5), BLUE)
+    reds = [colour(frame, 0.5, 0.5)[0] for frame in shown]
+    assert all(later <= before + 2 for before, later in itertools.pairwise(reds))
+    assert any(60 < red < 180 for red in reds)
+
+
+def test_the_very_last_frame_is_the_whole_last_picture(tmp_path, photo):
+    last = frames(film(tmp_path, picture=picture_of(GREEN, size=(320, 240)), ending=photo))[-1].astype(int)
+    high, wide, _ = last.shape
+    whole = np.asarray(Image.open(io.BytesIO(photo)).resize((wide, high)), int)
+    assert np.abs(last - whole)[high // 8 :].mean() < 5
+
+
+def test_a_last_frame_of_another_shape_is_cut_to_the_first(tmp_path):
+    wide = picture_of(RED, GREEN, BLUE, size=(1200, 300))
+    shown = frames(film(tmp_path, picture=picture_of(RED), ending=wide))
+    assert shown[-1].shape == shown[0].shape
+    assert [near(colour(shown[-1], x, 0.5), GREEN) for x in (0.1, 0.5, 0.9)] == [True] * 3
+
+
+def test_a_named_ratio_cuts_the_picture_and_keeps_its_shape(tmp_path):
+    wide = picture_of(RED, GREEN, BLUE, size=(1200, 400))
+    first = frames(film(tmp_path, picture=wide, ratio="9:16"))[0]
+    assert first.shape[:2] == (832, 480)
+    assert near(colour(first, 0.1, 0.5), GREEN)
+    assert near(colour(first, 0.9, 0.5), GREEN)
+
+
+@pytest.fixture
+def clip(tmp_path, kit):
+    """A clip of grey frames, 40 at first and one brighter with each frame: 2 s at 20 frames a second."""
+
+    def make(seconds=2, **facts):
+        path = tmp_path / "clip.mp4"
+        path.write_bytes(kit.clip(seconds, **facts))
+        return check_clip(path)
+
+    return make
+
+
+def levels(path):
+    """How bright each frame of a film is, by its own plane of brightness."""
+    with av.open(str(path)) as container:
+        found = []
+        for frame in container.decode(video=0):
+            luma = frame.to_ndarray(format="yuv420p")[: frame.height]
+            found.append(float(luma[frame.height // 2 :, : frame.width // 2].mean()))
+        return found
+
+
+def test_a_video_begins_with_the_clips_own_frames(tmp_path, clip):
+    shown = levels(film(tmp_path, clip=clip(), duration=4, has_sound=True))
+    assert len(shown) == 4 * 30
+    # Frame k of 30 a second shows what the clip shows at that time: its frame k * 20 / 30.
+    played = [40 + k * 20 // 30 for k in range(2 * 30)]
+    assert shown[:60] == pytest.approx(played, abs=1.5)
+    assert shown[60:] == pytest.approx([79] * 60, abs=1.5)
+
+
+@pytest.mark.parametrize(("clip_fps", "fps"), [(24, 30), (60, 30), (30, 24), (25, 24)])
+def test_a_clip_of_another_rate_keeps_its_time(clip, clip_fps, fps):
+    film_ = clip(2, fps=clip_fps)
+    planes = list(clip_frames(film_, size=(320, 240), fps=fps))
+    assert len(planes) == 2 * fps
+    shown = [float(luma.mean()) - 40 for luma, _, _ in planes]
+    assert shown == pytest.approx([k * clip_fps / fps - 0.5 for k in range(2 * fps)], abs=1.6)
+
+
+def test_a_video_goes_from_the_clip_to_the_last_frame(tmp_path, clip):
+    path = film(tmp_path, clip=clip(), ending=picture_of(BLUE), duration=3)
+    assert levels(path)[59] == pytest.approx(79, abs=1.5)
+    assert near(colour(frames(path)[-1], 0.5, 0.5), BLUE)
+
+
+@pytest.mark.parametrize(("seconds", "fps"), [(2.95, 20), (2.99, 100)])
+def test_a_clip_that_is_nearly_the_whole_video_still_ends_with_the_last_frame(tmp_path, clip, seconds, fps):
+    path = film(tmp_path, clip=clip(seconds, fps=fps), ending=picture_of(BLUE), duration=3)
+    shown = frames(path)
+    assert len(shown) == 90
+    assert near(colour(shown[-1], 0.5, 0.5), BLUE)
+
+
+def test_a_video_has_the_clips_shape(tmp_path, clip):
+    assert frames(film(tmp_path, clip=clip(size=(240, 480), fps=5), resolution="720P", duration=3))[0].shape == (
+        1344,
+        672,
+        3,
+    )
+
+
+def test_a_clip_that_was_filmed_upright_is_shown_upright(tmp_path, kit):
+    """A phone's film lies in the file and says by how much it is to be turned."""
+    source, turned = tmp_path / "lying.mp4", tmp_path / "turned.mp4"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 480, 240, "yuv420p"
+        drawn = Image.new("RGB", (480, 240), RED)
+        drawn.paste(BLUE, (240, 0, 480, 240))
+        for _ in range(25):
+            container.mux(stream.encode(av.VideoFrame.from_image(drawn)))
+        container.mux(stream.encode(None))
+    data = bytearray(source.read_bytes())
+    matrix = data.index(b"tkhd") + 4 + 40
+    # A quarter turn: x' = -y, y' = x, in numbers of 16.16 bits (and 2.30 in the last column).
+    turn = (0, 1 << 16, 0, -(1 << 16), 0, 0, 240 << 16, 0, 1 << 30)
+    data[matrix : matrix + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in turn)
+    turned.write_bytes(data)
+    clip = check_clip(turned)
+    assert clip.size == (240, 480)
+    first = frames(film(tmp_path, clip=clip, duration=3))[0]
+    assert first.shape[0] > first.shape[1]
+    from wanpack.nodes.media.last_frame import last_frame
+
+    upright = last_frame(turned)
+    assert near(colour(first, 0.5, 0.75), [value * 255 for value in upright[-100:-50, 100:150].mean((0, 1))])
+    assert near(colour(first, 0.5, 0.2), [value * 255 for value in upright[50:100, 100:150].mean((0, 1))])
+    assert not near(colour(first, 0.5, 0.75), colour(first, 0.5, 0.2))
+
+
+def test_a_damaged_clip_gives_no_video(tmp_path, clip):
+    good = clip()
+    good.path.write_bytes(good.path.read_bytes()[:-500])
+    with pytest.raises(MediaError):
+        film(tmp_path, clip=good, duration=3)
+
+
+@pytest.fixture
+def served(api, kit, tmp_path):
+    """Order a video of these files, and return where its film was saved."""
+
+    def make(model, files, **parameters):
+        media = {kind: api.upload(name, data, model=model) for kind, (name, data) in files.items()}
+        body = kit.body(model, media=media, parameters=parameters)
+        reply = api.ended(body, headers={"X-DashScope-OssResourceResolve": "enable"})
+        path = tmp_path / "served.mp4"
+        path.write_bytes(api.session.get(reply["output"]["video_url"], timeout=10).content)
+        return path
+
+    return make
+
+
+def test_a_served_video_begins_with_its_clip_and_ends_with_its_last_frame(served, kit):
+    files = {"first_clip": ("a.mp4", kit.clip(2)), "last_frame": ("b.png", picture_of(BLUE))}
+    path = served("wan2.7-i2v", files, duration=3)
+    assert levels(path)[:60] == pytest.approx([40 + k * 20 // 30 for k in range(60)], abs=1.5)
+    assert near(colour(frames(path)[-1], 0.5, 0.5), BLUE)
+
+
+@pytest.mark.parametrize("model", ["wan2.7-i2v", "wan3.0-video", "wan2.2-kf2v-flash"])
+def test_a_served_video_goes_from_its_first_to_its_last_frame(served, model):
+    files = {"first_frame": ("a.png", picture_of(RED)), "last_frame": ("b.png", picture_of(BLUE))}
+    shown = frames(served(model, files))
+    assert near(colour(shown[0], 0.5, 0.5), RED)
+    assert near(colour(shown[-1], 0.5, 0.5), BLUE)
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "size", "fps", "loud"),
+    [
+        ("wan3.0-video", {"ratio": "9:16"}, (480, 832), 30, True),
+        ("wan3.0-video", {"audio": False}, (720, 544), 30, False),
+        ("happyhorse-1.1-i2v", {}, (720, 544), 24, True),
+        ("wan2.7-i2v", {}, (1104, 816), 30, True),
+    ],
+)
+def test_a_served_video_has_the_models_form(served, model, parameters, size, fps, loud):
+    with av.open(str(served(model, {"first_frame": ("a.png", picture_of(RED))}, **parameters))) as container:
+        video = container.streams.video[0]
+        assert ((video.width, video.height), video.average_rate) == (size, fps)
+        assert bool(container.streams.audio) is loud
+
+
 def grey(width=832, height=624):
-    return Image.new("RGB", (width, height), (128, 128, 128))
+    return still(Image.new("RGB", (width, height), (128, 128, 128)), size=(width, height), whole=True)
 
 
-def marked(scenery):
-    """Where the first frame is not grey any more: rows and columns, in 0..1."""
-    width, height = scenery.size
-    rows, columns = np.nonzero(np.abs(scenery.at(0)[:height].astype(int) - 126) > 20)
+def marked(text="", watermark="", size=(832, 624)):
+    """Where a grey frame is not grey any more: rows and columns, in 0..1."""
+    width, height = size
+    whole = Marks(size, text=text, watermark=watermark).on(grey(*size))
+    rows, columns = np.nonzero(np.abs(whole[:height].astype(int) - 126) > 20)
     return rows / height, columns / width
 
 
 def test_the_mark_is_top_left_and_grows_with_the_templates_name():
-    plain = Scenery(grey(), size=(832, 624), mark="OFFLINE", watermark="")
-    named = Scenery(grey(), size=(832, 624), mark="OFFLINE flying", watermark="")
-    rows, columns = marked(plain)
+    rows, columns = marked("OFFLINE")
     assert rows.max() < 0.1
     assert columns.max() < 0.3
-    assert marked(named)[1].max() > columns.max()
+    assert marked("OFFLINE flying")[1].max() > columns.max()
 
 
 def test_the_watermark_is_bottom_right():
-    rows, columns = marked(Scenery(grey(), size=(832, 624), mark="", watermark="AI generated"))
+    rows, columns = marked("", "AI generated")
     low = rows > 0.5
     assert rows[low].min() > 0.9
     assert columns[low].min() > 0.7
 
 
+@pytest.mark.parametrize(("model", "text"), [("happyhorse-1.1-i2v", "Happy Horse"), ("wan2.7-i2v", "AI generated")])
+def test_each_family_has_its_watermark(api, kit, monkeypatch, model, text):
+    ordered = []
+    monkeypatch.setattr(api.server._parts.worker, "order", lambda scene, **_: ordered.append(scene))
+    for watermark in (True, False, None):
+        api.submit(kit.body(model, parameters={"watermark": watermark}))
+    by_default = text if model.startswith("happyhorse") else ""
+    assert [scene.watermark for scene in ordered] == [text, "", by_default]
+
+
 def test_a_narrow_video_can_be_marked():
     size = frame_size(240, 8000, resolution="480P")
-    scenery = Scenery(grey(*size), size=size, mark="OFFLINE crystalrose", watermark="AI generated")
-    assert scenery.at(1).shape == (size[1] * 3 // 2, size[0])
+    whole = Marks(size, text="OFFLINE crystalrose", watermark="AI generated").on(grey(*size))
+    assert whole.shape == (size[1] * 3 // 2, size[0])
 
 
 def test_without_a_picture_one_is_drawn(tmp_path):
@@ -188,7 +420,7 @@ def test_rendering_stops_when_nobody_wants_it(tmp_path):
         render(scene, tmp_path / "a.mp4", wanted=lambda: next(asked, False))
 
 
-def test_equal_scenes_have_equal_names(photo):
+def test_equal_scenes_have_equal_names(photo, clip):
     facts = {"picture": photo, "resolution": "480P", "duration": 2, "has_sound": True}
     others = [
         {**facts, "picture": None},
@@ -197,7 +429,13 @@ def test_equal_scenes_have_equal_names(photo):
         {**facts, "has_sound": False},
         {**facts, "sound": b"x"},
         {**facts, "template": "hug"},
-        {**facts, "watermark": True},
+        {**facts, "watermark": "AI generated"},
+        {**facts, "ending": photo},
+        {**facts, "ratio": "1:1"},
+        {**facts, "fps": 24},
     ]
+    names = [Scene(**one).name for one in [facts, *others]]
+    names += [Scene(**facts, clip=clip(begin=begin)).name for begin in (40, 41)]
     assert Scene(**facts).name == Scene(**facts).name
-    assert len({Scene(**one).name for one in [facts, *others]}) == 8
+    assert len(set(names)) == 13
+    assert Scene(**facts, clip=clip(begin=40)).name == names[-2]

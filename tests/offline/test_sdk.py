@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import wave
 
+import av
 import pytest
 import requests
 from wanpack.nodes.offline.faults import ResetAfterActing
@@ -134,6 +136,97 @@ def test_a_local_sound_is_uploaded_with_the_picture(sdk, api, photo, speech):
     # The client fills in the fields of the oldest family.
     assert (reply.usage.video_duration, reply.usage.video_ratio) == (0, "")
     assert api.server.notes_of(task.output.task_id) == []
+
+
+@pytest.fixture
+def files(tmp_path, photo, speech, kit):
+    """A local file of each kind of media."""
+    last = tmp_path / "last.jpg"
+    last.write_bytes(kit.picture())
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(kit.clip(2))
+    return {"first_frame": photo, "last_frame": last, "driving_audio": speech, "first_clip": clip}
+
+
+SIX_SETS = [
+    ["first_frame"],
+    ["first_frame", "driving_audio"],
+    ["first_frame", "last_frame"],
+    ["first_frame", "last_frame", "driving_audio"],
+    ["first_clip"],
+    ["first_clip", "last_frame"],
+]
+
+
+@pytest.mark.parametrize("kinds", SIX_SETS, ids=" ".join)
+@pytest.mark.parametrize("model", ["wan2.7-i2v", "wan2.7-i2v-2026-04-25"])
+def test_wan27_makes_a_video_of_each_set_of_media(sdk, api, files, model, kinds):
+    media = [{"type": kind, "url": str(files[kind])} for kind in kinds]
+    reply = sdk.call(
+        model=model,
+        prompt="a cat",
+        media=media,
+        resolution="720P",
+        duration=3,
+        prompt_extend=True,
+        watermark=False,
+        seed=42,
+    )
+    assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED"), reply
+    clip_seconds = 2 if "first_clip" in kinds else 0
+    assert reply.usage["duration"] == 3
+    assert reply.usage["input_video_duration"] == clip_seconds
+    assert reply.usage["output_video_duration"] == 3 - clip_seconds
+    assert str(reply.usage["SR"]) == "720"
+    created = next(one for one in api.server.received if one.on == "create")
+    assert [entry["type"] for entry in created.body["input"]["media"]] == kinds
+    assert all(entry["url"].startswith("oss://") for entry in created.body["input"]["media"])
+    assert api.server.notes_of(reply.output.task_id) == []
+    assert seconds_of(reply.output.video_url) == 3
+
+
+def test_first_and_last_frame_makes_a_video(sdk, api, files):
+    reply = sdk.call(
+        model="wan2.2-kf2v-flash",
+        prompt="a cat",
+        first_frame_url=str(files["first_frame"]),
+        last_frame_url=str(files["last_frame"]),
+        resolution="480P",
+        prompt_extend=True,
+    )
+    assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED"), reply
+    assert reply.output.actual_prompt.startswith("a cat, ")
+    assert (reply.usage.video_duration, reply.usage["SR"]) == (5, 480)
+    created = next(one for one in api.server.received if one.on == "create")
+    assert created.path == "/api/v1/services/aigc/image2video/video-synthesis"
+    assert api.server.notes_of(reply.output.task_id) == []
+    assert seconds_of(reply.output.video_url) == 5
+
+
+@pytest.mark.parametrize(
+    ("model", "more"),
+    [
+        ("wan3.0-video", {"resolution": "480P", "ratio": "9:16", "duration": 2, "seed": -1, "audio": False}),
+        ("happyhorse-1.1-i2v", {"resolution": "480P", "duration": 3}),
+    ],
+)
+def test_the_other_models_with_a_list_of_media(sdk, kit, model, more):
+    media = [{"type": "first_frame", "url": kit.data_uri(kit.picture())}]
+    reply = sdk.call(model=model, prompt="a cat", media=media, watermark=False, **more)
+    assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED"), reply
+    assert seconds_of(reply.output.video_url) == more["duration"]
+
+
+def test_the_old_form_for_a_new_model_fails_as_measured(sdk, kit):
+    reply = sdk.call(model="wan2.7-i2v", prompt="a cat", img_url=kit.data_uri(kit.picture()))
+    assert (reply.output.code, reply.output.message) == ("InvalidParameter", "Field required: input.media")
+
+
+def seconds_of(address):
+    """How long the film at an address is."""
+    film = requests.get(address, timeout=10).content
+    with av.open(io.BytesIO(film)) as container:
+        return container.duration / av.time_base
 
 
 def test_a_refused_upload_is_told(sdk, api, photo):

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 import socket
-import struct
-import wave
 
 import pytest
 from PIL import Image
-from wanpack.nodes.offline.checks import UnfitError
+from wanpack.nodes.offline.clip import check_clip
 from wanpack.nodes.offline.sources import check_picture, check_sound
+from wanpack.nodes.offline.unfit import UnfitError
+from wanpack.nodes.service.model import PictureLimits
+from wanpack.nodes.service.models import MODELS
 
 MB = 1024 * 1024
+UP_TO_1_MB, UP_TO_10_MB, UP_TO_20_MB = (PictureLimits(bytes=count * MB) for count in (1, 10, 20))
+HORSE = "happyhorse-1.1-i2v"
 OSS = {"X-DashScope-OssResourceResolve": "enable"}
 BAD_URL = ("InvalidParameter", "The provided URL does not appear to be valid. Ensure it is correctly formatted.")
 UNDECODABLE = ("InvalidParameter", "Failed to decode the image during the data inspection.")
 WRONG_SIDE = ("InvalidParameter", "the size of input image is too small or too large.")
 GONE = "Failed to find the requested media resource during the data inspection process."
-
-
-def wav(seconds: float, *, rate: int = 8000) -> bytes:
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        wave_form = (int(8000 * math.sin(i / 4)) for i in range(int(seconds * rate)))
-        file.writeframes(b"".join(struct.pack("<h", value) for value in wave_form))
-    return out.getvalue()
 
 
 def told(check, *given, **more):
@@ -71,6 +62,61 @@ def test_what_is_no_picture_fails(api, kit):
     assert api.failure(kit.body(input={"img_url": kit.data_uri(kit.picture()[:-200])})) == UNDECODABLE
 
 
+def test_happyhorse_takes_no_bmp(api, kit):
+    wrong = ("InvalidImageFormat", "The input image is in invalid format.")
+    bmp = kit.picture(kind="BMP")
+    for address in (kit.data_uri(bmp, "image/bmp"), api.upload("a.bmp", bmp, model=HORSE)):
+        assert api.failure(kit.body(HORSE, media={"first_frame": address}), headers=OSS) == wrong
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "state"),
+    [
+        (HORSE, (300, 300), "SUCCEEDED"),
+        (HORSE, (299, 400), "FAILED"),
+        (HORSE, (750, 300), "SUCCEEDED"),
+        (HORSE, (300, 751), "FAILED"),
+        ("wan2.7-i2v", (240, 1920), "SUCCEEDED"),
+        ("wan2.7-i2v", (240, 1921), "FAILED"),
+        ("wan2.7-i2v", (1921, 240), "FAILED"),
+        ("wan3.0-video", (1921, 240), "FAILED"),
+        ("wanx2.1-i2v-turbo", (1921, 240), "SUCCEEDED"),
+    ],
+)
+def test_each_model_has_its_shapes_of_pictures(api, kit, model, size, state):
+    body = kit.body(model, media={"first_frame": kit.data_uri(kit.picture(*size))})
+    assert api.ended(body)["output"]["task_status"] == state
+
+
+def test_a_picture_that_is_too_narrow_is_told_what_is_possible(kit):
+    limits = MODELS[HORSE].pictures
+    assert told(check_picture, kit.picture(800, 300), mime=None, limits=limits) == (
+        "InvalidFile.AspectRatio",
+        "Invalid file aspect ratio. The image aspect ratio must be 1:2.5 ~ 2.5:1.",
+    )
+
+
+@pytest.mark.parametrize("model", ["wan2.7-i2v", "wan3.0-video", "wan2.2-kf2v-flash"])
+def test_the_last_frame_is_judged_as_the_first(api, kit, model):
+    good = kit.data_uri(kit.picture())
+    for wrong, told_of in (
+        (kit.data_uri(kit.picture(239, 300)), WRONG_SIDE),
+        (kit.data_uri(b"no picture"), UNDECODABLE),
+        ("ftp://host/x.png", BAD_URL),
+    ):
+        assert api.failure(kit.body(model, media={"first_frame": good, "last_frame": wrong})) == told_of
+
+
+@pytest.mark.parametrize(("model", "most"), [("wan2.2-kf2v-flash", 10), ("wan2.7-i2v", 20), (HORSE, 20)])
+def test_an_upload_over_the_models_limit_fails(api, kit, model, most):
+    address = api.upload("a.jpg", kit.picture() + bytes(most * MB), model=model)
+    media = dict.fromkeys(MODELS[model].media_sets[0], address)
+    assert api.failure(kit.body(model, media=media), headers=OSS) == (
+        "InvalidFile.Size",
+        f"Invalid file size. The image file size must be less than {most}MB.",
+    )
+
+
 def test_a_type_that_is_not_the_pictures_fails(api, kit):
     uri = kit.data_uri(kit.picture(kind="PNG"), "image/jpeg")
     assert api.failure(kit.body(input={"img_url": uri}))[1] == "Invalid image format or corrupted file"
@@ -82,28 +128,28 @@ def test_a_side_outside_the_limits_fails(api, kit, size):
 
 
 def test_sides_of_just_the_limits_are_taken(kit):
-    check_picture(kit.picture(240, 8000), mime=None, limit=10 * MB)
+    check_picture(kit.picture(240, 8000), mime=None, limits=UP_TO_10_MB)
 
 
 def test_a_picture_of_too_many_pixels_fails():
     out = io.BytesIO()
     Image.new("1", (20_000, 20_000)).save(out, "PNG")
-    assert told(check_picture, out.getvalue(), mime=None, limit=10 * MB) == WRONG_SIDE
+    assert told(check_picture, out.getvalue(), mime=None, limits=UP_TO_10_MB) == WRONG_SIDE
 
 
 def test_transparency_and_other_formats_fail(kit):
     wrong = ("InvalidImageFormat", "The input image is in invalid format.")
-    assert told(check_picture, kit.picture(kind="PNG", mode="RGBA"), mime=None, limit=MB) == wrong
-    assert told(check_picture, kit.picture(kind="GIF"), mime=None, limit=MB) == wrong
+    assert told(check_picture, kit.picture(kind="PNG", mode="RGBA"), mime=None, limits=UP_TO_1_MB) == wrong
+    assert told(check_picture, kit.picture(kind="GIF"), mime=None, limits=UP_TO_1_MB) == wrong
 
 
 def test_a_file_over_the_limit_fails(kit):
     padded = kit.picture() + bytes(10 * MB)
-    assert told(check_picture, padded, mime=None, limit=10 * MB) == (
+    assert told(check_picture, padded, mime=None, limits=UP_TO_10_MB) == (
         "InvalidFile.Size",
         "Invalid file size. The image file size must be less than 10MB.",
     )
-    check_picture(padded, mime=None, limit=20 * MB)
+    check_picture(padded, mime=None, limits=UP_TO_20_MB)
 
 
 def test_a_picture_of_the_internet_is_replaced_and_that_is_said(api, kit, caplog):
@@ -123,6 +169,28 @@ def test_a_sound_of_the_internet_is_replaced_and_that_is_said(api, kit):
     ]
 
 
+@pytest.mark.parametrize(
+    ("media", "notes"),
+    [
+        (
+            {"first_frame": "https://example.com/a.png", "last_frame": "https://example.com/b.png"},
+            [
+                "first_frame could not be fetched offline: replaced by a drawn picture",
+                "last_frame could not be fetched offline: the video does not end with it",
+            ],
+        ),
+        (
+            {"first_clip": "https://example.com/a.mp4"},
+            ["first_clip could not be fetched offline: replaced by a drawn picture"],
+        ),
+    ],
+)
+def test_media_of_the_internet_are_replaced_and_that_is_said(api, kit, media, notes):
+    reply = api.ended(kit.body("wan2.7-i2v", media=media))
+    assert reply["output"]["task_status"] == "SUCCEEDED"
+    assert api.server.notes_of(reply["output"]["task_id"]) == notes
+
+
 def test_an_upload_is_used_as_the_picture(api, kit):
     address = api.upload("a.png", kit.picture(kind="PNG"), model="wanx2.1-i2v-turbo")
     reply = api.ended(kit.body(input={"img_url": address}), headers=OSS)
@@ -133,6 +201,20 @@ def test_an_upload_is_used_as_the_picture(api, kit):
 def test_an_upload_needs_the_header(api, kit):
     address = api.upload("a.png", kit.picture(kind="PNG"), model="wanx2.1-i2v-turbo")
     assert api.failure(kit.body(input={"img_url": address})) == BAD_URL
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("wan3.0-video", "media.url scheme must be http/https, got: 'oss'"),
+        ("wan2.7-i2v", BAD_URL[1]),
+        ("wan2.2-kf2v-flash", BAD_URL[1]),
+    ],
+)
+def test_each_family_has_its_words_for_a_missing_header(api, kit, model, message):
+    address = api.upload("a.png", kit.picture(kind="PNG"), model=model)
+    body = kit.body(model, media=dict.fromkeys(MODELS[model].media_sets[0], address))
+    assert api.failure(body) == ("InvalidParameter", message)
 
 
 def test_an_upload_is_bound_to_the_model_of_its_policy(api, kit):
@@ -161,21 +243,36 @@ def test_a_sound_is_judged_by_its_extension(api, kit, suffix):
 
 
 def test_a_sound_as_a_data_uri_is_not_documented_and_fails(api, kit):
-    uri = "data:audio/wav;base64," + base64.b64encode(wav(3)).decode()
+    uri = "data:audio/wav;base64," + base64.b64encode(kit.wav(3)).decode()
     assert api.failure(kit.body("wan2.6-i2v", input={"audio_url": uri}))[0] == "InvalidURL"
 
 
-def test_the_limits_of_a_sound():
-    check_sound(wav(3))
-    check_sound(wav(30))
-    assert told(check_sound, wav(31)) == ("InvalidURL", "The input audio is longer than 30s.")
-    assert told(check_sound, wav(2.9))[0] == "InvalidFile.Duration"
-    assert told(check_sound, wav(3) + bytes(15 * MB)) == ("InvalidURL", "File size is larger than 15MB.")
-    assert told(check_sound, b"no sound")[0] == "InvalidParameter"
+@pytest.mark.parametrize("shortest", [2, 3])
+def test_the_limits_of_a_sound(kit, shortest):
+    span = (shortest, 30)
+    check_sound(kit.wav(shortest), span=span)
+    check_sound(kit.wav(30), span=span)
+    assert told(check_sound, kit.wav(31), span=span) == ("InvalidURL", "The input audio is longer than 30s.")
+    assert told(check_sound, kit.wav(shortest - 0.1), span=span) == (
+        "InvalidFile.Duration",
+        f"Invalid file duration. The file duration must be {shortest} s ~ 30 s.",
+    )
+    large = kit.wav(3) + bytes(15 * MB)
+    assert told(check_sound, large, span=span) == ("InvalidURL", "File size is larger than 15MB.")
+    assert told(check_sound, b"no sound", span=span)[0] == "InvalidParameter"
+
+
+@pytest.mark.parametrize(("model", "shortest"), [("wan2.7-i2v", 2), ("wan2.6-i2v", 3)])
+def test_each_model_has_its_shortest_sound(api, kit, model, shortest):
+    frame = kit.data_uri(kit.picture())
+    for seconds, state in ((shortest - 0.2, "FAILED"), (shortest, "SUCCEEDED")):
+        sound = api.upload("a.wav", kit.wav(seconds), model=model)
+        body = kit.body(model, media={"first_frame": frame, "driving_audio": sound})
+        assert api.ended(body, headers=OSS)["output"]["task_status"] == state
 
 
 def test_a_sound_that_is_switched_off_leaves_the_video_silent(api, kit):
-    address = api.upload("a.wav", wav(3), model="wan2.6-i2v-flash")
+    address = api.upload("a.wav", kit.wav(3), model="wan2.6-i2v-flash")
     body = kit.body("wan2.6-i2v-flash", input={"audio_url": address}, parameters={"audio": False})
     reply = api.ended(body, headers=OSS)
     assert reply["usage"]["audio"] is False
@@ -197,3 +294,87 @@ def test_an_address_on_this_machine_is_not_called(api, kit, neighbour):
     assert len(api.server.notes_of(reply["output"]["task_id"])) == 2
     with pytest.raises(TimeoutError):
         neighbour.accept()
+
+
+def clip_of(tmp_path, data):
+    path = tmp_path / "clip"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mov"])
+def test_clips_of_just_the_limits_are_taken(tmp_path, kit, kind):
+    for seconds in (2, 10):
+        clip = check_clip(clip_of(tmp_path, kit.clip(seconds, kind=kind)))
+        assert (clip.size, clip.seconds) == ((320, 240), pytest.approx(seconds, abs=0.01))
+    check_clip(clip_of(tmp_path, kit.clip(2, size=(240, 1920), fps=5)))
+    check_clip(clip_of(tmp_path, kit.clip(2, size=(4096, 512), fps=2)))
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        ({"seconds": 1.8}, "InvalidFile.Duration"),
+        ({"seconds": 10.2}, "InvalidFile.Duration"),
+        ({"size": (238, 320)}, "InvalidFile.Resolution"),
+        ({"size": (4098, 600), "fps": 2}, "InvalidFile.Resolution"),
+        ({"size": (1924, 240), "fps": 2}, "InvalidFile.AspectRatio"),
+        ({"kind": "matroska"}, "InvalidParameter"),
+        ({"kind": "avi"}, "InvalidParameter"),
+    ],
+)
+def test_a_clip_outside_the_limits_fails(tmp_path, kit, facts, code):
+    assert told(check_clip, clip_of(tmp_path, kit.clip(**facts)))[0] == code
+
+
+def test_what_is_no_clip_fails(tmp_path, kit):
+    wrong = ("InvalidParameter", "The media format is not supported or incorrect for the data inspection.")
+    film = kit.clip()
+    for data in (b"", b"no film", film[: len(film) // 2], kit.picture(), kit.wav(3), b"#EXTM3U\nfile:///etc/passwd\n"):
+        assert told(check_clip, clip_of(tmp_path, data)) == wrong
+
+
+def test_a_clip_over_100_mb_fails_before_it_is_opened(tmp_path):
+    path = clip_of(tmp_path, b"")
+    with path.open("r+b") as file:
+        file.truncate(100 * MB + 1)
+    assert told(check_clip, path) == (
+        "InvalidFile.Size",
+        "Invalid file size. The video file size must be less than 100MB.",
+    )
+
+
+def test_a_clip_that_claims_a_billion_frames_fails(tmp_path, kit):
+    film = kit.clip()
+    at = film.index(b"stsz") + 8
+    bomb = film[:at] + (1).to_bytes(4, "big") + (80_000_000).to_bytes(4, "big") + film[at + 8 :]
+    assert told(check_clip, clip_of(tmp_path, bomb))[0] == "InvalidParameter"
+
+
+def test_a_clip_of_absurdly_many_frames_is_not_decoded(tmp_path, kit):
+    assert told(check_clip, clip_of(tmp_path, kit.clip(4, fps=700)))[0] == "InvalidParameter"
+
+
+def test_a_clip_is_as_long_as_its_frames_and_not_as_it_says(tmp_path, kit):
+    film = kit.clip(3)
+    at = film.index(b"mdhd") + 20
+    lying = film[:at] + (int.from_bytes(film[at : at + 4], "big") * 3).to_bytes(4, "big") + film[at + 4 :]
+    assert check_clip(clip_of(tmp_path, lying)).seconds == pytest.approx(3, abs=0.01)
+
+
+def test_a_clip_must_be_shorter_than_the_video(api, kit):
+    clip = api.upload("a.mp4", kit.clip(3), model="wan2.7-i2v")
+    body = kit.body("wan2.7-i2v", media={"first_clip": clip}, parameters={"duration": 3})
+    message = "The duration must be longer than the first clip of 3.00 s."
+    assert api.failure(body, headers=OSS) == ("InvalidParameter", message)
+
+
+def test_a_clip_as_a_data_uri_is_not_documented_and_fails(api, kit):
+    uri = kit.data_uri(kit.clip(), "video/mp4")
+    assert api.failure(kit.body("wan2.7-i2v", media={"first_clip": uri})) == BAD_URL
+
+
+def test_a_clip_on_this_machine_is_not_opened(api, kit, tmp_path):
+    path = clip_of(tmp_path, kit.clip())
+    assert api.failure(kit.body("wan2.7-i2v", media={"first_clip": f"file://{path}"})) == BAD_URL
+    assert api.failure(kit.body("wan2.7-i2v", media={"first_clip": str(path)})) == BAD_URL
