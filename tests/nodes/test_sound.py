@@ -102,7 +102,7 @@ def test_the_create_call_asks_for_uploads_to_be_resolved(live_server, nodes, ask
     assert create.headers["x-dashscope-ossresourceresolve"] == "enable"
     # The stand-in resolved it, and took it for a sound of that model: the task failed for no other reason than asked.
     [task] = live_server.tasks
-    assert (task.order.audio_url, task.notes) == (create.body["input"]["audio_url"], [])
+    assert (task.order.media["driving_audio"], task.notes) == (create.body["input"]["audio_url"], [])
 
 
 def test_every_upload_has_a_name_of_its_own_that_ends_as_a_sounds_does(live_server, nodes, asked):
@@ -145,7 +145,7 @@ def test_an_address_of_the_storage_is_sent_with_the_wish_to_resolve_it(live_serv
     create = asked(live_server, nodes.image_to_video, **FLASH, audio_url=address, seed=1)
     assert create.body["input"]["audio_url"] == address
     assert create.headers["x-dashscope-ossresourceresolve"] == "enable"
-    assert live_server.tasks[-1].order.audio_url == address
+    assert live_server.tasks[-1].order.media["driving_audio"] == address
 
 
 # The film that comes of it
