@@ -128,4 +128,6 @@ def test_each_regions_key_is_meant_for_that_regions_own_host(bare_environment, t
         "singapore": ("https://dashscope-intl.aliyuncs.com/api/v1", "sk-singapore"),
         "virginia": ("https://dashscope-us.aliyuncs.com/api/v1", "sk-virginia"),
         "frankfurt": ("https://llm-abc.eu-central-1.maas.aliyuncs.com/api/v1", "sk-frankfurt"),
+        "tokyo": ("https://llm-abc.ap-northeast-1.maas.aliyuncs.com/api/v1", "sk-tokyo"),
+        "hongkong": ("https://cn-hongkong.dashscope.aliyuncs.com/api/v1", "sk-hongkong"),
     }
