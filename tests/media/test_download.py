@@ -164,9 +164,26 @@ def test_stop_is_heard_while_the_server_is_silent(server, fetch, part, answer):
 def test_stop_keeps_the_part(server, fetch, part):
     stop = threading.Event()
     with pytest.raises(Stopped):
-        fetch(server.url("film"), stop=stop, on_progress=lambda done, _: stop.set() if done else None)
+        fetch(server.url("long"), stop=stop, on_progress=lambda done, _: stop.set() if done else None)
     came = part.read_bytes()
-    assert 0 < len(came) < len(server.film)
+    assert 0 < len(came) < len(server.film) * 8
+    assert (server.film * 8).startswith(came)
+
+
+def test_what_has_come_before_stop_is_written(server, fetch, part):
+    stop = threading.Event()
+    at_stop = []
+
+    def stop_late(done, _):
+        if done and not at_stop:
+            time.sleep(0.3)  # More comes meanwhile.
+            at_stop.append(done)
+            stop.set()
+
+    with pytest.raises(Stopped):
+        fetch(server.url("silent-600000"), stop=stop, on_progress=stop_late)
+    came = part.read_bytes()
+    assert len(came) > at_stop[0]
     assert server.film.startswith(came)
 
 

@@ -337,7 +337,7 @@ LIST = (
     Case("lost beside another's task of yesterday", (LOST,), before=stranger(hours=20)),
     Case("lost beside another's task, no clock", (LOST,), before=both(timeless, stranger(hours=20))),
     Case("never came, another's film", (NEVER,), before=elsewhere),
-    Case("never came, another's task", (NEVER,), before=stranger(), during=finished),
+    Case("never came, another's task", (NEVER,), before=stranger(), during=finished, when="rendering"),
     Case("never came, another's task of yesterday", (NEVER,), before=stranger(hours=20)),
     Case("never came, another model's task", (NEVER,), before=stranger(model="wanx2.1-i2v-plus")),
     Case(

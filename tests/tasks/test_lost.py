@@ -7,7 +7,8 @@ import time
 from dataclasses import replace
 
 import pytest
-from wanpack.nodes.offline.faults import ResetAfterActing, ResetBeforeActing
+from wanpack.nodes.offline.faults import JsonBody, ResetAfterActing, ResetBeforeActing
+from wanpack.nodes.service.errors import OutcomeUnknown
 from wanpack.nodes.service.request import VideoRequest
 from wanpack.nodes.service.task import Task, TaskStatus
 from wanpack.nodes.tasks.clocks import Span, span_of
@@ -120,3 +121,17 @@ def test_a_strangers_task_is_not_cancelled_by_stop(make_bench, new_watch, interr
         bench.run(watch=watch)
     assert theirs.state == "PENDING"
     assert f"task {theirs.id} goes on at the service" in watch.texts[-1]
+
+
+def test_a_stranger_that_the_list_has_before_the_own_task_is_not_taken_for_it(make_bench):
+    """The list shows a task some moments after it was made."""
+    bench = make_bench()
+    theirs = bench.stranger()
+    row = {"task_id": theirs.id, "status": "RUNNING", "model_name": theirs.model_name}
+    late = JsonBody({"data": [row | {"gmt_create": int(theirs.submitted * 1000)}], "total_page": 1})
+    bench.server.faults.add(on="list", fault=late)
+    bench.server.faults.add(on="create", fault=ResetAfterActing())
+    with pytest.raises(OutcomeUnknown) as caught:
+        bench.run()
+    assert all(task.id in str(caught.value) for task in bench.server.tasks)
+    assert bench.calls["create"] == 2
