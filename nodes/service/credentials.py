@@ -89,7 +89,7 @@ class Settings:
             f"no API key is configured for {title}. Set DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_{region.upper()}) in "
             f"the environment that starts ComfyUI, or write this line into {self.home / FILE_NAME}:\n"
             f'      api_key = "sk-..."\n'
-            '  To try the graph without a key and at no cost, connect a DashScope Connection with region "offline"'
+            '  To try the graph without a key and at no cost, set region to "offline" in a DashScope Connection'
         )
 
     def _find(self, name: str) -> Secret:

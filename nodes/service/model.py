@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -15,8 +14,8 @@ PRICES_AS_OF = "2026-05-26"
 
 MB = 1024 * 1024
 
-_CHINESE = re.compile("[\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff]")
-"""Chinese characters and their punctuation."""
+_CHINESE = ("\u3000\u303f", "\u3400\u4dbf", "\u4e00\u9fff", "\uf900\ufaff", "\uff00\uff60", "\U00020000\U0003ffff")
+"""The first and the last of each block of Chinese characters, their punctuation included."""
 
 FIRST_FRAME = "first_frame"
 LAST_FRAME = "last_frame"
@@ -167,7 +166,8 @@ class Model:
         """Return how many characters a text counts for `prompt_limit`."""
         if self.chinese_weight == 1:
             return len(text)
-        return len(text) + (self.chinese_weight - 1) * len(_CHINESE.findall(text))
+        chinese = sum(any(first <= character <= last for first, last in _CHINESE) for character in text)
+        return len(text) + (self.chinese_weight - 1) * chinese
 
     def price_per_second(self, *, region: str, resolution: str, generate_audio: bool) -> float | None:
         """Return the list price per second of video, in the offer's currency, or None where the list does not name it.

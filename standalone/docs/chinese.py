@@ -19,7 +19,7 @@ class Words:
 
 _IMAGE = ("图像", "视频的首帧。批次中的每张图像各生成一个视频，各自计费。")
 _SEED = (
-    "随机种子",
+    "随机数种子",
     "批次中第 i 张图像使用 seed + i。相同的请求和相同的种子会返回已保存的视频，不再付费；"
     "换一个种子就是新的视频、新的费用。",
 )
@@ -32,14 +32,14 @@ _CONNECTION = ("连接", "来自“百炼 连接”节点的地域、业务空�
 _MODEL = ("模型", "{summaries}")
 _RESOLUTION = ("分辨率", "清晰度档位；画面比例与输入的画面相同。价格与档位有关。\n{resolutions}")
 _DURATION = ("时长", "视频的秒数，按秒计费。\n{durations}")
-_PROMPT_EXTEND = ("提示词改写", "由服务改写提示词：短提示词效果更好，但更慢。{no_extend}")
+_PROMPT_EXTEND = ("提示词智能改写", "由服务改写提示词：短提示词效果更好，但更慢。{no_extend}")
 _NEGATIVE_PROMPT = ("反向提示词", "不希望出现的内容；最多 {negative_limit} 个字符。{no_negative}")
 _LAST_FRAME = ("尾帧", "视频结束时的画面；批次可以共用一张，也可以每张图像各用一张。{last_frame_rule}")
 _VIDEO_OUTPUTS = (
     ("视频路径", "保存的 MP4 的绝对路径；批次中每张图像一个。"),
     ("视频", "保存的视频，可接保存视频、获取视频组件等 VIDEO 节点。"),
     ("任务 ID", "服务端的任务 ID，24 小时内可用“万相 取回任务”取回。"),
-    ("凭据", "JSON：请求了什么、生成了什么、费用估算。"),
+    ("回执", "JSON：请求了什么、生成了什么、费用估算。"),
 )
 
 NODES = {
@@ -57,7 +57,7 @@ NODES = {
             "model": _MODEL,
             "resolution": _RESOLUTION,
             "duration": _DURATION,
-            "shot_type": ("镜头类型", "multi 会在多个镜头之间切换，需要打开提示词改写。仅限 {shot_models}。"),
+            "shot_type": ("镜头类型", "multi 会在多个镜头之间切换，需要打开提示词智能改写。仅限 {shot_models}。"),
             "prompt_extend": _PROMPT_EXTEND,
             "negative_prompt": _NEGATIVE_PROMPT,
             "seed": _SEED,
@@ -93,10 +93,10 @@ NODES = {
     ),
     "DashScopeWanFetchTask": Words(
         "万相 取回任务",
-        "按任务 ID 取回视频；任务还在运行时会等待。错误信息、状态文字和凭据里都有任务 ID；"
+        "按任务 ID 取回视频；任务还在运行时会等待。错误信息、状态文字和回执里都有任务 ID；"
         "服务保留任务和视频 24 小时。不收费。",
         {
-            "task_id": ("任务 ID", "错误信息、状态文字或凭据中显示的任务 ID。"),
+            "task_id": ("任务 ID", "错误信息、状态文字或回执中显示的任务 ID。"),
             "filename_prefix": _PREFIX,
             "connection": _CONNECTION,
         },
@@ -172,7 +172,7 @@ REGIONS = {
     "virginia": "弗吉尼亚",
     "frankfurt": "法兰克福",
     "tokyo": "东京",
-    "hongkong": "香港",
+    "hongkong": "中国香港",
 }
 
 PICTURES = {

@@ -117,7 +117,7 @@ def test_a_region_without_a_key_says_where_to_write_it_and_how_to_do_without(
     assert fault.startswith(f"no API key is configured for {REGIONS[region].title}. Set DASHSCOPE_API_KEY")
     assert f"DASHSCOPE_API_KEY_{region.upper()}" in fault
     assert str(tmp_path / ".wan" / "credentials.toml") in fault
-    assert 'connect a DashScope Connection with region "offline"' in fault
+    assert 'set region to "offline" in a DashScope Connection' in fault
 
 
 def test_a_key_of_another_region_alone_is_no_key(serve, nodes, refused, bare_environment):

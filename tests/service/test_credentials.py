@@ -145,7 +145,7 @@ def test_a_missing_key_is_told_with_the_lines_to_write(env, tmp_path):
         "no API key is configured for Beijing. Set DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_BEIJING) in the environment "
         f"that starts ComfyUI, or write this line into {tmp_path / 'credentials.toml'}:",
         '      api_key = "sk-..."',
-        '  To try the graph without a key and at no cost, connect a DashScope Connection with region "offline"',
+        '  To try the graph without a key and at no cost, set region to "offline" in a DashScope Connection',
     ]
 
 

@@ -55,7 +55,7 @@ def test_a_note_says_what_is_shown_and_how_to_run_it_without_a_key(flow):
     title, what, costs = note.split("\n\n")
     assert re.fullmatch(r"## \w.{5,}", title)
     assert len(what) > 60
-    assert "set `region` to **offline** in *DashScope Connection* and run, at no cost." in costs
+    assert "set **region** to **offline** in *DashScope Connection* and run, at no cost." in costs
 
 
 def test_a_note_names_only_models_inputs_and_nodes_that_there_are(flow):
