@@ -342,8 +342,7 @@ class Run:
             if time.monotonic() > until:
                 return None
             time.sleep(0.003)
-        out, err = (Path(f"{self.log}.{kind}").read_text() for kind in ("out", "err"))
-        return Ended(int(end.read_text()), out, err)
+        return ended(int(end.read_text()), self.log)
 
 
 class Processes:
@@ -365,6 +364,12 @@ class Processes:
         """Nothing is to be closed."""
 
 
+def ended(status: int, log: Path) -> Ended:
+    """Return how a run ended. One that was killed at once has not even begun to print."""
+    printed = (Path(f"{log}.{kind}") for kind in ("out", "err"))
+    return Ended(status, *(path.read_text() if path.exists() else "" for path in printed))
+
+
 @dataclass(frozen=True)
 class Process:
     """One process."""
@@ -382,8 +387,7 @@ class Process:
             status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
-        out, err = (Path(f"{self.log}.{kind}").read_text() for kind in ("out", "err"))
-        return Ended(status, out, err)
+        return ended(status, self.log)
 
 
 def bare() -> dict[str, str]:
