@@ -114,7 +114,8 @@ class Client:
 
     def query(self, task_id: str) -> Task:
         """Return a task's state. An id the service does not know has the status UNKNOWN."""
-        return read_task(self._call("GET", f"/tasks/{quote(task_id, safe='')}", task_id=task_id).body, task_id=task_id)
+        answer = self._call("GET", f"/tasks/{quote(task_id, safe='')}", task_id=task_id)
+        return read_task(answer.body, task_id=task_id, answered_at=answer.told_at)
 
     def cancel(self, task_id: str) -> bool:
         """Cancel a task. Returns False where the service refuses because it is no longer queued."""

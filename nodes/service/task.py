@@ -33,7 +33,10 @@ _STATES = {status.value: status for status in TaskStatus}
 
 @dataclass(frozen=True)
 class Task:
-    """One answer to a query. Times are the service's own texts (`YYYY-MM-DD HH:mm:ss.SSS`, UTC+8)."""
+    """One answer to a query. Times are the service's own texts (`YYYY-MM-DD HH:mm:ss.SSS`, UTC+8).
+
+    `answered_at` is when it answered, by its own clock: epoch seconds, 0 where it does not say.
+    """
 
     task_id: str
     status: TaskStatus
@@ -47,6 +50,7 @@ class Task:
     code: str = ""
     message: str = ""
     usage: Mapping[str, Any] = field(default_factory=dict)
+    answered_at: float = 0.0
 
     def failure(self) -> ServiceError:
         """Return the error that a FAILED task stands for."""
@@ -80,7 +84,7 @@ class TaskPage:
     answered_at: float = 0.0
 
 
-def read_task(body: Mapping[str, Any], *, task_id: str) -> Task:
+def read_task(body: Mapping[str, Any], *, task_id: str, answered_at: float) -> Task:
     """Read the answer to a query for `task_id`.
 
     Raises:
@@ -103,6 +107,7 @@ def read_task(body: Mapping[str, Any], *, task_id: str) -> Task:
         code=text_of(output.get("code"), at_most=LONGEST_CODE),
         message=text_of(output.get("message")),
         usage=facts_of(body.get("usage")),
+        answered_at=answered_at,
         **{name: text_of(output.get(name), at_most=100) for name in ("submit_time", "scheduled_time", "end_time")},
         **{name: text_of(output.get(name), at_most=LONGEST_PROMPT) for name in ("orig_prompt", "actual_prompt")},
     )

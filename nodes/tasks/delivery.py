@@ -47,7 +47,8 @@ async def deliver(  # noqa: PLR0913 - all by name
     """
     past = await session.in_thread(session.ledger.rendering_times, entry)
     rhythm = rhythm_of(past, usual=usual)
-    task = await wait(entry.task_id, session=session, say=say, rhythm=rhythm, age=age)
+    born = entry.service_sent_at
+    task = await wait(entry.task_id, session=session, say=say, rhythm=rhythm, age=age, born=born)
     if entry.is_adopted and terms.request and is_anothers(task, prompt_told(terms.request)):
         await session.note(entry, state=State.UNCERTAIN.value, task_id="", submitted_at=0.0)
         raise NotOurTask(

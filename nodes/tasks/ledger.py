@@ -111,7 +111,7 @@ class Ledger:
             if rivals or self._is_known(task_id):
                 return False
             entry.state, entry.task_id, entry.error = State.SUBMITTED.value, task_id, ""
-            entry.submitted_at = created or entry.sent_at
+            entry.submitted_at = created - span.ahead if created else entry.sent_at
             self._store.put(entry)
         return True
 

@@ -62,11 +62,13 @@ class _Clock:
         self.unknown_since = (self.unknown_since or at) if status is TaskStatus.UNKNOWN else None
 
 
-async def wait(task_id: str, *, session: Session, say: Say, rhythm: Rhythm, age: float) -> Task:
+async def wait(  # noqa: PLR0913 - all by name
+    task_id: str, *, session: Session, say: Say, rhythm: Rhythm, age: float, born: float
+) -> Task:
     """Wait until a task is over and return it: SUCCEEDED, FAILED, CANCELED, or UNKNOWN where it is too old.
 
-    `rhythm` tells when its end is likely, `age` how many seconds ago it was submitted. A network that is gone for
-    minutes is survived.
+    `rhythm` tells when its end is likely, `age` how many seconds ago it was submitted, `born` when that was by the
+    service's clock, 0 where that is not known. A network that is gone for minutes is survived.
 
     Raises:
         ServiceError: the service refuses the query for good.
@@ -87,7 +89,7 @@ async def wait(task_id: str, *, session: Session, say: Say, rhythm: Rhythm, age:
             continue
         patience.answered()
         clock.count(task.status)
-        if task.status is TaskStatus.UNKNOWN and age + clock.passed < session.task_life:
+        if task.status is TaskStatus.UNKNOWN and _age(task, clock, born=born) < session.task_life:
             _check_known(task_id, clock)
         elif not task.status.waiting:
             return task
@@ -99,6 +101,11 @@ async def wait(task_id: str, *, session: Session, say: Say, rhythm: Rhythm, age:
             )
         seconds = rhythm.interval(age=clock.since_submission, rendered=clock.rendered_so_far(task))
         await pause(seconds, partial(_show, task, clock, rhythm, say))
+
+
+def _age(task: Task, clock: _Clock, *, born: float) -> float:
+    """Return how many seconds old a task is, by the service's clock where that is known: ours may have been set."""
+    return task.answered_at - born if born and task.answered_at else clock.age + clock.passed
 
 
 async def _bear(error: WanError, patience: Patience, *, say: Say) -> None:

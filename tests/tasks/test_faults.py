@@ -144,6 +144,10 @@ def fails(bench, patch):
         task.state, task.failure = "FAILED", Failure("InternalError.Algo", "inference internal error.")
 
 
+def unknown_at_first(bench, patch):
+    bench.server.faults.add(on="query", fault=AnswerUnknown(), times=3)
+
+
 def finished(bench, patch):
     """What another machine has rendered is done."""
     for task in bench.tasks("a dog"):
@@ -500,6 +504,12 @@ LEDGER = (
     Case("clock: a day back in between", (KEY_REFUSED,), first=AGAIN, between=both(restarted, clock(-DAY))),
     Case("clock: a day back in between, saved film", between=both(restarted, clock(-DAY))),
     Case("clock: two days ahead in between", (KEY_REFUSED,), first=AGAIN, between=both(restarted, clock(2 * DAY))),
+    Case(
+        "clock: two days ahead in between, unknown at first",
+        (KEY_REFUSED,),
+        first=AGAIN,
+        between=both(restarted, clock(2 * DAY), unknown_at_first),
+    ),
     Case("clock: a day back, lost", (LOST,), before=clock(-DAY)),
     Case("clock: two days ahead, lost", (LOST,), before=clock(2 * DAY)),
     Case("clock: a day back, never came", (NEVER,), before=both(stranger(hours=20), clock(-DAY))),

@@ -182,6 +182,12 @@ class TestAdopting:
         assert run.by_task("t").id == entry.id
         assert entry.is_adopted
 
+    def test_when_it_was_submitted_is_told_by_this_machines_clock(self, new_run):
+        run = new_run()
+        entry = self.entry(run)
+        assert self.adopt(run, entry, created=9001.0, span=Span(9000.0, 8000.0, sure=True))
+        assert entry.submitted_at == 1001.0
+
     def test_a_task_whose_answer_came_is_not_adopted(self, new_run):
         entry = self.entry(new_run())
         assert not replace(entry, task_id="t", request_id="r").is_adopted

@@ -81,6 +81,23 @@ def test_a_task_over_a_day_old_is_asked_for_anew(make_bench, monkeypatch):
 
 
 @pytest.mark.parametrize(("days", "anew"), [(0.5, False), (1.1, True)])
+@pytest.mark.parametrize("own_clock", [-3 * DAY, 3 * DAY])
+def test_by_the_services_clock_a_task_has_expired_or_not(days, anew, own_clock, make_bench, monkeypatch):
+    """This machine's own says something else."""
+    clock = [time.time()]
+    bench = make_bench(clock=lambda: clock[0])
+    bench.server.faults.add(on="download", fault=HtmlPage(400))
+    with pytest.raises(WanError, match="HTTP 400"):
+        bench.run()
+    clock[0] += days * DAY
+    now = time.time() + own_clock
+    monkeypatch.setattr(time, "time", lambda: now)
+    bench.server.faults.add(on="query", fault=AnswerUnknown())
+    assert bench.run().path.exists()
+    assert bench.calls["create"] == 1 + anew
+
+
+@pytest.mark.parametrize(("days", "anew"), [(0.5, False), (1.1, True)])
 def test_a_film_that_the_user_deleted_is_fetched_again_within_a_day_and_made_anew_later(
     days, anew, make_bench, monkeypatch, new_watch
 ):
