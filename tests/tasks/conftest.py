@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import wanpack.nodes.offline.render as offline_render
@@ -41,7 +42,31 @@ SCALE = 0.01
 KEY = "sk-bench-5c1f8e0b7a3d4296"
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "wanx2.1-i2v-turbo"
-SOUND_MODEL = "wan2.6-i2v-flash"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a run can ask for: a model, its cheapest settings, and the node's inputs beside the first frame.
+
+    A `video` is in the place of the first frame.
+    """
+
+    model: str
+    resolution: str
+    duration: int
+    inputs: tuple[str, ...] = ()
+
+
+KINDS = {
+    "plain": Kind(MODEL, "480P", 3),
+    "sound": Kind("wan2.6-i2v-flash", "720P", 2, ("audio",)),
+    "wan2.7": Kind("wan2.7-i2v", "720P", 2, ("audio", "last_frame")),
+    "wan3.0": Kind("wan3.0-video", "480P", 2),
+    "happyhorse": Kind("happyhorse-1.1-i2v", "480P", 3),
+    "kf2v": Kind("wan2.2-kf2v-flash", "480P", 5, ("last_frame",)),
+    "continue": Kind("wan2.7-i2v", "720P", 3, ("video",)),
+}
+SOUND = {"waveform": np.zeros((1, 1, 4 * 16000), np.float32), "sample_rate": 16000}
 
 
 class Interrupted(BaseException):
@@ -90,10 +115,19 @@ class Bench:
     def output(self) -> Path:
         return self.folder / "output"
 
-    def order(self, *, prompt: str = "a cat", seed: int = 1, images: int = 1, **more: Any) -> Order:
-        model = more.pop("model", MODEL)
-        tier, seconds = ("720P", 2) if model == SOUND_MODEL else ("480P", 3)
-        request = VideoRequest(model=model, resolution=tier, duration=seconds, prompt=prompt, seed=seed)
+    def order(
+        self, *, prompt: str = "a cat", seed: int = 1, images: int = 1, kind: str = "plain", **more: Any
+    ) -> Order:
+        asked = KINDS[kind]
+        request = VideoRequest(
+            model=asked.model, resolution=asked.resolution, duration=asked.duration, prompt=prompt, seed=seed
+        )
+        if "audio" in asked.inputs:
+            more.setdefault("audio", SOUND)
+        if "last_frame" in asked.inputs:
+            more["last_frames"] = 1 - picture()
+        if "video" in asked.inputs:
+            more["clip_from"] = lambda: clip(self.folder / "clip.mp4")
         wait = more.pop("max_wait_minutes", 60)
         return Order(
             request,
@@ -163,7 +197,23 @@ class Bench:
 def picture(images: int = 1) -> Any:
     """IMAGE: noise, so that the film has some bytes."""
     noise = np.random.default_rng(7).random((60, 60, 3), np.float32)
-    return np.repeat(noise.repeat(4, axis=0).repeat(4, axis=1)[None], images, axis=0)
+    return np.repeat(noise.repeat(5, axis=0).repeat(5, axis=1)[None], images, axis=0)
+
+
+def clip(path: Path) -> Path:
+    """A film of 2 s, which is made when it is not there yet."""
+    if not path.exists():
+        new = path.with_suffix(".new")
+        with av.open(str(new), "w", format="mp4") as container:
+            stream = container.add_stream("mpeg4", rate=10)
+            stream.width = stream.height = 240
+            stream.pix_fmt = "yuv420p"
+            for level in range(20):
+                shade = np.full((240, 240, 3), 40 + 5 * level, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(shade, format="rgb24")))
+            container.mux(stream.encode(None))
+        new.replace(path)
+    return path
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -248,16 +298,16 @@ class Ended:
 
 @dataclass(frozen=True)
 class Graph:
-    """A workflow file of one image node, in a folder with all it takes, which the command-line runner runs.
+    """A workflow file of one of our nodes, in a folder with all it takes, which the command-line runner runs.
 
-    `images` times the same picture; `sound` makes it a model with sound, and gives it some.
+    `images` times the same picture, for a video each.
     """
 
     folder: Path
     prompt: str
     seed: int = 1
     images: int = 1
-    sound: bool = False
+    kind: str = "plain"
 
     def write(self) -> Path:
         """Write the file, and what it takes."""
@@ -268,12 +318,18 @@ class Graph:
         if self.images > 1:
             nodes["2"] = ("RepeatImageBatch", {"image": image, "amount": self.images})
             image = ["2", 0]
-        asked = {"image": image, "prompt": self.prompt, "seed": self.seed, "filename_prefix": f"film-{self.prompt}"}
-        asked |= {"model": MODEL, "resolution": "480P", "duration": 3, "shot_type": "single", "prompt_extend": True}
-        if self.sound:
+        kind = KINDS[self.kind]
+        asked: dict[str, Any] = {"prompt": self.prompt, "seed": self.seed, "filename_prefix": f"film-{self.prompt}"}
+        asked |= {"model": kind.model, "resolution": kind.resolution, "duration": kind.duration, "prompt_extend": True}
+        if "audio" in kind.inputs:
             nodes["4"] = ("LoadAudio", {"audio": "sound.wav"})
-            asked |= {"model": SOUND_MODEL, "resolution": "720P", "duration": 2, "audio": ["4", 0]}
-        nodes["3"] = ("DashScopeWanImageToVideo", asked)
+            asked["audio"] = ["4", 0]
+        if "last_frame" in kind.inputs:
+            asked["last_frame"] = ["1", 0]
+        if "video" in kind.inputs:
+            nodes["3"] = ("DashScopeWanContinueVideo", asked | {"video_path": "clip.mp4"})
+        else:
+            nodes["3"] = ("DashScopeWanImageToVideo", asked | {"image": image, "shot_type": "single"})
         path = self.folder / f"{self.prompt}.json"
         path.write_text(
             json.dumps({key: {"class_type": kind, "inputs": given} for key, (kind, given) in nodes.items()})
@@ -283,6 +339,7 @@ class Graph:
     def _write_media(self) -> None:
         if not (self.folder / "sound.wav").exists():
             Image.fromarray((picture()[0] * 255).astype(np.uint8)).save(self.folder / "picture.png")
+            clip(self.folder / "clip.mp4")
             with wave.open(str(self.folder / "sound.wav"), "wb") as sound:
                 sound.setparams((1, 2, 16000, 0, "NONE", ""))
                 sound.writeframes(bytes(2 * 4 * 16000))

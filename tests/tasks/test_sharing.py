@@ -103,7 +103,7 @@ def test_twenty_requests_of_two_processes_are_twenty_tasks(make_bench, new_drive
     bench = make_bench(timing=Timing(queued=0.02, rendering=0.05), running_limit=100)
     bench.server.faults.add(on="create", fault=Slow(0.02), times=1000)
     program = new_driver()
-    graph = new_graph(bench.folder / "graphs", "cats", images=20, sound=True)
+    graph = new_graph(bench.folder / "graphs", "cats", images=20, kind="sound")
     both = [
         program.start(graph, home=bench.home, output=bench.output, scale=0.01, name=name) for name in ("one", "two")
     ]

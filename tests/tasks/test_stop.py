@@ -32,7 +32,6 @@ from wanpack.nodes.tasks.runner import make_videos
 from wanpack.nodes.tasks.watch import BatchProgress, ItemProgress, until_stopped
 
 ALWAYS = 1000
-SOUND = {"waveform": np.zeros((1, 1, 4 * 16000), np.float32), "sample_rate": 16000}
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def bench_for(make_bench, phase):
 
 def order_for(bench, phase, *, seed=1):
     if phase.sound:
-        return bench.order(seed=seed, model="wan2.6-i2v-flash", audio=SOUND)
+        return bench.order(seed=seed, kind="sound")
     order = bench.order(seed=seed)
     return replace(order, images=LargePicture.IMAGE) if phase.name == "encoding" else order
 
