@@ -14,7 +14,14 @@ PRICES_AS_OF = "2026-05-26"
 
 MB = 1024 * 1024
 
-_CHINESE = ("\u3000\u303f", "\u3400\u4dbf", "\u4e00\u9fff", "\uf900\ufaff", "\uff00\uff60", "\U00020000\U0003ffff")
+_CHINESE = (
+    ("\u3000", "\u303f"),
+    ("\u3400", "\u4dbf"),
+    ("\u4e00", "\u9fff"),
+    ("\uf900", "\ufaff"),
+    ("\uff00", "\uff60"),
+    ("\U00020000", "\U0003ffff"),
+)
 """The first and the last of each block of Chinese characters, their punctuation included."""
 
 FIRST_FRAME = "first_frame"
