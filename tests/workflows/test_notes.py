@@ -105,7 +105,7 @@ def test_the_note_on_a_long_video_says_how_long_it_can_be_how_long_one_waits_and
     assert f"**{row.id}** makes up to {max(row.durations)} seconds" in flow.notes[0]
     assert "It renders for {:.0f} to {:.0f} minutes.".format(*(s / 60 for s in row.usual_wait)) in flow.notes[0]
     assert row.workspace_hosts_only
-    assert "fill in `workspace_id` in *DashScope Connection*" in flow.notes[0]
+    assert "fill in **workspace_id** in *DashScope Connection*" in flow.notes[0]
 
 
 def test_the_note_on_happyhorse_says_what_its_row_says(read_flow):
