@@ -73,9 +73,11 @@ class _Known:
 
     def found_in(self, text: str) -> list[str]:
         """Return the forms of keys that a text holds."""
-        known = [form for forms in self._forms.values() for form in forms]
-        variants = _variants(text) if known else set()
-        return [form for form in known if any(form in variant for variant in variants)]
+        # No form of a key is shorter than a key, and no spelling of it.
+        variants = _variants(text) if self._forms and len(text) >= SHORTEST else set()
+        return [
+            form for forms in self._forms.values() for form in forms if any(form in variant for variant in variants)
+        ]
 
     def hidden(self, text: str) -> str:
         """Return a text without the keys; nothing of a text that spells one in a way that cannot be taken out."""
