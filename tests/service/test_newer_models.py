@@ -213,8 +213,10 @@ def test_a_row_has_the_facts_of_the_documents(model):
 def test_exactly_the_settings_of_the_documents_pass(model):
     rules = RULES[model]
     tier_said, seconds_said = rules.said
-    every = itertools.product(TIERS, SECONDS, RATIOS, (True, False), ("", "blur"), ("single", "multi"), REGION_NAMES)
-    for tier, seconds, ratio, loud, negative, shot, region in every:
+    loud_or_not, negatives = (True, False), ("", "blur")
+    settings = itertools.product(TIERS, SECONDS, RATIOS, loud_or_not, negatives, ("single", "multi"), ["offline"])
+    regions = itertools.product(TIERS, (5, 31), ("adaptive",), loud_or_not, negatives, ("single",), REGION_NAMES)
+    for tier, seconds, ratio, loud, negative, shot, region in (*settings, *regions):
         request = plain(
             model,
             resolution=tier,
