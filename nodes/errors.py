@@ -43,10 +43,18 @@ class WanError(Exception):
 class InvalidRequest(WanError):
     """What is asked for cannot be done. Found before anything was sent, with every fault that could be found."""
 
+    opening = "Nothing was sent and nothing was paid:"
+
     def __init__(self, faults: Sequence[str]) -> None:
         self.faults = tuple(map(redact, faults))
         listed = "\n".join(f"- {fault}" for fault in self.faults)
-        super().__init__(f"Nothing was sent and nothing was paid:\n{listed}")
+        super().__init__(f"{self.opening}\n{listed}")
+
+
+class UnusableVideo(InvalidRequest):
+    """A node that sends nothing cannot take the video that it was given."""
+
+    opening = "The video cannot be used:"
 
 
 class MediaError(WanError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import host
+from .errors import InvalidRequest, UnusableVideo
 from .widgets import CATEGORY, trimmed
 
 
@@ -49,7 +50,7 @@ class DashScopeWanLastFrame:
             video_path: a file in ComfyUI's input, output or temp folder; relative to one of them, or absolute.
 
         Raises:
-            InvalidRequest: none or both are given, or the path leads elsewhere.
+            UnusableVideo: none or both are given, or the path leads elsewhere.
             MediaError: it is no video, or has no frames.
         """
         import torch
@@ -57,6 +58,9 @@ class DashScopeWanLastFrame:
         from .media.last_frame import last_frame
         from .tasks.threads import in_thread
 
-        source = host.film_of(video, trimmed(video_path))
+        try:
+            source = host.film_of(video, trimmed(video_path))
+        except InvalidRequest as error:
+            raise UnusableVideo(error.faults) from None
         frame = await in_thread(last_frame, source, until=host.end_of(video))
         return (torch.from_numpy(frame)[None],)

@@ -145,6 +145,8 @@ def test_one_of_the_two_is_needed(standalone_host, nodes, given, told):
     with pytest.raises(InvalidRequest) as caught:
         nodes.last_frame(**given)
     assert list(caught.value.faults) == [told]
+    # It is about no payment: this node sends nothing.
+    assert str(caught.value) == f"The video cannot be used:\n- {told}"
 
 
 # What a graph may not name
