@@ -15,7 +15,8 @@ from .service.effects import EFFECTS
 from .service.model import CURRENCY, DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, PRICES_AS_OF, Model
 from .service.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
 from .service.regions import OFFLINE, REGIONS, Region
-from .service.request import INPUT_OF, VideoRequest, find_faults
+from .service.request import VideoRequest
+from .service.rules import INPUT_OF, find_faults
 
 KEY = "dashscope_wan"
 """The table's key in the options of the `model` input."""

@@ -11,7 +11,7 @@ from ..media.audio import encode_wav
 from ..media.first_frame import FirstFrame, encode_first_frame
 from ..service.model import DRIVING_AUDIO, FIRST_CLIP
 from ..service.models import MODELS
-from ..service.request import INPUT_OF
+from ..service.rules import INPUT_OF
 from .order import Order
 from .pauses import Say
 from .session import Session

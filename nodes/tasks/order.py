@@ -28,7 +28,8 @@ from ..service.models import (
     SEED_MAX,
 )
 from ..service.regions import Region
-from ..service.request import INPUT_OF, VideoRequest, find_faults, warnings
+from ..service.request import VideoRequest
+from ..service.rules import INPUT_OF, find_faults, warnings
 from .saving import SavePlace, find_place, folder_faults
 from .session import find_connection
 

@@ -22,7 +22,7 @@ from ..service.connection import (
 )
 from ..service.credentials import Secret, Settings, read_settings
 from ..service.regions import OFFLINE, Region
-from ..service.request import shown
+from ..service.rules import shown
 from .entry import TASK_LIFE_SECONDS, Entry
 from .ledger import Ledger, open_ledger
 from .threads import in_thread

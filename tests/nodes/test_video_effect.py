@@ -8,7 +8,8 @@ import re
 import av
 import pytest
 from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import VideoRequest, build_body, find_faults
+from wanpack.nodes.service.request import VideoRequest, build_body
+from wanpack.nodes.service.rules import find_faults
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
 
 TURBO, PLUS = "wanx2.1-i2v-turbo", "wanx2.1-i2v-plus"

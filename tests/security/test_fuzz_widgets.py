@@ -18,7 +18,8 @@ from wanpack.nodes.last_frame import DashScopeWanLastFrame
 from wanpack.nodes.offline.faults import Refuses
 from wanpack.nodes.service.models import MODELS
 from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import VideoRequest, find_faults, warnings
+from wanpack.nodes.service.request import VideoRequest
+from wanpack.nodes.service.rules import find_faults, warnings
 from wanpack.nodes.tasks.pauses import TEMPO
 from wanpack.nodes.tasks.saving import find_place
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 from wanpack.nodes.service.models import MODELS
 from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import VideoRequest, build_body, cost, find_faults, warnings
+from wanpack.nodes.service.request import VideoRequest, build_body, cost
+from wanpack.nodes.service.rules import find_faults, warnings
 
 MIB = 1024 * 1024
 TIERS = ("480P", "720P", "1080P")

@@ -11,7 +11,8 @@ from wanpack.nodes.offline.checks import read_order
 from wanpack.nodes.service.client import to_json
 from wanpack.nodes.service.models import MODELS
 from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import VideoRequest, build_body, cost, find_faults, warnings
+from wanpack.nodes.service.request import VideoRequest, build_body, cost
+from wanpack.nodes.service.rules import find_faults, warnings
 from wanpack.nodes.tasks.order import fingerprint
 
 TIERS = ("480P", "720P", "1080P")

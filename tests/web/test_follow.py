@@ -8,7 +8,8 @@ from wanpack.nodes.service.effects import EFFECTS
 from wanpack.nodes.service.model import FIRST_CLIP, FIRST_FRAME, LAST_FRAME
 from wanpack.nodes.service.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
 from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import INPUT_OF, VideoRequest, build_body, find_faults
+from wanpack.nodes.service.request import VideoRequest, build_body
+from wanpack.nodes.service.rules import INPUT_OF, find_faults
 
 OFFLINE = REGIONS["offline"]
 URL = "https://example.com/sound.mp3"

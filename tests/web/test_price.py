@@ -4,7 +4,8 @@ import pytest
 from wanpack.nodes.service.model import PRICES_AS_OF
 from wanpack.nodes.service.models import MODELS
 from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import VideoRequest, cost, find_faults
+from wanpack.nodes.service.request import VideoRequest, cost
+from wanpack.nodes.service.rules import find_faults
 from webpage.frontends import NEWEST
 
 MAIN, EFFECT, CONNECTION = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect", "DashScopeWanConnection"
