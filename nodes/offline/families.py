@@ -11,5 +11,5 @@ def is_wan_3(model: Model) -> bool:
 
 
 def is_happyhorse(model: Model) -> bool:
-    """Whether it is one of happyhorse: a mark of its own, which is there by default, and no BMP."""
+    """Whether it is one of happyhorse: a mark of its own, which is there by default."""
     return model.id.startswith("happyhorse")

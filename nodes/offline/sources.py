@@ -10,7 +10,6 @@ import base64
 import binascii
 import io
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import SplitResult, urlsplit
@@ -22,7 +21,7 @@ from ..service.model import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, 
 from ..service.models import AUDIO_BYTES
 from .checks import Order
 from .clip import BAD_MEDIA, check_clip
-from .families import is_happyhorse, is_wan_3
+from .families import is_wan_3
 from .scene import DRAWN_SIZE, Clip, Sources
 from .storage import Storage
 from .unfit import UnfitError
@@ -85,15 +84,15 @@ class Finder:
         )
 
     def _picture(self, address: str) -> Picture | None:
-        limits, formats = self.model.pictures, formats_of(self.model)
+        limits = self.model.pictures
         if address.startswith("data:"):
             data, mime = _decode_data_uri(address)
-            return check_picture(data, mime=mime, limits=limits, formats=formats)
+            return check_picture(data, mime=mime, limits=limits)
         stored = self._find(address)
         if stored is None:
             return None
         _check_bytes(stored.stat().st_size, limits=limits)
-        return check_picture(stored.read_bytes(), mime=None, limits=limits, formats=formats)
+        return check_picture(stored.read_bytes(), mime=None, limits=limits)
 
     def _sound(self, address: str) -> bytes | None:
         # The service judges by the extension (dashscope.md section 2.2, InvalidURL).
@@ -144,19 +143,12 @@ class Picture:
     size: tuple[int, int]
 
 
-def formats_of(model: Model) -> list[str]:
-    """Return the formats that a model takes as a picture: happyhorse takes no BMP (newer-models.md section 3)."""
-    return [name for name in _MIME_OF if name != "BMP" or not is_happyhorse(model)]
-
-
-def check_picture(
-    data: bytes, *, mime: str | None, limits: PictureLimits, formats: Collection[str] = tuple(_MIME_OF)
-) -> Picture:
+def check_picture(data: bytes, *, mime: str | None, limits: PictureLimits) -> Picture:
     """Refuse a picture that the service would refuse. Raises UnfitError."""
     _check_bytes(len(data), limits=limits)
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            if picture.format not in formats:
+            if picture.format not in limits.formats:
                 raise UnfitError(_WRONG_FORMAT, code="InvalidImageFormat")
             _check_shape(picture, limits=limits)
             if picture.format == "PNG" and picture.has_transparency_data:

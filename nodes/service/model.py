@@ -64,12 +64,14 @@ class PictureLimits:
     """What a model takes as a picture.
 
     `sides` are the least and most pixels of a side: what has more is scaled down. `ratio` is the most that the longer
-    side may be of the shorter, 0 where the service names no limit. `bytes` is the size of the file.
+    side may be of the shorter, 0 where the service names no limit. `bytes` is the size of the file, `formats` are those
+    that it may have, by Pillow's names.
     """
 
     sides: tuple[int, int] = (240, 8000)
     ratio: float = 0.0
     bytes: int = 20 * MB
+    formats: tuple[str, ...] = ("JPEG", "PNG", "BMP", "WEBP")
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ class Model:
         return any(set(kinds) <= set(legal) for legal in self.media_sets)
 
     def needs_with(self, *kinds: str) -> list[str]:
-        """Return the kinds of media without which none of these kinds can be: empty where they make a request."""
+        """Return the kinds of media that a request with just these still lacks; none where no request has them all."""
         if any(set(legal) == set(kinds) for legal in self.media_sets):
             return []
         larger = [legal for legal in self.media_sets if set(kinds) <= set(legal)]

@@ -112,7 +112,7 @@ _HORSE = Model(
     chinese_weight=2,
     sound=Sound.ALWAYS,
     schema=MEDIA,
-    pictures=PictureLimits(sides=(300, 8000), ratio=2.5),
+    pictures=PictureLimits(sides=(300, 8000), ratio=2.5, formats=("JPEG", "PNG", "WEBP")),
     negative_prompt=False,
     prompt_extend=False,
     usual_wait=(80, 115),

@@ -200,6 +200,8 @@ def test_a_row_has_the_facts_of_the_documents(model):
         rules.ratio,
         rules.image_mib * MIB,
     )
+    assert ("BMP" in row.pictures.formats) == (not model.startswith("happyhorse"))
+    assert {"JPEG", "PNG", "WEBP"} <= set(row.pictures.formats)
     assert ((row.submit_rate, row.running_limit), row.sound.value) == (rules.rate, rules.sound)
     assert sorted(map(sorted, row.media_sets)) == sorted(map(sorted, rules.media))
     assert row.workspace_hosts_only == model.startswith("wan3.0")
