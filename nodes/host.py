@@ -105,18 +105,23 @@ def film_of(video: Any, path: str, *, cut: bool = False) -> Any:
     `cut` asks for no more than the part of its file that the VIDEO is.
 
     Raises:
-        InvalidRequest: none or both are given, or the path leads elsewhere.
+        InvalidRequest: none or both are given, the path leads elsewhere, or the VIDEO cannot be written out.
     """
     if (video is None) == (not path):
         raise InvalidRequest(["video: give either video or video_path" + (", not both" if path else "")])
     if video is None:
         return readable_file(path)
-    source = source_of(video)
-    if not cut or not any(_window(video)):
-        return source
-    part = BytesIO()
-    video.save_to(part, format="mp4", codec="h264")
-    return part
+    try:
+        if cut and any(_window(video)):
+            part = BytesIO()
+            video.save_to(part, format="mp4", codec="h264")
+            return part
+        return source_of(video)
+    except InvalidRequest:
+        raise
+    except Exception as error:  # another pack's VIDEO, ComfyUI's encoder and FFmpeg have errors of their own
+        reason = excerpt(f"{type(error).__name__}: {error}", 200)
+        raise InvalidRequest([f"video: it cannot be written out as a file ({reason})"]) from error
 
 
 def source_of(video: Any) -> Any:

@@ -257,6 +257,15 @@ def test_of_a_trimmed_video_only_the_part_is_sent(live_server, nodes, asked, cli
     assert live_server._parts.storage.find(medium["url"]).path.read_bytes() == part.read_bytes()
 
 
+def test_a_video_that_cannot_be_written_out_is_told_before_anything_is_sent(live_server, nodes, refused, clip):
+    class Broken(Cut):
+        def save_to(self, target, **_):
+            raise ValueError("no such stream")
+
+    [fault] = refused(live_server, nodes.continue_video, video=Broken(clip, clip))
+    assert fault == "video: it cannot be written out as a file (ValueError: no such stream)"
+
+
 @pytest.mark.parametrize(
     ("name", "more", "fault"),
     [
