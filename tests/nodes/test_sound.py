@@ -282,9 +282,13 @@ def test_a_silent_film_has_no_sound_and_costs_half(live_server, nodes, quick):
         assert not container.streams.audio
 
 
-def test_a_sound_for_a_film_that_is_switched_to_silence_is_not_used_and_that_is_said(live_server, nodes, asked, caplog):
+@pytest.mark.parametrize("given", [{"audio": sound()}, {"audio_url": "https://a.example/a.mp3"}])
+def test_a_sound_for_a_film_that_is_switched_to_silence_is_not_used_and_that_is_said(
+    live_server, nodes, asked, caplog, given
+):
     with caplog.at_level(logging.WARNING, "dashscope_wan"):
-        create = asked(live_server, nodes.image_to_video, **FLASH, audio=sound(), generate_audio=False)
+        create = asked(live_server, nodes.image_to_video, **FLASH, **given, generate_audio=False)
+    assert create.body["parameters"]["audio"] is False
     assert "audio_url" not in create.body["input"]
     said = [message for message in caplog.messages if message.startswith("audio")]
     assert said == ["audio: generate_audio is off, so the given sound is not used and the video is silent"]
