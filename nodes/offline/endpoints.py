@@ -10,7 +10,7 @@ from email.utils import formatdate
 from ..service.regions import DEFAULT_REGION, REGIONS
 from .answers import Answer, Part, RefusedError, json_answer, refusal, storage_refusal
 from .calls import Call
-from .faults import AnswerUnknown, NoRange, On
+from .faults import AnswerUnknown, ListEmpty, ListLag, NoRange, On
 from .listing import list_reply
 from .parts import Parts
 from .replies import task_reply
@@ -76,7 +76,17 @@ def _video_url(parts: Parts, task: Task) -> str:
 
 def _list(parts: Parts, call: Call) -> Answer:
     region = REGIONS[parts.region].docs_id or REGIONS[DEFAULT_REGION].docs_id
-    return json_answer(list_reply(parts.book.all(), query=call.query, region=region, now=parts.clock()))
+    now = parts.clock()
+    return json_answer(list_reply(_shown(parts.book.all(), call, now=now), query=call.query, region=region, now=now))
+
+
+def _shown(tasks: list[Task], call: Call, *, now: float) -> list[Task]:
+    """Return the tasks that the list knows of: all of them, where no fault says otherwise."""
+    if isinstance(call.fault, ListEmpty):
+        return []
+    if isinstance(call.fault, ListLag):
+        return [task for task in tasks if task.submitted + call.fault.seconds <= now]
+    return tasks
 
 
 def _cancel(parts: Parts, call: Call) -> Answer:

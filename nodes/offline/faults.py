@@ -14,6 +14,9 @@ from typing import Literal
 
 from .answers import Answer, Filler, Text, refusal
 
+ALWAYS = 1_000_000_000
+"""`times` of a fault that does not pass."""
+
 On = Literal["create", "query", "list", "cancel", "policy", "upload", "download"]
 """The seven calls of the protocol."""
 
@@ -160,6 +163,18 @@ class AnswerUnknown(Fault):
 
 
 @dataclass(frozen=True)
+class ListLag(Fault):
+    """The list has no task that was created less than `seconds` ago, by the server's clock. Queries know it at once."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ListEmpty(Fault):
+    """The list is that of a key which sees no tasks: a reply in good form, without rows. Queries know every task."""
+
+
+@dataclass(frozen=True)
 class TaskFails(Fault):
     """The task that the call creates or names will end as FAILED with this code and message, when its time is over."""
 
@@ -177,6 +192,8 @@ class TaskStuck(Fault):
 _ONLY_ON: Mapping[type[Fault], frozenset[On]] = {
     NoRange: frozenset({"download"}),
     AnswerUnknown: frozenset({"query"}),
+    ListLag: frozenset({"list"}),
+    ListEmpty: frozenset({"list"}),
     TaskFails: frozenset({"create", "query"}),
     TaskStuck: frozenset({"create", "query"}),
 }

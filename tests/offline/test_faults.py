@@ -7,11 +7,14 @@ import time
 import pytest
 import requests
 from wanpack.nodes.offline.faults import (
+    ALWAYS,
     AnswerUnknown,
     Faults,
     HtmlPage,
     HugeBody,
     JsonBody,
+    ListEmpty,
+    ListLag,
     NoRange,
     Redirect,
     Refuses,
@@ -194,6 +197,34 @@ def test_an_unknown_task(api, kit, spoil):
     spoil(on="query", fault=AnswerUnknown())
     assert api.state(task_id) == "UNKNOWN"
     assert api.state(task_id) == "SUCCEEDED"
+
+
+def listed(api):
+    reply = api.get("/tasks/").json()
+    assert reply["total"] == len(reply["data"])
+    return [row["task_id"] for row in reply["data"]]
+
+
+def test_a_list_that_lags(make_server, clock, kit):
+    api = make_server(clock=clock)
+    api.server.faults.add(on="list", fault=ListLag(45), times=ALWAYS)
+    first = api.submit(kit.body())
+    clock.advance(44)
+    second = api.submit(kit.body())
+    assert listed(api) == []
+    assert api.state(first) != "UNKNOWN"
+    clock.advance(1)
+    assert listed(api) == [first]
+    clock.advance(44)
+    assert listed(api) == [second, first]
+
+
+def test_a_key_that_sees_no_tasks(api, kit, spoil):
+    task_id = api.submit(kit.body())
+    spoil(on="list", fault=ListEmpty(), times=2)
+    assert [listed(api), listed(api)] == [[], []]
+    assert listed(api) == [task_id]
+    assert api.state(task_id) != "UNKNOWN"
 
 
 def test_a_task_that_will_fail(api, kit, spoil):
