@@ -20,6 +20,7 @@ from ..addresses import AddressRefused, origin_of
 from ..redaction import HIDDEN
 from ..wire import Limit, api_session, outside_session
 from .answers import Answer, between, judge, network_error, read
+from .clock import ServiceClock
 from .connection import Endpoint
 from .errors import NetworkError, ServiceError, UnexpectedAnswer, service_error
 from .model import IMG_URL
@@ -76,7 +77,7 @@ class NoKey(requests.auth.AuthBase):
 
 
 class Client:
-    """Talks to one endpoint. May be used from several threads.
+    """Talks to one endpoint. May be used from several threads. `clock` tells the service's time, once it has answered.
 
     Every call raises `NetworkError` when the service does not answer, `UnexpectedAnswer` when its answer makes no
     sense, and a `ServiceError` when it refuses.
@@ -84,6 +85,7 @@ class Client:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self.clock = ServiceClock()
         self._session = api_session(endpoint.base_url)
 
     def close(self) -> None:
@@ -199,7 +201,9 @@ class Client:
             Limit(wait + GRACE_SECONDS, sending=len(sent.get("data", b""))) as limit,
             self._send(method, url, auth=auth, limit=limit, wait=wait, task_id=task_id, **sent) as response,
         ):
-            return judge(response, limit=limit, task_id=task_id)
+            answer = judge(response, limit=limit, task_id=task_id)
+        self.clock.observe(answer.told_at)
+        return answer
 
     def _send(  # noqa: PLR0913 - what a request consists of, all by name
         self,

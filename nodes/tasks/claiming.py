@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -15,17 +16,23 @@ from .stopping import stopped_following, stopped_unsent
 FOLLOW_LOOKS_EVERY = 0.5
 
 
-async def claim(draft: Entry, *, session: Session, say: Say) -> tuple[Entry, Role]:
+async def claim(
+    draft: Entry, *, session: Session, say: Say, earlier: Callable[[str], Iterable[str]] = lambda _: ()
+) -> tuple[Entry, Role]:
     """Claim a request: SEND, RESUME or REUSE it. While another run has it, wait for that run.
 
+    `earlier` returns the fingerprints that earlier versions gave the request under an account.
+
     Raises:
+        LedgerUnavailable: it cannot be written down; nothing may be sent.
         WanError: the run that was waited for failed.
     """
+    call = partial(session.ledger.claim, earlier=earlier, free=session.is_free)
     followed: Entry | None = None
     try:
         while True:
             following = followed.id if followed else ""
-            entry, role = await session.in_thread(session.ledger.claim, replace(draft), following=following)
+            entry, role = await session.in_thread(call, replace(draft), following=following)
             if role is not Role.FOLLOW:
                 break
             followed = entry

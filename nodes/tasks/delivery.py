@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import WanError
 from ..service.errors import TaskCanceled, TaskUnknown
-from ..service.regions import OFFLINE
 from ..service.task import Task, TaskStatus
 from .entry import Entry, State
 from .fetch import Fetch, Terms
-from .lost import is_anothers, prompt_told
 from .pauses import Say
 from .rhythm import rendered_seconds, rhythm_of
 from .saving import SavedVideo, discard
 from .session import Session
+from .store import LedgerUnavailable
 from .wait import wait
-
-
-class NotOurTask(WanError):
-    """The task that was taken for a request's own was made for another prompt. The request is UNCERTAIN again."""
 
 
 async def deliver(  # noqa: PLR0913 - all by name
@@ -41,22 +35,20 @@ async def deliver(  # noqa: PLR0913 - all by name
     seconds ago it was submitted. `on_over` hears when it no longer runs at the service.
 
     Raises:
-        NotOurTask: the task was found in the service's list, and now says that it is another request's.
         ServiceError: the task failed, or the service refuses the query for good.
         TaskUnknown, TaskCanceled, WaitExceeded, NetworkError, DownloadFailed: as their names say.
     """
-    past = await session.in_thread(session.ledger.rendering_times, entry)
+    try:
+        past = await session.in_thread(session.ledger.rendering_times, entry)
+    except LedgerUnavailable:
+        past = []
     rhythm = rhythm_of(past, usual=usual)
-    born = entry.service_sent_at
-    task = await wait(entry.task_id, session=session, say=say, rhythm=rhythm, age=age, born=born)
-    if entry.is_adopted and terms.request and is_anothers(task, prompt_told(terms.request)):
-        await session.note(entry, state=State.UNCERTAIN.value, task_id="", submitted_at=0.0)
-        raise NotOurTask(
-            f"Task {task.task_id}, which was taken for this request's own, was made for another prompt.",
-            do="Run the same graph again: it looks for its own task before it pays for a new one.",
-        )
+    try:
+        task = await wait(entry.task_id, session=session, say=say, rhythm=rhythm, age=age, born=entry.service_sent_at)
+    except TaskUnknown as error:
+        raise _unknown(entry, session=session, otherwise=error) from error
     on_over()
-    await _judge(task, entry, session=session, age=age)
+    await _judge(task, entry, session=session)
     finished = entry.finished_at or time.time()
     rendered = rendered_seconds(task) or 0.0
     await session.note(entry, state=State.SUCCEEDED.value, finished_at=finished, rendered=rendered, error="")
@@ -69,7 +61,7 @@ async def deliver(  # noqa: PLR0913 - all by name
     return video
 
 
-async def _judge(task: Task, entry: Entry, *, session: Session, age: float) -> None:
+async def _judge(task: Task, entry: Entry, *, session: Session) -> None:
     """Write down and raise what became of a task that did not succeed."""
     if task.status is TaskStatus.SUCCEEDED:
         return
@@ -87,26 +79,45 @@ async def _judge(task: Task, entry: Entry, *, session: Session, age: float) -> N
     if entry.part:
         await session.in_thread(discard, Path(entry.part))
     await session.note(entry, state=State.EXPIRED.value, part="")
-    raise _unknown(task.task_id, session=session, age=age)
+    raise _unknown(entry, session=session, otherwise=_expired(entry))
 
 
-def _unknown(task_id: str, *, session: Session, age: float) -> TaskUnknown:
-    """Say why the service does not know a task, as far as that can be told."""
-    if session.region.id == OFFLINE:
+def _unknown(entry: Entry, *, session: Session, otherwise: TaskUnknown) -> TaskUnknown:
+    """Say why the service does not know a task, as far as that can be told. No request is paid for once more."""
+    task_id = entry.task_id
+    if session.is_free:
         return TaskUnknown(
             "The offline stand-in does not know the task: it forgets all of them when ComfyUI is closed.",
             do="Run the graph that made it again; that costs nothing.",
             task_id=task_id,
         )
-    if age < math.inf:
+    if entry.path:
         return TaskUnknown(
-            f"The task has expired: it was created {age / 3600:.0f} hours ago, and the service keeps a task and its "
-            "video for 24 hours.",
-            do="Run the graph that made it again for a new video, which is paid anew.",
+            f"The video of this request was saved as {entry.path} and is no longer there, and the service keeps a "
+            "video for 24 hours only.",
+            do="Put the file back, or change the seed for a new video, which is paid anew.",
             task_id=task_id,
+        )
+    if entry.account != session.account:
+        return TaskUnknown(
+            "This request was submitted with another API key or address, and the account of the present key does not "
+            "know its task.",
+            do="Set the former key again to get its video, or change the seed for a new video, which is paid anew.",
+            task_id=task_id,
+        )
+    return otherwise
+
+
+def _expired(entry: Entry) -> TaskUnknown:
+    if entry.model:
+        return TaskUnknown(
+            "The task has expired: the service keeps a task and its video for 24 hours. If it succeeded, it was "
+            "charged.",
+            do="Change the seed for a new video, which is paid anew.",
+            task_id=entry.task_id,
         )
     return TaskUnknown(
         "The service does not know the task: it is older than 24 hours, or belongs to another account or region.",
-        do="Check the id and the region in DashScope Connection. A video older than 24 hours is gone: run again.",
-        task_id=task_id,
+        do="Check the id and the region in DashScope Connection. A video older than 24 hours is gone.",
+        task_id=entry.task_id,
     )

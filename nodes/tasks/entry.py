@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import enum
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 TASK_LIFE_SECONDS = 24 * 3600
 """How long the service keeps a task and its video."""
@@ -26,7 +30,7 @@ class State(str, enum.Enum):
 class Role(enum.Enum):
     """What a run is to do about a request: send it, go on with it, wait for the run that has it, or take the film.
 
-    FAILED: the run that was waited for failed, and so does this one.
+    A request that was ever paid is never sent again. FAILED: the run that was waited for failed, and so does this one.
     """
 
     SEND = "send"
@@ -41,7 +45,9 @@ class Entry:
     """One request. Times are epoch seconds, 0 where the step is still to come; `duration` is in seconds.
 
     `sent_at` is set just before the create call leaves, by this machine's clock; `service_sent_at` is the same moment
-    by the service's, 0 where that is not known. `rendered` is how many seconds the service took, by its own clock.
+    by the service's, 0 where that is not known: what this machine's clock says decides nothing. `account` is a hash of
+    the address and the key that it was sent with. Requests of one `subject` differ in nothing but the seed. `rendered`
+    is how many seconds the service took, by its own clock.
     `part` is the half-downloaded file, `path` the saved one.
     `model` is empty for a task that is only known by its id. `id` is empty until the ledger has the request.
     """
@@ -68,11 +74,17 @@ class Entry:
     error: str = ""
     receipt: str = ""
     id: str = ""
+    subject: str = ""
 
     @property
     def is_over(self) -> bool:
         """Whether nothing will come of the request any more."""
-        return self.state in (State.FAILED.value, State.CANCELED.value, State.EXPIRED.value)
+        return self.is_unbilled or self.state == State.EXPIRED.value
+
+    @property
+    def is_unbilled(self) -> bool:
+        """Whether the request certainly cost nothing."""
+        return self.state in (State.FAILED.value, State.CANCELED.value)
 
     @property
     def is_open(self) -> bool:
@@ -94,3 +106,32 @@ class Entry:
 
 
 COLUMNS = tuple(field.name for field in fields(Entry))
+
+FINGERPRINT_VERSION = "2:"
+"""What the fingerprints of this version begin with."""
+
+
+def fingerprint(body: Mapping[str, Any], *, region: str) -> str:
+    """Return what makes two requests the same: their body and region, whatever key they are sent with.
+
+    `body` has content hashes in the places of its media.
+    """
+    return FINGERPRINT_VERSION + _digest(region, body)
+
+
+def subject_of(body: Mapping[str, Any], *, region: str) -> str:
+    """Return the fingerprint of a request whatever its seed."""
+    return fingerprint({**body, "parameters": {**body["parameters"], "seed": 0}}, region=region)
+
+
+def earlier_fingerprints(body: Mapping[str, Any], *, region: str, account: str, duration: int) -> Iterator[str]:
+    """Yield the fingerprints that earlier versions gave a request of `duration` seconds under an account."""
+    yield _digest(region, account, body)
+    # They sent the duration of models that have only one.
+    if "duration" not in body.get("parameters", {"duration": 0}):
+        parameters = {**body["parameters"], "duration": duration}
+        yield _digest(region, account, {**body, "parameters": parameters})
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode("ascii")).hexdigest()

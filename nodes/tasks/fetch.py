@@ -53,18 +53,24 @@ class Fetch:
     say: Say
     _part: Path = field(default=Path(), init=False)
 
-    async def run(self) -> SavedVideo:
-        """Download the video, check it, save it under a free name and write its receipt down.
+    async def bring(self) -> Path:
+        """Download the video, check it, and return the part that it is in.
 
         A part that an earlier run left is gone on with, and what was downloaded stays when this is interrupted.
+        """
+        whole = await self.session.in_thread(self._begin)
+        if not whole:
+            await self._download()
+        return self._part
+
+    async def run(self) -> SavedVideo:
+        """Download the video, check it, save it under a free name and write its receipt down.
 
         Raises:
             DownloadFailed: the video could not be brought home; it can be fetched again for 24 hours.
         """
         try:
-            whole = await self.session.in_thread(self._begin)
-            if not whole:
-                await self._download()
+            await self.bring()
             self.say(0.99, "saving")
             return await self.session.in_thread(self._finish)
         except DownloadFailed as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import re
+import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import InvalidRequest
@@ -16,16 +18,18 @@ from ..service.connection import Connection
 from ..service.errors import KeyRefused
 from .claiming import claim
 from .delivery import deliver
-from .entry import Entry, Role, State
+from .entry import Entry, Role, State, fingerprint
 from .fetch import Terms
-from .order import fingerprint
 from .pauses import Say
 from .probe import point_to_working_regions
 from .receipt import reused
 from .saving import SavedVideo, find_place
 from .session import Session, find_connection, open_session
 from .stopping import stopped
+from .store import LedgerUnavailable
 from .watch import BatchProgress, ItemProgress, Watch, until_stopped
+
+logger = logging.getLogger("dashscope_wan")
 
 _TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
 
@@ -64,8 +68,14 @@ async def _fetch(order: FetchOrder, say: Say) -> SavedVideo:
         ]
     if faults or wrong:
         raise InvalidRequest([*faults, *wrong])
-    async with open_session(order.connection, order.home) as session:
-        entry, role = await claim(_draft(order.task_id, session), session=session, say=say)
+    async with open_session(order.connection, order.home, pays=False) as session:
+        draft = _draft(order.task_id, session)
+        try:
+            entry, role = await claim(draft, session=session, say=say)
+        except LedgerUnavailable as error:
+            # The task is paid: its video is saved, ledger or not.
+            logger.warning("%s The video is fetched without it.", error.what)
+            entry, role = replace(draft, id=secrets.token_hex(8)), Role.RESUME
         if role is Role.REUSE:
             say(1.0, f"already saved: {entry.path}")
             return reused(entry)
@@ -88,7 +98,7 @@ async def _fetch(order: FetchOrder, say: Say) -> SavedVideo:
 def _draft(task_id: str, session: Session) -> Entry:
     """Return what stands for a task that this ledger does not know."""
     return Entry(
-        fingerprint=fingerprint({"task_id": task_id}, session.region.id, session.account),
+        fingerprint=fingerprint({"task_id": task_id}, region=session.region.id),
         account=session.account,
         region=session.region.id,
         state=State.SUBMITTED.value,

@@ -1,27 +1,28 @@
 """The ledger: every request is written down before it is sent, so that a paid task is never lost and never paid twice.
 
-One SQLite file that several ComfyUI processes may share. A row's `owner` is the run that drives it. A ledger that
-cannot be read or written never stops a generation.
+One SQLite file that several ComfyUI processes may share. A record's `owner` is the run that drives it. Where the ledger
+cannot be used, nothing is sent; what was sent before is brought to its end all the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from .clocks import Span
-from .entry import Entry, Role, State
+from .entry import FINGERPRINT_VERSION, Entry, Role, State
 from .lives import Life, lives
 from .rhythm import HISTORY
-from .store import store_of
+from .store import Rows, store_of
 
 
 class Ledger:
     """The ledger as one run uses it: close it when the run ends. Nothing is opened before it is needed.
 
-    All but `hold` and `close` block; call them from threads.
+    All but `hold` and `close` block, so call them from threads, and raise `LedgerUnavailable` where the file cannot be
+    used.
     """
 
     def __init__(self, home: Path) -> None:
@@ -39,36 +40,48 @@ class Ledger:
 
     def account_of(self, *parts: str) -> str:
         """Return what stands for an account in the ledger: a salted hash, never the key itself."""
-        return hashlib.sha256("\0".join((self._store.salt(), *parts)).encode()).hexdigest()[:24]
+        salt = self._store.transaction(lambda rows: rows.salt())
+        return hashlib.sha256("\0".join((salt, *parts)).encode()).hexdigest()[:24]
 
-    def claim(self, wanted: Entry, *, following: str = "") -> tuple[Entry, Role]:
+    def claim(
+        self,
+        wanted: Entry,
+        *,
+        following: str = "",
+        earlier: Callable[[str], Iterable[str]] = lambda _: (),
+        free: bool = False,
+    ) -> tuple[Entry, Role]:
         """Find the request in the ledger, or write it down, and say what to do about it.
 
-        A wanted entry that has a task id means that task, whatever it was made for. `following` is the row that this
-        run has been waiting for: when it fails, the failure is this run's too.
+        A wanted entry that has a task id means that task, whatever it was made for. `following` is the record that this
+        run has been waiting for: when it fails, the failure is this run's too. `earlier` returns the fingerprints that
+        earlier versions of the pack gave the request under an account. `free` requests are made anew when their video
+        is gone.
         """
         self._life.begin()
-        key = "task_id" if wanted.task_id else "fingerprint"
-        with self._store.transaction():
-            found = self._store.find(**{key: getattr(wanted, key)})
-            entry, role = self._decide(wanted, found[0] if found else None, following=following)
+
+        def decide(rows: Rows) -> tuple[Entry, Role]:
+            found = _find(rows, wanted, earlier)
+            entry, role = self._decide(wanted, found, following=following, free=free)
             if role in (Role.SEND, Role.RESUME):
                 entry.owner = self.owner
-                self._store.put(entry)
-        return entry, role
+                rows.upsert(entry)
+            return entry, role
 
-    def _decide(self, wanted: Entry, found: Entry | None, *, following: str) -> tuple[Entry, Role]:
+        return self._store.transaction(decide)
+
+    def _decide(self, wanted: Entry, found: Entry | None, *, following: str, free: bool) -> tuple[Entry, Role]:
         if found is None:
             return wanted, Role.SEND
         if found.state == State.FAILED.value and found.id == following:
             return found, Role.FAILED
+        if found.state in (State.SAVED.value, State.EXPIRED.value) and found.film_is_there:
+            return found, Role.REUSE
+        if not wanted.task_id and (found.is_unbilled or (free and found.is_over)):
+            return wanted, Role.SEND
         if found.state == State.SAVED.value:
-            if found.film_is_there:
-                return found, Role.REUSE
             # It is fetched once more, by one run.
             found.state, found.owner = State.SUBMITTED.value, ""
-        if found.is_over and not wanted.task_id:
-            return wanted, Role.SEND
         if not found.is_over and lives(self._lives, found.owner):
             return found, Role.FOLLOW
         # Of a run that is dead: it may have got as far as the film.
@@ -76,13 +89,11 @@ class Ledger:
 
     def save(self, entry: Entry) -> None:
         """Write an entry down."""
-        with self._store.transaction():
-            self._store.put(entry)
+        self._store.transaction(lambda rows: rows.upsert(entry))
 
     def by_task(self, task_id: str) -> Entry | None:
         """Return the request that a task was created for, where this ledger knows it."""
-        with self._store.transaction():
-            found = self._store.find(task_id=task_id)
+        found = self._store.transaction(lambda rows: rows.find(task_id=task_id))
         return found[0] if found else None
 
     def rendering_times(self, like: Entry) -> list[float]:
@@ -90,46 +101,40 @@ class Ledger:
         if not like.model:
             return []
         kind = {"model": like.model, "resolution": like.resolution, "duration": like.duration, "region": like.region}
-        with self._store.transaction():
-            # Some of them failed.
-            found = self._store.find(newest=2 * HISTORY, **kind)
+        # Some of them failed.
+        found = self._store.transaction(lambda rows: rows.find(newest=2 * HISTORY, **kind))
         return [entry.rendered for entry in found if entry.rendered > 0][:HISTORY]
 
-    def strangers(self, task_ids: Iterable[str]) -> list[str]:
-        """Return those tasks that no request of this ledger knows."""
-        with self._store.transaction():
-            return [task_id for task_id in task_ids if not self._is_known(task_id)]
+    def unknown_tasks(self, task_ids: Iterable[str]) -> list[str]:
+        """Return those tasks that no request of this ledger has."""
+        return self._store.transaction(lambda rows: [one for one in task_ids if not _is_known(rows, one)])
 
-    def adopt(self, entry: Entry, task_id: str, *, created: float, span: Span) -> bool:
-        """Give an entry the task that its call created, where that is certain; it is then SUBMITTED.
+    def answered_tasks(self, task_ids: Iterable[str], *, account: str) -> list[str]:
+        """Return those tasks that the service created for this ledger's requests under an account, and said so."""
 
-        It is, where no other request knows the task, and none lacks the task of a call in that span.
+        def find(rows: Rows) -> list[str]:
+            return [one for one in task_ids if any(row.request_id for row in rows.find(task_id=one, account=account))]
+
+        return self._store.transaction(find)
+
+    def adopt(self, entry: Entry, task_id: str, *, rival: Callable[[Entry], bool]) -> bool:
+        """Give an entry the task that proved to be its own; it is then SUBMITTED.
+
+        Returns False, and changes nothing, where another request has the task, or where one that `rival` names still
+        lacks its own: then either may be the task's.
         """
-        with self._store.transaction():
-            lacking = self._store.find(account=entry.account, region=entry.region, model=entry.model, task_id="")
-            rivals = [one for one in lacking if one.id != entry.id and one.is_open and span.may_hold(one)]
-            if rivals or self._is_known(task_id):
+
+        def give(rows: Rows) -> bool:
+            lacking = rows.find(region=entry.region, model=entry.model, task_id="")
+            if any(one.id != entry.id and one.is_open and rival(one) for one in lacking) or _is_known(rows, task_id):
                 return False
+            adopted = replace(entry, state=State.SUBMITTED.value, task_id=task_id, error="")
+            rows.upsert(adopted)
+            return True
+
+        if given := self._store.transaction(give):
             entry.state, entry.task_id, entry.error = State.SUBMITTED.value, task_id, ""
-            entry.submitted_at = created - span.ahead if created else entry.sent_at
-            self._store.put(entry)
-        return True
-
-    def ahead_before(self, entry: Entry) -> float | None:
-        """Return by how many seconds the service's clock was ahead when the last request before this one was sent.
-
-        None where no earlier request knows it.
-        """
-        with self._store.transaction():
-            found = self._store.find(region=entry.region)
-        ids = [one.id for one in found]
-        earlier = found[ids.index(entry.id) + 1 :] if entry.id in ids else []
-        known = (one for one in earlier if one.service_sent_at and 0 < one.sent_at <= entry.sent_at)
-        return next((one.service_sent_at - one.sent_at for one in known), None)
-
-    def _is_known(self, task_id: str) -> bool:
-        """Tell whether a task belongs to a request. One that was only fetched by its id may be any request's."""
-        return any(entry.model for entry in self._store.find(task_id=task_id))
+        return given
 
     def hold(self) -> None:
         """Keep the run alive for one more user, who must `close` the ledger too."""
@@ -149,3 +154,24 @@ class Ledger:
 def open_ledger(home: Path) -> Ledger:
     """Open the ledger in a folder, making it where there is none."""
     return Ledger(home)
+
+
+def _find(rows: Rows, wanted: Entry, earlier: Callable[[str], Iterable[str]]) -> Entry | None:
+    """Return the newest record of a request, or of the task that is wanted."""
+    if wanted.task_id:
+        found = rows.find(task_id=wanted.task_id, newest=1)
+        return found[0] if found else None
+    found = rows.find(fingerprint=wanted.fingerprint, newest=1)
+    if found:
+        return found[0]
+    # Earlier versions named a request by its account too: whichever account it was, it is paid.
+    for account in rows.accounts(unlike=FINGERPRINT_VERSION):
+        for fingerprint in earlier(account):
+            if found := rows.find(fingerprint=fingerprint, newest=1):
+                return found[0]
+    return None
+
+
+def _is_known(rows: Rows, task_id: str) -> bool:
+    """Tell whether a task belongs to a request. One that was only fetched by its id may be any request's."""
+    return any(entry.model for entry in rows.find(task_id=task_id))

@@ -8,6 +8,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .store import LedgerUnavailable
+
 if TYPE_CHECKING:
     from filelock import FileLock
 
@@ -26,21 +28,28 @@ class Life:
         self._lock: FileLock | None = None
 
     def begin(self) -> None:
-        """Take the lock, once. Where there can be none, other processes take this run for dead, this one does not."""
+        """Take the lock, once.
+
+        Raises:
+            LedgerUnavailable: there can be none. Other processes would take this run for dead and pay for its requests.
+        """
         from filelock import FileLock
 
         with self._guard:
-            if self.owner in _here:
+            if self._lock is not None:
                 return
-            _here.add(self.owner)
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 lock = FileLock(_path(self._folder, self.owner), thread_local=False)
                 lock.acquire(timeout=0)
             except (OSError, NotImplementedError) as error:
-                logger.debug("other processes cannot see that this run lives: %s", error)
-            else:
-                self._lock = lock
+                raise LedgerUnavailable(
+                    f"No file in {self._folder} can be locked ({error or type(error).__name__}).",
+                    do="Nothing was sent. Make it a writable folder, or set DASHSCOPE_WAN_HOME to a folder on a local "
+                    "disk, then run again.",
+                ) from error
+            self._lock = lock
+            _here.add(self.owner)
 
     def end(self) -> None:
         """Give the lock back."""

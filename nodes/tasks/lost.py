@@ -1,68 +1,126 @@
 """Finding the task of a request whose answer was lost, so that it is neither paid twice nor lost.
 
-The service has no idempotency key, but it lists the account's tasks by model, with the time of their creation, and a
-task that has succeeded tells its prompt.
+The service has no idempotency key, but it lists the account's tasks, with the time of their creation, and a task that
+has succeeded tells its prompt and shows its video. A task is the request's own only where these prove it. That there is
+none is only proven by a list that shows what must be there, some minutes after the call.
 """
 
 from __future__ import annotations
 
-import time
+import enum
+import logging
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ..errors import WanError
+from ..media.likeness import Likeness, compare, opening_of
 from ..service.errors import OutcomeUnknown
 from ..service.request import VideoRequest
-from ..service.task import ListedTask, Task, TaskPage
+from ..service.task import ListedTask, Task, TaskStatus
 from ..service.texts import LONGEST_PROMPT, text_of
 from . import pace
-from .clocks import Span, span_of
 from .entry import TASK_LIFE_SECONDS, Entry, State
-from .pauses import Patience, Say, pause
+from .fetch import Fetch, Terms
+from .pauses import Patience, Say, now, pause
+from .saving import SavePlace, discard
 from .session import Session
 
-LOOKS_AFTER = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0)
-"""Seconds of waiting before each look at the list; the last look decides that nothing was created."""
+if TYPE_CHECKING:
+    from PIL import Image
 
-MOST_ASKED = 50
-"""How many tasks are asked for their prompts at each look."""
+logger = logging.getLogger("dashscope_wan")
 
-SHORTEST_CUT = 500
-"""How many letters at least are left of a prompt that the service cuts."""
+LOST_SECONDS = 200.0
+"""How long after the call its task is looked for before there is none: the gateway's own time, and some more."""
+
+SERVER_ERROR_SECONDS = 32.0
+"""The same where the service answered in good form that it had an error of its own."""
+
+LOOKS_EVERY = 5.0
+
+LIST_LIFE_SECONDS = TASK_LIFE_SECONDS - 1800.0
+"""For how long after the call the list, which shows a day, can still prove that there is none."""
+
+CLOCK_TOLERANCE = 60.0
+"""How much two readings of the service's clock may contradict each other."""
+
+EARLY_SECONDS, LATE_SECONDS = 120.0, 300.0
+"""How long before and after its call, by the service's clock, a task may have been created to be the call's own."""
+
+MAX_CANDIDATES = 50
+MIN_TRUNCATED_PROMPT = 500
+"""How many letters at least are left of a prompt that the service truncates."""
 
 _PAGE = 50
 _PAGES = 40
-_LATE = 30.0
-_FREE = ("FAILED", "CANCELED")
+_UNBILLED = ("FAILED", "CANCELED")
 
 
-async def find_lost(entry: Entry, *, model_name: str, prompt: str, session: Session, say: Say) -> bool:
-    """Look for the task of an entry whose call was sent and not answered. Returns False where none was created.
+@dataclass(frozen=True)
+class Own:
+    """What tells a request's own task from others: the model's name in the region, the prompt, the picture it sent.
 
-    When exactly one task fits it is adopted: the entry is then SUBMITTED with its id. `prompt` is what the request's
-    task tells of itself, "" where that is nothing.
+    `prompt` is "" where its task tells none. `picture` makes the picture (blocking). `place` is where its video goes.
+    """
+
+    model_name: str
+    prompt: str
+    picture: Callable[[], Image.Image]
+    place: SavePlace
+
+
+class Verdict(enum.Enum):
+    """Whose a task is. WAITING: its video will tell."""
+
+    OWN = "own"
+    WAITING = "waiting"
+    UNCLEAR = "unclear"
+    FOREIGN = "foreign"
+
+
+async def reconcile(entry: Entry, own: Own, *, seconds: float, session: Session, say: Say) -> bool:
+    """Look for the task of an entry whose call was sent and not answered, until its outcome is certain.
+
+    Returns True where the task was found: the entry is then SUBMITTED with its id. Returns False where it is proven
+    that none was created: the entry is then as if it had not been sent. `seconds` is how long after the call at least
+    none may be listed for that.
 
     Raises:
-        OutcomeUnknown: several tasks may be it, or the list cannot be read.
+        OutcomeUnknown: neither can be proven.
     """
-    search = _Search(entry, model_name=model_name, prompt=prompt, session=session, say=say)
-    for seconds in LOOKS_AFTER:
-        say(0.05, "the answer was lost; looking for the task at the service")
-        await pause(seconds, lambda _: None)
+    search = _Search(entry, own=own, session=session, say=say)
+    while True:
         await search.look()
-        if entry.task_id:
+        if len(search.tasks(Verdict.OWN)) == 1 and await search.adopt(search.tasks(Verdict.OWN)[0]):
             return True
-    candidates = await search.candidates()
-    if not candidates:
-        await session.note(entry, state=State.SUBMITTING.value, sent_at=0.0, service_sent_at=0.0, error="")
-        return False
-    raise OutcomeUnknown(
-        "The answer to the request was lost, and which task it created, if any, is not certain. It may be one of: "
-        f"{', '.join(candidates[:20])}.",
-        do="Use Wan Fetch Task with these ids to find your video. To make a new one, and pay for it, change the seed.",
-    )
+        since = search.since_call()
+        if since >= seconds and not search.tasks(Verdict.WAITING):
+            break
+        if search.waited() > session.max_wait:
+            break
+        await pause(LOOKS_EVERY, partial(search.show, seconds))
+    candidates = search.tasks(Verdict.OWN, Verdict.WAITING, Verdict.UNCLEAR)
+    if candidates:
+        await session.in_thread(discard, own.place.part_of(entry.id))
+        raise OutcomeUnknown(
+            "The connection was lost before DashScope confirmed the request. It may have created one of these tasks: "
+            f"{', '.join(candidates[:20])}.",
+            do="Use Wan Fetch Task with these ids to see whether one is your video. To submit the request again, and "
+            "pay for it, change the seed.",
+        )
+    if why := await search.unproven(server_error=seconds == SERVER_ERROR_SECONDS):
+        raise OutcomeUnknown(
+            f"The connection was lost before DashScope confirmed the request. Its task is not listed, but {why}: it "
+            "may exist all the same.",
+            do="Run the same graph again later: it looks again, for 24 hours, and sends nothing before it is certain. "
+            "The console's list of tasks, or the bill, may tell. To submit the request now, and pay perhaps twice, "
+            "change the seed.",
+        )
+    await session.note(entry, state=State.SUBMITTING.value, sent_at=0.0, service_sent_at=0.0, error="")
+    return False
 
 
 def prompt_told(request: VideoRequest) -> str:
@@ -73,7 +131,7 @@ def prompt_told(request: VideoRequest) -> str:
 def is_anothers(task: Task, prompt: str) -> bool:
     """Tell whether a task says of itself that it was made for another prompt."""
     told, own = _letters(task.orig_prompt), _letters(prompt)
-    cut = len(told) >= SHORTEST_CUT and own.startswith(told)
+    cut = len(told) >= MIN_TRUNCATED_PROMPT and own.startswith(told)
     return bool(told and own) and told != own and not cut
 
 
@@ -85,59 +143,119 @@ def _letters(prompt: str) -> str:
 
 @dataclass
 class _Search:
-    """One search. `near` are the strangers among the tasks of the call's time, `elsewhere` those of other times."""
+    """One search for an entry's task. `verdicts` has the tasks that may be its own, and what is known of each."""
 
     entry: Entry
-    model_name: str
-    prompt: str
+    own: Own
     session: Session
     say: Say
-    near: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
-    span: Span | None = None
-    _anothers: set[str] = field(default_factory=set)
+    begun: float = field(default_factory=now)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    _picture: Image.Image | None = None
+
+    def tasks(self, *verdicts: Verdict) -> list[str]:
+        """Return the tasks that these verdicts stand for."""
+        return [task_id for task_id, verdict in self.verdicts.items() if verdict in verdicts]
+
+    def waited(self) -> float:
+        """Return for how many seconds this search has gone on."""
+        return now() - self.begun
+
+    def since_call(self) -> float:
+        """Return at least how many seconds ago the call left."""
+        if self.entry.id in self.session.sent:
+            return now() - self.session.sent[self.entry.id]
+        told, sent = self.session.client.clock.now(), self.entry.service_sent_at
+        return max(self.waited(), told - sent if told and sent else 0.0)
+
+    def show(self, seconds: float, _left: float) -> None:
+        """Say what is being done, and for how long."""
+        if waiting := self.tasks(Verdict.WAITING):
+            ids = ", ".join(waiting[:3])
+            text = f"looking for this request's task, as the answer was lost: waiting for the video of {ids}"
+            self.say(0.05, f"{text}, {self.waited():.0f} s")
+        else:
+            passed = f"{min(self.since_call(), seconds):.0f} of {seconds:.0f} s"
+            self.say(0.05, f"the answer was lost; looking for the task at the service, {passed}")
 
     async def look(self) -> None:
-        """Look at the list once, and adopt the one task that fits, where it was the only one at the last look too."""
-        before = self.near
-        tasks, ahead = await self._list()
-        span = self.span = await self.session.in_thread(self._span, ahead)
+        """Look at the list once, and at each task that may be the request's own and is not judged yet."""
+        self.show(LOST_SECONDS, 0.0)
+        listed = {task.task_id: task for task in await self._list(self.own.model_name) if self._may_be_own(task)}
+        ids = await self.session.in_thread(self.session.ledger.unknown_tasks, list(listed))
+        for task_id in ids[:MAX_CANDIDATES]:
+            if self.verdicts.get(task_id) in (None, Verdict.WAITING):
+                self.verdicts[task_id] = await self._judge(task_id)
+        self.verdicts |= dict.fromkeys(ids[MAX_CANDIDATES:], Verdict.UNCLEAR)
+
+    async def adopt(self, task_id: str) -> bool:
+        """Give the entry its task, unless it may as well be that of another request whose answer is still to come."""
+        ledger, at = self.session.ledger, self.entry.service_sent_at
+
+        def rival(other: Entry) -> bool:
+            """Tell whether a task of this request may as well be the other's: it differs in nothing but the seed."""
+            timed = at and other.service_sent_at
+            near = not timed or abs(other.service_sent_at - at) <= EARLY_SECONDS + LATE_SECONDS
+            return near and other.subject == self.entry.subject
+
+        return await self.session.in_thread(ledger.adopt, self.entry, task_id, rival=rival)
+
+    async def unproven(self, *, server_error: bool) -> str:
+        """Say why the lack of a task proves nothing; "" where it proves that none was created."""
+        if server_error:
+            return ""
+        told, sent = self.session.client.clock.now(), self.entry.service_sent_at
+        if not sent or not told:
+            return "DashScope did not tell its time"
+        if not -CLOCK_TOLERANCE <= told - sent < LIST_LIFE_SECONDS:
+            return "the list shows the last 24 hours only"
+        listed = [task.task_id for task in await self._list("")]
+        answered = partial(self.session.ledger.answered_tasks, account=self.entry.account)
+        if not await self.session.in_thread(answered, listed):
+            return "the list shows none of your other tasks either"
+        return ""
+
+    def _may_be_own(self, task: ListedTask) -> bool:
+        """Tell whether a task was created at the call's time; one of an unknown time may have been."""
+        sent = self.entry.service_sent_at
+        near = not sent or not task.created or sent - EARLY_SECONDS <= task.created <= sent + LATE_SECONDS
         # What failed or was cancelled costs nothing: it is nothing that could be paid twice.
-        created = {task.task_id: task.created for task in tasks if task.status not in _FREE}
-        strangers = await self.session.in_thread(self.session.ledger.strangers, created)
-        self.elsewhere = [task_id for task_id in strangers if not span.holds(created[task_id])]
-        self.near = await self._without_anothers(task_id for task_id in strangers if span.holds(created[task_id]))
-        if len(self.near) == 1 and self.near == before:
-            found = self.near[0]
-            ledger = self.session.ledger
-            await self.session.in_thread(ledger.adopt, self.entry, found, created=created[found], span=span)
+        return near and task.status not in _UNBILLED and task.model_name in (self.own.model_name, "")
 
-    async def candidates(self) -> list[str]:
-        """Return the tasks that may be the call's after the last look."""
-        # What was sent a day ago cannot be among them: its task is gone.
-        if self.span is None or self.span.sure or time.time() - self.entry.sent_at > TASK_LIFE_SECONDS:
-            return self.near
-        # A task of another time counts as well: were it only a clock that is wrong, sending again would pay twice.
-        return self.near + await self._without_anothers(self.elsewhere)
+    async def _judge(self, task_id: str) -> Verdict:
+        """Say whose a task is, as far as it can be told now."""
+        task = await self._query(task_id)
+        if task is None:
+            return Verdict.UNCLEAR
+        if task.status in (TaskStatus.FAILED, TaskStatus.CANCELED) or is_anothers(task, self.own.prompt):
+            return Verdict.FOREIGN
+        if task.status is not TaskStatus.SUCCEEDED:
+            # What is listed and yet unknown may be known in a moment, or never.
+            late = self.since_call() > LOST_SECONDS
+            return Verdict.WAITING if task.status.waiting or not late else Verdict.UNCLEAR
+        likeness = await self._likeness(task)
+        if likeness is Likeness.ALIKE:
+            return Verdict.OWN
+        await self.session.in_thread(discard, self.own.place.part_of(self.entry.id))
+        if likeness is Likeness.UNLIKE:
+            logger.warning("Task %s shows another picture: it is not the one that was lost.", task_id)
+            return Verdict.FOREIGN
+        return Verdict.UNCLEAR
 
-    def _span(self, ahead: float | None) -> Span:
-        """Return when the task was created, and write it down where it is certain: another run may have to know."""
-        entry, left = self.entry, self.session.sent.get(self.entry.id)
-        span = span_of(entry, ahead=ahead, left=left, ahead_before=self.session.ledger.ahead_before(entry))
-        if span.sure and not entry.service_sent_at:
-            self.session.note_now(entry, service_sent_at=span.sent_at)
-        return span
+    async def _likeness(self, task: Task) -> Likeness:
+        """Compare a task's video with the picture that was sent. What was downloaded stays, to be saved."""
+        part = self.own.place.part_of(self.entry.id)
+        await self.session.in_thread(discard, part)
+        await self.session.note(self.entry, bytes=0)
+        try:
+            await Fetch(task, self.entry, terms=Terms(self.own.place, {}), session=self.session, say=self.say).bring()
+            self._picture = self._picture or await self.session.in_thread(self.own.picture)
+            seen = await self.session.in_thread(opening_of, part)
+        except (WanError, OSError):
+            return Likeness.UNCLEAR
+        return await self.session.in_thread(compare, self._picture, seen)
 
-    async def _without_anothers(self, task_ids: Iterable[str]) -> list[str]:
-        """Leave the tasks out that tell another prompt. What tells none may be the call's."""
-        known = [task_id for task_id in task_ids if task_id not in self._anothers]
-        for task_id in known[:MOST_ASKED] if self.prompt else ():
-            task = await self._ask(task_id)
-            if task and is_anothers(task, self.prompt):
-                self._anothers.add(task_id)
-        return [task_id for task_id in known if task_id not in self._anothers]
-
-    async def _ask(self, task_id: str) -> Task | None:
+    async def _query(self, task_id: str) -> Task | None:
         """Return a task, None where the service refuses to tell of it."""
         patience = Patience()
         while True:
@@ -150,33 +268,29 @@ class _Search:
                 except WanError:
                     return None
 
-    async def _list(self) -> tuple[list[ListedTask], float | None]:
-        """Return the account's tasks of the model in the last 24 hours, and how far the service's clock is ahead.
+    async def _list(self, model_name: str) -> list[ListedTask]:
+        """Return the account's tasks of the last 24 hours by the service's own clock, of one model or, "", of all.
 
-        It is the service's own 24 hours, whatever this machine's clock says.
+        Raises:
+            OutcomeUnknown: the list cannot be read.
         """
         patience = Patience()
         tasks: list[ListedTask] = []
         page = 1
         while page <= _PAGES:
             await pace.turn("list", self.session.account, per_second=pace.QUERIES_PER_SECOND)
+            asked = partial(self.session.client.list, model_name=model_name, page_no=page, page_size=_PAGE)
             try:
-                answer, ahead = await self.session.in_thread(self._page, page)
+                answer = await self.session.in_thread(asked)
             except WanError as error:
                 await _bear(error, patience, say=self.say)
                 continue
             patience.answered()
-            tasks += [task for task in answer.tasks if task.model_name in (self.model_name, "")]
+            tasks += answer.tasks
             if page >= answer.total_pages:
-                # A clock by which tasks will be created in the future is not the one that they are created by.
-                sound = all(task.created <= answer.answered_at + _LATE for task in tasks)
-                return tasks, ahead if answer.answered_at and sound else None
+                return tasks
             page += 1
         raise _unreadable("it is too long.")
-
-    def _page(self, page: int) -> tuple[TaskPage, float]:
-        answer = self.session.client.list(model_name=self.model_name, page_no=page, page_size=_PAGE)
-        return answer, answer.answered_at - time.time()
 
 
 async def _bear(error: WanError, patience: Patience, *, say: Say) -> None:

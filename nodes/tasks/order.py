@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -112,12 +110,6 @@ def check_order(order: Order) -> list[str]:
         raise InvalidRequest(faults)
     seconds = audio_seconds(order.audio) if order.audio is not None else None
     return warnings(order.request, region=region, sound_seconds=seconds)
-
-
-def fingerprint(body: Mapping[str, Any], *parts: str) -> str:
-    """Return what makes two requests the same: their bodies, and the account and region that `parts` name."""
-    text = json.dumps([*parts, body], sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def _media_faults(order: Order) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,7 +26,10 @@ from ..service.regions import OFFLINE, Region
 from ..service.rules import shown
 from .entry import TASK_LIFE_SECONDS, Entry
 from .ledger import Ledger, open_ledger
+from .store import LedgerUnavailable
 from .threads import in_thread
+
+logger = logging.getLogger("dashscope_wan")
 
 T = TypeVar("T")
 
@@ -35,7 +39,8 @@ class Session:
     """What the steps of a run share. `max_wait` limits the seconds that a task may be rendered.
 
     `sending` lets one create call of the run leave at a time: when a run is killed, at most one answer is missing.
-    `sent` has when the create calls of the run's entries left, by the clock that nobody sets (`time.monotonic`).
+    `sent` has when the create calls of the run's entries left, in seconds of `pauses.now`. `troubled` has the tasks
+    whose records could not be written.
     """
 
     region: Region
@@ -45,6 +50,7 @@ class Session:
     max_wait: float
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
     sent: dict[str, float] = field(default_factory=dict)
+    troubled: set[str] = field(default_factory=set)
 
     async def in_thread(self, call: Callable[..., T], *args: Any, **named: Any) -> T:
         """Run a blocking call in a thread. Until it ends the run lives on, even when nobody waits for it any more."""
@@ -59,21 +65,50 @@ class Session:
         return await in_thread(held)
 
     async def note(self, entry: Entry, **changes: object) -> None:
-        """Change an entry and write it down."""
-        await self.in_thread(self.ledger.save, replace(_changed(entry, changes)))
+        """Change an entry and write it down, as `note_now` does."""
+        _change(entry, changes)
+        await self.in_thread(self.note_now, replace(entry))
 
     def note_now(self, entry: Entry, **changes: object) -> None:
-        """Change an entry and write it down. For threads: it blocks."""
-        self.ledger.save(_changed(entry, changes))
+        """Change an entry and write it down. For threads: it blocks.
+
+        Where the ledger cannot be written, the log says so and the run goes on: what is paid is brought to its end.
+        """
+        _change(entry, changes)
+        try:
+            self.ledger.save(entry)
+        except LedgerUnavailable as error:
+            if entry.task_id not in self.troubled:
+                self.troubled.add(entry.task_id)
+                logger.warning(
+                    "%s The run goes on without it. Should ComfyUI be closed before the video is saved, use Wan Fetch "
+                    "Task with the id %s.",
+                    error.what,
+                    entry.task_id or "of the task, which the console lists",
+                )
+
+    def note_before_sending(self, entry: Entry, **changes: object) -> None:
+        """Change an entry and write it down, which a request must not leave without. For threads: it blocks.
+
+        Raises:
+            LedgerUnavailable: nothing may be sent.
+        """
+        _change(entry, changes)
+        self.ledger.save(entry)
 
     def age(self, entry: Entry) -> float:
         """Return how many seconds ago the task of an entry was submitted."""
         return max(0.0, time.time() - entry.submitted_at)
 
     @property
+    def is_free(self) -> bool:
+        """Whether requests cost nothing."""
+        return self.region.id == OFFLINE
+
+    @property
     def task_life(self) -> float:
         """For how many seconds the service knows a task. The stand-in forgets all when it is started anew."""
-        return 0.0 if self.region.id == OFFLINE else TASK_LIFE_SECONDS
+        return 0.0 if self.is_free else TASK_LIFE_SECONDS
 
 
 def find_connection(connection: Connection, home: Path) -> tuple[Region, Settings, list[str]]:
@@ -89,11 +124,12 @@ def find_connection(connection: Connection, home: Path) -> tuple[Region, Setting
 
 
 @asynccontextmanager
-async def open_session(connection: Connection, home: Path) -> AsyncIterator[Session]:
-    """Open what a run needs and close it at the end.
+async def open_session(connection: Connection, home: Path, *, pays: bool = True) -> AsyncIterator[Session]:
+    """Open what a run needs and close it at the end. A run that `pays` needs a ledger.
 
     Raises:
         InvalidRequest: the connection has faults; callers that collect faults ask `find_connection` first.
+        LedgerUnavailable: the ledger of a run that pays cannot be used.
     """
     region, settings, faults = await in_thread(find_connection, connection, home)
     if faults:
@@ -104,17 +140,21 @@ async def open_session(connection: Connection, home: Path) -> AsyncIterator[Sess
     try:
         # The stand-in's key is new in every process, its films are not.
         who = (OFFLINE,) if region.id == OFFLINE else (endpoint.base_url, endpoint.key.reveal())
-        account = await in_thread(ledger.account_of, *who)
+        try:
+            account = await in_thread(ledger.account_of, *who)
+        except LedgerUnavailable:
+            if pays:
+                raise
+            account = ""
         yield Session(region, client, ledger, account, connection.max_wait_minutes * 60.0)
     finally:
         client.close()
         await in_thread(ledger.close)
 
 
-def _changed(entry: Entry, changes: dict[str, object]) -> Entry:
+def _change(entry: Entry, changes: dict[str, object]) -> None:
     for name, value in changes.items():
         setattr(entry, name, value)
-    return entry
 
 
 def _endpoint(connection: Connection, settings: Settings, *, region: Region) -> Endpoint:

@@ -9,66 +9,106 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..errors import WanError
-from ..service.errors import NetworkError, OutcomeUnknown, ServiceFault, Throttled, UnexpectedAnswer
+from ..service.errors import KeyRefused, NetworkError, OutcomeUnknown, ServiceError, Throttled, UnexpectedAnswer
 from . import pace
 from .entry import Entry, State
-from .lost import find_lost
+from .lost import LOST_SECONDS, SERVER_ERROR_SECONDS, Own, reconcile
 from .pauses import Say, backoff, now, pause
 from .session import Session
+from .store import LedgerUnavailable
 
 logger = logging.getLogger("dashscope_wan")
-
-SENDS = 3
-"""How often a request is sent that was found, each time, to have created nothing."""
 
 ATTEMPTS_TO_REACH = 5
 """How often a connection that cannot even be made is tried."""
 
 THROTTLED_SECONDS = 15 * 60.0
-"""How long throttling is waited out; it normally clears within a minute."""
+"""How long throttling, and answers that are lost with nothing created, are waited out."""
+
+UNKNOWN_THROTTLED_SECONDS = 2 * 60.0
+"""How long a 429 is waited out whose words are not known."""
+
+NO_TASK = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True)
 class Call:
     """A create call that is ready to be sent: its JSON body, the path for it, and whether it names an upload.
 
-    `model_name` is the model's name in the region, `prompt` what the task will tell as its prompt, `price` what the
-    status line adds about the cost.
+    `submit_rate` is in calls a second for `model_name`, the model's name in the region. `price` is what the status line
+    adds about the cost.
     """
 
     body: bytes
     path: str
     uses_uploads: bool
-    submit_rate: int
+    submit_rate: float
     model_name: str
-    prompt: str = ""
     price: str = ""
 
 
-async def submit(entry: Entry, call: Call, *, session: Session, say: Say) -> None:
+class _NoAnswer(OutcomeUnknown):
+    """A create call whose outcome is not known. `cause` says what came instead of its answer."""
+
+    def __init__(self, cause: WanError) -> None:
+        super().__init__(
+            f"Whether the request created a task is not known. {cause.what}",
+            do="Run the same graph again: it looks for the task before it pays for a new one.",
+        )
+        self.cause = cause
+
+    @property
+    def look_seconds(self) -> float:
+        """For how long the task is looked for at least: a server's own error all but says that there is none."""
+        own = isinstance(self.cause, ServiceError) and self.cause.is_server_error
+        return SERVER_ERROR_SECONDS if own else LOST_SECONDS
+
+
+async def submit(entry: Entry, call: Call, own: Own, *, session: Session, say: Say) -> None:
     """Create the task of an entry and write its id down.
 
     What certainly did not arrive is sent again. What may have arrived is looked for at the service, and only sent again
-    when it is not there.
+    when it is proven that nothing was created. `own` tells which task is the request's.
 
     Raises:
         OutcomeUnknown: whether a task was created cannot be told. The entry stays UNCERTAIN, for the next run to look.
+        LedgerUnavailable: the request cannot be written down; nothing was sent.
         ServiceError: the service refused; nothing was created.
         NetworkError: the service cannot be reached; nothing was created.
     """
-    for sends_left in reversed(range(SENDS)):
+    since = now()
+    while True:
         try:
             await _send_until_answered(entry, call, session=session, say=say)
-        except OutcomeUnknown as error:
-            known = {"model_name": call.model_name, "prompt": call.prompt}
-            if await find_lost(entry, **known, session=session, say=say):
+        except _NoAnswer as error:
+            if await reconcile(entry, own, seconds=error.look_seconds, session=session, say=say):
                 return
-            if not sends_left and isinstance(error.__cause__, WanError):
-                cause = error.__cause__
-                cause.do = "The service lists no task for the request: nothing was created or charged. Run again later."
-                raise cause from None
+            if now() - since > THROTTLED_SECONDS or getattr(error.cause, "permanent", False):
+                error.cause.do = (
+                    "DashScope lists no task for the request: nothing was created or charged. Run again later."
+                )
+                raise error.cause from None
         else:
             return
+
+
+async def learn_time(session: Session) -> None:
+    """Ask the service for the time, at no cost, where it has not told it lately. A bad key or network shows here.
+
+    Raises:
+        KeyRefused, Throttled, NetworkError, UnexpectedAnswer: nothing was sent.
+    """
+    if session.is_free or session.client.clock.now():
+        return
+    await pace.turn("query", per_second=pace.QUERIES_PER_SECOND)
+    try:
+        await session.in_thread(session.client.query, NO_TASK)
+    except (KeyRefused, Throttled, NetworkError, UnexpectedAnswer) as error:
+        error.do = f"{error.do} Nothing was sent.".strip()
+        raise
+    except ServiceError as error:
+        # The key may yet create tasks: what it may not, the create call tells.
+        logger.debug("the service does not tell its time: %s", error.what)
 
 
 async def _send_until_answered(entry: Entry, call: Call, *, session: Session, say: Say) -> None:
@@ -77,17 +117,19 @@ async def _send_until_answered(entry: Entry, call: Call, *, session: Session, sa
     while True:
         try:
             async with session.sending:
+                await learn_time(session)
                 await pace.turn("submit", session.account, call.model_name, per_second=call.submit_rate)
                 say(0.05, f"submitting{call.price}")
                 await _post(entry, call, session=session)
-        except NetworkError as error:
+        except (NetworkError, UnexpectedAnswer) as error:
+            # Of the create call, none of these is left that may have arrived.
             unreached += 1
-            if unreached >= ATTEMPTS_TO_REACH:
+            if getattr(error, "permanent", False) or unreached >= ATTEMPTS_TO_REACH:
                 raise
             await pause(backoff(unreached), _telling(say, f"{error.what} Trying again in"))
         except Throttled as error:
             throttled += 1
-            if now() - since > THROTTLED_SECONDS:
+            if now() - since > (THROTTLED_SECONDS if error.known else UNKNOWN_THROTTLED_SECONDS):
                 raise
             wait = backoff(throttled, asked=error.retry_after)
             await pause(wait, _telling(say, "the service asks to slow down; trying again in"))
@@ -100,14 +142,15 @@ def _telling(say: Say, text: str) -> Callable[[float], None]:
 
 
 async def _post(entry: Entry, call: Call, *, session: Session) -> None:
-    """Send the create call once, in a thread that goes on to its end even when nobody waits for it any more.
+    """Make the create call in a thread.
 
-    The thread and the one who waits for it both take the baton at their end. Who finds it taken is the last: the one
-    who waited then takes over what came of the call, and a thread that nobody waited for tidies up by itself.
+    When this is interrupted the thread goes on alone, and what is then created is cancelled while it is queued. The
+    thread and the one who waits for it both take the baton at their end: who finds it taken is the last.
     """
     baton = threading.Lock()
-    entry.state, entry.sent_at, entry.service_sent_at = State.SUBMITTING.value, time.time(), 0.0
-    session.sent[entry.id] = time.monotonic()
+    entry.state, entry.sent_at, entry.account = State.SUBMITTING.value, time.time(), session.account
+    entry.service_sent_at = session.client.clock.now()
+    session.sent[entry.id] = now()
     sent = replace(entry)
     try:
         await session.in_thread(_send, sent, call, session=session, baton=baton)
@@ -118,7 +161,11 @@ async def _post(entry: Entry, call: Call, *, session: Session) -> None:
 
 def _send(entry: Entry, call: Call, *, session: Session, baton: threading.Lock) -> None:
     """Write down that the call leaves, make it, and write down what came of it."""
-    session.note_now(entry)
+    try:
+        session.note_before_sending(entry)
+    except LedgerUnavailable:
+        entry.sent_at = entry.service_sent_at = 0.0
+        raise
     try:
         submitted = session.client.submit(call.body, path=call.path, uses_uploads=call.uses_uploads)
     except WanError as error:
@@ -128,14 +175,12 @@ def _send(entry: Entry, call: Call, *, session: Session, baton: threading.Lock) 
         if meant is error:
             raise
         raise meant from error
-    passed = time.monotonic() - session.sent[entry.id]
     session.note_now(
         entry,
         state=State.SUBMITTED.value,
         task_id=submitted.task_id,
         request_id=submitted.request_id,
         submitted_at=time.time(),
-        service_sent_at=max(0.0, submitted.answered_at - passed),
     )
     if not baton.acquire(blocking=False):
         cancel_if_queued(entry, session=session)
@@ -145,17 +190,16 @@ def _note_failure(entry: Entry, error: WanError, *, session: Session) -> WanErro
     """Write a failed call down as what it means for the request, and return the error to raise."""
     unsent = isinstance(error, NetworkError) and not error.sent
     if unsent or isinstance(error, Throttled):
-        session.note_now(entry, sent_at=0.0)
+        session.note_now(entry, sent_at=0.0, service_sent_at=0.0)
         return error
-    # A fault of the service's own, also one that it reports in good form, may have happened after the task was made.
-    if isinstance(error, (NetworkError, UnexpectedAnswer, ServiceFault)):
+    # Only a refusal in the service's own form proves that nothing was created.
+    if isinstance(error, ServiceError) and error.certain:
+        note = f"{error.what}\n{error.do}".strip()
+        session.note_now(entry, state=State.FAILED.value, error=note, request_id=error.request_id)
+        return error
+    if isinstance(error, (NetworkError, UnexpectedAnswer, ServiceError)):
         session.note_now(entry, state=State.UNCERTAIN.value, error=error.what)
-        return OutcomeUnknown(
-            f"Whether the request created a task is not known. {error.what}",
-            do="Run the same graph again: it looks for the task before it pays for a new one.",
-        )
-    note = f"{error.what}\n{error.do}".strip()
-    session.note_now(entry, state=State.FAILED.value, error=note, request_id=error.request_id)
+        return _NoAnswer(error)
     return error
 
 

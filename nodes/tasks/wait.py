@@ -104,8 +104,13 @@ async def wait(  # noqa: PLR0913 - all by name
 
 
 def _age(task: Task, clock: _Clock, *, born: float) -> float:
-    """Return how many seconds old a task is, by the service's clock where that is known: ours may have been set."""
-    return task.answered_at - born if born and task.answered_at else clock.age + clock.passed
+    """Return how many seconds old a task is, by the service's clock: ours proves nothing.
+
+    It is 0 where that is not known, infinite where the task is no request's of ours.
+    """
+    if math.isinf(clock.age):
+        return clock.age
+    return task.answered_at - born if born and task.answered_at else 0.0
 
 
 async def _bear(error: WanError, patience: Patience, *, say: Say) -> None:

@@ -14,7 +14,7 @@ import time
 import wave
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from wanpack.nodes.service.connection import Connection, Endpoint
 from wanpack.nodes.service.credentials import Secret
 from wanpack.nodes.service.regions import REGIONS
 from wanpack.nodes.service.request import VideoRequest
+from wanpack.nodes.tasks import schema
 from wanpack.nodes.tasks.fetch_task import FetchOrder, fetch_video
 from wanpack.nodes.tasks.order import Order
 from wanpack.nodes.tasks.pauses import TEMPO
@@ -167,6 +168,11 @@ class Bench:
             settings.chmod(0o600)
         return home
 
+    def rotate_key(self, key: str) -> None:
+        """Let the owner set another key, and the service take that one alone."""
+        self.server._parts = replace(self.server._parts, key=key)
+        os.environ["DASHSCOPE_API_KEY"] = key
+
     def restart(self) -> None:
         """Forget what this process remembers of the ledger, as a new process would: the folder gets another name."""
         self.home = self.home.rename(self.folder / f"home-{time.monotonic_ns()}")
@@ -233,6 +239,12 @@ def rendered_once(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(offline_render, "render", render)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_wait_for_a_lock(monkeypatch):
+    """A ledger that is locked is locked for good in these tests."""
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.2)
 
 
 @pytest.fixture(autouse=True)
@@ -359,12 +371,12 @@ class Driver:
         assert self._program.stdout is not None
         assert self._program.stdout.readline() == "ready\n"
 
-    def start(self, graph: Graph, *, home: Path, output: Path, scale: float, name: str = "") -> Run:
-        """Start a run. `name` tells it from others of the same graph."""
+    def start(self, graph: Graph, *, home: Path, output: Path, scale: float, name: str = "", clock: float = 0.0) -> Run:
+        """Start a run whose clock is some seconds ahead. `name` tells it from others of the same graph."""
         log = graph.folder / (name or graph.prompt)
         Path(f"{log}.end").unlink(missing_ok=True)
         arguments = [str(graph.write()), "--live", "--out", str(output)]
-        order = {"arguments": arguments, "home": str(home), "scale": scale, "log": str(log)}
+        order = {"arguments": arguments, "home": str(home), "scale": scale, "log": str(log), "clock": clock}
         assert self._program.stdout is not None
         assert self._program.stdin is not None
         self._program.stdin.write(json.dumps(order) + "\n")

@@ -1,9 +1,10 @@
 """Runs `dev.py run` in processes that can be killed, and that begin at once.
 
 Started as a program it loads the runner and the pack once and then forks a process for each line of its input, a JSON
-object: the runner's `arguments`, the `home` of the owner's settings, the `scale` of the waiting, and `log`, the
-beginning of the names of the files that take what the run prints (`.out`, `.err`) and, when it has ended, how (`.end`,
-an exit status or the negative number of a signal). It answers with the process's id.
+object: the runner's `arguments`, the `home` of the owner's settings, the `scale` of the waiting, by how many seconds
+the process's `clock` is ahead, and `log`, the beginning of the names of the files that take what the run prints
+(`.out`, `.err`) and, when it has ended, how (`.end`, an exit status or the negative number of a signal). It answers
+with the process's id.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ def child(order: dict[str, Any]) -> int:
         os.dup2(os.open(f"{order['log']}.{ending}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     faulthandler.enable()
     os.environ["DASHSCOPE_WAN_HOME"] = order["home"]
+    real, ahead = time.time, order["clock"]
+    time.time = lambda: real() + ahead
     load_pack(ROOT).module("nodes.tasks.pauses").TEMPO.scale = order["scale"]
     return run.main(order["arguments"])
 

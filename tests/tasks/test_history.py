@@ -66,7 +66,7 @@ def test_a_ledger_of_the_first_version_goes_on(tmp_path):
     home.mkdir()
     database = sqlite3.connect(home / schema.FILE_NAME)
     database.executescript(schema._VERSIONS[0])
-    names = [field for field in Entry.__dataclass_fields__ if field not in ("rendered", "service_sent_at")]
+    names = [field for field in Entry.__dataclass_fields__ if field not in ("rendered", "service_sent_at", "subject")]
     old = row(1, id="old", task_id="task", state="saved")
     marks = ", ".join("?" for _ in names)
     database.execute(f"INSERT INTO requests ({', '.join(names)}) VALUES ({marks})", [getattr(old, n) for n in names])  # noqa: S608 - fields
@@ -112,18 +112,3 @@ def test_the_next_task_begins_while_the_last_one_is_still_downloaded(make_bench)
     begun = [at for on, at in arrived if on == "download"]
     third = [at for on, at in arrived if on == "create"][2]
     assert third < begun[0] + 1.5
-
-
-@pytest.mark.parametrize(("always", "copied"), [(schema.COPIED_ALWAYS, True), (0, False)])
-def test_a_large_ledger_is_not_copied_after_every_run(tmp_path, monkeypatch, always, copied):
-    monkeypatch.setattr(schema, "COPIED_ALWAYS", always)
-    monkeypatch.setattr(schema, "COPY_RATE", 1)
-    home = tmp_path / "home"
-    for number in (1, 2):
-        ledger = open_ledger(home)
-        ledger.save(row(number))
-        ledger.close()
-    database = sqlite3.connect(home / (schema.FILE_NAME + ".copy"))
-    held = database.execute("SELECT count(*) FROM requests").fetchone()[0]
-    database.close()
-    assert held == (2 if copied else 1)

@@ -1,22 +1,23 @@
-"""Whose a task is, and when a call was sent, where nobody saw the answer."""
+"""Whose a task is, where nobody saw the answer: no request is paid twice, and nobody gets another's video."""
 
 from __future__ import annotations
 
-import math
-import time
+import os
 from dataclasses import replace
 
 import pytest
-from wanpack.nodes.offline.faults import JsonBody, ResetAfterActing, ResetBeforeActing
-from wanpack.nodes.service.errors import OutcomeUnknown
+from wanpack.nodes.offline.faults import ALWAYS, AnswerUnknown, HtmlPage, JsonBody, ListEmpty, ListLag, Refuses
+from wanpack.nodes.offline.faults import ResetAfterActing as LostAnswer
+from wanpack.nodes.offline.faults import ResetBeforeActing as NeverCame
+from wanpack.nodes.service.errors import OutcomeUnknown, TaskUnknown
 from wanpack.nodes.service.request import VideoRequest
 from wanpack.nodes.service.task import Task, TaskStatus
-from wanpack.nodes.tasks.clocks import Span, span_of
-from wanpack.nodes.tasks.entry import Entry
-from wanpack.nodes.tasks.lost import is_anothers, prompt_told
-from wanpack.nodes.tasks.store import store_of
+from wanpack.nodes.tasks import item
+from wanpack.nodes.tasks.entry import earlier_fingerprints
+from wanpack.nodes.tasks.ledger import open_ledger
+from wanpack.nodes.tasks.lost import LOST_SECONDS, is_anothers, prompt_told
 
-HOUR = 3600.0
+PROMPTLESS = {"": {"prompt": ""}, "effect": {"template": "flying"}}
 
 
 def telling(prompt: str) -> Task:
@@ -54,84 +55,250 @@ def test_an_effect_has_no_prompt():
     assert prompt_told(replace(asked, template="")) == "a cat"
 
 
-class TestWhenItWasSent:
-    """The call left 100 s ago."""
-
-    def span(self, *, machine=0.0, ahead: float | None = 0.0, steady: float | None = 100.0, **more):
-        """`machine` is how much later than 100 s before now this machine's clock says that it was."""
-        entry = Entry("a", sent_at=time.time() - 100 + machine, service_sent_at=more.pop("noted", 0.0))
-        left = None if steady is None else time.monotonic() - steady
-        return entry, span_of(entry, ahead=ahead, left=left, ahead_before=more.pop("before", None))
-
-    @pytest.mark.parametrize("ahead", [0.0, 50.0, -7 * HOUR, 24 * HOUR])
-    def test_the_services_clock_counts(self, ahead):
-        entry, span = self.span(ahead=ahead)
-        assert span == Span(entry.sent_at + ahead, ahead, sure=True)
-
-    def test_without_it_this_machines_clock_has_to_do(self):
-        entry, span = self.span(ahead=None)
-        assert span == Span(entry.sent_at, 0.0, sure=False)
-
-    @pytest.mark.parametrize("machine", [HOUR, -HOUR])
-    def test_a_clock_that_was_set_since_makes_it_uncertain(self, machine):
-        entry, span = self.span(machine=machine, ahead=5.0)
-        assert span == Span(entry.sent_at, 0.0, sure=False)
-
-    def test_another_run_is_certain_where_the_clock_was_the_same_before_the_call(self):
-        entry, span = self.span(machine=-HOUR, ahead=HOUR, steady=None, before=HOUR + 5)
-        assert span == Span(entry.sent_at + HOUR, HOUR, sure=True)
-
-    @pytest.mark.parametrize("before", [None, 0.0])
-    def test_another_run_is_uncertain_where_it_was_not_or_nobody_knows(self, before):
-        assert not self.span(ahead=HOUR, steady=None, before=before)[1].sure
-
-    def test_a_call_from_the_future_is_uncertain(self):
-        assert not self.span(machine=2 * HOUR, steady=None, before=0.0)[1].sure
-
-    def test_what_was_noted_counts_before_all_else(self):
-        entry, span = self.span(noted=5000.0, ahead=None)
-        assert span == Span(5000.0, 5000.0 - entry.sent_at, sure=True)
-
-    @pytest.mark.parametrize(
-        ("created", "held"), [(0, True), (999, True), (881, True), (879, False), (1299, True), (1301, False)]
-    )
-    def test_tasks_from_two_minutes_before_to_five_after_may_be_the_calls(self, created, held):
-        assert Span(1000.0, 0.0, sure=True).holds(created) is held
+@pytest.fixture
+def used(bench):
+    """A bench whose user has made a video before: the list can prove something."""
+    bench.run(bench.order(prompt="a horse"))
+    return bench
 
 
-def test_what_the_service_said_of_its_clock_is_written_down(make_bench):
-    bench = make_bench(clock=lambda: time.time() + 5 * HOUR)
-    before = time.time() + 5 * HOUR
-    bench.run()
-    bench.server.faults.add(on="create", fault=ResetAfterActing())
-    bench.run(bench.order(seed=2))
-    with store_of(bench.home).transaction():
-        sent = [entry.service_sent_at for entry in store_of(bench.home).find(model="wanx2.1-i2v-turbo")]
-    assert len(sent) == 2
-    assert all(math.isclose(at, before, abs_tol=20) for at in sent)
+def asked(bench, *, other: bool = False, home: str = "", **changes):
+    """An order of the same model, with another picture where it is another's."""
+    order = bench.order(home=bench.folder / home) if home else bench.order()
+    if other:
+        order = replace(order, images=1 - order.images)
+    return replace(order, request=replace(order.request, **changes))
 
 
-def test_a_strangers_task_is_not_cancelled_by_stop(make_bench, new_watch, interrupted):
-    """It was taken for the request's own, which never came."""
-    bench = make_bench()
-    theirs = bench.stranger(stuck="PENDING")
-    bench.server.faults.add(on="create", fault=ResetBeforeActing())
-    watch = new_watch(stop_at="queued")
-    with pytest.raises(interrupted):
-        bench.run(watch=watch)
-    assert theirs.state == "PENDING"
-    assert f"task {theirs.id} goes on at the service" in watch.texts[-1]
+def lose(bench, fault=None):
+    bench.server.faults.add(on="create", fault=fault or LostAnswer())
 
 
-def test_a_stranger_that_the_list_has_before_the_own_task_is_not_taken_for_it(make_bench):
-    """The list shows a task some moments after it was made."""
-    bench = make_bench()
-    theirs = bench.stranger()
-    row = {"task_id": theirs.id, "status": "RUNNING", "model_name": theirs.model_name}
-    late = JsonBody({"data": [row | {"gmt_create": int(theirs.submitted * 1000)}], "total_page": 1})
-    bench.server.faults.add(on="list", fault=late)
-    bench.server.faults.add(on="create", fault=ResetAfterActing())
-    with pytest.raises(OutcomeUnknown) as caught:
-        bench.run()
-    assert all(task.id in str(caught.value) for task in bench.server.tasks)
-    assert bench.calls["create"] == 2
+class TestAnothersTask:
+    """Another machine of the account, with a ledger of its own, makes a video in the same minutes."""
+
+    @pytest.mark.parametrize("changes", [{}, *PROMPTLESS.values()], ids=["prompt", "no prompt", "effect"])
+    def test_of_another_picture_it_is_not_adopted_by_a_call_that_never_came(self, used, changes):
+        theirs = used.run(asked(used, other=True, home="theirs", **changes))
+        lose(used, NeverCame())
+        own = used.run(asked(used, **changes))
+        assert own.task_id != theirs.task_id
+        assert used.created == 3
+
+    @pytest.mark.parametrize("changes", [{}, *PROMPTLESS.values()], ids=["prompt", "no prompt", "effect"])
+    def test_the_own_task_is_found_beside_it(self, used, changes):
+        theirs = used.run(asked(used, other=True, home="theirs", **changes))
+        lose(used)
+        own = used.run(asked(used, **changes))
+        assert own.task_id != theirs.task_id
+        assert own.task_id == used.server.tasks[-1].id
+        assert own.receipt["resumed"] is True
+        assert used.created == 3
+
+    def test_of_the_same_picture_and_prompt_neither_is_taken(self, used):
+        """Two tasks that differ in nothing but the seed."""
+        theirs = used.run(asked(used, home="theirs", seed=7))
+        lose(used)
+        with pytest.raises(OutcomeUnknown) as caught:
+            used.run()
+        assert theirs.task_id in str(caught.value)
+        assert used.server.tasks[-1].id in str(caught.value)
+        assert used.created == 3
+
+    def test_while_it_is_rendered_it_is_waited_for(self, used, new_watch):
+        theirs = used.stranger()
+        lose(used, NeverCame())
+        watch = new_watch(at={"waiting for the video of": lambda: setattr(theirs, "stuck_in", None)})
+        own = used.run(watch=watch)
+        assert own.task_id != theirs.id
+        assert used.created == 3
+
+    def test_a_task_that_was_taken_by_an_earlier_version_is_proven_first(self, used, new_watch):
+        """Earlier versions took the one task of those minutes before it could tell whose it is."""
+        theirs = used.run(asked(used, other=True, home="theirs"))
+        lose(used, NeverCame())
+        used.server.faults.add(on="list", fault=HtmlPage(), times=ALWAYS)
+        with pytest.raises(OutcomeUnknown):
+            used.run()
+        used.server.faults.clear()
+        ledger = open_ledger(used.home)
+        entry = ledger._store.transaction(lambda rows: rows.find(state="uncertain"))[0]
+        ledger.save(replace(entry, state="submitted", task_id=theirs.task_id))
+        ledger.close()
+        assert used.run().task_id != theirs.task_id
+
+    def test_it_is_not_cancelled_by_stop(self, used, new_watch, interrupted):
+        theirs = used.stranger(stuck="PENDING")
+        lose(used, NeverCame())
+        watch = new_watch(stop_at="waiting for the video")
+        with pytest.raises(interrupted):
+            used.run(watch=watch)
+        assert theirs.state == "PENDING"
+        assert "whether a task was created is not known" in watch.texts[-1]
+
+
+class TestTheList:
+    @pytest.mark.parametrize("seconds", [45, 165])
+    def test_a_task_that_it_shows_late_is_found(self, used, seconds, new_watch):
+        lose(used)
+        # A second of waiting takes 10 ms here, on the server's clock too.
+        used.server.faults.add(on="list", fault=ListLag(seconds * 0.01), times=ALWAYS)
+        watch = new_watch()
+        assert used.run(watch=watch).receipt["resumed"] is True
+        assert used.created == 2
+        assert any(f"of {LOST_SECONDS:.0f} s" in text for text in watch.texts)
+
+    def test_one_that_shows_nothing_at_all_proves_nothing(self, used):
+        lose(used)
+        used.server.faults.add(on="list", fault=ListEmpty(), times=ALWAYS)
+        for _ in range(2):
+            with pytest.raises(OutcomeUnknown, match="shows none of your other tasks"):
+                used.run()
+        used.server.faults.clear()
+        assert used.run().receipt["resumed"] is True
+        assert used.created == 2
+
+    def test_the_first_request_of_an_account_stays_unknown_until_it_shows_another(self, bench):
+        lose(bench, NeverCame())
+        with pytest.raises(OutcomeUnknown, match="change the seed"):
+            bench.run()
+        with pytest.raises(OutcomeUnknown):
+            bench.run()
+        bench.run(bench.order(prompt="a horse"))
+        assert bench.run().receipt["resumed"] is True
+        assert bench.created == 2
+
+    def test_another_accounts_task_proves_nothing(self, used, bare_environment):
+        """The request was lost under the one key, and the list is that of the other's account."""
+        lose(used, NeverCame())
+        used.server.faults.add(on="list", fault=HtmlPage(), times=ALWAYS)
+        with pytest.raises(OutcomeUnknown):
+            used.run()
+        used.server.faults.clear()
+        used.rotate_key("sk-another-1234567890")
+        theirs = used.run(asked(used, prompt="a dog"))
+        row = {"task_id": theirs.task_id, "status": "SUCCEEDED", "model_name": "wanx2.1-i2v-turbo"}
+        used.server.faults.add(on="list", fault=JsonBody({"data": [row], "total_page": 1}), times=ALWAYS)
+        with pytest.raises(OutcomeUnknown, match="shows none of your other tasks"):
+            used.run()
+        assert used.created == 2
+
+    def test_a_server_error_is_looked_for_before_it_is_sent_again(self, used):
+        """The task exists, and the list shows it after 25 s."""
+        used.server.faults.add(on="create", fault=LostAnswer())
+        used.server.faults.add(on="list", fault=ListLag(0.25), times=ALWAYS)
+        assert used.run().receipt["resumed"] is True
+        for status, code in ((500, "InternalError"), (503, "ServiceUnavailable"), (504, "ModelServingError")):
+            used.server.faults.add(on="create", fault=Refuses(status, code))
+            before = used.calls["list"]
+            used.run(asked(used, seed=status))
+            assert used.calls["list"] - before > 4
+
+
+class TestTheKey:
+    def test_a_rotated_key_goes_on_with_the_task(self, bench):
+        bench.server.faults.add(on="query", fault=Refuses(401, "InvalidApiKey", "No."), times=ALWAYS, after=1)
+        with pytest.raises(Exception, match="the same graph again"):
+            bench.run()
+        bench.server.faults.clear()
+        bench.rotate_key("sk-rotated-1234567890")
+        first = bench.run()
+        assert first.receipt["resumed"] is True
+        bench.rotate_key("sk-rotated-once-more-1234567890")
+        assert bench.run().receipt["reused"] is True
+        assert bench.created == 1
+
+    def test_the_key_of_another_account_does_not_pay_again(self, bench):
+
+        bench.server.faults.add(on="query", fault=Refuses(401, "InvalidApiKey", "No."), times=ALWAYS, after=1)
+        with pytest.raises(Exception, match="the same graph again"):
+            bench.run()
+        bench.server.faults.clear()
+        bench.rotate_key("sk-another-1234567890")
+        bench.server.faults.add(on="query", fault=AnswerUnknown(), times=ALWAYS)
+        with pytest.raises(TaskUnknown, match="another API key") as caught:
+            bench.run()
+        assert "Set the former key again" in str(caught.value)
+        assert bench.created == 1
+
+    def test_a_lost_answer_of_the_old_key_is_found_with_the_new_one(self, used):
+        lose(used)
+        used.server.faults.add(on="list", fault=Refuses(401, "InvalidApiKey", "No."), times=ALWAYS)
+        with pytest.raises(OutcomeUnknown):
+            used.run()
+        used.server.faults.clear()
+        used.rotate_key("sk-rotated-1234567890")
+        assert used.run().receipt["resumed"] is True
+        assert used.created == 2
+
+
+class TestTheClock:
+    """A process whose clock is wrong by 30 hours loses an answer; the next one's clock is right."""
+
+    @pytest.mark.parametrize("fault", [LostAnswer, NeverCame])
+    @pytest.mark.parametrize("hours", [-30, 30])
+    def test_decides_nothing(self, used, new_driver, new_graph, fault, hours):
+        if not hasattr(os, "fork"):
+            pytest.skip("the driver forks")
+        lose(used, fault())
+        used.server.faults.add(on="list", fault=HtmlPage(), times=ALWAYS)
+        program, graph = new_driver(), new_graph(used.folder / "graphs", "a cat")
+        where = {"home": used.home, "output": used.output, "scale": 0.002}
+        first = program.start(graph, **where, clock=hours * 3600.0).wait()
+        assert first.status == 1
+        assert "cannot be read" in first.err
+        used.server.faults.clear()
+        second = program.start(graph, **where).wait()
+        assert second.status == 0, second.err
+        assert used.created == 2
+
+
+class TestASavedVideo:
+    def forget(self, bench):
+
+        bench.server.faults.add(on="query", fault=AnswerUnknown(), times=ALWAYS)
+
+    def test_that_was_moved_is_fetched_again_while_the_service_has_it(self, bench):
+        first = bench.run()
+        first.path.rename(bench.folder / "moved.mp4")
+        assert bench.run().path.exists()
+        assert bench.created == 1
+
+    def test_that_was_moved_and_forgotten_is_not_paid_again(self, bench):
+
+        first = bench.run()
+        moved = first.path.rename(bench.folder / "moved.mp4")
+        self.forget(bench)
+        for _ in range(2):
+            with pytest.raises(TaskUnknown, match="no longer there") as caught:
+                bench.run()
+            assert str(first.path) in str(caught.value)
+            assert "change the seed" in str(caught.value)
+        moved.rename(first.path)
+        assert bench.run().receipt["reused"] is True
+        assert bench.created == 1
+
+    def test_is_known_however_old_its_record_is(self, bench):
+        first = bench.run()
+        ledger = open_ledger(bench.home)
+        entry = ledger.by_task(first.task_id)
+        ledger.save(replace(entry, created_at=entry.created_at - 400 * 86400.0))
+        ledger.close()
+        bench.restart()
+        assert bench.run().receipt["reused"] is True
+        assert bench.created == 1
+
+    def test_of_an_earlier_version_is_known_whatever_key_made_it(self, bench):
+        """Their fingerprints had the account in them, and the duration where the model has only one."""
+        bodies = []
+        with pytest.MonkeyPatch.context() as patch:
+            made = item.fingerprint
+            patch.setattr(item, "fingerprint", lambda body, *, region: bodies.append(body) or made(body, region=region))
+            first = bench.run()
+        ledger = open_ledger(bench.home)
+        entry = ledger.by_task(first.task_id)
+        for old in earlier_fingerprints(bodies[0], region="beijing", account="a former key", duration=3):
+            ledger.save(replace(entry, fingerprint=old, account="a former key"))
+            assert bench.run().receipt["reused"] is True
+        ledger.close()
+        assert bench.created == 1

@@ -8,7 +8,15 @@ import time
 
 import pytest
 from wanpack.nodes.errors import WanError
-from wanpack.nodes.offline.faults import AnswerUnknown, HtmlPage, ResetBeforeBody, Stalled, TaskFails, TaskStuck
+from wanpack.nodes.offline.faults import (
+    AnswerUnknown,
+    HtmlPage,
+    Refuses,
+    ResetBeforeBody,
+    Stalled,
+    TaskFails,
+    TaskStuck,
+)
 from wanpack.nodes.offline.tasks import Timing
 from wanpack.nodes.service.errors import ServiceError, TaskCanceled, TaskUnknown, WaitExceeded
 from wanpack.nodes.tasks import fetch
@@ -65,7 +73,7 @@ def test_throttling_is_told(bench, new_watch):
     assert any("slow down; trying again in" in text for text in watch.texts)
 
 
-def test_a_task_over_a_day_old_is_asked_for_anew(make_bench, monkeypatch):
+def test_a_task_over_a_day_old_is_not_paid_anew(make_bench, monkeypatch):
     clock = [time.time()]
     bench = make_bench(clock=lambda: clock[0])
     bench.server.faults.add(on="download", fault=HtmlPage(400), times=1)
@@ -75,14 +83,17 @@ def test_a_task_over_a_day_old_is_asked_for_anew(make_bench, monkeypatch):
     clock[0] += 1.1 * DAY
     now = clock[0]
     monkeypatch.setattr(time, "time", lambda: now)
-    video = bench.run()
-    assert video.task_id != first
+    with pytest.raises(TaskUnknown, match="has expired") as caught:
+        bench.run()
+    assert first in str(caught.value)
+    assert "change the seed" in str(caught.value).lower()
+    assert bench.calls["create"] == 1
     assert bench.strays == []
 
 
-@pytest.mark.parametrize(("days", "anew"), [(0.5, False), (1.1, True)])
+@pytest.mark.parametrize(("days", "expired"), [(0.5, False), (1.1, True)])
 @pytest.mark.parametrize("own_clock", [-3 * DAY, 3 * DAY])
-def test_by_the_services_clock_a_task_has_expired_or_not(days, anew, own_clock, make_bench, monkeypatch):
+def test_by_the_services_clock_a_task_has_expired_or_not(days, expired, own_clock, make_bench, monkeypatch):
     """This machine's own says something else."""
     clock = [time.time()]
     bench = make_bench(clock=lambda: clock[0])
@@ -93,30 +104,30 @@ def test_by_the_services_clock_a_task_has_expired_or_not(days, anew, own_clock, 
     now = time.time() + own_clock
     monkeypatch.setattr(time, "time", lambda: now)
     bench.server.faults.add(on="query", fault=AnswerUnknown())
-    assert bench.run().path.exists()
-    assert bench.calls["create"] == 1 + anew
+    if expired:
+        with pytest.raises(TaskUnknown, match="has expired"):
+            bench.run()
+    else:
+        assert bench.run().path.exists()
+    assert bench.calls["create"] == 1
 
 
-@pytest.mark.parametrize(("days", "anew"), [(0.5, False), (1.1, True)])
-def test_a_film_that_the_user_deleted_is_fetched_again_within_a_day_and_made_anew_later(
-    days, anew, make_bench, monkeypatch, new_watch
-):
+def test_a_film_that_the_user_deleted_is_fetched_again_within_a_day(make_bench, monkeypatch, new_watch):
     clock = [time.time()]
     bench = make_bench(clock=lambda: clock[0])
     first = bench.run()
     first.path.unlink()
-    clock[0] += days * DAY
+    clock[0] += 0.5 * DAY
     now = clock[0]
     monkeypatch.setattr(time, "time", lambda: now)
     video = bench.run()
-    assert (video.task_id != first.task_id) is anew
-    assert video.receipt["resumed"] is not anew
+    assert video.task_id == first.task_id
+    assert video.receipt["resumed"] is True
     assert bench.films == [video.path]
-    created = bench.calls["create"]
     watch = new_watch()
     assert bench.run(watch=watch).path == video.path
     assert "change the seed for a new video" in watch.texts[-1]
-    assert bench.calls["create"] == created == 1 + anew
+    assert bench.calls["create"] == 1
 
 
 def test_a_part_of_a_film_that_is_gone_is_removed(make_bench, monkeypatch):
@@ -130,7 +141,8 @@ def test_a_part_of_a_film_that_is_gone_is_removed(make_bench, monkeypatch):
     clock[0] += 1.1 * DAY
     now = clock[0]
     monkeypatch.setattr(time, "time", lambda: now)
-    bench.run()
+    with pytest.raises(TaskUnknown):
+        bench.run()
     assert not part.exists()
 
 
@@ -147,7 +159,7 @@ def test_a_cancelled_task_is_asked_for_anew_by_the_next_run(make_bench):
     """The run that was killed had asked the service to cancel, and could not write it down."""
     bench = make_bench()
     bench.server.faults.add(on="create", fault=TaskStuck("PENDING"))
-    bench.server.faults.add(on="query", fault=HtmlPage(404), times=1)
+    bench.server.faults.add(on="query", fault=HtmlPage(404), after=1)
     with pytest.raises(ServiceError):
         bench.run()
     bench.server._book.cancel(bench.server.tasks[0].id)
@@ -167,7 +179,7 @@ def test_a_part_moves_with_the_prefix(bench):
 
 
 def test_an_account_that_is_refused_ends_the_whole_batch(bench):
-    bench.server.faults.add(on="create", fault=HtmlPage(403, "Forbidden"), times=ALWAYS)
+    bench.server.faults.add(on="create", fault=Refuses(403, "AccessDenied.Unpurchased", "No."), times=ALWAYS)
     with pytest.raises(ServiceError, match="HTTP 403"):
         bench.run(bench.order(images=6))
     assert bench.calls["create"] <= 2
@@ -202,7 +214,7 @@ class TestFetchTask:
     """What Wan Fetch Task shares with the other nodes."""
 
     def test_it_brings_home_what_a_run_left(self, bench):
-        bench.server.faults.add(on="query", fault=HtmlPage(404), times=1)
+        bench.server.faults.add(on="query", fault=HtmlPage(404), after=1)
         with pytest.raises(ServiceError):
             bench.run()
         fetched = bench.fetch(bench.server.tasks[0].id)
@@ -234,7 +246,7 @@ class TestFetchTask:
         assert bench.fetch(made.id).path == video.path
 
     def test_a_wrong_word_of_the_service_does_not_make_the_next_run_pay(self, bench):
-        bench.server.faults.add(on="query", fault=HtmlPage(404), times=1)
+        bench.server.faults.add(on="query", fault=HtmlPage(404), after=1)
         with pytest.raises(ServiceError):
             bench.run()
         bench.server.faults.add(on="query", fault=AnswerUnknown(), times=ALWAYS)
@@ -246,7 +258,7 @@ class TestFetchTask:
 
     def test_the_wrong_region_does_not_make_the_next_run_pay(self, make_bench, bare_environment):
         bench = make_bench()
-        bench.server.faults.add(on="query", fault=HtmlPage(404), times=1)
+        bench.server.faults.add(on="query", fault=HtmlPage(404), after=1)
         with pytest.raises(ServiceError):
             bench.run()
         bare_environment.setenv("DASHSCOPE_REGION", "singapore")
@@ -263,7 +275,7 @@ class TestFetchTask:
 
     def test_a_cancelled_task_is_told(self, bench):
         bench.server.faults.add(on="create", fault=TaskStuck("PENDING"))
-        bench.server.faults.add(on="query", fault=ResetBeforeBody(), times=ALWAYS)
+        bench.server.faults.add(on="query", fault=ResetBeforeBody(), times=ALWAYS, after=1)
         TEMPO.scale = 0.0005
         with pytest.raises(WanError):
             bench.run()
