@@ -42,6 +42,8 @@ def submit(parts: Parts, call: Call) -> Task:
         _refuse("AccessDenied", "current user api does not support synchronous calls.", status=403)
     body = _read_body(call)
     name = body.get("model")
+    if name is None:
+        _refuse("BadRequest.EmptyModel", 'Required parameter "model" missing from request.')
     model = models_in(parts.region).get(name) if isinstance(name, str) else None
     if model is None or not isinstance(name, str):
         _refuse("InvalidParameter", "Model not exist.")
@@ -64,9 +66,11 @@ def submit(parts: Parts, call: Call) -> Task:
 
 def _check_queue(parts: Parts, model: Model) -> None:
     """Refuse what would wait behind a full queue. The service documents its length and not its words."""
+    if not parts.rates.enforced:
+        return
     limit: int = getattr(model, "queue_limit", 500)
     waiting = sum(task.model is model and task.state == "PENDING" for task in parts.book.all())
-    if parts.rates.enforced and waiting >= limit:
+    if waiting >= limit:
         _refuse("Throttling.Concurrency", "Too many tasks are waiting, please try again later.", status=429)
 
 

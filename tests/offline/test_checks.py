@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from wanpack.nodes.service.effects import EFFECTS
 from wanpack.nodes.service.models import MODELS
+from wanpack.nodes.service.regions import REGIONS
+from wanpack.nodes.service.request import VideoRequest, build_body
 
 SILENT = ("wan2.2-i2v-flash", "wan2.2-i2v-plus", "wanx2.1-i2v-turbo", "wanx2.1-i2v-plus", "wan2.2-kf2v-flash")
 NO_EFFECTS = [model for model in MODELS if model not in ("wanx2.1-i2v-turbo", "wanx2.1-i2v-plus")]
@@ -180,6 +182,21 @@ def test_a_field_that_the_model_does_not_have_is_ignored_and_noted(api, kit, mod
     task_id = api.submit(body)
     assert api.server.tasks[0].failure is None
     assert api.server.notes_of(task_id) == [f"{part}.{name} is ignored: {model} has no such field"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_pack_sends_nothing_that_its_model_does_not_have(make_server, kit, model):
+    api = make_server(running_limit=0)
+    row = MODELS[model]
+    words = {"prompt": "a cat", "negative_prompt": "rain" if row.negative_prompt else ""}
+    effects = [{"template": effect.id} for effect in EFFECTS.values() if model in effect.models]
+    for kinds in row.media_sets:
+        media = {kind: f"https://example.com/{kind}.mp3" for kind in kinds}
+        for more in (words, *effects):
+            asked = VideoRequest(model=model, resolution=row.resolutions[0], duration=row.durations[-1], **more)
+            api.submit(build_body(asked, region=REGIONS["offline"], media=media))
+    assert [task.failure for task in api.server.tasks if task.failure] == []
+    assert {task.order.ignored for task in api.server.tasks} == {()}
 
 
 def test_an_ignored_field_changes_nothing(api, kit):
