@@ -76,8 +76,8 @@ def read_order(body: Mapping[str, Any], *, model: Model, effects: bool) -> Order
     and newer-models.md section 9.
     """
     media_fields = tuple(_Field(name, kind) for name, kind in fields_of(model).items())
-    given, strange_given = _split(body["input"], where="input", fields=(*_INPUT, *media_fields), model=model)
-    wanted, strange_wanted = _split(body["parameters"], where="parameters", fields=_PARAMETERS, model=model)
+    given, other_input = _split(body["input"], where="input", fields=(*_INPUT, *media_fields), model=model)
+    wanted, other_parameters = _split(body["parameters"], where="parameters", fields=_PARAMETERS, model=model)
     problems = [
         *missing(given, model=model),
         *_mistyped(given, where="input", fields=(*_INPUT, *media_fields)),
@@ -90,7 +90,7 @@ def read_order(body: Mapping[str, Any], *, model: Model, effects: bool) -> Order
     media = read_media(given, model=model)
     _check_template(given, model=model, effects=effects)
     beside = tuple(name for name in body if name not in ("model", "input", "parameters"))
-    return _order(given, wanted, media=media, model=model, ignored=(*beside, *strange_given, *strange_wanted))
+    return _order(given, wanted, media=media, model=model, ignored=(*beside, *other_input, *other_parameters))
 
 
 def _split(

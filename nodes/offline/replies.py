@@ -28,8 +28,8 @@ def task_reply(task: Task, *, video_url: str) -> dict[str, Any]:
     """Make the query's reply without its request id. `video_url` is used where the task has succeeded."""
     output: dict[str, object] = {"task_id": task.id, "task_status": task.state}
     if task.state == "FAILED" and task.failure is not None:
-        told = {"code": task.failure.code, "message": task.failure.message}
-        reason = {name: text for name, text in told.items() if text}
+        both = {"code": task.failure.code, "message": task.failure.message}
+        reason = {name: text for name, text in both.items() if text}
         return {**reason, "output": output} if task.failure.outside else {"output": {**output, **reason}}
     output["submit_time"] = time_text(task.submitted)
     if task.scheduled is not None:

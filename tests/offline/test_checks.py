@@ -142,7 +142,7 @@ def test_a_wrong_type_or_value_fails_and_is_named(api, kit, part, name, value, m
     assert api.failure(kit.body(**{part: {name: value}})) == ("InvalidParameter", message)
 
 
-def test_all_that_is_wrong_is_told_at_once(api, kit):
+def test_a_failure_names_all_that_is_wrong(api, kit):
     wrong = {"resolution": "480P", "duration": 1, "seed": "x"}
     assert api.failure(kit.body("wan2.7-i2v", input={"media": None}, parameters=wrong)) == (
         "InvalidParameter",

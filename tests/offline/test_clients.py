@@ -149,8 +149,8 @@ def test_a_recorded_client_gets_its_video(api, kit, name):
     assert reply["usage"]["video_count"] == 1
     target = reply["output"]["video_url"].removeprefix(api.root)
     plain = {name: value for name, value in headers.items() if name.lower() not in ("authorization", "content-type")}
-    status, film = send(api, "GET", target, headers=plain)
-    assert (status, film[4:8]) == (200, b"ftyp")
+    status, video = send(api, "GET", target, headers=plain)
+    assert (status, video[4:8]) == (200, b"ftyp")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_recorded_client_gets_its_video(api, kit, name):
         (LITELLM, listed("wan2.7-i2v", duration=1, resolution="720P"), "Duration should be between 2 and 15"),
     ],
 )
-def test_a_recorded_client_is_told_what_is_wrong(api, kit, headers, body, message):
+def test_a_recorded_client_sees_what_is_wrong(api, kit, headers, body, message):
     headers = {**headers, "Authorization": f"Bearer {api.server.key}"}
     sent = json.dumps(with_picture(body, kit.data_uri(kit.picture()))).encode()
     task_id = json.loads(send(api, "POST", SYNTHESIS, headers=headers, body=sent)[1])["output"]["task_id"]
@@ -213,12 +213,12 @@ def test_a_sample_call_by_curl_gets_its_video(api, kit, tmp_path, name):
         assert time.monotonic() < ends
         api.server.settle()
     assert reply["output"]["task_status"] == "SUCCEEDED", reply
-    film = tmp_path / "film.mp4"
-    curl("-o", str(film), reply["output"]["video_url"])
-    assert film.read_bytes()[4:8] == b"ftyp"
+    video = tmp_path / "video.mp4"
+    curl("-o", str(video), reply["output"]["video_url"])
+    assert video.read_bytes()[4:8] == b"ftyp"
     head = curl("-I", reply["output"]["video_url"]).decode()
-    assert f"Content-Length: {film.stat().st_size}\r\n" in head
-    first = film.read_bytes()[:100]
+    assert f"Content-Length: {video.stat().st_size}\r\n" in head
+    first = video.read_bytes()[:100]
     assert curl("-r", "0-99", reply["output"]["video_url"]) == first
 
 
