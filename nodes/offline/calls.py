@@ -35,10 +35,12 @@ class _Route:
 _API = re.escape(API_PATH)
 _CREATES = "|".join(sorted({re.escape(model.schema.path) for model in MODELS.values()}))
 _ROUTES = (
-    _Route("create", "POST", re.compile(f"{_API}(?:{_CREATES})"), BODY_LIMIT),
-    _Route("cancel", "POST", re.compile(_API + r"/tasks/(?P<name>[^/]+)/cancel")),
-    _Route("query", "GET", re.compile(_API + r"/tasks/(?P<name>[^/]+)")),
+    # The vendor's asynchronous client ends every address with a slash.
+    _Route("create", "POST", re.compile(f"{_API}(?:{_CREATES})/?"), BODY_LIMIT),
+    _Route("cancel", "POST", re.compile(_API + r"/tasks/(?P<name>[^/]+)/cancel/?")),
+    _Route("query", "GET", re.compile(_API + r"/tasks/(?P<name>[^/]+)/?")),
     _Route("list", "GET", re.compile(_API + "/tasks/?")),
+    _Route("models", "GET", re.compile(_API + "/models/?")),
     _Route("policy", "GET", re.compile(_API + "/uploads/?")),
     _Route("upload", "POST", re.compile("/upload/?"), UPLOAD_LIMIT),
     _Route("download", "GET", re.compile(r"/files/(?P<name>[^/]+)\.mp4")),
@@ -64,12 +66,15 @@ class Call:
 
 
 def read_call(method: str, target: str, *, headers: Iterable[tuple[str, str]]) -> Call | None:
-    """Recognise a request by its method and target, or return None where the protocol has no such call."""
+    """Recognise a request by its method and target, or return None where the protocol has no such call.
+
+    HEAD is GET: only the body of the answer is not sent.
+    """
     parts = urlsplit(target)
     path = unquote(parts.path)
     for route in _ROUTES:
         found = route.path.fullmatch(path)
-        if found and route.method == method:
+        if found and route.method == ("GET" if method == "HEAD" else method):
             return Call(
                 on=route.on,
                 path=path,

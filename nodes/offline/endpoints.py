@@ -10,16 +10,17 @@ from email.utils import formatdate
 from ..service.regions import DEFAULT_REGION, REGIONS
 from .answers import Answer, Part, RefusedError, json_answer, refusal, storage_refusal
 from .calls import Call
-from .faults import AnswerUnknown, ListEmpty, ListLag, NoRange, On
-from .listing import list_reply
+from .faults import AnswerState, AnswerUnknown, ListEmpty, ListLag, NoRange, On, OtherResult
+from .listing import list_reply, models_reply
 from .parts import Parts
 from .replies import task_reply
 from .submission import bend, models_in, submit
 from .tasks import Task
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
-_RATES: dict[On, int] = {"query": 20, "list": 20, "cancel": 20, "policy": 100}
-"""Calls a second (dashscope.md sections 3 and 4). The rate of create calls stands in the model's row."""
+_RATES: dict[On, int] = {"query": 20, "list": 20, "cancel": 20, "models": 20, "policy": 100}
+"""Calls a second (dashscope.md sections 3 and 4; models: as the others). The rate of create calls stands in the model's
+row."""
 
 _WITHOUT_KEY: frozenset[On] = frozenset({"upload", "download"})
 """These go to the object storage, which wants a signature and no key."""
@@ -39,7 +40,7 @@ def respond(parts: Parts, call: Call) -> Answer:
     """Act upon a call that was admitted, and answer it."""
     try:
         if call.on in _RATES:
-            parts.rates.check(call.on, limit=_RATES[call.on])
+            parts.rates.check(call.on, per_second=_RATES[call.on])
         return _ENDPOINTS[call.on](parts, call)
     except RefusedError as refused:
         return refused.answer
@@ -65,7 +66,12 @@ def _query(parts: Parts, call: Call) -> Answer:
         task = parts.book.get(call.name)
     if task is None or isinstance(call.fault, AnswerUnknown):
         return json_answer({"output": {"task_id": call.name, "task_status": "UNKNOWN"}})
-    return json_answer(task_reply(task, video_url=_video_url(parts, task)))
+    if isinstance(call.fault, AnswerState):
+        return json_answer({"output": {"task_id": call.name, "task_status": call.fault.state}})
+    reply = task_reply(task, video_url=_video_url(parts, task))
+    if isinstance(call.fault, OtherResult) and task.state == "SUCCEEDED":
+        reply["output"] = call.fault.bent(reply["output"])
+    return json_answer(reply)
 
 
 def _video_url(parts: Parts, task: Task) -> str:
@@ -87,6 +93,10 @@ def _shown(tasks: list[Task], call: Call, *, now: float) -> list[Task]:
     if isinstance(call.fault, ListLag):
         return [task for task in tasks if task.submitted + call.fault.seconds <= now]
     return tasks
+
+
+def _models(parts: Parts, call: Call) -> Answer:
+    return json_answer(models_reply(models_in(parts.region), query=call.query, region=parts.region))
 
 
 def _cancel(parts: Parts, call: Call) -> Answer:
@@ -154,6 +164,7 @@ _ENDPOINTS: Mapping[On, Callable[[Parts, Call], Answer]] = {
     "create": _create,
     "query": _query,
     "list": _list,
+    "models": _models,
     "cancel": _cancel,
     "policy": _policy,
     "upload": _upload,

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from .answers import Answer, Filler, Text, refusal
+from .answers import Answer, Filler, Text, json_answer, refusal
 
 ALWAYS = 1_000_000_000
 """`times` of a fault that does not pass."""
 
-On = Literal["create", "query", "list", "cancel", "policy", "upload", "download"]
-"""The seven calls of the protocol."""
+On = Literal["create", "query", "list", "models", "cancel", "policy", "upload", "download"]
+"""The eight calls of the protocol."""
 
 _HTML = "<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
 
@@ -62,6 +62,16 @@ class Refuses(Instead):
     def answer(self) -> Answer:
         """Make the answer."""
         return refusal(self.status, code=self.code, message=self.message)
+
+
+@dataclass(frozen=True)
+class RefusesNested(Refuses):
+    """A refusal in the form of the compatible routes, `{"error": {"code", "message", ...}, "request_id"}`."""
+
+    def answer(self) -> Answer:
+        """Make the answer."""
+        error = {"code": self.code, "message": self.message, "param": None, "type": "invalid_request_error"}
+        return json_answer({"error": error}, status=self.status)
 
 
 @dataclass(frozen=True)
@@ -163,6 +173,33 @@ class AnswerUnknown(Fault):
 
 
 @dataclass(frozen=True)
+class AnswerState(Fault):
+    """A query of a task that exists is answered with this state, which may be none of today's, and nothing else."""
+
+    state: str = "ARCHIVING"
+
+
+@dataclass(frozen=True)
+class OtherResult(Fault):
+    """A query of a task that has succeeded is answered without `output.video_url`.
+
+    `form` is what stands in its place: the same link as `results.video_url`, or `images`, a list of pictures as tasks
+    of other models have it, or nothing.
+    """
+
+    form: Literal["results", "images", "nothing"] = "nothing"
+
+    def bent(self, output: Mapping[str, object]) -> dict[str, object]:
+        """Return the output in this form."""
+        forms: dict[str, dict[str, object]] = {
+            "results": {"results": {"video_url": output["video_url"]}},
+            "images": {"results": [{"url": "https://example.com/picture.png"}]},
+            "nothing": {},
+        }
+        return {**{name: value for name, value in output.items() if name != "video_url"}, **forms[self.form]}
+
+
+@dataclass(frozen=True)
 class ListLag(Fault):
     """The list has no task that was created less than `seconds` ago, by the server's clock. Queries know it at once."""
 
@@ -176,10 +213,15 @@ class ListEmpty(Fault):
 
 @dataclass(frozen=True)
 class TaskFails(Fault):
-    """The task that the call creates or names will end as FAILED with this code and message, when its time is over."""
+    """The task that the call creates or names will end as FAILED with this code and message, when its time is over.
+
+    What is empty is left out, so that a task can fail without a reason. `outside` puts both beside `output` instead of
+    into it.
+    """
 
     code: str = "InternalError.Algo"
     message: str = "inference internal error."
+    outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,6 +234,8 @@ class TaskStuck(Fault):
 _ONLY_ON: Mapping[type[Fault], frozenset[On]] = {
     NoRange: frozenset({"download"}),
     AnswerUnknown: frozenset({"query"}),
+    AnswerState: frozenset({"query"}),
+    OtherResult: frozenset({"query"}),
     ListLag: frozenset({"list"}),
     ListEmpty: frozenset({"list"}),
     TaskFails: frozenset({"create", "query"}),

@@ -1,17 +1,22 @@
-"""The list of tasks: its filters and pages (dashscope.md section 3)."""
+"""The lists, of tasks and of models: their filters and pages (dashscope.md sections 3 and 6)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
+from ..service.model import Model
 from .answers import RefusedError, refusal
+from .families import is_happyhorse
 from .replies import ACCOUNT, SERVICE_ZONE, list_row
 from .tasks import Task
 
 _WINDOW = timedelta(hours=24)
 _STATES = ("PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN")
 _MAX_PAGE_SIZE = 100
+_MAX_MODELS = 200
+_MAKES_VIDEOS = "VG"
 
 
 def list_reply(tasks: Sequence[Task], *, query: Mapping[str, str], region: str, now: float) -> dict[str, object]:
@@ -30,6 +35,46 @@ def list_reply(tasks: Sequence[Task], *, query: Mapping[str, str], region: str, 
         "page_no": page_no,
         "page_size": page_size,
         "data": [list_row(task, region=region) for task in found[start : start + page_size]],
+    }
+
+
+def models_reply(models: Mapping[str, Model], *, query: Mapping[str, str], region: str) -> dict[str, object]:
+    """Make the reply of `GET /models` without its request id: the models by the region's names for them.
+
+    Filters: `name` is a part of the id, `model` the id, `providers` and `capabilities` are one value each. Prices are
+    per second of video and tier. Raises RefusedError where a page number is malformed.
+    """
+    page_no = _number(query, "page_no", default=1, most=None)
+    page_size = _number(query, "page_size", default=20, most=_MAX_MODELS)
+    rows = [_model_row(name, model, region=region) for name, model in models.items()]
+    found = [
+        row
+        for row in rows
+        if query.get("name", "") in row["model"]
+        and query.get("model", row["model"]) == row["model"]
+        and query.get("providers", row["provider"]) == row["provider"]
+        and query.get("capabilities", _MAKES_VIDEOS) == _MAKES_VIDEOS
+    ]
+    start = (page_no - 1) * page_size
+    page = {"total": len(found), "page_no": page_no, "page_size": page_size, "models": found[start : start + page_size]}
+    return {"code": None, "message": None, "success": True, "output": page}
+
+
+def _model_row(name: str, model: Model, *, region: str) -> dict[str, Any]:
+    offer = model.offers.get(region)
+    return {
+        "model": name,
+        "name": name,
+        "description": "",
+        "provider": "happyhorse" if is_happyhorse(model) else "wan",
+        "capabilities": [_MAKES_VIDEOS],
+        "features": [],
+        "inference_metadata": {"request_modality": ["Text", "Image"], "response_modality": ["Video"]},
+        "prices": [
+            {"range_name": tier, "prices": [{"type": "video", "price": f"{price:g}", "price_unit": "per second"}]}
+            for tier, price in (offer.price if offer else {}).items()
+        ],
+        "inference_offline_info": None,
     }
 
 

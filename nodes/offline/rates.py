@@ -1,4 +1,4 @@
-"""Rate limits: how many calls of a kind are answered within a second."""
+"""Rate limits: how many calls of a kind are answered within a second, or within a minute."""
 
 from __future__ import annotations
 
@@ -8,26 +8,32 @@ from collections.abc import Callable
 
 from .answers import RefusedError, refusal
 
+_MINUTE = 60.0
+
 
 class Rates:
-    """Counts calls in the last second of the server's clock. Safe to use from several threads."""
+    """Counts the latest calls by the server's clock. Safe to use from several threads."""
 
     def __init__(self, clock: Callable[[], float], *, enforced: bool) -> None:
+        self.enforced = enforced
         self._clock = clock
-        self._enforced = enforced
         self._lock = threading.Lock()
         self._times: dict[str, deque[float]] = {}
 
-    def check(self, what: str, *, limit: int) -> None:
-        """Count a call of the kind `what`. Raises RefusedError, 429, where there were `limit` in the last second."""
-        if not self._enforced:
+    def check(self, what: str, *, per_second: float) -> None:
+        """Count a call of the kind `what`. Raises RefusedError, 429, where there were too many before it.
+
+        What is less than one a second is a number of calls a minute, and is counted over a minute.
+        """
+        if not self.enforced:
             return
+        window = 1.0 if per_second >= 1 else _MINUTE
         now = self._clock()
         with self._lock:
             times = self._times.setdefault(what, deque())
-            while times and times[0] <= now - 1:
+            while times and times[0] <= now - window:
                 times.popleft()
-            if len(times) >= limit:
+            if len(times) >= max(1, round(per_second * window)):
                 message = "Requests rate limit exceeded, please try again later."
                 raise RefusedError(refusal(429, code="Throttling.RateQuota", message=message))
             times.append(now)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from .checks import Order
 from .tasks import Task
@@ -23,11 +24,13 @@ def time_text(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, SERVICE_ZONE).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-def task_reply(task: Task, *, video_url: str) -> dict[str, object]:
+def task_reply(task: Task, *, video_url: str) -> dict[str, Any]:
     """Make the query's reply without its request id. `video_url` is used where the task has succeeded."""
     output: dict[str, object] = {"task_id": task.id, "task_status": task.state}
     if task.state == "FAILED" and task.failure is not None:
-        return {"output": {**output, "code": task.failure.code, "message": task.failure.message}}
+        both = {"code": task.failure.code, "message": task.failure.message}
+        reason = {name: text for name, text in both.items() if text}
+        return {**reason, "output": output} if task.failure.outside else {"output": {**output, **reason}}
     output["submit_time"] = time_text(task.submitted)
     if task.scheduled is not None:
         output["scheduled_time"] = time_text(task.scheduled)

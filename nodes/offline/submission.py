@@ -42,13 +42,16 @@ def submit(parts: Parts, call: Call) -> Task:
         _refuse("AccessDenied", "current user api does not support synchronous calls.", status=403)
     body = _read_body(call)
     name = body.get("model")
+    if name is None:
+        _refuse("BadRequest.EmptyModel", 'Required parameter "model" missing from request.')
     model = models_in(parts.region).get(name) if isinstance(name, str) else None
     if model is None or not isinstance(name, str):
         _refuse("InvalidParameter", "Model not exist.")
-    if call.path != API_PATH + model.schema.path:
+    if call.path.rstrip("/") != API_PATH + model.schema.path:
         _refuse("InvalidParameter", "url error, please check url!")
-    parts.rates.check(f"create {name}", limit=model.submit_rate)
+    parts.rates.check(f"create {name}", per_second=model.submit_rate)
     _require_objects(body)
+    _check_queue(parts, model)
     task = Task(
         id=new_id(),
         request_id=new_id(),
@@ -61,10 +64,20 @@ def submit(parts: Parts, call: Call) -> Task:
     return task
 
 
+def _check_queue(parts: Parts, model: Model) -> None:
+    """Refuse what would wait behind a full queue. The service documents its length and not its words."""
+    if not parts.rates.enforced:
+        return
+    limit: int = getattr(model, "queue_limit", 500)
+    waiting = sum(task.model is model and task.state == "PENDING" for task in parts.book.all())
+    if waiting >= limit:
+        _refuse("Throttling.Concurrency", "Too many tasks are waiting, please try again later.", status=429)
+
+
 def bend(parts: Parts, task: Task, *, fault: Fault | None) -> None:
     """Let a fault that concerns a task take hold of it."""
     if isinstance(fault, TaskFails):
-        parts.book.fail(task, Failure(fault.code, fault.message))
+        parts.book.fail(task, Failure(fault.code, fault.message, outside=fault.outside))
     elif isinstance(fault, TaskStuck):
         parts.book.hold(task, fault.state)
 
@@ -75,7 +88,7 @@ def _take_in(parts: Parts, task: Task, *, body: Mapping[str, Any], call: Call) -
     sources = Sources()
     try:
         oss = call.headers.get("x-dashscope-ossresourceresolve") == "enable"
-        order = read_order(body, model=task.model, effects=REGIONS[parts.region].effects)
+        order = read_order({"parameters": {}, **body}, model=task.model, effects=REGIONS[parts.region].effects)
         finder = Finder(parts.storage, model=task.model, model_name=task.model_name, oss=oss)
         sources = finder.sources(order)
     except UnfitError as unfit:
@@ -84,8 +97,9 @@ def _take_in(parts: Parts, task: Task, *, body: Mapping[str, Any], call: Call) -
         task.order = order
         task.clip_seconds = sources.clip.seconds if sources.clip else 0.0
         task.ratio = nearest_ratio(*sources.size) if order.ratio == ADAPTIVE else order.ratio
+        task.notes += [f"{name} is ignored: {task.model_name} has no such field" for name in order.ignored]
     task.notes += sources.notes
-    for note in sources.notes:
+    for note in task.notes:
         logger.warning("Offline task %s: %s", task.id, note)
     bend(parts, task, fault=call.fault)
     parts.book.add(task)
@@ -142,9 +156,11 @@ def _no_constant(name: str) -> NoReturn:
 def _require_objects(body: Mapping[str, Any]) -> None:
     if body.get("input") is None:
         _refuse("BadRequest.EmptyInput", "Required input parameter missing from request.")
-    if body.get("parameters") is None:
+    # Clients that leave the object out get their videos, by the defaults; what is there has to be one.
+    parameters = body.get("parameters", {})
+    if parameters is None:
         _refuse("BadRequest.EmptyParameters", 'Required parameter "parameters" missing from request.')
-    if not isinstance(body["input"], dict) or not isinstance(body["parameters"], dict):
+    if not isinstance(body["input"], dict) or not isinstance(parameters, dict):
         _refuse("InvalidParameter", "Required body invalid, please check the request body format.")
 
 

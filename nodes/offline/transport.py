@@ -135,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
             logger.debug("The caller has gone", exc_info=True)
             self.close_connection = True
 
-    do_POST = do_GET  # noqa: N815 - the base class's name
+    do_HEAD = do_POST = do_GET  # noqa: N815 - the base class's names
 
     def _serve(self) -> None:
         desk = self.server.desk
@@ -168,7 +168,8 @@ class _Handler(BaseHTTPRequestHandler):
             return refusal(403, code="AccessDenied", message="Access denied.")
         if call is None:
             return None
-        length = self.headers.get("Content-Length", "0" if self.command == "GET" else "")
+        # Without a length there is no body (RFC 9112, section 6.3): `curl -X POST .../cancel` has neither.
+        length = self.headers.get("Content-Length", "0")
         if not length.isascii() or not length.isdigit() or "Transfer-Encoding" in self.headers:
             return refusal(411, code="MissingContentLength", message="You must provide the Content-Length HTTP header.")
         if len(length) <= _LENGTH_DIGITS and int(length) <= call.limit:
@@ -230,6 +231,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", answer.content_type)
             self.send_header("Content-Length", str(answer.body.length))
         self.end_headers()
+        if self.command == "HEAD":
+            return
         cut = fault.sent if isinstance(fault, Truncated | Stalled) else None
         self._send_body(answer, cut=cut)
         if cut is not None:

@@ -33,6 +33,20 @@ def test_a_video_needs_no_key_and_has_its_length(video):
     assert answer.content[4:8] == b"ftyp"
 
 
+def test_the_head_of_a_video_is_that_of_the_file(video):
+    whole = fetch(video)
+    with requests.Session() as session:
+        session.trust_env = False
+        head = session.head(video, timeout=10)
+        part = session.head(video, headers={"Range": "bytes=10-19"}, timeout=10)
+        late = session.head(video.replace("Signature=", "Signature=x"), timeout=10)
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("Content-Length", "Content-Type", "ETag", "Last-Modified", "Accept-Ranges"):
+        assert head.headers[name] == whole.headers[name]
+    assert (part.status_code, part.headers["Content-Length"]) == (206, "10")
+    assert late.status_code == 403
+
+
 def test_parts_of_a_video(video):
     whole = fetch(video).content
     size = len(whole)

@@ -8,6 +8,7 @@ import pytest
 import requests
 from wanpack.nodes.offline.faults import (
     ALWAYS,
+    AnswerState,
     AnswerUnknown,
     Faults,
     HtmlPage,
@@ -16,8 +17,10 @@ from wanpack.nodes.offline.faults import (
     ListEmpty,
     ListLag,
     NoRange,
+    OtherResult,
     Redirect,
     Refuses,
+    RefusesNested,
     ResetAfterActing,
     ResetBeforeActing,
     ResetBeforeBody,
@@ -64,6 +67,16 @@ def test_a_refusal_in_json(api, kit, spoil):
     answer = api.get(f"/tasks/{ZERO_ID}")
     assert (answer.status_code, answer.json()["code"], answer.json()["message"]) == (403, "Arrearage", "Pay.")
     assert answer.json()["request_id"]
+
+
+def test_a_refusal_in_the_nested_form(api, kit, spoil):
+    spoil(on="create", fault=RefusesNested(status=400, code="Arrearage", message="Pay."))
+    answer = api.create(kit.body())
+    assert answer.status_code == 400
+    assert set(answer.json()) == {"error", "request_id"}
+    assert (answer.json()["error"]["code"], answer.json()["error"]["message"]) == ("Arrearage", "Pay.")
+    assert answer.json()["request_id"]
+    assert api.server.tasks == []
 
 
 @pytest.mark.parametrize("status", [200, 502])
@@ -230,6 +243,46 @@ def test_a_key_that_sees_no_tasks(api, kit, spoil):
 def test_a_task_that_will_fail(api, kit, spoil):
     spoil(on="create", fault=TaskFails("DataInspectionFailed", "Output data may contain inappropriate content."))
     assert api.failure(kit.body()) == ("DataInspectionFailed", "Output data may contain inappropriate content.")
+
+
+def test_a_task_that_fails_without_a_reason(api, kit, spoil):
+    spoil(on="create", fault=TaskFails(code="", message=""))
+    reply = api.ended(kit.body())
+    assert set(reply) == {"output", "request_id"}
+    assert set(reply["output"]) == {"task_id", "task_status"}
+    assert reply["output"]["task_status"] == "FAILED"
+
+
+def test_a_task_whose_reason_stands_outside_the_output(api, kit, spoil):
+    spoil(on="create", fault=TaskFails("InternalError.Timeout", "Too long.", outside=True))
+    reply = api.ended(kit.body())
+    assert (reply["code"], reply["message"]) == ("InternalError.Timeout", "Too long.")
+    assert set(reply["output"]) == {"task_id", "task_status"}
+
+
+def test_a_state_of_tomorrow(api, kit, spoil):
+    task_id = api.submit(kit.body())
+    spoil(on="query", fault=AnswerState("ARCHIVING"), times=2)
+    assert [api.state(task_id), api.state(task_id)] == ["ARCHIVING", "ARCHIVING"]
+    assert api.server.settle()
+    assert api.state(task_id) == "SUCCEEDED"
+    spoil(on="query", fault=AnswerState("ARCHIVING"))
+    assert api.state(ZERO_ID) == "UNKNOWN"
+
+
+@pytest.mark.parametrize("form", ["results", "images", "nothing"])
+def test_a_success_without_a_video_url(api, kit, spoil, form):
+    output = api.ended(kit.body())["output"]
+    spoil(on="query", fault=OtherResult(form))
+    other = api.query(output["task_id"])
+    assert other["output"]["task_status"] == "SUCCEEDED"
+    assert "video_url" not in other["output"]
+    assert "usage" in other
+    if form == "results":
+        assert fetch(other["output"]["results"]["video_url"]).content[4:8] == b"ftyp"
+    else:
+        assert ("results" in other["output"]) == (form == "images")
+    assert api.query(output["task_id"])["output"] == output
 
 
 def test_a_task_that_never_ends(api, kit, spoil):

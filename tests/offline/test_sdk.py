@@ -110,6 +110,13 @@ def test_cancel_and_list(make_server, monkeypatch, kit, sdk):
     assert listed.output["data"][0]["task_id"] == task.output.task_id
 
 
+def test_the_clients_own_list_of_models(sdk):
+    found = dashscope.Models.get("wan2.6-i2v")
+    assert (found.status_code, found.output["model"]) == (200, "wan2.6-i2v")
+    assert dashscope.Models.get("wan9").status_code == 404
+    assert len(dashscope.Models.list(page_size=3).output["models"]) == 3
+
+
 @pytest.mark.parametrize("form", ["path", "uri"])
 def test_a_local_picture_is_uploaded(sdk, api, photo, form):
     address = str(photo) if form == "path" else f"file://{photo}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from wanpack.nodes.offline.tasks import Timing
+from wanpack.nodes.service.models import MODELS
 
 
 def test_a_task_waits_runs_and_ends_by_the_clock(make_server, clock, kit):
@@ -97,3 +98,33 @@ def test_the_submit_rate_is_the_models(make_server, clock, kit):
     assert [api.create(kit.body(input=broken)).status_code for _ in range(3)] == [200, 200, 429]
     flash = kit.body("wan2.6-i2v-flash", input=broken)
     assert [api.create(flash).status_code for _ in range(6)] == [200] * 5 + [429]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_less_than_one_a_second_is_counted_over_a_minute(make_server, clock, kit, model):
+    rate = MODELS[model].submit_rate
+    window = 1 if rate >= 1 else 60
+    most = round(rate * window)
+    api = make_server(clock=clock, enforce_rates=True, running_limit=0)
+    body = kit.body(model, media=dict.fromkeys(MODELS[model].media_sets[0], "https://example.com/a.png"))
+    assert [api.create(body).status_code for _ in range(most + 1)] == [200] * most + [429]
+    clock.advance(window - 0.5)
+    assert api.create(body).status_code == 429
+    clock.advance(0.5)
+    assert api.create(body).status_code == 200
+
+
+def test_a_full_queue_takes_no_more(make_server, clock, kit):
+    api = make_server(clock=clock, enforce_rates=True, running_limit=0)
+    body = kit.body("wan2.6-i2v-flash", media={"first_frame": "https://example.com/a.png"})
+    first = api.submit(body)
+    for _ in range(499):
+        clock.advance(0.2)
+        api.submit(body)
+    clock.advance(0.2)
+    refused = api.create(body)
+    assert (refused.status_code, refused.json()["code"]) == (429, "Throttling.Concurrency")
+    assert api.submit(kit.body("wan2.6-i2v", media={"first_frame": "https://example.com/a.png"}))
+    assert api.post(f"/tasks/{first}/cancel").status_code == 200
+    clock.advance(0.2)
+    assert api.submit(body)

@@ -86,9 +86,17 @@ def test_a_page_in_a_browser_is_refused(origin, say):
     assert say(QUERY, more=f"Origin: {origin}\r\n") == 403
 
 
-@pytest.mark.parametrize("method", ["OPTIONS", "PUT", "DELETE", "PATCH", "HEAD", "CONNECT", "TRACE", "X"])
+@pytest.mark.parametrize("method", ["OPTIONS", "PUT", "DELETE", "PATCH", "CONNECT", "TRACE", "X"])
 def test_other_methods_are_refused(method, say):
     assert say(QUERY.replace("GET", method)) in (400, 404, 405, 501)
+
+
+def test_head_is_refused_as_get_is(say):
+    head = QUERY.replace("GET", "HEAD")
+    assert say(head) == 200
+    assert say(head.replace("{key}", "no")) == 401
+    assert say(head.replace("{host}", "evil.example")) == 403
+    assert say(head, more="Origin: https://evil.example\r\n") == 403
 
 
 def test_a_body_is_not_read_without_the_key(say, server):

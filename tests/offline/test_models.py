@@ -1,0 +1,79 @@
+"""The list of models that `GET /models` shows (dashscope.md section 6)."""
+
+from __future__ import annotations
+
+import pytest
+from wanpack.nodes.service.models import MODELS
+
+
+def names(api, **query):
+    answer = api.get("/models", params=query)
+    assert answer.status_code == 200, answer.text
+    return [row["model"] for row in answer.json()["output"]["models"]]
+
+
+def test_the_envelope_is_the_documented_one(api):
+    reply = api.get("/models").json()
+    assert (reply["code"], reply["message"], reply["success"]) == (None, None, True)
+    assert reply["request_id"]
+    assert {name: reply["output"][name] for name in ("total", "page_no", "page_size")} == {
+        "total": len(MODELS),
+        "page_no": 1,
+        "page_size": 20,
+    }
+
+
+def test_offline_knows_every_model(api):
+    assert names(api) == list(MODELS)
+
+
+def test_a_region_has_its_own_names(make_server):
+    singapore, beijing = make_server(region="singapore"), make_server(region="beijing")
+    assert {"wan2.1-i2v-turbo", "wan2.1-i2v-plus"} <= set(names(singapore))
+    assert not {"wanx2.1-i2v-turbo", "wanx2.1-i2v-plus", "wan2.6-i2v-us"} & set(names(singapore))
+    assert {"wanx2.1-i2v-turbo", "wanx2.1-i2v-plus"} <= set(names(beijing))
+
+
+def test_every_name_in_the_list_can_be_called(make_server, kit):
+    api = make_server(region="singapore", running_limit=0)
+    for name in names(api):
+        api.submit(kit.body(name))
+    assert not [task for task in api.server.tasks if task.failure]
+
+
+def test_filters(api):
+    assert names(api, model="wan2.6-i2v") == ["wan2.6-i2v"]
+    assert names(api, name="wan2.6") == ["wan2.6-i2v-flash", "wan2.6-i2v", "wan2.6-i2v-us"]
+    assert names(api, providers="happyhorse") == ["happyhorse-1.1-i2v", "happyhorse-1.0-i2v"]
+    assert "happyhorse-1.1-i2v" not in names(api, providers="wan", capabilities="VG")
+    assert names(api, capabilities="TTS") == []
+    assert names(api, model="wan9") == []
+
+
+def test_pages(api):
+    assert names(api, page_size=4) == list(MODELS)[:4]
+    assert names(api, page_size=4, page_no=2) == list(MODELS)[4:8]
+    assert names(api, page_no=9) == []
+
+
+@pytest.mark.parametrize("query", [{"page_no": "0"}, {"page_size": "x"}, {"page_size": "201"}])
+def test_a_malformed_page_is_refused(api, query):
+    answer = api.get("/models", params=query)
+    assert (answer.status_code, answer.json()["code"]) == (400, "InvalidParameter")
+
+
+def test_a_row_says_what_the_model_does_and_costs(make_server):
+    api = make_server(region="beijing")
+    [row] = api.get("/models", params={"model": "wan2.6-i2v"}).json()["output"]["models"]
+    assert (row["provider"], row["capabilities"]) == ("wan", ["VG"])
+    assert row["inference_metadata"]["response_modality"] == ["Video"]
+    assert row["inference_offline_info"] is None
+    assert [(tier["range_name"], tier["prices"][0]["price"]) for tier in row["prices"]] == [
+        ("720P", "0.6"),
+        ("1080P", "1"),
+    ]
+
+
+def test_the_list_wants_the_key(api):
+    answer = api.session.get(f"{api.server.base_url}/models", timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (401, "InvalidApiKey")
