@@ -7,7 +7,6 @@ It prints and logs as a ComfyUI would with every log at DEBUG, and writes down e
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import faulthandler
 import importlib.util
@@ -119,8 +118,7 @@ def tone():
 
 def spoken(key):
     """The key as a server could quote it."""
-    coded = base64.b64encode(f"Authorization: Bearer {key}".encode()).decode()
-    return f"no: {key}, Bearer {key}, {quote(key)}, {key.upper()}, {coded}, \\u{ord(key[0]):04x}{key[1:]}"
+    return f"no: {key}, Bearer {key}, {quote(key)}, {key.upper()}, {json.dumps(key)}"
 
 
 def successes(run):
@@ -229,7 +227,7 @@ def values_failures(run):
     key = run.key
     for name, more in {
         "the key as the prompt": {"prompt": key},
-        "the key in the prompt, coded": {"prompt": f"a {quote(key)} {base64.b64encode(key.encode()).decode()}"},
+        "the key in the prompt, quoted": {"prompt": f"a {quote(key)} cat"},
         "the key in the address of the sound": {"audio_url": f"https://a.example/a.mp3?k={key}"},
         "the key as the prefix": {"filename_prefix": f"wan/{key}"},
         "the key as the model": {"model": key},

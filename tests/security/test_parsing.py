@@ -86,7 +86,7 @@ def test_what_a_task_says_is_kept_within_bounds(field, value, hostile, answered,
     task = client_of(hostile(answered(body)).base_url).query("t-1")
     assert task.status is TaskStatus.SUCCEEDED
     told = json.dumps([task.request_id, dict(task.usage), task.orig_prompt, task.actual_prompt, task.submit_time])
-    assert len(told) < 20_000
+    assert len(told) < 21_000
     assert "\\u001b" not in told
     assert "\\ud800" not in told
     json.loads(told, parse_constant=pytest.fail)
@@ -121,7 +121,7 @@ def test_a_server_that_quotes_the_key_is_not_quoted(
         assert not has_key(str(error), repr(error), repr(vars(error)), caplog.text)
 
 
-@pytest.mark.parametrize("length", [100, 200, 500, 2000, 8000])
+@pytest.mark.parametrize("length", [100, 200, 500, 2000, 20_000])
 def test_no_beginning_of_a_key_stands_where_a_long_text_is_cut(length, hostile, answered, client_of, marked):
     said = "x" * (length - 20) + marked
     output = {"task_status": "FAILED", **dict.fromkeys(("orig_prompt", "submit_time", "code", "message"), said)}
