@@ -15,6 +15,7 @@ from typing import Any
 
 from .errors import InvalidRequest
 from .redaction import excerpt
+from .values import finite
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -150,7 +151,7 @@ def home() -> Path:
 def metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
     """Return what a saved file carries about its graph, as ComfyUI's own save nodes do. Empty where not wanted.
 
-    What is no JSON, because another node has put it there, is left out: the film is worth more than that.
+    What is no JSON, because another node has put it there, is left out: the film is worth more than that. NaN is null.
     """
     if not in_comfyui():
         return {}
@@ -163,7 +164,7 @@ def metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, 
     for name, value in carried.items():
         try:
             if value is not None:
-                texts[str(name)] = json.dumps(value)
+                texts[str(name)] = json.dumps(finite(value), allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             logger.warning("%s is not saved with the video: it is no JSON (%s)", name, type(error).__name__)
     return texts

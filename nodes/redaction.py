@@ -1,19 +1,18 @@
-"""Taking secrets out of every text that leaves: logs, errors, receipts, the ledger, a saved film's graph.
+"""What must not leave in a text: the owner's own keys anywhere, and what looks like a secret in logs and errors.
 
-Keys are known by themselves, from the moment they are used, and found in any spelling. Authorization headers, the
-signatures of the object storage and pictures in base64 are known by their looks.
+`without_keys` takes the keys out of the user's own words (prompts, graphs, receipts) and changes nothing else.
+`redact` also masks what has the looks of a secret: it is for logs and errors alone.
 """
 
 from __future__ import annotations
 
-import base64
-import html
+import json
 import logging
 import re
 import threading
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote
 
 HIDDEN = "***"
 SHORTEST = 8
@@ -25,66 +24,45 @@ LOGGERS = (
     # These write down the addresses that are called, signatures and all.
     *("urllib3.connectionpool", "urllib3.connection", "urllib3.response", "urllib3.util.retry"),
 )
-_MOST_KEYS = 32
-_DEEPEST = 4
-"""How many spellings may stand one inside the other."""
 
-_ESCAPE = re.compile(r"\\+(?:u00([0-9a-fA-F]{2})|(.))")
-# Python refuses to read numbers of thousands of digits.
-_ZEROS = re.compile(r"&#(x?)0+(?=[0-9a-f])", re.IGNORECASE)
-_LONG_NUMBER = re.compile(r"&#(?:x[0-9a-f]{9,}|[0-9]{9,})", re.IGNORECASE)
-_SIGNED = (
-    r"(?:(?:x-oss-)?(?:signature|policy|security-token|credential)|(?:oss)?_?access_?key_?id|"
-    r"stringtosign|signatureprovided)"
-)
-_LOOKS = tuple(
+PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        # A header, in whatever way it is written down.
-        r"(authorization[\"']?\s{0,9}[:=]\s{0,9}[\"']?(?:[a-z]{1,20}\s{1,9})?)[^\s\"',;{}]{1,9999}",
-        r"(\bbearer\s{1,9})[a-z0-9._~+/=-]{8,9999}",
-        # In an address or a form; in JSON; in the XML of the object storage.
-        rf"(\b{_SIGNED}=)[^&\s\"'<>\\]{{1,9999}}",
-        rf"([\"']\s{{0,9}}{_SIGNED}[\"']\s{{0,9}}:\s{{0,9}}[\"'])[^\"']{{1,99999}}",
-        rf"(<{_SIGNED}>)[^<]{{1,99999}}",
+        r"(\bbearer\s{1,9})[a-z0-9._~+/=-]{16,}",
+        r"(?<![a-z0-9])(sk-)[a-z0-9_-]{16,}",
+        r"(\b(?:(?:x-oss-)?(?:signature|credential|security-token)|ossaccesskeyid)=)[^&\s\"'<>\\]+",
+        r"(data:[a-z0-9.+/-]{0,60}(?:;[a-z0-9=-]{1,40}){0,3};base64,)[a-z0-9+/=_%\\-]+",
     )
 )
-"""Each with what stays in its first group."""
+"""Bearer tokens, keys of the service's form, the parameters that sign an address, pictures in base64.
 
-_DATA_URI = re.compile(r"(data:[a-z0-9.+/-]{0,60}(?:;[a-z0-9=-]{1,40}){0,3};base64,)[A-Za-z0-9+/=_%\\-]+", re.I)
-_LONG_RUN = re.compile(r"[A-Za-z0-9+/=_-]{512,}")
+Each one's first group stays."""
 
 
 class _Known:
-    """The keys that are known. Shows itself to nobody."""
+    """The keys that are known, as one pattern of all their forms. Shows itself to nobody."""
 
-    __slots__ = ("_forms", "_guard")
+    __slots__ = ("_forms", "_guard", "_pattern")
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._forms: dict[str, tuple[str, ...]] = {}
+        self._forms: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
 
     def add(self, key: str) -> None:
-        """Know one more key; the oldest is forgotten where there are too many."""
         with self._guard:
-            if len(key) >= SHORTEST and key not in self._forms:
-                forms = {**self._forms, key: _forms(key)}
-                self._forms = {one: forms[one] for one in list(forms)[-_MOST_KEYS:]}
+            if len(key) < SHORTEST or key in self._forms:
+                return
+            self._forms |= _forms(key)
+            # The longest first: a key may begin as another one does.
+            longest = sorted(self._forms, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, longest)), re.IGNORECASE)
 
-    def found_in(self, text: str) -> list[str]:
-        """Return the forms of keys that a text holds."""
-        # No form of a key is shorter than a key, and no spelling of it.
-        variants = _variants(text) if self._forms and len(text) >= SHORTEST else set()
-        return [
-            form for forms in self._forms.values() for form in forms if any(form in variant for variant in variants)
-        ]
+    def in_text(self, text: str) -> bool:
+        return self._pattern is not None and self._pattern.search(text) is not None
 
-    def hidden(self, text: str) -> str:
-        """Return a text without the keys; nothing of a text that spells one in a way that cannot be taken out."""
-        found = self.found_in(text)
-        for form in found:
-            text = re.sub(_spelled(form), HIDDEN, text, flags=re.IGNORECASE)
-        return HIDDEN if found and self.found_in(text) else text
+    def taken_out(self, text: str) -> str:
+        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
 
 
 _known = _Known()
@@ -96,22 +74,21 @@ def keep_secret(key: str) -> None:
 
 
 def holds_key(text: str) -> bool:
-    """Tell whether a text holds a key that is in use, in any spelling."""
-    return bool(_known.found_in(text))
+    """Tell whether a text holds a key that is in use: plain, URL-quoted or escaped as in JSON."""
+    return _known.in_text(text)
 
 
 def without_keys(text: str) -> str:
-    """Return a text without keys, headers and signatures; pictures stay: they are the user's own."""
-    text = _known.hidden(text)
-    for pattern in _LOOKS:
-        text = pattern.sub(rf"\g<1>{HIDDEN}", text)
-    return text
+    """Return a text of the user's own without the keys that are in use. Nothing else of it changes."""
+    return _known.taken_out(text)
 
 
 def redact(text: str) -> str:
-    """Return a text without keys, Authorization headers, signatures, policies and pictures in base64."""
-    text = _DATA_URI.sub(rf"\g<1>{HIDDEN}", without_keys(text))
-    return _LONG_RUN.sub(lambda found: HIDDEN if _is_base64(found[0]) else found[0], text)
+    """Return a text for a log or an error: without keys, and without what looks like a secret or is a picture."""
+    text = without_keys(text)
+    for pattern in PATTERNS:
+        text = pattern.sub(rf"\g<1>{HIDDEN}", text)
+    return text
 
 
 def excerpt(text: str, at_most: int) -> str:
@@ -119,14 +96,14 @@ def excerpt(text: str, at_most: int) -> str:
     return redact(text)[:at_most]
 
 
-def redact_all(value: Any) -> Any:
-    """Return a JSON value with every text in it redacted."""
+def values_without_keys(value: Any) -> Any:
+    """Return a JSON value of the user's own with the keys that are in use taken out of its texts and names."""
     if isinstance(value, str):
-        return redact(value)
+        return without_keys(value)
     if isinstance(value, Mapping):
-        return {redact(str(name)): redact_all(inner) for name, inner in value.items()}
+        return {without_keys(str(name)): values_without_keys(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [redact_all(inner) for inner in value]
+        return [values_without_keys(inner) for inner in value]
     return value
 
 
@@ -159,56 +136,10 @@ def guard_logs() -> None:
             logger.addFilter(RedactingFilter())
 
 
-def _forms(key: str) -> tuple[str, ...]:
-    """Return the key itself, and what of it is always the same in base64, wherever in the coded bytes it stands.
-
-    All in lower case: that is how they are looked for.
-    """
-    data = key.encode("utf-8", "surrogatepass")
-    forms = [key, data.hex()]
-    for before in range(3):
-        coded = base64.b64encode(bytes(before) + data).decode()
-        forms.append(coded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6])
-    forms += [form.replace("+", "-").replace("/", "_") for form in forms[2:]]
-    return tuple(dict.fromkeys(form.lower() for form in forms))
-
-
-def _spelled(text: str) -> str:
-    """Return a pattern that finds a text in plain, URL-encoded, or escaped as in JSON or HTML."""
-    # From the first of many backslashes only: from each of them it would take for ever.
-    return _spellings(text[0], escape=r"(?<!\\)\\+") + "".join(map(_spellings, text[1:]))
-
-
-def _spellings(one: str, *, escape: str = r"\\+") -> str:
-    plain, code = re.escape(one), ord(one)
-    # Each way once: two of the same would double the ways with every letter of what only begins like a key.
-    named = "".join(f"|{re.escape(name)}" for name in {html.escape(one)} - {one})
-    return rf"(?:{plain}|%(?:25)*{code:02x}|{escape}(?:u{code:04x}|{plain})|&#x?0*(?:{code:x}|{code});{named})"
-
-
-def _variants(text: str) -> set[str]:
-    """Return a text as it is and with the usual spellings undone, one inside the other, in lower case."""
-    found: set[str] = set()
-    for _ in range(_DEEPEST):
-        before = text
-        found.add(text.lower())
-        if "\\" in text:
-            text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)) if match[1] else match[2], text)
-            found.add(text.lower())
-        if "%" in text:
-            text = unquote(text, errors="replace")
-            found.add(text.lower())
-        if "&" in text:
-            text = html.unescape(_LONG_NUMBER.sub("&#", _ZEROS.sub(r"&#\1", text)))
-            found.add(text.lower())
-        if text == before:
-            break
-    return found
-
-
-def _is_base64(run: str) -> bool:
-    """Tell whether a long run is likely coded bytes and not a word that somebody repeated."""
-    return len(set(run)) > 40 and any(map(str.isdigit, run)) and run.lower() != run != run.upper()
+def _forms(key: str) -> set[str]:
+    """Return a key as it is, URL-quoted, and escaped as in JSON."""
+    escaped = json.dumps(key)[1:-1]
+    return {key, quote(key, safe=""), quote(key), escaped, escaped.replace("/", "\\/")}
 
 
 guard_logs()

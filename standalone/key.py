@@ -21,6 +21,8 @@ HOME_NAME = "__dashscope_wan"
 INTERRUPTED = 130
 REGIONS = ("beijing", "singapore", "virginia", "frankfurt", "tokyo", "hongkong")
 _KEY = re.compile(r"[!-~]+")
+# As nodes/values.py has them: the pack takes them off whatever it reads.
+_QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\xab\xbb\u2039\u203a\u300c\u300d\u300e\u300f\uff02\uff07"
 
 
 class KeyFileError(Exception):
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str], *, root: Path) -> int:
     private = ", which only you can read" if os.name == "posix" else ""
     print(f"Written: {name} in {path}{private}.", file=sys.stderr)
     for variable in sorted({"DASHSCOPE_API_KEY", f"DASHSCOPE_{name.upper()}"}):
-        if os.environ.get(variable, "").strip():
+        if _unquoted(os.environ.get(variable, "")):
             print(f"The environment has {variable} too, and that goes before the file.", file=sys.stderr)
     return 0
 
@@ -64,7 +66,7 @@ def home_folder(given: Path | None, *, root: Path, environment: Mapping[str, str
     Raises:
         KeyFileError: it is in the home of a user that there is not.
     """
-    moved = environment.get("DASHSCOPE_WAN_HOME", "").strip()
+    moved = _unquoted(environment.get("DASHSCOPE_WAN_HOME", ""))
     if given is not None or moved:
         return _expanded(given or Path(moved)).absolute()
     # The folder may be a link in custom_nodes to where the pack really is.
@@ -94,10 +96,14 @@ def ask_for_key() -> str:
         key = getpass.getpass(prompt) if typed else sys.stdin.readline() if sys.stdin else ""
     except (EOFError, UnicodeDecodeError):
         key = ""
-    key = key.strip()
+    key = _unquoted(key)
     if not _KEY.fullmatch(key):
         raise KeyFileError("That is no key: it is empty, or has a blank or a character that no key has. Copy it again.")
     return key
+
+
+def _unquoted(text: str) -> str:
+    return text.strip(f"{_QUOTES} \t\r\n\v\f\xa0\u3000\ufeff")
 
 
 def write_key(path: Path, name: str, *, key: str) -> None:

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import re
 import sys
+import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +25,30 @@ if "wanpack" not in sys.modules:
     module = importlib.util.module_from_spec(spec)
     sys.modules["wanpack"] = module
     spec.loader.exec_module(module)
+
+
+def values_held_by(error):
+    """What the pack's frames hold that an error holds, its causes' too: a line for each local, with what is in it."""
+    seen, rest, found = set(), [error], []
+    while rest:
+        one = rest.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        rest += [one.__cause__, one.__context__]
+        for frame, _ in traceback.walk_tb(one.__traceback__):
+            code = frame.f_code
+            if Path(code.co_filename).is_relative_to(ROOT / "nodes"):
+                found += [
+                    f"{code.co_name}: {name} = {value!r} {getattr(value, '__dict__', '')!r}"
+                    for name, value in frame.f_locals.items()
+                ]
+    return found
+
+
+@pytest.fixture
+def held_by():
+    return values_held_by
 
 
 SAID = "said at the end"

@@ -23,8 +23,8 @@ COMFYUI = {
     *("app", "folder_paths", "latent_preview", "main", "node_helpers", "nodes", "protocol", "server", "utils"),
 }
 LAYERS = ("service", "media", "tasks", "offline")
-# What every layer may use: errors, what they must not say, and how HTTP is spoken.
-GROUND = {"nodes.errors", "nodes.redaction", "nodes.addresses", "nodes.wire"}
+# What every layer may use: errors, what they must not say, how HTTP is spoken, and values of any type made plain.
+GROUND = {"nodes.errors", "nodes.redaction", "nodes.addresses", "nodes.wire", "nodes.values"}
 
 
 def name_of(path):

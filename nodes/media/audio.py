@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import math
 import wave
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .tensors import as_array, is_finite, is_float_tensor
+from ..values import whole
+from .tensors import as_array, extremes, is_float_tensor, number_type
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +25,11 @@ HEADER_BYTES = 44
 SAMPLE_BYTES = 2
 FULL_SCALE = 32_768
 
+# How far over full scale a loud mix may be. It is clipped. What is farther out is counted in another way.
+LOUDEST = 16.0
+# What the largest sample of another way of counting may be, and what it is divided by.
+SCALES = ((128, 128), (32_768, 32_768), (2**31, 2**31))
+
 # What FFmpeg takes a number of channels for. More than eight have no usual places and are mixed as equals.
 LAYOUTS = {3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
@@ -31,7 +38,7 @@ def audio_faults(audio: Any, *, seconds: tuple[float, float], max_bytes: int) ->
     """Find what stands against a sound as the sound of a video.
 
     Args:
-        audio: a ComfyUI AUDIO, {"waveform": float [1,C,T], "sample_rate": int}.
+        audio: a ComfyUI AUDIO, {"waveform": float [1,C,T], "sample_rate": int or a whole number of any type}.
         seconds: least and most length.
         max_bytes: most bytes of the WAV file that `encode_wav` makes of it.
 
@@ -48,14 +55,12 @@ def audio_faults(audio: Any, *, seconds: tuple[float, float], max_bytes: int) ->
             f"audio: as a WAV file it has {size / 2**20:.1f} MB; at most {max_bytes / 2**20:g} MB can be sent"
         )
     # What is far too long is not read as well.
-    if not faults and not is_finite(as_array(audio["waveform"])):
-        faults.append("audio: it has samples that are NaN or infinite; look at the node that made it")
-    return faults
+    return faults or _sample_faults(as_array(audio["waveform"]))
 
 
 def audio_seconds(audio: Mapping[str, Any]) -> float:
     """Return the length in seconds of a ComfyUI AUDIO."""
-    return float(audio["waveform"].shape[-1] / audio["sample_rate"])
+    return float(audio["waveform"].shape[-1] / _rate(audio))
 
 
 def encode_wav(audio: Mapping[str, Any]) -> bytes:
@@ -69,7 +74,7 @@ def encode_wav(audio: Mapping[str, Any]) -> bytes:
         audio: a ComfyUI AUDIO, {"waveform": float [1,C,T], "sample_rate": int}.
     """
     samples = as_array(audio["waveform"][0])
-    rate = int(audio["sample_rate"])
+    rate = _rate(audio)
     if len(samples) > max(LAYOUTS):
         samples = samples.mean(axis=0, keepdims=True)
     if len(samples) > MAX_CHANNELS or rate > MAX_RATE:
@@ -89,14 +94,14 @@ def _form_faults(audio: Any) -> list[str]:
     """Find why this is no sound at all."""
     if not isinstance(audio, Mapping) or "waveform" not in audio or "sample_rate" not in audio:
         return [f"audio: a ComfyUI AUDIO (waveform and sample_rate) is needed, not {type(audio).__name__}"]
-    waveform, rate = audio["waveform"], audio["sample_rate"]
+    waveform, rate = audio["waveform"], _rate(audio)
     faults = []
-    if not isinstance(rate, (int, np.integer)) or isinstance(rate, bool) or rate <= 0:
+    if type(rate) is not int or rate <= 0:
         faults.append(f"audio: the sample rate must be a whole number above 0, not {_told(rate)}")
     elif rate > MOST_RATE:
         faults.append(f"audio: the sample rate is over {MOST_RATE}, the most that can be used")
     if not is_float_tensor(waveform):
-        faults.append(f"audio: the waveform must be a tensor of floats, not {type(waveform).__name__}")
+        faults.append(f"audio: the waveform must be a tensor of floats from -1 to 1, not {number_type(waveform)}")
         return faults
     shape = tuple(waveform.shape)
     if len(shape) != 3:
@@ -108,6 +113,23 @@ def _form_faults(audio: Any) -> list[str]:
     elif 0 in shape:
         faults.append("audio: the sound is empty; look at the node that made it")
     return faults
+
+
+def _rate(audio: Mapping[str, Any]) -> Any:
+    """Return the sample rate, a whole number of any type, as an int; what is none as it is."""
+    return whole(audio["sample_rate"])
+
+
+def _sample_faults(samples: NDArray[Any]) -> list[str]:
+    low, high = extremes(samples)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ["audio: it has samples that are NaN or infinite; look at the node that made it"]
+    peak = max(-low, high)
+    if peak <= LOUDEST:
+        return []
+    scale = next((scale for most, scale in SCALES if peak <= most), None)
+    mend = f"Divide them by {scale}" if scale else "Scale them"
+    return [f"audio: it has samples from {low:g} to {high:g}; an AUDIO has -1 to 1. {mend} before this node"]
 
 
 def _told(rate: object) -> str:
@@ -127,7 +149,7 @@ def _length_faults(length: float, *, seconds: tuple[float, float]) -> list[str]:
 def _wav_bytes(audio: Mapping[str, Any]) -> int:
     """Return the size of the file that `encode_wav` makes."""
     channels = min(int(audio["waveform"].shape[1]), MAX_CHANNELS)
-    frames = audio_seconds(audio) * min(int(audio["sample_rate"]), MAX_RATE)
+    frames = audio_seconds(audio) * min(int(_rate(audio)), MAX_RATE)
     return HEADER_BYTES + round(frames) * channels * SAMPLE_BYTES
 
 

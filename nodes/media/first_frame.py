@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from PIL import Image
 
 from ..errors import MediaError
 from .packing import JPEG, Pixels, pack, scaled
-from .tensors import as_array, is_finite, is_float_tensor
+from .tensors import as_array, extremes, is_finite, is_float_tensor, number_type
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +26,12 @@ PIECE_BYTES = 3 << 14
 # The most that ComfyUI's own nodes make of a picture and of a batch.
 MOST_PIXELS = 16384**2
 MOST_PICTURES = 4096
+
+# How far beyond 0..1 sharpening, colour matching and contrast may lead: it is clipped, as ComfyUI's own nodes do. What
+# is farther out is counted in another way, and would be sent black or white.
+NEAR = (-0.5, 1.5)
+# What the largest value of another way of counting may be, and what its numbers are divided by.
+WHITES = ((16.0, 255.5, 255), (255.5, 65535.5, 65535))
 
 NOT_NUMBERS = "pixels that are NaN or infinite; look at the node that made it"
 
@@ -109,15 +116,10 @@ def encode_first_frame(image: Any, *, max_chars: int, sides: tuple[int, int]) ->
     return FirstFrame(packed.data, packed.mime, width, height, packed.quality, scaled=packed.size != original)
 
 
-def _kind(value: Any) -> str:
-    dtype = getattr(value, "dtype", None)
-    return f"numbers of type {dtype}" if dtype is not None else type(value).__name__
-
-
 def _form_faults(images: Any) -> list[str]:
     """Find why this is no batch of pictures at all."""
     if not is_float_tensor(images):
-        return [f"a ComfyUI IMAGE (floats from 0 to 1) is needed, not {_kind(images)}"]
+        return [f"a ComfyUI IMAGE (floats from 0 to 1) is needed, not {number_type(images)}"]
     if len(images.shape) != 4:
         return [f"a batch has 4 dimensions (batch, height, width, channels), not {len(images.shape)}"]
     if len(images) == 0:
@@ -162,12 +164,30 @@ def _check_shape(image: Any, *, sides: tuple[int, int]) -> None:
 def _number_faults(images: Any) -> list[str]:
     if 0 in images.shape:
         return []
-    count = len(images)
-    bad = [index + 1 for index in range(count) if not is_finite(as_array(images[index]))]
-    if not bad:
-        return []
-    which = f"picture {', '.join(map(str, bad))} of {count} has" if count > 1 else "it has"
-    return [f"{which} {NOT_NUMBERS}"]
+    ranges = [extremes(as_array(images[index])) for index in range(len(images))]
+    bad = [not all(map(math.isfinite, pair)) for pair in ranges]
+    far = [not broken and (low < NEAR[0] or high > NEAR[1]) for broken, (low, high) in zip(bad, ranges, strict=True)]
+    faults = [f"{_which(bad)} {NOT_NUMBERS}"] if any(bad) else []
+    if any(far):
+        low = min(pair[0] for pair, is_far in zip(ranges, far, strict=True) if is_far)
+        high = max(pair[1] for pair, is_far in zip(ranges, far, strict=True) if is_far)
+        faults.append(f"{_which(far)} values from {low:g} to {high:g}; an IMAGE has 0 to 1. {_mend(low, high)}")
+    return faults
+
+
+def _which(found: Sequence[bool]) -> str:
+    numbers = [str(index) for index, one in enumerate(found, 1) if one]
+    return f"picture {', '.join(numbers)} of {len(found)} has" if len(found) > 1 else "it has"
+
+
+def _mend(low: float, high: float) -> str:
+    """Say how numbers from `low` to `high` become those of an IMAGE."""
+    if -1.5 <= low < NEAR[0] and high <= NEAR[1]:
+        return "Where these go from -1 to 1, add 1 and halve them before this node"
+    for least, most, white in WHITES:
+        if low >= NEAR[0] and least < high <= most:
+            return f"Divide them by {white} before this node"
+    return "Scale or clamp them before this node"
 
 
 def _to_rgb8(image: Any) -> Pixels:

@@ -67,11 +67,14 @@ def pieces(url: str, have: int, *, own: Origin | None, stall_seconds: float) -> 
             yield from _pieces(_Link(session, stall_seconds=stall_seconds), url, have, limit=limit)
     except AddressRefused as error:
         failure = DownloadFailed(f"The video is not fetched: {error.what}")
+    except DownloadFailed as error:
+        failure = error.with_traceback(None)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         failure = _failure(error, url, limit=limit)
     else:
         return
-    # Raised here and not above: what requests raises holds the whole request, the signature in its address included.
+    # Raised here and not above: what requests raises holds the whole request, the signature in its address included,
+    # and the frames below hold the answer.
     raise failure
 
 

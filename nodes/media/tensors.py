@@ -18,6 +18,12 @@ def is_float_tensor(value: Any) -> bool:
     return hasattr(value, "detach") and bool(value.is_floating_point())
 
 
+def number_type(value: Any) -> str:
+    """Return what a message calls the type of `value`: that of its numbers where it has some."""
+    dtype = getattr(value, "dtype", None)
+    return f"numbers of type {dtype}" if dtype is not None else type(value).__name__
+
+
 def as_array(part: Any) -> NDArray[Any]:
     """Return a tensor, or a slice of one, as a numpy array of the same shape.
 
@@ -29,6 +35,11 @@ def as_array(part: Any) -> NDArray[Any]:
     return np.asarray(part)
 
 
+def extremes(array: NDArray[Any]) -> tuple[float, float]:
+    """Return the least and the greatest number in a non-empty array. NaN where it has one."""
+    return float(array.min()), float(array.max())
+
+
 def is_finite(array: NDArray[Any]) -> bool:
     """Whether no number in a non-empty array is NaN or infinite. Needs no memory: NaN survives both min and max."""
-    return math.isfinite(array.min()) and math.isfinite(array.max())
+    return all(map(math.isfinite, extremes(array)))

@@ -6,17 +6,19 @@ temporary files.
 
 from __future__ import annotations
 
+import functools
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import requests
 import urllib3
 
 from ..addresses import AddressRefused, origin_of
+from ..errors import WanError
 from ..redaction import HIDDEN
 from ..wire import Limit, api_session, outside_session
 from .answers import Answer, between, judge, network_error, read
@@ -26,6 +28,9 @@ from .errors import NetworkError, ServiceError, UnexpectedAnswer, service_error
 from .model import IMG_URL
 from .task import Task, TaskPage, TaskStatus, read_page, read_task
 from .texts import address_of, id_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
@@ -50,6 +55,20 @@ class Submitted:
     task_id: str
     request_id: str
     answered_at: float = 0.0
+
+
+def _holding_nothing(call: Callable[P, T]) -> Callable[P, T]:
+    """Let a call's errors out without the frames below it: these hold the raw answer, which may quote the key."""
+
+    @functools.wraps(call)
+    def calling(*args: P.args, **named: P.kwargs) -> T:
+        try:
+            return call(*args, **named)
+        except WanError as error:
+            failure = error.with_traceback(None)
+        raise failure
+
+    return calling
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -92,6 +111,7 @@ class Client:
         """Close the connections."""
         self._session.close()
 
+    @_holding_nothing
     def submit(self, body: bytes, *, path: str = IMG_URL.path, uses_uploads: bool = False) -> Submitted:
         """Create a task from a JSON body of the form that `path` is for.
 
@@ -114,11 +134,13 @@ class Client:
             )
         return Submitted(task_id, id_of(answer.body.get("request_id")), answer.told_at)
 
+    @_holding_nothing
     def query(self, task_id: str) -> Task:
         """Return a task's state. An id the service does not know has the status UNKNOWN."""
         answer = self._call("GET", f"/tasks/{quote(task_id, safe='')}", task_id=task_id)
         return read_task(answer.body, task_id=task_id, answered_at=answer.told_at)
 
+    @_holding_nothing
     def cancel(self, task_id: str) -> bool:
         """Cancel a task. Returns False where the service refuses because it is no longer queued."""
         try:
@@ -136,6 +158,7 @@ class Client:
             )
         return True
 
+    @_holding_nothing
     def list(  # noqa: PLR0913 - the query's own fields, all by name
         self,
         *,
@@ -158,6 +181,7 @@ class Client:
         answer = self._call("GET", "/tasks/", params={k: v for k, v in asked.items() if v})
         return read_page(answer.body, answered_at=answer.told_at)
 
+    @_holding_nothing
     def upload(self, data: bytes, *, model_name: str, suffix: str, mime: str) -> str:
         """Store a file with the service for 48 h, for calls of exactly that model, and return its `oss://` address.
 

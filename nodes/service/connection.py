@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from ..addresses import Origin, origin_of
 from ..errors import InvalidRequest
 from ..redaction import excerpt, holds_key, keep_secret
+from ..values import whole
 from .credentials import Secret, Settings
 from .models import choices
 from .regions import API_PATH, DEFAULT_REGION, OFFLINE, REGIONS, Region
@@ -32,6 +33,9 @@ class Connection:
     region: str = DEFAULT_CHOICE
     workspace_id: str = ""
     max_wait_minutes: int = MAX_WAIT_MINUTES
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_wait_minutes", whole(self.max_wait_minutes))
 
     @classmethod
     def of(cls, given: object) -> Connection:

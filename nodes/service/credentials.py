@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..errors import InvalidRequest
 from ..redaction import keep_secret
+from ..values import unquoted
 from .regions import REGIONS
 
 if sys.version_info >= (3, 11):
@@ -55,7 +56,8 @@ class Settings:
     _file: Mapping[str, Secret] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        # From now on every key of the owner's is taken out of every text, whichever of them is used.
+        # From now on every key of the owner's is taken out of every text, whichever of them is used. Where it is set in
+        # quotes, what stands between them is what any other form of it holds.
         for name in ("api_key", *(f"api_key_{region}" for region in REGIONS)):
             for source in (_from_environment, self._from_file):
                 keep_secret(source(name).reveal())
@@ -106,7 +108,7 @@ def read_settings(home: Path) -> Settings:
     Raises:
         InvalidRequest: `credentials.toml` is there but cannot be read, or nobody has the home that is meant.
     """
-    moved = os.environ.get("DASHSCOPE_WAN_HOME", "").strip()
+    moved = _from_environment("wan_home").reveal()
     try:
         folder = Path(moved).expanduser() if moved else home
     except RuntimeError as error:
@@ -115,26 +117,30 @@ def read_settings(home: Path) -> Settings:
 
 
 def _from_environment(name: str) -> Secret:
-    return Secret(os.environ.get(f"DASHSCOPE_{name.upper()}", "").strip())
+    return Secret(unquoted(os.environ.get(f"DASHSCOPE_{name.upper()}", "")))
 
 
 def _read_file(path: Path) -> dict[str, Secret]:
-    # Neither fault is raised where it is caught: what was caught holds the file's bytes, and those the key.
-    fault = ""
-    table: Mapping[str, object] = {}
+    # The fault is raised here: what caught it holds the file's text, and that the key.
+    settings, fault = _parsed_file(path)
+    if fault:
+        raise InvalidRequest([fault])
+    return settings
+
+
+def _parsed_file(path: Path) -> tuple[dict[str, Secret], str]:
+    """Return the settings in a file, and what is wrong with it."""
     try:
         text = path.read_text(encoding="utf-8-sig")
         _warn_of_loose_mode(path)
-        table = tomllib.loads(text)
+        table: Mapping[str, object] = tomllib.loads(text)
     except FileNotFoundError:
-        return {}
+        return {}, ""
     except tomllib.TOMLDecodeError:
-        fault = f'{path} is not valid TOML: write lines such as api_key = "sk-..."'
+        return {}, f'{path} is not valid TOML: write lines such as api_key = "sk-..."'
     except (OSError, ValueError, RecursionError) as error:
-        fault = f"{path} cannot be read ({type(error).__name__}): mend or remove it"
-    if fault:
-        raise InvalidRequest([fault])
-    return {name.lower(): Secret(value.strip()) for name, value in table.items() if isinstance(value, str)}
+        return {}, f"{path} cannot be read ({type(error).__name__}): mend or remove it"
+    return {name.lower(): Secret(unquoted(value)) for name, value in table.items() if isinstance(value, str)}, ""
 
 
 def _warn_of_loose_mode(path: Path) -> None:

@@ -10,9 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..values import truth, whole
 from .model import CURRENCY, PRICES_AS_OF, Model
 from .models import ADAPTIVE, DEFAULT_DURATION, DEFAULT_MODEL, MODELS, SHOT_TYPES
 from .regions import Region
+
+SWITCHES = ("prompt_extend", "generate_audio", "watermark")
+"""The fields of a request that are true or false."""
 
 BODY_BYTES = 6 * 1024 * 1024
 """The gateway's limit for a request body (measured on the service's other routes)."""
@@ -23,7 +27,8 @@ class VideoRequest:
     """What one video is asked for, pictures, sound and clip aside. `duration` is in seconds, a clip's included.
 
     `audio_url` is an http(s) or oss address of a sound, `template` an effect's id; empty where there is none. `ratio`
-    is the video's shape, "adaptive" that of the picture.
+    is the video's shape, "adaptive" that of the picture. Whole numbers and truths of any type, as other nodes hand them
+    over, are taken as int and bool; what is neither stays as it is, for `find_faults` to tell.
     """
 
     model: str = DEFAULT_MODEL
@@ -39,6 +44,11 @@ class VideoRequest:
     audio_url: str = ""
     template: str = ""
     ratio: str = ADAPTIVE
+
+    def __post_init__(self) -> None:
+        for parse, names in ((whole, ("duration", "seed")), (truth, SWITCHES)):
+            for name in names:
+                object.__setattr__(self, name, parse(getattr(self, name)))
 
 
 def build_body(request: VideoRequest, *, region: Region, media: Mapping[str, str]) -> dict[str, Any]:

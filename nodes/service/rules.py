@@ -23,7 +23,7 @@ from .models import (
     models_with,
 )
 from .regions import OFFLINE, REGIONS, Region
-from .request import VideoRequest, cost
+from .request import SWITCHES, VideoRequest, cost
 
 LONGEST_TEXT = 20_000
 LONGEST_ADDRESS = 2000
@@ -39,7 +39,6 @@ _WORDS = {
     DRIVING_AUDIO: "sound",
     FIRST_CLIP: "clip to go on from",
 }
-_SWITCHES = ("prompt_extend", "generate_audio", "watermark")
 _AUDIO_SCHEMES = ("http", "https", "oss")
 _AUDIO_SUFFIXES = (".wav", ".mp3")
 
@@ -88,6 +87,11 @@ def warnings(request: VideoRequest, *, region: Region, sound_seconds: float | No
     """
     model = MODELS[request.model]
     found = []
+    if request.seed > SEED_MAX:
+        found.append(
+            f"seed: {shown(request.seed)} is more than the service takes, at most {SEED_MAX}; "
+            f"{request.seed % (SEED_MAX + 1)} is sent (the remainder by {SEED_MAX + 1})"
+        )
     for name, text, limit in (
         ("prompt", request.prompt, model.prompt_limit),
         ("negative_prompt", request.negative_prompt, NEGATIVE_PROMPT_LIMIT),
@@ -135,7 +139,7 @@ def _type_faults(request: VideoRequest) -> list[str]:
     ]
     return texts + [
         f"{name}: must be true or false, not {shown(values[name])}"
-        for name in _SWITCHES
+        for name in SWITCHES
         if not isinstance(values[name], bool)
     ]
 
@@ -143,7 +147,8 @@ def _type_faults(request: VideoRequest) -> list[str]:
 def _general_faults(request: VideoRequest) -> list[str]:
     """Faults that no model allows."""
     faults = _type_faults(request)
-    if type(request.seed) is not int or not 0 <= request.seed <= SEED_MAX:
+    # -1 means a new seed each time in other packs: taken modulo, it would be the same one, and paid only once.
+    if type(request.seed) is not int or request.seed < 0:
         faults.append(f"seed: {shown(request.seed)} is not possible; choose 0 to {SEED_MAX}")
     texts = {name: value for name in _TEXTS if isinstance(value := vars(request)[name], str)}
     faults += [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ServiceError, UnexpectedAnswer, service_error
-from .texts import LONGEST_CODE, LONGEST_PROMPT, address_of, facts_of, id_of, number_of, text_of
+from .texts import LONGEST_CODE, address_of, facts_of, id_of, number_of, prompt_of, text_of
 
 
 class TaskStatus(enum.Enum):
@@ -109,7 +109,7 @@ def read_task(body: Mapping[str, Any], *, task_id: str, answered_at: float) -> T
         usage=facts_of(body.get("usage")),
         answered_at=answered_at,
         **{name: text_of(output.get(name), at_most=100) for name in ("submit_time", "scheduled_time", "end_time")},
-        **{name: text_of(output.get(name), at_most=LONGEST_PROMPT) for name in ("orig_prompt", "actual_prompt")},
+        **{name: prompt_of(output.get(name)) for name in ("orig_prompt", "actual_prompt")},
     )
 
 

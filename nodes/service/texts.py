@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..redaction import excerpt, holds_key, redact
+from ..redaction import excerpt, holds_key, without_keys
 
 LONGEST_TEXT = 2000
-LONGEST_PROMPT = 8000
+LONGEST_PROMPT = 20_000
 LONGEST_CODE = 500
 LONGEST_ADDRESS = 8000
 MOST_FACTS = 40
@@ -27,9 +27,16 @@ def text_of(value: object, *, at_most: int = LONGEST_TEXT) -> str:
     return excerpt(_UNFIT.sub("\ufffd", value.replace("\r\n", "\n")), at_most)
 
 
+def prompt_of(value: object) -> str:
+    """Return a prompt that the service tells, which is the user's own: nothing in it is masked but a key."""
+    if not isinstance(value, str):
+        return ""
+    return without_keys(_UNFIT.sub("\ufffd", value.replace("\r\n", "\n")))[:LONGEST_PROMPT]
+
+
 def id_of(value: object) -> str:
     """Return an id: printable ASCII and not the key. "" where it is none."""
-    if isinstance(value, str) and _ID.fullmatch(value) and redact(value) == value:
+    if isinstance(value, str) and _ID.fullmatch(value) and not holds_key(value):
         return value
     return ""
 

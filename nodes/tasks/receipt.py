@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..media.video import VideoFacts
-from ..redaction import redact_all
+from ..redaction import values_without_keys
 from ..service.regions import Region
 from ..service.request import VideoRequest, cost
 from ..service.task import Task
+from ..values import finite
 from .entry import Entry
 from .saving import SavedVideo
 
@@ -25,7 +26,7 @@ def make_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
     resumed: bool,
     warnings: list[str],
 ) -> dict[str, Any]:
-    """Return the receipt as one JSON object: no key, no base64, and no signature in the video's address.
+    """Return the receipt as one JSON object: the user's words as they are, no key, no signature in the video's address.
 
     `width`, `height`, `fps`, `has_audio`, `video_seconds` and `bytes` are probed from the saved file. `request` is None
     for a task that was fetched by its id: of what was asked only what the ledger and the service tell is then known,
@@ -37,7 +38,7 @@ def make_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
         "request_id": entry.request_id or task.request_id,
         "region": region.id,
         **asked,
-        "prompt": task.orig_prompt or asked["prompt"],
+        "prompt": asked["prompt"] or task.orig_prompt,
         "actual_prompt": task.actual_prompt,
         "usage": dict(task.usage),
         "width": facts.width,
@@ -55,12 +56,14 @@ def make_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
         "reused": False,
         "warnings": warnings,
     }
-    return dict(redact_all(receipt))
+    return _clean(receipt)
 
 
 def _asked(request: VideoRequest | None, entry: Entry) -> dict[str, Any]:
     asked = {name: getattr(request or entry, name, None) or None for name in ("model", "resolution", "duration")}
-    asked |= {"seed": request.seed, "prompt": request.prompt} if request else {"seed": None, "prompt": None}
+    # As it was sent: half a character, which JavaScript can hand over, has no bytes.
+    prompt = request.prompt.encode("utf-8", "replace").decode() if request else None
+    asked |= {"seed": request.seed if request else None, "prompt": prompt}
     if request and request.template:
         asked["template"] = request.template
     return asked
@@ -73,4 +76,8 @@ def reused(entry: Entry) -> SavedVideo:
     except (ValueError, TypeError):
         receipt = {"task_id": entry.task_id, "model": entry.model, "region": entry.region}
     receipt |= {"reused": True, "resumed": False}
-    return SavedVideo(Path(entry.path), entry.task_id, dict(redact_all(receipt)))
+    return SavedVideo(Path(entry.path), entry.task_id, _clean(receipt))
+
+
+def _clean(receipt: dict[str, Any]) -> dict[str, Any]:
+    return dict(finite(values_without_keys(receipt)))

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from ..errors import WanError
 from ..service.errors import AccessRefused, KeyRefused
 from ..service.models import MODELS
+from ..service.regions import Region
+from ..service.request import cost
 from .item import Item
 from .material import Material
 from .order import Order, check_order
@@ -66,8 +68,9 @@ async def _make_all(order: Order, watch: Watch) -> list[SavedVideo]:
     found = await in_thread(check_order, order)
     for warning in found:
         logger.warning("%s", warning)
-    progress = BatchProgress(watch, count=order.count)
     async with open_session(order.connection, order.home) as session:
+        progress = BatchProgress(watch, count=order.count, price=_price_of_all(order, session.region))
+        progress.announce()
         material = Material(order, session=session)
         free = asyncio.Semaphore(MODELS[order.request.model].running_limit)
         hopeless: list[WanError] = []
@@ -93,6 +96,12 @@ async def _make_all(order: Order, watch: Watch) -> list[SavedVideo]:
             # Only when interrupted is any of them still under way.
             await cancel(items)
         return _collect(items)
+
+
+def _price_of_all(order: Order, region: Region) -> str:
+    """Return what a status adds about the cost of all videos; "" where it is not known, or nothing."""
+    price = cost(order.request, region=region)
+    return f", about {price['currency']} {price['amount'] * order.count:.2f}" if price and price["amount"] else ""
 
 
 def _collect(items: Sequence[asyncio.Future[SavedVideo]]) -> list[SavedVideo]:

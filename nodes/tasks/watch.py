@@ -25,12 +25,22 @@ class Watch(Protocol):
 
 
 class BatchProgress:
-    """The progress of several videos as one: the mean of their fractions, and one text."""
+    """The progress of several videos as one: the mean of their fractions, and one text.
 
-    def __init__(self, watch: Watch, *, count: int) -> None:
+    `price` is what the text adds about the cost of all. Until the first video is done, the text says how many there
+    are: a batch may be one by accident.
+    """
+
+    def __init__(self, watch: Watch, *, count: int, price: str = "") -> None:
         self._watch = watch
+        self._whole = f"{count} videos{price}"
         self._fractions = [0.0] * count
         self._texts = [""] * count
+
+    def announce(self) -> None:
+        """Show how many videos will be asked for, where there are several, and what they cost."""
+        if len(self._texts) > 1:
+            self._watch.report(0.0, self._whole)
 
     def report(self, index: int, fraction: float, *, text: str) -> None:
         """Note how far one video is and show the whole."""
@@ -39,7 +49,7 @@ class BatchProgress:
         count = len(self._texts)
         if count > 1:
             done = sum(fraction >= 1.0 for fraction in self._fractions)
-            text = f"{done} of {count} done; {index + 1}: {text}"
+            text = f"{f'{done} of {count} done' if done else self._whole}; {index + 1}: {text}"
         self._watch.report(sum(self._fractions) / count, text)
 
 

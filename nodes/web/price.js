@@ -1,5 +1,6 @@
 // A line on the node: what a run costs by the price list. It is no part of the workflow, nor of what is sent.
 import { app } from "../../scripts/app.js";
+import { pictures } from "./batch.js";
 import { isLinked, originOf } from "./graph.js";
 import { words } from "./texts.js";
 
@@ -36,12 +37,15 @@ export function addPriceLine(node, table) {
 export function showPrice(node) {
   const line = lines.get(node);
   if (!line) return;
-  const text = price(node, line.table);
+  const say = words();
+  const count = pictures(node, app.rootGraph ?? app.graph, () => showPrice(node)) ?? 1;
+  const cost = price(node, line.table, count);
+  const text = cost && count > 1 ? say.videos(count, cost) : cost;
   if (line.element.textContent !== text) line.element.textContent = text;
-  line.element.title = `${text}\n${words().estimate}`;
+  line.element.title = `${text}\n${count > 1 ? say.estimateOfAll : say.estimate}`;
 }
 
-function price(node, table) {
+function price(node, table, count) {
   const say = words();
   if (COUNTED.some((name) => isLinked(node, name))) return say.linked;
   const value = Object.fromEntries(node.widgets.map((widget) => [widget.name, widget.value]));
@@ -55,7 +59,7 @@ function price(node, table) {
   const second = list.tiers[value.resolution]?.[value.generate_audio === false ? "silent" : "sound"];
   if (second === 0) return say.free(title);
   if (second == null) return say.unlisted(title);
-  return say.about(`${list.currency} ${(second * value.duration).toFixed(2)}`, title, list.as_of);
+  return say.about(`${list.currency} ${(second * value.duration * count).toFixed(2)}`, title, list.as_of);
 }
 
 // The region that the Connection node says, or the machine's own; none behind a link, or where the machine has none.

@@ -6,6 +6,8 @@ const en = {
   needed: "this model needs it",
   price: "Price",
   estimate: "An estimate for one image: list price x seconds. A batch makes one video for each image.",
+  estimateOfAll: "An estimate for all images: list price x seconds x images. A batch makes one video for each image.",
+  videos: (count, cost) => `${count} videos, ${cost[0].toLowerCase()}${cost.slice(1)}`,
   linked: "The price depends on linked values",
   somewhere: "The price depends on the region",
   regions: {},
@@ -20,6 +22,8 @@ const zh = {
   needed: "此模型必需",
   price: "价格",
   estimate: "一张图像的估价：目录价 × 秒数。批次中每张图像生成一个视频。",
+  estimateOfAll: "全部图像的估价：目录价 × 秒数 × 图像数。批次中每张图像生成一个视频。",
+  videos: (count, cost) => `${count} 个视频，${cost}`,
   linked: "价格取决于连线传入的值",
   somewhere: "价格取决于地域",
   regions: {

@@ -3,6 +3,7 @@ import wave
 
 import numpy as np
 import pytest
+import torch
 from wanpack.nodes.media.audio import audio_faults, audio_seconds, encode_wav
 
 SECONDS = (3, 30)
@@ -102,7 +103,6 @@ def test_more_channels_than_have_places_become_one():
 
 
 def test_a_torch_tensor_is_read_like_an_array():
-    torch = pytest.importorskip("torch")
     given = sound([tone(440)])
     waveform = torch.from_numpy(given["waveform"]).requires_grad_()
     assert encode_wav({"waveform": waveform, "sample_rate": 44100}) == encode_wav(given)
@@ -145,6 +145,40 @@ def test_samples_that_are_no_numbers_are_told(bad):
     given = silence(4)
     given["waveform"][0, 1, 77] = bad
     assert "NaN or infinite" in faults(given)[0]
+
+
+@pytest.mark.parametrize("rate", [8000.0, np.int64(8000), np.float32(8000), torch.tensor(8000), torch.tensor([8000.0])])
+def test_a_sample_rate_of_another_type_is_taken(rate):
+    given = silence(4, rate=8000)
+    other = {**given, "sample_rate": rate}
+    assert faults(other) == []
+    assert (audio_seconds(other), encode_wav(other)) == (4.0, encode_wav(given))
+
+
+@pytest.mark.parametrize(
+    ("peak", "told"),
+    [
+        (32767.0, "Divide them by 32768 before this node"),
+        (127.0, "Divide them by 128 before this node"),
+        (2.0**31 - 1, "Divide them by 2147483648 before this node"),
+        (1e20, "Scale them before this node"),
+    ],
+)
+def test_samples_that_are_counted_in_another_way_are_told(peak, told):
+    [fault] = faults(sound([peak * tone(440, seconds=4) * 2]))
+    assert fault.startswith("audio: it has samples from -")
+    assert fault.endswith(f"; an AUDIO has -1 to 1. {told}")
+
+
+def test_a_mix_that_is_too_loud_is_clipped():
+    assert faults(sound([8 * tone(440, seconds=4)])) == []
+
+
+def test_samples_of_a_whole_type_are_told_with_it():
+    given = {"waveform": torch.zeros((1, 2, 9), dtype=torch.int16), "sample_rate": 44100}
+    assert faults(given) == [
+        "audio: the waveform must be a tensor of floats from -1 to 1, not numbers of type torch.int16"
+    ]
 
 
 @pytest.mark.parametrize(

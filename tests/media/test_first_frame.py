@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw, JpegImagePlugin
 from wanpack.nodes.errors import MediaError
 from wanpack.nodes.media.first_frame import encode_first_frame, frame_size, image_faults
@@ -167,7 +168,6 @@ def test_a_view_with_strides_is_read_right(photo):
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
 def test_a_torch_tensor_is_read_like_an_array(photo, dtype):
-    torch = pytest.importorskip("torch")
     tensor = torch.from_numpy(as_floats(photo(300, 260))).to(getattr(torch, dtype)).requires_grad_()
     frame = encode(tensor)
     assert frame == encode(tensor.detach().float().numpy())
@@ -209,6 +209,55 @@ def test_a_large_side_alone_is_no_fault():
     assert image_faults(np.zeros((1, 500, 600, 3), np.float32), sides=(240, 400)) == []
 
 
+@pytest.mark.parametrize("value", [1.05, -0.05, 1.5, -0.5])
+def test_what_sharpening_and_colour_matching_leave_is_clipped(value):
+    assert image_faults(np.full((1, 240, 240, 3), value, np.float32), sides=SIDES) == []
+    assert pixels(encode(flat(value, value, value)))[0, 0].tolist() == [255 * (value > 0)] * 3
+
+
+def counted(low, high, dtype="float32"):
+    """A batch of two whose second picture has values from `low` to `high`."""
+    values = torch.linspace(low, high, 240)[None, :, None, None].expand(1, 240, 240, 3)
+    return torch.cat([torch.full((1, 240, 240, 3), 0.5), values]).to(getattr(torch, dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (0, 255, "values from 0 to 255; an IMAGE has 0 to 1. Divide them by 255 before this node"),
+        (12, 200, "values from 12 to 200; an IMAGE has 0 to 1. Divide them by 255 before this node"),
+        (-1, 1, "values from -1 to 1; an IMAGE has 0 to 1. Where these go from -1 to 1, add 1 and halve them before "),
+        (-1, -1, "values from -1 to -1; an IMAGE has 0 to 1. Where these go from -1 to 1, add 1 and halve them"),
+        (0, 4, "values from 0 to 4; an IMAGE has 0 to 1. Scale or clamp them before this node"),
+        (-128, 128, "values from -128 to 128; an IMAGE has 0 to 1. Scale or clamp them before this node"),
+    ],
+)
+def test_values_that_are_counted_in_another_way_are_told_for_the_picture_of_the_batch(low, high, told, dtype):
+    [fault] = image_faults(counted(low, high, dtype), sides=SIDES, name="last_frame")
+    assert fault.startswith(f"last_frame: picture 2 of 2 has {told}")
+
+
+def test_values_of_16_bits_are_told_with_what_they_are_divided_by():
+    [fault] = image_faults(counted(0, 65535)[1:], sides=SIDES)
+    assert fault.startswith("image: it has values from 0 to 65535; ")
+    assert "Divide them by 65535" in fault
+
+
+def test_one_pixel_that_is_far_out_is_enough():
+    images = np.zeros((1, 240, 240, 4), np.float32)
+    images[0, 7, 7, 3] = 255
+    assert len(image_faults(images, sides=SIDES)) == 1
+
+
+def test_both_what_is_no_number_and_what_is_far_out_are_told():
+    images = np.zeros((3, 240, 240, 3), np.float32)
+    images[0, 0, 0, 0], images[2] = np.nan, 200
+    first, second = image_faults(images, sides=SIDES)
+    assert first.startswith("image: picture 1 of 3 has pixels that are NaN")
+    assert second.startswith("image: picture 3 of 3 has values from 200 to 200; ")
+
+
 def test_the_pictures_with_nan_or_infinity_are_named():
     images = np.zeros((4, 240, 240, 3), np.float32)
     images[1, 5, 5, 0], images[3, 0, 0, 2] = np.nan, -np.inf
@@ -239,7 +288,6 @@ def test_what_is_no_batch_of_pictures_is_told(images, told):
 
 
 def test_an_integer_tensor_is_told():
-    torch = pytest.importorskip("torch")
     assert "torch.uint8" in image_faults(torch.zeros((1, 300, 300, 3), dtype=torch.uint8), sides=SIDES)[0]
 
 

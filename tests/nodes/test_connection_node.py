@@ -129,7 +129,8 @@ def test_a_key_of_another_region_alone_is_no_key(serve, nodes, refused, bare_env
 
 
 def test_what_the_node_gives_is_neither_key_nor_address(nodes):
-    given = nodes.connection("singapore", workspace_id=" llm-abc ", max_wait_minutes=5)
+    given = nodes.connection("singapore", workspace_id=" llm-abc ", max_wait_minutes=5.0)
+    assert type(given.max_wait_minutes) is int
     assert vars(given) == {"region": "singapore", "workspace_id": "llm-abc", "max_wait_minutes": 5}
 
 

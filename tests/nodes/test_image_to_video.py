@@ -58,6 +58,13 @@ def facts(path):
         )
 
 
+def test_pictures_that_are_counted_in_another_way_are_told_before_paying(serve, refused):
+    server = serve("beijing")
+    model = {"model": "wan2.7-i2v", "resolution": "720P", "duration": 5}
+    faults = refused(server, generate, image=pictures(2) * 255, last_frame=pictures(1) * 2 - 1, **model)
+    assert [fault.partition(" has ")[0] for fault in faults] == ["image: picture 1, 2 of 2", "last_frame: it"]
+
+
 # A batch
 
 

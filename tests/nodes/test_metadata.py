@@ -109,3 +109,36 @@ def test_it_never_carries_a_key(live_server, nodes, quick, comfy):
 def test_the_receipt_counts_the_bytes_of_the_file_with_its_graph(live_server, nodes, quick, comfy, downloaded):
     made = nodes.image_to_video(**HANDED)
     assert made.receipt["bytes"] == made.path.stat().st_size > downloaded(made.task_id).stat().st_size
+
+
+WORDS = 'The flag bearer approaching the gate; {"policy": "keep"}, sk-0123456789abcdef, data:image/png;base64,AAAA'
+
+
+def test_prompts_and_other_nodes_values_are_saved_as_they_are(live_server, nodes, quick, comfy):
+    graph = {"7": {"inputs": {"prompt": WORDS}}, "8": {"inputs": {"policy": "keep", "Authorization": "Basic dXNlcg=="}}}
+    made = nodes.image_to_video(prompt=WORDS, unique_id="7", graph=graph, extra_pnginfo={"workflow": graph})
+    found = carried(made.path)
+    assert json.loads(found["prompt"]) == json.loads(found["workflow"]) == graph
+    assert made.receipt["prompt"] == WORDS
+    assert made.receipt["actual_prompt"].startswith(f"{WORDS}, ")
+    fetched = nodes.fetch(made.task_id, unique_id="7", graph=graph, extra_pnginfo=None)
+    assert fetched.receipt["prompt"] == WORDS
+
+
+def test_of_the_owners_key_in_another_node_nothing_is_saved(live_server, nodes, quick, comfy):
+    graph = {"8": {"class_type": "Other", "inputs": {"token": live_server.key, "text": f"a {live_server.key} b"}}}
+    found = carried(nodes.image_to_video(unique_id="7", graph=graph, extra_pnginfo={"workflow": graph}).path)
+    for name in ("prompt", "workflow"):
+        assert json.loads(found[name])["8"]["inputs"] == {"token": "***", "text": "a *** b"}
+
+
+def test_what_json_does_not_have_is_null_in_the_graph(live_server, nodes, quick, comfy):
+    odd = [float("nan"), float("inf"), -float("inf"), 1.5]
+    graph = {"7": {"inputs": {"prompt": "NaN"}, "is_changed": odd}}
+    found = carried(nodes.image_to_video(unique_id="7", graph=graph, extra_pnginfo={"workflow": {"odd": odd}}).path)
+
+    def strictly(text):
+        return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+    assert strictly(found["prompt"])["7"] == {"inputs": {"prompt": "NaN"}, "is_changed": [None, None, None, 1.5]}
+    assert strictly(found["workflow"]) == {"odd": [None, None, None, 1.5]}

@@ -169,6 +169,18 @@ def test_a_prompt_that_is_too_long_is_told(serve, nodes, quick):
     assert receipt["warnings"] == ["prompt: the service cuts it after 800 characters; this one has 801"]
 
 
+def test_a_seed_of_a_seed_node_is_sent_and_told_by_its_remainder(serve, nodes, quick, caplog):
+    server = serve("beijing")
+    receipt = nodes.image_to_video(seed=2**63 + 12).receipt
+    [create] = [call for call in server.received if call.on == "create"]
+    assert receipt["seed"] == create.body["parameters"]["seed"] == 12
+    [warning] = receipt["warnings"]
+    assert warning.startswith(
+        "seed: 9223372036854775820 is more than the service takes, at most 2147483647; 12 is sent"
+    )
+    assert warning in caplog.messages
+
+
 def test_an_estimate_is_by_the_regions_own_prices(serve, nodes, quick):
     serve("singapore")
     receipt = nodes.image_to_video().receipt

@@ -10,7 +10,6 @@ import socket
 import threading
 import time
 import tracemalloc
-from urllib.parse import quote
 
 import pytest
 
@@ -236,23 +235,17 @@ def within():
     return limit
 
 
-def spelled(key):
-    """A key in the forms in which it could be passed on, and the parts of these that are always the same."""
-    coded = [base64.b64encode(b"x" * before + key.encode() + b"yyy").decode() for before in range(3)]
-    whole = [key, quote(key, safe=""), "".join(f"%{ord(one):02X}" for one in key), *coded]
-    return whole, [key, whole[2], *(one[4:-4] for one in coded)]
-
-
 @pytest.fixture
 def passed_on():
-    """The spellings in which a key could be passed on."""
-    return spelled(KEY)[0]
+    """The key in what a server may answer: as it is, and as part of more."""
+    return [KEY, KEY.upper(), f"x{KEY}y", f"Bearer:{KEY}"]
 
 
 @pytest.fixture
 def has_key():
-    """Tell which of several texts, or bytes, hold the key in any spelling."""
-    parts = [part.encode() for part in spelled(KEY)[1]]
+    """Tell which of several texts, or bytes, hold the key, also as a header of Basic access would have it."""
+    coded = [base64.b64encode(b"x" * before + KEY.encode() + b"yyy")[4:-4] for before in range(3)]
+    parts = [KEY.encode(), KEY.upper().encode(), "".join(f"%{ord(one):02X}" for one in KEY).encode(), *coded]
 
     def find(*texts):
         coded = [text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace") for text in texts]

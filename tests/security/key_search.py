@@ -7,7 +7,6 @@ It prints and logs as a ComfyUI would with every log at DEBUG, and writes down e
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import faulthandler
 import importlib.util
@@ -47,7 +46,10 @@ class Run:
         self.folder, self.secrets = folder, secrets
         self.key = os.environ["DASHSCOPE_API_KEY"]
         self.succeeded, self.failed = [], []
+        # Then frames of the node itself hold it as their input.
+        self.key_is_in_the_graph = True
         self.errors = (folder / "errors.txt").open("a", encoding="utf-8", errors="backslashreplace")
+        self.frames = (folder / "frames.txt").open("a", encoding="utf-8", errors="backslashreplace")
         self.history = (folder / "history.jsonl").open("a", encoding="utf-8", errors="backslashreplace")
         handler = logging.FileHandler(folder / "all.log", encoding="utf-8", errors="backslashreplace")
         logging.basicConfig(level=logging.DEBUG, handlers=[handler, logging.StreamHandler()])
@@ -56,6 +58,7 @@ class Run:
         self.comfy = fake.FakeComfy(folder / "comfy", BaseException)
         fake.fake_modules(self.comfy)
         sys.modules.update(self.comfy.modules)
+        self.values_held_by = load("common", ROOT / "tests" / "conftest.py").values_held_by
         # Somebody has put the key into another node of the same graph.
         self.graph = {"9": {"class_type": "OtherNode", "inputs": {"token": self.key, "also": quote(self.key + "=")}}}
 
@@ -65,7 +68,8 @@ class Run:
 
         made = NODE_CLASS_MAPPINGS[name]()
         if name.endswith(("Video", "Effect", "Task")):
-            inputs |= {"unique_id": "1", "graph": self.graph, "extra_pnginfo": {"workflow": {"nodes": [self.graph]}}}
+            graph = self.graph if self.key_is_in_the_graph else {}
+            inputs |= {"unique_id": "1", "graph": graph, "extra_pnginfo": {"workflow": {"nodes": [graph]}}}
         called = getattr(made, made.FUNCTION)(**inputs)
         result = asyncio.run(called) if asyncio.iscoroutine(called) else called
         self.history.write(json.dumps({"node": name, "outputs": result}, default=repr, ensure_ascii=False) + "\n")
@@ -98,6 +102,8 @@ class Run:
                 told.append(repr(pickle.dumps(one)))
             logging.getLogger("dashscope_wan").error("failed: %s", one, exc_info=one)
         self.errors.write("\n".join(told) + "\n")
+        if not self.key_is_in_the_graph:
+            self.frames.write("\n".join([f"== {name}", *self.values_held_by(error)]) + "\n")
 
     @staticmethod
     def _requests_of(error):
@@ -119,8 +125,7 @@ def tone():
 
 def spoken(key):
     """The key as a server could quote it."""
-    coded = base64.b64encode(f"Authorization: Bearer {key}".encode()).decode()
-    return f"no: {key}, Bearer {key}, {quote(key)}, {key.upper()}, {coded}, \\u{ord(key[0]):04x}{key[1:]}"
+    return f"no: {key}, Bearer {key}, {quote(key)}, {key.upper()}, {json.dumps(key)}"
 
 
 def successes(run):
@@ -229,7 +234,7 @@ def values_failures(run):
     key = run.key
     for name, more in {
         "the key as the prompt": {"prompt": key},
-        "the key in the prompt, coded": {"prompt": f"a {quote(key)} {base64.b64encode(key.encode()).decode()}"},
+        "the key in the prompt, quoted": {"prompt": f"a {quote(key)} cat"},
         "the key in the address of the sound": {"audio_url": f"https://a.example/a.mp3?k={key}"},
         "the key as the prefix": {"filename_prefix": f"wan/{key}"},
         "the key as the model": {"model": key},
@@ -295,8 +300,10 @@ def main(folder, secrets):
         TEMPO.scale = 0.05
         task_id = successes(run)
         TEMPO.scale = 0.0005
+        run.key_is_in_the_graph = False
         told = service_failures(run, server)
         task_failures(run, server, task_id, told)
+        run.key_is_in_the_graph = True
         values_failures(run)
         settings_failures(run)
         TEMPO.scale = 0.05
@@ -309,6 +316,7 @@ def main(folder, secrets):
         # What lies in the temporary folder while the stand-ins run.
         shutil.copytree(tempfile.gettempdir(), folder / "temp while it runs")
     run.errors.close()
+    run.frames.close()
     run.history.close()
     from wanpack import NODE_CLASS_MAPPINGS
 

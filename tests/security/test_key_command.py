@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from wanpack.nodes import values
 from wanpack.nodes.service.credentials import FILE_NAME, read_settings
 from wanpack.nodes.service.regions import OFFLINE, REGIONS
 
@@ -81,7 +82,17 @@ def test_a_regions_key_stands_beside_the_common_one_and_the_other_lines_stay(run
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
-@pytest.mark.parametrize("key", ["", "   ", "two words", "k\tey", "schlüssel", "钥匙"])
+@pytest.mark.parametrize("quoted", ['"{}"', "'{}'", "\u201c{}\u201d", ' "{}" '])
+def test_quotes_around_the_typed_key_are_not_written(quoted, run, tmp_path):
+    assert run("--home", "here", key=quoted.format("sk-typed-in-quotes"))[0] == 0
+    assert (tmp_path / "here" / FILE_NAME).read_text() == 'api_key = "sk-typed-in-quotes"\n'
+
+
+def test_the_command_and_the_pack_take_the_same_quotes_off(command):
+    assert command._QUOTES == values._QUOTES
+
+
+@pytest.mark.parametrize("key", ["", '""', "   ", "two words", "k\tey", "schlüssel", "钥匙"])
 def test_what_is_no_key_is_not_written(key, run, tmp_path):
     status, _, err = run("--home", "here", key=key)
     assert status == 1

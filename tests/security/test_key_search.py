@@ -70,13 +70,25 @@ def test_every_node_has_succeeded_and_many_calls_have_failed(searched):
 
 def test_there_is_something_to_search(searched):
     names = {path.name for path in searched.files}
-    assert {"stdout.txt", "stderr.txt", "all.log", "errors.txt", "history.jsonl", "ledger.sqlite3"} <= names
+    assert {
+        "stdout.txt",
+        "stderr.txt",
+        "all.log",
+        "errors.txt",
+        "frames.txt",
+        "history.jsonl",
+        "ledger.sqlite3",
+    } <= names
     assert len([path for path in searched.files if path.suffix == ".mp4"]) >= 4
     log = (searched.folder / "all.log").read_text("utf-8")
     assert "DEBUG" in log or "Starting new HTTP connection" in log
     assert "GET /files/" in log  # the stand-in's own lines, and urllib3's
     assert "***" in log
     assert (searched.folder / "errors.txt").read_text("utf-8").count("== ") >= 50
+    frames = (searched.folder / "frames.txt").read_text("utf-8")
+    assert frames.count("== ") >= 30
+    assert "generate: prompt = 'a cat'" in frames
+    assert "<Response [" not in frames
     assert any("wan-offline-" in str(path) for path in searched.files)
 
 

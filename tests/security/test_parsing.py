@@ -86,7 +86,7 @@ def test_what_a_task_says_is_kept_within_bounds(field, value, hostile, answered,
     task = client_of(hostile(answered(body)).base_url).query("t-1")
     assert task.status is TaskStatus.SUCCEEDED
     told = json.dumps([task.request_id, dict(task.usage), task.orig_prompt, task.actual_prompt, task.submit_time])
-    assert len(told) < 20_000
+    assert len(told) < 21_000
     assert "\\u001b" not in told
     assert "\\ud800" not in told
     json.loads(told, parse_constant=pytest.fail)
@@ -121,7 +121,44 @@ def test_a_server_that_quotes_the_key_is_not_quoted(
         assert not has_key(str(error), repr(error), repr(vars(error)), caplog.text)
 
 
-@pytest.mark.parametrize("length", [100, 200, 500, 2000, 8000])
+RAW = "only-in-the-raw-answer"
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 429, 500])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": "Bad", "message": "no", "more": RAW},
+        {"output": {"task_id": 7, "more": RAW}, "data": {"more": RAW}, "more": RAW},
+        RAW.encode(),
+        b'{"half": "' + RAW.encode(),
+        RAW.encode() * 100_000,
+    ],
+    ids=["a refusal", "odd", "no JSON", "half", "too large"],
+)
+@pytest.mark.parametrize("on", ALL)
+def test_no_frame_that_an_error_holds_has_the_raw_answer(
+    on, body, status, hostile, answered, client_of, calls, held_by
+):
+    client = client_of(hostile(answered(body, status)).base_url)
+    held = held_by(failing(lambda: calls[on](client)))
+    assert held
+    assert [line for line in held if RAW in line or "<Response [" in line] == []
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 404, 500])
+def test_no_frame_that_a_downloads_error_holds_has_the_raw_answer(status, hostile, answered, held_by, tmp_path):
+    from wanpack.nodes.media.link import pieces
+
+    server = hostile(
+        answered(RAW.encode(), status).replace(b"\r\n", f"\r\nContent-Encoding: gzip\r\nX: {RAW}\r\n".encode(), 1)
+    )
+    held = held_by(failing(lambda: list(pieces(f"{server.root}/v.mp4", 0, own=server.own, stall_seconds=5))))
+    assert held
+    assert [line for line in held if RAW in line or "<Response [" in line] == []
+
+
+@pytest.mark.parametrize("length", [100, 200, 500, 2000, 20_000])
 def test_no_beginning_of_a_key_stands_where_a_long_text_is_cut(length, hostile, answered, client_of, marked):
     said = "x" * (length - 20) + marked
     output = {"task_status": "FAILED", **dict.fromkeys(("orig_prompt", "submit_time", "code", "message"), said)}

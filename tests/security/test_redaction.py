@@ -1,52 +1,39 @@
-"""The one filter for all that leaves: what it takes out, and what it leaves in."""
+"""What is taken out of a text: the owner's own key everywhere, what looks like a secret in logs and errors alone."""
 
 from __future__ import annotations
 
 import base64
-import html
 import json
 import logging
-import time
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 import pytest
 from wanpack.nodes.errors import InvalidRequest, WanError
-from wanpack.nodes.redaction import HIDDEN, excerpt, holds_key, keep_secret, redact, redact_all, without_keys
+from wanpack.nodes.redaction import (
+    HIDDEN,
+    excerpt,
+    holds_key,
+    keep_secret,
+    redact,
+    values_without_keys,
+    without_keys,
+)
 from wanpack.nodes.service.credentials import Secret, read_settings
 from wanpack.nodes.service.errors import NetworkError, service_error
 
 KEY = 'sk-"odd/one+of=many&<0123'
 PICTURE = base64.b64encode(bytes(range(256)) * 4).decode()
+ADDRESS = "https://film.example/v.mp4?Expires=1&OSSAccessKeyId=LTA&Signature=abc"
 
 SPELLINGS = {
     "plain": KEY,
     "upper case": KEY.upper(),
     "url": quote(KEY, safe=""),
+    "url, lower case": quote(KEY, safe="").lower(),
     "url, partly": quote(KEY),
-    "form": quote_plus(KEY),
-    "url twice": quote(quote(KEY, safe=""), safe=""),
-    "url, every letter": "".join(f"%{ord(one):02x}" for one in KEY),
     "json": json.dumps(KEY),
-    "json twice": json.dumps(json.dumps(KEY)),
-    "json with slashes": KEY.replace("/", "\\/"),
-    "json, every letter": "".join(f"\\u{ord(one):04x}" for one in KEY),
-    "html": html.escape(KEY),
-    "html, by number": "".join(f"&#{ord(one)};" for one in KEY),
-    "repr": repr(KEY),
-    "hex": KEY.encode().hex(),
-    "base64": base64.b64encode(KEY.encode()).decode(),
-    "base64 of a header": base64.b64encode(f"Bearer {KEY}".encode()).decode(),
-    "base64, one before": base64.b64encode(f"x{KEY}y".encode()).decode(),
-    "base64, two before": base64.b64encode(f"xy{KEY}z".encode()).decode(),
-    "base64 for urls": base64.urlsafe_b64encode(f"?{KEY}?".encode()).decode(),
+    "json with slashes": json.dumps(KEY).replace("/", "\\/"),
 }
-
-NESTED = {
-    "url of json": quote("".join(f"\\u{ord(one):04x}" for one in KEY), safe=""),
-    "url of json, one letter": f"%5Cu{ord(KEY[0]):04x}{KEY[1:]}",
-    "json of html of url": json.dumps(html.escape("".join(f"%{ord(one):02x}" for one in KEY)).replace("%", "&#37;")),
-}
-"""Found, but not where exactly: nothing of such a text stays."""
 
 
 @pytest.fixture(autouse=True)
@@ -55,23 +42,15 @@ def _known_key():
 
 
 @pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
-def test_a_key_is_taken_out_in_every_spelling(spelled):
-    for text in (spelled, f"it said: {spelled}, twice: {spelled}.", json.dumps({"message": spelled})):
+def test_a_key_is_taken_out_and_nothing_else(spelled):
+    for text in (spelled, f"it said: {spelled}, twice: {spelled}."):
         assert holds_key(text)
-        clean = redact(text)
-        assert HIDDEN in clean
-        assert not holds_key(clean)
-        assert clean.startswith(text[:1]) or text == spelled
+        for clean in (redact(text), without_keys(text)):
+            assert not holds_key(clean)
+            assert clean.replace('"', "") == text.replace(spelled, HIDDEN)
 
 
-@pytest.mark.parametrize("spelled", NESTED.values(), ids=NESTED)
-def test_a_text_with_a_key_in_one_spelling_inside_another_is_taken_out_whole(spelled):
-    for text in (spelled, f"it said: {spelled}, and {KEY}.", json.dumps({"message": spelled})):
-        assert holds_key(text)
-        assert redact(text) == HIDDEN
-
-
-@pytest.mark.parametrize("spelled", [*SPELLINGS.values(), *NESTED.values()], ids=[*SPELLINGS, *NESTED])
+@pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
 def test_every_way_out_is_filtered(spelled, caplog):
     caplog.set_level(logging.DEBUG)
     logger = logging.getLogger("dashscope_wan")
@@ -80,43 +59,40 @@ def test_every_way_out_is_filtered(spelled, caplog):
     try:
         int(spelled)
     except ValueError:
-        logger.exception("it broke: %r", {"k": spelled})
+        logger.exception("it broke: %s", spelled)
     error = service_error(code=spelled, message=spelled, http_status=400, task_id=spelled, request_id=spelled)
     error.do = f"do {spelled}"
     errors = [error, WanError(spelled), NetworkError(spelled, sent=True), InvalidRequest([spelled, spelled])]
     told = [caplog.text, *map(str, errors), *map(repr, errors), *(repr(vars(one)) for one in errors)]
-    told += [json.dumps(redact_all({"a": [spelled, {"b": spelled}], spelled: 1})), without_keys(spelled)]
+    told += [json.dumps(values_without_keys({"a": [spelled, {"b": spelled}], spelled: 1}))]
     assert [text for text in told if holds_key(text)] == []
 
 
 @pytest.mark.parametrize(
     ("text", "clean"),
     [
-        ("Authorization: Bearer abc.def-123", "Authorization: Bearer ***"),
-        ("{'Authorization': 'Bearer abc', 'x': 1}", "{'Authorization': 'Bearer ***', 'x': 1}"),
-        ('{"authorization":"Basic QWxh"}', '{"authorization":"Basic ***"}'),
-        ("Proxy-Authorization: Basic dXNlcjpwdw==", "Proxy-Authorization: Basic ***"),
+        ("Authorization: Bearer abcdefgh12345678", "Authorization: Bearer ***"),
+        ("{'Authorization': 'Bearer abcd.efgh-1234_5678', 'x': 1}", "{'Authorization': 'Bearer ***', 'x': 1}"),
         ("used Bearer abcdefgh12345678 for it", "used Bearer *** for it"),
+        ("Incorrect API key provided: sk-0123456789-abcdef-0123456789.", "Incorrect API key provided: sk-***."),
+        ("of a plan: sk-sp-0123456789abcdef", "of a plan: sk-***"),
         (
             "https://a.example/v.mp4?Expires=17&OSSAccessKeyId=LTA5&Signature=a%2Fb%3D&x=1",
             "https://a.example/v.mp4?Expires=17&OSSAccessKeyId=***&Signature=***&x=1",
         ),
         ("x-oss-signature=abc&x-oss-credential=LTA/2026", "x-oss-signature=***&x-oss-credential=***"),
-        (
-            '{"policy": "eyJl", "signature": "a=", "oss_access_key_id": "LTA", "upload_dir": "d"}',
-            '{"policy": "***", "signature": "***", "oss_access_key_id": "***", "upload_dir": "d"}',
-        ),
-        (
-            "<Code>No</Code><OSSAccessKeyId>LTA</OSSAccessKeyId><SignatureProvided>z=</SignatureProvided>",
-            "<Code>No</Code><OSSAccessKeyId>***</OSSAccessKeyId><SignatureProvided>***</SignatureProvided>",
-        ),
+        ("?security-token=CAIS&a=b", "?security-token=***&a=b"),
         (f"img_url: data:image/png;base64,{PICTURE} is wrong", "img_url: data:image/png;base64,*** is wrong"),
-        (f"body {PICTURE} end", "body *** end"),
     ],
 )
-def test_what_looks_like_a_secret_is_taken_out(text, clean):
+def test_what_looks_like_a_secret_is_masked_in_logs_and_errors_and_not_in_the_users_words(text, clean, caplog):
     assert redact(text) == clean
     assert redact(clean) == clean
+    assert str(WanError(text)) == clean
+    logging.getLogger("dashscope_wan").warning("%s", text)
+    assert caplog.messages == [clean]
+    assert without_keys(text) == text
+    assert values_without_keys({text: [text]}) == {text: [text]}
 
 
 @pytest.mark.parametrize(
@@ -124,23 +100,36 @@ def test_what_looks_like_a_secret_is_taken_out(text, clean):
     [
         "",
         "a bearer of bad news carries a policy, signed",
+        "The flag bearer approaching the gate",
+        '{"policy": "keep", "signature": "none"}',
         "Invalid according to Policy: Policy expired.",
         "prompt: " + "a" * 3000,
         "prompt: " + "一只猫在奔跑" * 300,
         "https://example.com/sound.mp3?x=1",
         "/home/somebody/ComfyUI/output/wan/" + "a_long_name/" * 40 + "i2v_00001_.mp4",
-        "sk-another-key-that-nobody-told-us",
+        "the risk-averse-and-careful-person and a task-0123456789abcdef",
     ],
 )
 def test_everything_else_stays(text):
     assert redact(text) == text
+    assert without_keys(text) == text
 
 
-def test_a_picture_in_the_users_own_graph_stays():
-    graph = json.dumps({"1": {"inputs": {"mask": f"data:image/png;base64,{PICTURE}", "text": KEY}}})
-    clean = without_keys(graph)
-    assert PICTURE in clean
-    assert json.loads(clean)["1"]["inputs"]["text"] == HIDDEN
+def test_in_the_users_own_graph_only_the_key_is_replaced():
+    nodes = {
+        "mask": f"data:image/png;base64,{PICTURE}",
+        "link": ADDRESS,
+        "policy": "keep",
+        "other": "Bearer " + "a" * 20,
+    }
+    clean = without_keys(json.dumps({"1": {"inputs": {**nodes, "text": KEY}}}))
+    assert json.loads(clean)["1"]["inputs"] == {**nodes, "text": HIDDEN}
+
+
+def test_of_two_keys_of_which_one_begins_as_the_other_nothing_stays():
+    keep_secret("sk-short-one")
+    keep_secret("sk-short-one-and-more")
+    assert without_keys("a sk-short-one-and-more, sk-short-one") == "a ***, ***"
 
 
 def test_an_excerpt_does_not_end_in_most_of_a_key():
@@ -186,26 +175,7 @@ def test_no_secret_is_in_what_the_filter_shows_of_itself():
     assert not holds_key(repr(vars(redaction)) + repr(Secret(KEY)))
 
 
-def test_long_texts_are_filtered_in_little_time():
-    texts = [
-        "authorization" + " " * 200_000,
-        "policy" * 50_000,
-        '"' * 300_000,
-        "data:" + "a" * 300_000,
-        "%\\&" * 100_000,
-        "&#" + "0" * 300_000,
-        f"&#x{'f' * 300_000};",
-        "%25" * 100_000 + KEY,
-        "\\" * 200_000 + KEY,
-        f"{KEY[:-1]} " * 20_000 + KEY,
-        f"{KEY[0]}{chr(92) * 20_000}" * 10 + KEY,
-    ]
-    start = time.perf_counter()
-    assert not [text[:20] for text in texts if holds_key(redact(text))]
-    assert time.perf_counter() - start < 5
-
-
-def test_a_receipt_is_filtered_when_it_is_made_and_when_it_is_taken_from_the_ledger():
+def test_a_receipt_has_the_users_words_but_for_a_key_when_it_is_made_and_from_the_ledger():
     from wanpack.nodes.media.video import VideoFacts
     from wanpack.nodes.service.regions import REGIONS
     from wanpack.nodes.service.request import VideoRequest
@@ -213,20 +183,19 @@ def test_a_receipt_is_filtered_when_it_is_made_and_when_it_is_taken_from_the_led
     from wanpack.nodes.tasks.entry import Entry
     from wanpack.nodes.tasks.receipt import make_receipt, reused
 
-    url = "https://film.example/v.mp4?Expires=1&OSSAccessKeyId=LTA&Signature=abc"
+    words = f"The flag bearer approaching the gate. {ADDRESS} data:image/png;base64,{PICTURE}"
     receipt = make_receipt(
-        Task("t-1", TaskStatus.SUCCEEDED, video_url=url, usage={KEY: KEY}, orig_prompt=f"a cat, {KEY}"),
-        VideoFacts(64, 64, 30.0, 3.0, 90, has_audio=False, bytes=9),
+        Task("t-1", TaskStatus.SUCCEEDED, video_url=ADDRESS, usage={KEY: KEY}, orig_prompt="cut", actual_prompt=words),
+        VideoFacts(64, 64, float("nan"), 3.0, 90, has_audio=False, bytes=9),
         entry=Entry("f", request_id=KEY),
-        request=VideoRequest(prompt=f"{url} Bearer abcdefgh data:image/png;base64,{PICTURE}"),
+        request=VideoRequest(prompt=f"{words} {KEY}"),
         region=REGIONS["beijing"],
         resumed=False,
-        warnings=[KEY, url],
+        warnings=[KEY],
     )
-    old = json.dumps({"video_url": url, "prompt": KEY, "usage": {"a": KEY}})
+    old = json.dumps({"prompt": f"{words} {KEY}", "usage": {"a": KEY, "b": float("inf")}, "actual_prompt": words})
     for made in (receipt, reused(Entry("f", receipt=old, path="v.mp4")).receipt):
-        told = json.dumps(made)
-        assert not holds_key(told)
-        assert "Signature=abc" not in told
-        assert PICTURE not in told
+        assert not holds_key(json.dumps(made, allow_nan=False))
+        assert (made["prompt"], made["actual_prompt"]) == (f"{words} {HIDDEN}", words)
     assert receipt["video_url"] == "https://film.example/v.mp4"
+    assert receipt["fps"] is None

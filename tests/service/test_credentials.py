@@ -9,9 +9,11 @@ import logging
 import os
 import pickle
 import traceback
+from urllib.parse import quote
 
 import pytest
 from wanpack.nodes.errors import InvalidRequest
+from wanpack.nodes.redaction import without_keys
 from wanpack.nodes.service.connection import Endpoint
 from wanpack.nodes.service.credentials import Secret, read_settings
 from wanpack.nodes.service.regions import REGIONS
@@ -149,17 +151,69 @@ def test_a_missing_key_is_told_with_the_lines_to_write(env, tmp_path):
     ]
 
 
+# Quotes around a setting
+
+QUOTED = [
+    *(
+        '"{}"',
+        "'{}'",
+        "`{}`",
+        "\u201c{}\u201d",
+        "\u2018{}\u2019",
+        "\u201e{}\u201c",
+        "\xab{}\xbb",
+        "\uff02{}\uff02",
+        "\u300c{}\u300d",
+    ),
+    *(' "{}" ', '"{}', "{}'", "\"'{}'\"", '" {} "\r\n'),
+]
+
+
+@pytest.mark.parametrize("quoted", QUOTED)
+def test_quotes_around_a_key_are_no_part_of_it(quoted, env, write):
+    for settings in (write(f"api_key = {json.dumps(quoted.format(KEY))}"), write("")):
+        assert key(settings) in (KEY, None)
+        env.setenv("DASHSCOPE_API_KEY", quoted.format(KEY))
+        assert key(settings) == KEY
+
+
+@pytest.mark.parametrize("quoted", QUOTED)
+def test_a_key_that_is_set_in_quotes_is_known_as_a_secret_in_every_form(quoted, env, tmp_path):
+    own = f"{KEY}-{QUOTED.index(quoted)}-in-quotes"
+    env.setenv("DASHSCOPE_API_KEY_TOKYO", quoted.format(own))
+    read_settings(tmp_path)
+    for form in (own, quoted.format(own), json.dumps(quoted.format(own)), quote(quoted.format(own))):
+        assert own not in without_keys(f"no such key: {form}")
+        assert "***" in without_keys(f"no such key: {form}")
+
+
+def test_quotes_around_the_other_settings_are_no_part_of_them_either(env, tmp_path):
+    env.setenv("DASHSCOPE_REGION", '"singapore"')
+    env.setenv("DASHSCOPE_BASE_URL", "'https://a.example/api/v1'")
+    env.setenv("DASHSCOPE_WAN_HOME", f'"{tmp_path}"')
+    settings = read_settings(tmp_path / "home")
+    assert [settings.get(name) for name in ("region", "base_url")] == ["singapore", "https://a.example/api/v1"]
+    assert settings.home == tmp_path
+
+
+def test_nothing_but_quotes_counts_as_not_set(env, write):
+    env.setenv("DASHSCOPE_API_KEY", '""')
+    assert key(write(f'api_key = "{KEY}"')) == KEY
+
+
 # What is wrong with the file
 
 
 @pytest.mark.parametrize("text", [f"api_key = {KEY}", f'api_key = "{KEY}', f'api_key = "a"\napi_key = "{KEY}"', KEY])
-def test_a_file_that_is_no_toml_is_told_without_its_lines(write, tmp_path, text):
+def test_a_file_that_is_no_toml_is_told_without_its_lines(write, tmp_path, text, held_by):
     with pytest.raises(InvalidRequest) as caught:
         write(text)
     assert str(tmp_path / "credentials.toml") in str(caught.value)
     assert 'api_key = "sk-..."' in str(caught.value)
     told = "".join(traceback.format_exception(caught.value))
-    assert KEY not in told
+    held = held_by(caught.value)
+    assert any("_read_file" in line for line in held)
+    assert KEY not in told + "".join(held)
     assert KEY[:8] not in told
 
 

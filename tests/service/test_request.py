@@ -6,7 +6,9 @@ import itertools
 import json
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
+import torch
 from wanpack.nodes.offline.checks import read_order
 from wanpack.nodes.service.client import to_json
 from wanpack.nodes.service.models import MODELS
@@ -250,9 +252,9 @@ def test_39_pairs_of_effect_and_model_are_allowed():
             "template: effects are not available in Singapore; they are in Beijing",
         ),
         (
-            replace(a_request("wan2.6-i2v", "720P", 5), seed=2147483648),
+            replace(a_request("wan2.6-i2v", "720P", 5), seed=-1),
             "beijing",
-            "seed: 2147483648 is not possible; choose 0 to 2147483647",
+            "seed: -1 is not possible; choose 0 to 2147483647",
         ),
     ],
 )
@@ -283,8 +285,8 @@ def test_an_unknown_shot_type_is_answered_with_the_list():
     ]
 
 
-@pytest.mark.parametrize("seed", [-1, 2147483648, 1.5, True, "7", None])
-def test_a_seed_is_a_whole_number_in_range(seed):
+@pytest.mark.parametrize("seed", [-1, -2147483648, -1.0, 1.5, float("nan"), float("inf"), True, "7", None])
+def test_a_seed_is_a_whole_number_from_0_on(seed):
     assert named(faults_of(cheapest("wan2.6-i2v", seed=seed))) == ["seed"]
 
 
@@ -293,7 +295,43 @@ def test_the_least_and_the_largest_seed_pass(seed):
     assert faults_of(cheapest("wan2.6-i2v", seed=seed)) == []
 
 
-@pytest.mark.parametrize("duration", [5.0, "5", True, None])
+@pytest.mark.parametrize(
+    ("seed", "sent"),
+    [
+        (2147483648, 0),
+        (2147483653, 5),
+        (2**64 - 1, 2147483647),
+        (np.uint64(2**63 + 7), 7),
+        (torch.tensor(2**40 + 3), 3),
+        (4294967296.0, 0),
+    ],
+)
+def test_a_seed_over_the_largest_is_taken_by_its_remainder_and_told(seed, sent):
+    request = cheapest("wan2.6-i2v", seed=seed)
+    assert faults_of(request) == []
+    assert warnings(request, region=REGIONS["beijing"]) == [
+        f"seed: {int(seed)} is more than the service takes, at most 2147483647; {sent} is sent (the remainder by "
+        "2147483648)"
+    ]
+
+
+def test_numbers_and_truths_of_other_types_are_taken():
+    plain = cheapest("wan2.6-i2v-flash", duration=5, seed=7, watermark=True, generate_audio=False, prompt_extend=True)
+    of_nodes = cheapest(
+        "wan2.6-i2v-flash",
+        duration=5.0,
+        seed=np.int64(7),
+        watermark=np.bool_(True),
+        generate_audio=0,
+        prompt_extend=torch.tensor(1),
+    )
+    assert of_nodes == plain
+    assert faults_of(of_nodes) == []
+    bodies = [to_json(build_body(one, region=REGIONS["beijing"], media={})) for one in (plain, of_nodes)]
+    assert bodies[0] == bodies[1]
+
+
+@pytest.mark.parametrize("duration", [5.5, "5", True, None])
 def test_a_duration_is_a_whole_number(duration):
     assert named(faults_of(cheapest("wan2.6-i2v", duration=duration))) == ["duration"]
 

@@ -1,6 +1,9 @@
 """The price line: the list's price of what the node asks for, in the region that it goes to."""
 
+import io
+
 import pytest
+from PIL import Image
 from wanpack.nodes.service.model import PRICES_AS_OF
 from wanpack.nodes.service.models import MODELS
 from wanpack.nodes.service.regions import REGIONS
@@ -97,6 +100,106 @@ def test_behind_a_link_the_region_is_not_known(page):
         [MAIN, CONNECTION],
     )
     assert prices == "The price depends on the region"
+
+
+def animated(kind, count, **options):
+    """A file of `count` frames, with a palette, extensions and a comment where its kind has them."""
+    shades = [Image.new("RGB", (16, 12), (index * 9 % 256, 80, 200)) for index in range(count)]
+    buffer = io.BytesIO()
+    shades[0].save(buffer, kind, save_all=True, append_images=shades[1:], duration=40, loop=0, **options)
+    return buffer.getvalue()
+
+
+OF_THE_IMAGE = """
+  const [type, file, then] = given;
+  const node = steps.add(type), picture = steps.add("LoadImage", 600);
+  steps.set(picture, "image", file);
+  steps.link(picture, 0, node, "image");
+  for (const widget of then ?? []) steps.set(node, ...widget);
+  await steps.noted();
+  for (let left = 50; left && steps.state(node).price.startsWith("about"); left--) await steps.noted();
+  return steps.state(node).price;
+"""
+
+
+@pytest.mark.parametrize("kind", [MAIN, EFFECT])
+@pytest.mark.parametrize(
+    ("file", "data"),
+    [
+        ("walk.gif", animated("GIF", 24, comment=b"of a cat, and;,!")),
+        ("sub/walk.GIF", animated("GIF", 24)),
+        ("walk.webp", animated("WEBP", 24, lossless=True)),
+        ("walk.gif [input]", animated("GIF", 24)),
+    ],
+)
+def test_the_frames_of_an_animated_picture_are_counted(page, kind, file, data):
+    page.server.files = {file.removesuffix(" [input]"): data}
+    shown = page.run(OF_THE_IMAGE, [kind, file])
+    each = "2.50" if kind == MAIN else "1.20"
+    assert shown == f"24 videos, about CNY {float(each) * 24:.2f} in Beijing (list of {PRICES_AS_OF})"
+
+
+@pytest.mark.parametrize(
+    ("file", "data"),
+    [("one.gif", animated("GIF", 1)), ("one.webp", animated("WEBP", 1)), ("still.png", b""), ("no.gif", b"GIF89a")],
+)
+def test_a_still_picture_costs_one_video(page, file, data):
+    page.server.files = {file: data}
+    assert page.run(OF_THE_IMAGE.replace("left = 50", "left = 3"), [MAIN, file]) == (
+        f"about CNY 2.50 in Beijing (list of {PRICES_AS_OF})"
+    )
+
+
+def test_a_batch_is_counted_through_the_nodes_that_make_it(page):
+    prices = page.run(
+        """
+        const node = steps.add(given), seen = [];
+        const kinds = ["LoadImage", "RepeatImageBatch", "ImageScale", "ImageFromBatch", "ImageBatch", "EmptyImage",
+          "ImageCrop"];
+        const [picture, repeat, scale, some, both, empty, crop] = kinds.map((kind) => steps.add(kind, 600));
+        const see = async () => {
+          await steps.noted();
+          seen.push(steps.state(node).price.split(" in ")[0]);
+        };
+        steps.link(picture, 0, repeat, "image");
+        steps.link(repeat, 0, scale, "image");
+        steps.link(scale, 0, node, "image");
+        steps.set(repeat, "amount", 4); await see();
+        steps.set(repeat, "amount", 6); await see();
+        steps.link(scale, 0, some, "image");
+        steps.set(some, "batch_index", 3); steps.set(some, "length", 9);
+        steps.link(some, 0, node, "image"); await see();
+        steps.set(some, "length", 1); await see();
+        steps.set(empty, "batch_size", 2);
+        steps.link(empty, 0, both, "image1"); steps.link(scale, 0, both, "image2");
+        steps.link(both, 0, crop, "image"); steps.link(crop, 0, node, "image"); await see();
+        repeat.mode = 4; await see();
+        return seen;
+        """,
+        MAIN,
+    )
+    alone = "about CNY 2.50"
+    assert prices == [
+        *("4 videos, about CNY 10.00", "6 videos, about CNY 15.00", "3 videos, about CNY 7.50", alone),
+        *("8 videos, about CNY 20.00", alone),
+    ]
+    assert page.errors == []
+
+
+def test_a_batch_where_nothing_is_paid_shows_its_count(page):
+    shown = page.run(
+        """
+        const node = steps.add(given[0]), empty = steps.add("EmptyImage", 600), connection = steps.add(given[1], 900);
+        steps.set(connection, "region", "offline");
+        steps.link(connection, 0, node, "connection");
+        steps.set(empty, "batch_size", 3);
+        steps.link(empty, 0, node, "image");
+        await steps.noted();
+        return steps.state(node).price;
+        """,
+        [MAIN, CONNECTION],
+    )
+    assert shown == "3 videos, no cost (Offline stand-in)"
 
 
 def test_seconds_count(page):

@@ -63,6 +63,8 @@ _CORE: dict[str, dict[str, Any]] = {
     "LoadImage": {"required": {"image": [["example.png"], {"image_upload": True}]}, "output": ("IMAGE", "MASK")},
     "LoadAudio": {"required": {"audio": [["example.mp3"], {"audio_upload": True}]}, "output": ("AUDIO",)},
     "RepeatImageBatch": {"required": {"image": ("IMAGE",), "amount": _NUMBER}, "output": ("IMAGE",)},
+    "EmptyImage": {"required": {"width": _NUMBER, "height": _NUMBER, "batch_size": _NUMBER}, "output": ("IMAGE",)},
+    "ImageBatch": {"required": {"image1": ("IMAGE",), "image2": ("IMAGE",)}, "output": ("IMAGE",)},
     "ImageFromBatch": {
         "required": {"image": ("IMAGE",), "batch_index": _NUMBER, "length": _NUMBER},
         "output": ("IMAGE",),

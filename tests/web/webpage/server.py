@@ -35,13 +35,15 @@ class PageServer:
     """Serves one frontend, the pack's extension and ComfyUI's API on a free port.
 
     `settings` are the page's own settings, `history` what `/history` answers, by prompt id; both may be changed.
-    `asked` lists the paths that were not there. Without `extension` the page gets the nodes only.
+    `files` are pictures of the input folder by their paths; any other is a plain one. `asked` lists the paths that were
+    not there. Without `extension` the page gets the nodes only.
     """
 
     def __init__(self, static: Path, *, extension: bool = True) -> None:
         self.settings: dict[str, Any] = dict(_SETTINGS)
         self.history: dict[str, Any] = {}
         self.asked: list[str] = []
+        self.files: dict[str, bytes] = {}
         self._static = static
         self._scripts = sorted(_WEB.rglob("*.js")) if extension else []
         self._definitions = json.dumps(object_info()).encode()
@@ -63,7 +65,8 @@ class PageServer:
         if plain == "/object_info":
             return self._definitions, "application/json"
         if plain == "/view":
-            return _picture(), "image/png"
+            name = "/".join(filter(None, (query.get(part, [""])[0] for part in ("subfolder", "filename"))))
+            return self.files.get(name) or _picture(), mimetypes.guess_type(name)[0] or "image/png"
         if plain == "/user.css":
             return b"", "text/css"
         known = self._json(plain, query)

@@ -1,0 +1,80 @@
+// How many pictures arrive at a node's image input, and so how many videos a run asks for, where the page can know it.
+import { api } from "../../scripts/api.js";
+import { isLinked, originOf } from "./graph.js";
+
+const ANIMATED = /\.(gif|webp)$/i;
+const SAME = ["ImageScale", "ImageScaleBy", "ImageScaleToTotalPixels", "ImageCrop"]; // as many out as in
+const known = new Map(); // by address; a promise while the file is on its way
+
+// The number of pictures; undefined where it is not known. `later` is called when it is known later on.
+export function pictures(node, root, later, input = "image") {
+  const slot = node.inputs?.findIndex((one) => one.name === input) ?? -1;
+  const origin = originOf(node, slot, root);
+  if (!origin) return undefined;
+  const of = (name) => pictures(origin, root, later, name);
+  const value = (name) => isLinked(origin, name) ? undefined : origin.widgets?.find((widget) => widget.name === name)?.value;
+  const type = origin.comfyClass ?? origin.type;
+  if (SAME.includes(type)) return of("image");
+  if (type === "LoadImage") return isLinked(origin, "image") ? undefined : inFile(value("image"), later);
+  if (type === "EmptyImage") return value("batch_size");
+  if (type === "RepeatImageBatch") return whole(of("image") * value("amount"));
+  if (type === "ImageBatch") return whole(of("image1") + of("image2"));
+  if (type === "ImageFromBatch") {
+    // Its index is at most the last picture's, and it gives no more than there are.
+    const count = of("image");
+    const first = Math.min(value("batch_index"), count - 1);
+    return value("length") === 1 ? 1 : whole(Math.min(value("length"), count - first));
+  }
+  return undefined;
+}
+
+const whole = (number) => Number.isInteger(number) ? number : undefined;
+
+function inFile(chosen, later) {
+  const [, path, type = "input"] = String(chosen ?? "").match(/^(.*?)(?: \[(input|output|temp)\])?$/) ?? [];
+  if (!path || !ANIMATED.test(path)) return path ? 1 : undefined;
+  const [subfolder, filename] = path.includes("/") ? path.match(/^(.*)\/(.*)$/).slice(1) : ["", path];
+  const address = api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
+  if (!known.has(address)) {
+    const counted = fetch(address)
+      .then((answer) => answer.ok ? answer.arrayBuffer() : undefined)
+      .then((buffer) => known.set(address, buffer && frames(new Uint8Array(buffer))))
+      .catch(() => known.delete(address)) // asked again at the next change
+      .then(later);
+    known.set(address, counted);
+  }
+  return whole(known.get(address));
+}
+
+// The frames of a GIF or WebP file; undefined where it is none, or broken.
+export function frames(bytes) {
+  const text = (at, length) => String.fromCharCode(...bytes.subarray(at, at + length));
+  if (text(0, 3) === "GIF") return gifFrames(bytes);
+  return text(0, 4) === "RIFF" && text(8, 4) === "WEBP" ? webpFrames(bytes, text) : undefined;
+}
+
+function gifFrames(bytes) {
+  const table = (flags) => flags & 0x80 ? 3 << ((flags & 7) + 1) : 0; // of colours, in bytes
+  let at = 13 + table(bytes[10]);
+  let count = 0;
+  while (at < bytes.length && bytes[at] !== 0x3b) {
+    const isImage = bytes[at] === 0x2c;
+    if (isImage) count += 1;
+    else if (bytes[at] !== 0x21) return undefined;
+    at += isImage ? 11 + table(bytes[at + 9]) : 2;
+    while (bytes[at]) at += 1 + bytes[at];
+    at += 1;
+  }
+  return count || undefined;
+}
+
+function webpFrames(bytes, text) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let count = 0;
+  for (let at = 12; at + 8 <= bytes.length; ) {
+    if (text(at, 4) === "ANMF") count += 1;
+    const size = view.getUint32(at + 4, true);
+    at += 8 + size + (size & 1);
+  }
+  return count || 1;
+}
