@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
 from ..errors import MediaError
-from .boxes import check_claims, outline
+from .boxes import outline
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -37,7 +37,7 @@ def open_film(source: Source, *, format: str | None = None) -> Iterator[InputCon
 
     name = name_of(source)
     try:
-        has_boxes = _check_boxes(source, name=name, plain_sound=format is None)
+        has_boxes = _check_boxes(source, name=name)
         # A whole path: FFmpeg would take the beginning of some names for a protocol.
         file = str(Path(source).absolute()) if isinstance(source, (str, os.PathLike)) else source
         only = {
@@ -103,20 +103,18 @@ def check_mp4(path: Path) -> int:
     return found.size
 
 
-def _check_boxes(source: Source, *, name: str, plain_sound: bool) -> bool:
-    """Refuse an MP4 that lacks its end, and one that claims too much. Tell whether it has boxes as an MP4 has.
+def _check_boxes(source: Source, *, name: str) -> bool:
+    """Refuse an MP4 that lacks its end. Tell whether it has boxes as an MP4 has.
 
     FFmpeg plays what is there of a film that is cut short, as if it were the whole.
     """
     if isinstance(source, (str, os.PathLike)):
         with Path(source).open("rb") as file:
-            return _check_boxes(file, name=name, plain_sound=plain_sound)
+            return _check_boxes(file, name=name)
     found = outline(source)
     if found.size == 0:
         raise MediaError(f"{name} is empty.")
     if found.missing > 0 and found.kinds[0] == b"ftyp":
         raise MediaError(f"{name} is cut short: {found.missing} bytes are missing at its end.")
-    if found.boxes:
-        check_claims(source, found, name=name, plain_sound=plain_sound)
     source.seek(0)
     return bool(found.boxes)

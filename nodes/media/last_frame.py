@@ -153,7 +153,8 @@ def _picture(frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.float32]:
         src_color_range=frame.color_range,
         dst_color_range=USUAL_RANGE,
     )
-    return np.divide(_upright(rgb.to_ndarray(), frame), 255, dtype=np.float32, order="C")
+    picture: NDArray[np.float32] = np.divide(_upright(rgb.to_ndarray(), frame), 255, dtype=np.float32, order="C")
+    return picture
 
 
 def _upright(picture: NDArray[Any], frame: VideoFrame) -> NDArray[Any]:

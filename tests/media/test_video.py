@@ -5,6 +5,7 @@ import av
 import numpy as np
 import pytest
 from wanpack.nodes.errors import MediaError
+from wanpack.nodes.media.last_frame import last_frame
 from wanpack.nodes.media.video import VideoFacts, embed_metadata, probe, read_metadata
 
 
@@ -163,6 +164,30 @@ def test_embedding_changes_no_bit_and_no_time_of_the_streams(make_film, options)
     before = packets(path), frame_times(path)
     embed_metadata(path, {"prompt": "{}"})
     assert (packets(path), frame_times(path)) == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["trunk is\nlong", "a tree trunk, an elephant's trunk", "moov mdat stsz stz2 trun stsc stco co64", "cmov....dcom"],
+)
+def test_a_text_may_have_the_names_of_boxes_in_it(make_film, text):
+    path = make_film(metadata={"comment": text})
+    embed_metadata(path, {"prompt": json.dumps({"text": [text] * 50})})
+    assert (probe(path).frames, last_frame(path).shape) == (10, (64, 128, 3))
+    assert read_metadata(path)["comment"] == text
+
+
+@pytest.mark.parametrize("kind", [b"free", b"mdat", b"uuid", b"junk"])
+def test_a_large_box_behind_the_film_is_no_part_of_it(make_film, kind):
+    path = make_film()
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size)
+        file.write((65 * 2**20).to_bytes(4, "big") + kind)
+        file.truncate(size + 65 * 2**20)
+    assert (probe(path).frames, last_frame(path).shape) == (10, (64, 128, 3))
+    embed_metadata(path, {"prompt": "{}"})
+    assert probe(path).frames == 10
 
 
 def test_embedding_puts_the_index_first(make_film):
