@@ -62,7 +62,7 @@ def last_frame(source: Source, *, until: float | None = None) -> NDArray[np.floa
                 break
         if frame is None:
             raise MediaError(f"{name} has no frames that can be shown.")
-        return _picture(frame, _square_size(frame, stream.sample_aspect_ratio, name=name))
+        return picture_of(frame, size=_square_size(frame, stream.sample_aspect_ratio, name=name))
 
 
 def _beginnings(container: InputContainer, stream: VideoStream, *, until: float | None) -> Iterator[bool]:
@@ -138,14 +138,13 @@ def _square_size(frame: VideoFrame, aspect: Fraction | None, *, name: str) -> tu
     return width, height
 
 
-def _picture(frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Convert a frame to upright RGB [H,W,3], 0..1; `size` is its width and height before it is turned.
+def picture_of(frame: VideoFrame, *, size: tuple[int, int] | None = None) -> NDArray[np.float32]:
+    """Convert a frame to upright RGB [H,W,3], 0..1; `size` is its width and height before it is turned, if not its own.
 
     The film's own matrix and range are named beside the usual ones because PyAV 14 follows them only where they differ.
     """
     rgb = frame.reformat(
-        width=size[0],
-        height=size[1],
+        *(size or (frame.width, frame.height)),
         format="rgb24",
         interpolation=BEST_COLOUR,
         src_colorspace=frame.colorspace,

@@ -55,6 +55,9 @@ def test_uneven_times_do_not_matter(make_film, read_number, gop):
         ("mpegts", {"gop": 250}),
         ("avi", {"codec": "mpeg4"}),
         ("webm", {"codec": "libvpx-vp9"}),
+        ("flv", {}),
+        ("mpeg", {}),
+        ("asf", {"codec": "wmv2"}),
     ],
 )
 def test_other_containers_are_read_to_their_end(make_film, read_number, container, options):

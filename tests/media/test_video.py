@@ -1,5 +1,6 @@
 import json
 import stat
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -203,6 +204,27 @@ def test_embedding_keeps_the_rotation(make_film, rotate):
     embed_metadata(path, {"prompt": "{}"})
     with av.open(str(path)) as film:
         assert next(film.decode(video=0)).rotation == -90
+
+
+@pytest.mark.parametrize(
+    ("codec", "tag"),
+    [("libx265", "hvc1"), ("libx265", "hev1"), ("libx264", "avc1"), ("libx264", "avc3"), ("libvpx-vp9", "vp09")],
+)
+def test_embedding_keeps_the_name_of_the_codec_and_the_shape_of_the_pixels(make_film, codec, tag):
+    path = make_film(codec=codec, codec_tag=tag, sample_aspect_ratio=Fraction(4, 3))
+    embed_metadata(path, {"prompt": "{}"})
+    with av.open(str(path)) as film:
+        [stream] = film.streams.video
+        assert (stream.codec_context.codec_tag, stream.sample_aspect_ratio) == (tag, Fraction(4, 3))
+
+
+@pytest.mark.parametrize("matrix", [(-1, 0, 0, 1), (0, -1, -1, 0)])
+def test_embedding_keeps_a_reflection(make_film, rotate, matrix):
+    path = make_film()
+    rotate(path, matrix)
+    before = last_frame(path)
+    embed_metadata(path, {"prompt": "{}"})
+    assert np.array_equal(last_frame(path), before)
 
 
 def test_embedding_keeps_who_may_read_the_file(make_film):
