@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -80,6 +82,26 @@ class SavedVideo:
     path: Path
     task_id: str
     receipt: dict[str, object]
+
+
+def move(part: Path, target: Path) -> None:
+    """Move the beginning of a film, to another disk too; what is there is overwritten.
+
+    What is copied when this breaks off is a beginning too.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    try:
+        part.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with part.open("rb") as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+        discard(part)
 
 
 def discard(path: Path) -> None:

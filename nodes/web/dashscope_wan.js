@@ -50,12 +50,21 @@ function showVideo(prototype) {
   });
 }
 
-// What went wrong stands on the node, too: ComfyUI's newer versions keep the message behind "View details".
+// What went wrong stands on the node, too: ComfyUI's newer versions keep the message behind "View details". The links of
+// videos that the server has just shown there stay: they are in no error, as errors are logged.
+const links = new Map();
+
+function keepLinks({ nodeId, text }) {
+  links.set(String(nodeId), text.split("\n").filter((line) => /https?:\/\//.test(line)));
+}
+
 function sayOnNode({ node_id, exception_message, prompt_id }) {
   // The page shows such a text as HTML, its older versions whatever is in it.
-  const text = exception_message.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  const error = exception_message.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  const text = [error, ...(links.get(String(node_id)) ?? [])].join("\n");
   const detail = { nodeId: node_id, text, prompt_id };
   api.dispatchEvent(new CustomEvent("progress_text", { detail }));
+  links.delete(String(node_id));
 }
 
 // The Connection node: its region decides what a run costs.
@@ -70,6 +79,7 @@ app.registerExtension({
   setup() {
     // What comes from afar: a Connection node that is bypassed, or linked to the subgraph that a node is in.
     api.addEventListener("graphChanged", showPrices);
+    api.addEventListener("progress_text", ({ detail }) => keepLinks(detail));
     api.addEventListener("execution_error", ({ detail }) => {
       if (detail.node_type?.startsWith(OURS)) sayOnNode(detail);
     });
