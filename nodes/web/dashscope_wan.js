@@ -67,6 +67,17 @@ function sayOnNode({ node_id, exception_message, prompt_id }) {
   links.delete(String(node_id));
 }
 
+// The page's older versions save the text on a node with the workflow, a video's signed link included.
+function keepTextUnsaved(prototype) {
+  const { serialize } = prototype;
+  prototype.serialize = function (...args) {
+    for (const widget of this.widgets ?? []) {
+      if (widget.name === "$$node-text-preview") widget.serialize = false;
+    }
+    return serialize.apply(this, args);
+  };
+}
+
 // The Connection node: its region decides what a run costs.
 function followRegion(prototype) {
   after(prototype, "onNodeCreated", function () {
@@ -89,6 +100,7 @@ app.registerExtension({
     const table = nodeData.input?.required?.model?.[1]?.[TABLE];
     if (table) followModel(nodeType.prototype, table);
     if (nodeData.output_node) showVideo(nodeType.prototype);
+    keepTextUnsaved(nodeType.prototype);
     if (nodeData.name === CONNECTION) followRegion(nodeType.prototype);
   },
   nodeCreated(node) {
