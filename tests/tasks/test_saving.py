@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from wanpack.nodes.errors import InvalidRequest
@@ -129,6 +131,14 @@ class TestPrefix:
         bench.run(watch=new_watch(at={"saving": lambda: seen.extend(bench.strays)}))
         place, _ = find_place("wan/film", output_folder=bench.output)
         assert [len(part.name) for part in seen] == [len(place.part_of("0" * ENTRY_ID_CHARS).name)]
+
+    @pytest.mark.parametrize(("ntdll", "most"), [({"enabled": 1}, None), ({"enabled": 0}, 259), ({}, 259)])
+    def test_on_windows_it_is_what_the_process_is_allowed(self, ntdll, most, monkeypatch):
+        functions = {"RtlAreLongPathsEnabled": lambda: ntdll["enabled"]} if ntdll else {}
+        windows = SimpleNamespace(ntdll=SimpleNamespace(**functions))
+        monkeypatch.setattr(sys, "platform", "win32")
+        monkeypatch.setattr(ctypes, "windll", windows, raising=False)
+        assert longest_path() == most
 
     @pytest.mark.skipif(sys.platform == "win32", reason="there it depends on the system's settings")
     def test_elsewhere_a_path_may_be_long(self):
