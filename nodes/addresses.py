@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from .errors import WanError
@@ -18,11 +17,25 @@ MOST_ADDRESSES = 4
 """How many addresses of a name are tried."""
 
 _LOCAL_NAMES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa")
-_UNICAST = ipaddress.ip_network("2000::/3")
-_SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# IANA's special-purpose registries, and the multicast and reserved ranges beside them. Python's own `is_global` differs
+# from release to release. What these have of public anycast (192.0.0.9, 2001:1::1) hands out no videos.
+_SPECIAL = tuple(
+    map(
+        ip_network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+            *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+            *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),
+        ),
+    )
+)
+_UNICAST = IPv6Network("2000::/3")
+"""The only part of IPv6 that is given to hosts of the internet."""
+
+_NAT64 = IPv6Network("64:ff9b::/96")
 # What the proxies that capture a whole machine (Clash, sing-box) answer for every name: they resolve it themselves.
-_STAND_IN = ipaddress.ip_network("198.18.0.0/15")
+_STAND_IN = ip_network("198.18.0.0/15")
 
 
 class AddressRefused(WanError):
@@ -58,7 +71,7 @@ def check_host(host: str) -> None:
 
 def is_public(address: str) -> bool:
     """Tell whether an IP address is one of the internet's. Raises ValueError where it is no address."""
-    return _is_public(ipaddress.ip_address(address.partition("%")[0]))
+    return _is_public(ip_address(address.partition("%")[0]))
 
 
 def public_addresses(host: str, port: int) -> list[str]:
@@ -77,13 +90,14 @@ def public_addresses(host: str, port: int) -> list[str]:
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    if isinstance(address, IPv4Address):
-        return address.is_global and not address.is_multicast and not address.is_reserved
-    if address.ipv4_mapped:
-        return _is_public(address.ipv4_mapped)
-    if address in _NAT64:
-        return _is_public(IPv4Address(int(address) & 0xFFFFFFFF))
-    return address in _UNICAST and address not in _SIX_TO_FOUR and address.is_global
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return _is_public(address.ipv4_mapped)
+        if address in _NAT64:
+            return _is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+        if address not in _UNICAST:
+            return False
+    return not any(address in network for network in _SPECIAL)
 
 
 def _near(host: str) -> AddressRefused:
@@ -91,4 +105,4 @@ def _near(host: str) -> AddressRefused:
 
 
 def _stands_in(address: str) -> bool:
-    return ipaddress.ip_address(address.partition("%")[0]) in _STAND_IN
+    return ip_address(address.partition("%")[0]) in _STAND_IN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .redaction import redact
 
@@ -62,4 +62,12 @@ class MediaError(WanError):
 
 
 class DownloadFailed(WanError):
-    """A finished video could not be brought home. The task is paid and its video can be fetched again."""
+    """A finished video could not be brought home. The task is paid and its video can be fetched again.
+
+    `link` returns the video's address with its signature, "" where there is none to show. It is for the user's eyes: no
+    part of the error's text, which is logged, saved and sent on.
+    """
+
+    def __init__(self, what: str, *, do: str = "", task_id: str = "", link: str = "") -> None:
+        super().__init__(what, do=do, task_id=task_id)
+        self.link: Callable[[], str] = lambda: link

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import av
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from .errors import StandaloneError
 
@@ -32,16 +32,36 @@ def picture(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     Without transparency the mask is 64x64 zeros, as in ComfyUI.
     """
     try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            upright.load()
-    except OSError as error:
+        upright = _upright(path)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise StandaloneError(f"{path} cannot be read as a picture: {error}") from error
     mask = torch.zeros((1, 64, 64))
     if upright.has_transparency_data:
         alpha = np.array(upright.convert("RGBA").getchannel("A"), dtype=np.float32)
         mask = 1 - torch.from_numpy(alpha / 255)[None]
     return _rgb(upright)[None], mask
+
+
+def _upright(path: Path) -> Image.Image:
+    """Open a picture. As in ComfyUI what is damaged gets a second try, in which Pillow takes what is there of it.
+
+    To Pillow a colour profile or a text of over 1 MB is damage too.
+    """
+    try:
+        return _opened(path)
+    except (OSError, ValueError):
+        before, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
+        try:
+            return _opened(path)
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def _opened(path: Path) -> Image.Image:
+    with Image.open(path) as opened:
+        upright = ImageOps.exif_transpose(opened)
+        upright.load()
+        return upright
 
 
 def _rgb(image: Image.Image) -> torch.Tensor:

@@ -30,17 +30,21 @@ class Folders:
     def find_input(self, name: str) -> Path:
         """The file that a loading node names: inside the input folders, or the chosen one.
 
+        As in ComfyUI " [input]", " [output]" or " [temp]" behind a name says in which folder it is.
+
         Raises:
             StandaloneError: there is none.
         """
         if self.chosen is not None and name == str(self.chosen):
             return self.chosen
-        for folder in self.inputs:
-            if _is_inside(folder / name, folder):
-                return folder / name
-        if name in _SHIPPED:
-            return _SHIPPED[name]
-        searched = ", ".join(str(folder) for folder in self.inputs)
+        plain, kind = _without_folder(name)
+        folders = {"output": (self.output,), "temp": (self.temp,)}.get(kind, self.inputs)
+        for folder in folders:
+            if _is_inside(folder / plain, folder):
+                return folder / plain
+        if plain in _SHIPPED and folders is self.inputs:
+            return _SHIPPED[plain]
+        searched = ", ".join(str(folder) for folder in folders)
         raise StandaloneError(
             f"there is no file {name!r} (looked in: {searched}); put it there, or give a picture with --image"
         )
@@ -64,6 +68,15 @@ class Folders:
                 continue
             return path
         raise AssertionError("counting does not end")
+
+
+def _without_folder(name: str) -> tuple[str, str]:
+    """A name and the folder that is written behind it; "" where there is none."""
+    for kind in ("input", "output", "temp"):
+        if name.endswith(f"[{kind}]"):
+            # One more character, whatever it is: so does ComfyUI.
+            return name[: -len(kind) - 3], kind
+    return name, ""
 
 
 def _is_inside(file: Path, folder: Path) -> bool:

@@ -14,7 +14,9 @@ CONNECTION = "DashScopeWanConnection"
 
 
 def read_workflow(path: Path, *, api_folder: Path) -> Graph:
-    """The graph in a file. `api_folder` holds the pack's own graphs, to point at where the other format is given.
+    """The graph in a file: by itself, or as the "prompt" of a request to ComfyUI's /prompt.
+
+    `api_folder` holds the pack's own graphs, to point at where the other format is given.
 
     Raises:
         StandaloneError: there is no such file, or it holds no graph in API format.
@@ -33,9 +35,18 @@ def read_workflow(path: Path, *, api_folder: Path) -> Graph:
         twin = api_folder / path.name
         better = f"use {twin}" if twin.is_file() else "in ComfyUI, use File > Export (API) and give that file"
         raise StandaloneError(f"{path} is a workflow for ComfyUI's page. This needs its API format: {better}")
+    if _is_request(content):
+        content = content["prompt"]
     if not isinstance(content, dict) or not content or not all(isinstance(node, dict) for node in content.values()):
         raise StandaloneError(f"{path} holds no workflow in API format, which is an object of nodes by their ids")
     return content
+
+
+def _is_request(content: Any) -> bool:
+    """Whether this is what is sent to ComfyUI's /prompt, with the graph inside; a node may be called "prompt" too."""
+    return (
+        isinstance(content, dict) and isinstance(content.get("prompt"), dict) and "class_type" not in content["prompt"]
+    )
 
 
 def with_image(graph: Graph, image: Path) -> Graph:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
 from ..errors import MediaError
-from .boxes import check_claims, outline
+from .boxes import outline
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 Source = Union[str, "os.PathLike[str]", BinaryIO]
 
-# Playlists and the like can name other files and addresses, so only what holds the film itself is opened: these, and
-# what has boxes as an MP4 has.
-_OTHER_FILMS = "matroska,avi,mpegts,mpeg,flv,gif,ogg,asf"
+# Playlists and the like can name other files and addresses, so only what holds the film itself is opened: what has the
+# boxes of an MP4, what begins as one of these does, and streams.
+_BOXES = frozenset({b"ftyp", b"moov", b"moof", b"mdat"})
+_BEGINNINGS = {b"\x1aE\xdf\xa3": "matroska", b"RIFF": "avi", b"GIF8": "gif"}
+# Their tracks may be found late, and PyAV before 18 crashes when it has options for tracks that it did not know of.
+_STREAMS = "mpegts,mpeg,flv,ogg,asf"
 _PROTOCOL = "file"
 
 MOST_PIXELS = 8192 * 4352
@@ -37,14 +40,11 @@ def open_film(source: Source, *, format: str | None = None) -> Iterator[InputCon
 
     name = name_of(source)
     try:
-        has_boxes = _check_boxes(source, name=name, plain_sound=format is None)
+        found = _container_of(source, name=name)
         # A whole path: FFmpeg would take the beginning of some names for a protocol.
         file = str(Path(source).absolute()) if isinstance(source, (str, os.PathLike)) else source
-        only = {
-            "format_whitelist": f"mov,{_OTHER_FILMS}" if has_boxes else _OTHER_FILMS,
-            "protocol_whitelist": _PROTOCOL,
-        }
-        limits = {"max_pixels": str(MOST_PIXELS)}
+        only = {"format_whitelist": found, "protocol_whitelist": _PROTOCOL}
+        limits = {"max_pixels": str(MOST_PIXELS)} if found != _STREAMS else {}
         # PyAV 19 is lenient without being asked.
         lenient: dict[str, Any] = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
         with av.open(file, format=format, options=limits, container_options=only, **lenient) as container:
@@ -103,20 +103,20 @@ def check_mp4(path: Path) -> int:
     return found.size
 
 
-def _check_boxes(source: Source, *, name: str, plain_sound: bool) -> bool:
-    """Refuse an MP4 that lacks its end, and one that claims too much. Tell whether it has boxes as an MP4 has.
+def _container_of(source: Source, *, name: str) -> str:
+    """Return FFmpeg's names of the containers that a film may be in, by how it begins. Refuse an MP4 without its end.
 
     FFmpeg plays what is there of a film that is cut short, as if it were the whole.
     """
     if isinstance(source, (str, os.PathLike)):
         with Path(source).open("rb") as file:
-            return _check_boxes(file, name=name, plain_sound=plain_sound)
+            return _container_of(file, name=name)
     found = outline(source)
     if found.size == 0:
         raise MediaError(f"{name} is empty.")
     if found.missing > 0 and found.kinds[0] == b"ftyp":
         raise MediaError(f"{name} is cut short: {found.missing} bytes are missing at its end.")
-    if found.boxes:
-        check_claims(source, found, name=name, plain_sound=plain_sound)
     source.seek(0)
-    return bool(found.boxes)
+    beginning = source.read(4)
+    source.seek(0)
+    return _BEGINNINGS.get(beginning) or ("mov" if _BOXES.intersection(found.kinds) else _STREAMS)

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import MediaError
 from ..redaction import without_keys
@@ -25,6 +25,10 @@ MAX_CLOCK = 2**31 - 1
 
 # What every MP4 writer says about its own file, so nothing to be taken over.
 OWN_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+
+
+# Players tell kinds of one codec apart by these: QuickTime plays HEVC as hvc1 only, and FFmpeg would write hev1.
+KEPT_TAGS = frozenset({"avc1", "avc3", "hvc1", "hev1", "dvh1", "vvc1", "vvi1"})
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,7 @@ def _copy_streams(source: InputContainer, target: OutputContainer) -> None:
     for stream in source.streams:
         if stream.type in ("video", "audio", "subtitle"):
             twin = target.add_stream_from_template(stream, opaque=True)
+            _keep_looks(stream, twin)
             twin.metadata.update(stream.metadata)
             twins[stream.index] = twin
     begins: dict[int, int] = {}
@@ -150,6 +155,15 @@ def _copy_streams(source: InputContainer, target: OutputContainer) -> None:
             packet.duration = max(0, begin + (packet.stream.duration or 0) - packet.dts)
         packet.stream = twins[packet.stream_index]
         target.mux(packet)
+
+
+def _keep_looks(stream: Stream, twin: Any) -> None:
+    """Have a copied stream named and shown as it was, where FFmpeg would not."""
+    if (tag := stream.codec_context.codec_tag) in KEPT_TAGS:
+        twin.codec_context.codec_tag = tag
+    # Of VP9 and AV1 only the container knows it.
+    if aspect := getattr(stream, "sample_aspect_ratio", None):
+        twin.codec_context.sample_aspect_ratio = aspect
 
 
 def _writing(source: InputContainer) -> dict[str, str]:

@@ -19,7 +19,7 @@ from . import pace
 from .entry import Entry, State
 from .pauses import TEMPO, Say, backoff, now, pause
 from .receipt import make_receipt
-from .saving import SavedVideo, SavePlace, discard, discard_placeholder
+from .saving import SavedVideo, SavePlace, discard, discard_placeholder, move
 from .session import Session
 
 logger = logging.getLogger("dashscope_wan")
@@ -52,6 +52,7 @@ class Fetch:
     session: Session
     say: Say
     _part: Path = field(default=Path(), init=False)
+    _link: str = field(default="", init=False, repr=False)
 
     async def bring(self) -> Path:
         """Download the video, check it, and return the part that it is in.
@@ -69,14 +70,18 @@ class Fetch:
         Raises:
             DownloadFailed: the video could not be brought home; it can be fetched again for 24 hours.
         """
+        self._link = self.task.video_url
         try:
             await self.bring()
             self.say(0.99, "saving")
             return await self.session.in_thread(self._finish)
-        except DownloadFailed as error:
+        except (DownloadFailed, MediaError) as error:
             await self.session.in_thread(self._drop_empty)
-            again = "The video is paid and kept for 24 h: run the same graph again, or use Wan Fetch Task."
-            raise DownloadFailed(error.what, do=f"{error.do} {again}".strip(), task_id=self.task.task_id) from error
+            link = self._link if self._link.lower().startswith(("https://", "http://")) else ""
+            by_hand = " To fetch it by hand, open the link that the node shows in a browser." if link else ""
+            again = f"The video is paid and kept for 24 h: run the same graph again, or use Wan Fetch Task.{by_hand}"
+            do = f"{error.do} {again}".strip()
+            raise DownloadFailed(error.what, do=do, task_id=self.task.task_id, link=link) from error
 
     def _begin(self) -> bool:
         """Choose the part to download into, with what an earlier run has of it. Tell whether it is whole."""
@@ -84,29 +89,39 @@ class Fetch:
         self._part = place.part_of(entry.id)
         if entry.path:
             discard_placeholder(Path(entry.path))
-        # Known to the ledger before it is there, so that none is ever left behind.
-        self.session.note_now(entry, part=str(self._part))
         try:
             place.folder.mkdir(parents=True, exist_ok=True)
-            if before.name and before != self._part and before.is_file():
-                before.replace(self._part)
         except OSError as error:
             raise self._unsaved(error) from error
+        if before.name and before != self._part:
+            self._move_from(before)
+        # Known to the ledger before it is there, so that none is ever left behind.
+        self.session.note_now(entry, part=str(self._part))
         discard(self._part.with_name(self._part.name + TAGGING))
         whole = entry.bytes > 0 and self._part.exists() and not self._flaw()
         if not whole:
             self.session.note_now(entry, path="", bytes=0)
         return whole
 
+    def _move_from(self, before: Path) -> None:
+        """Go on with a part from another folder. Where it cannot be had the download begins anew."""
+        try:
+            if before.is_file():
+                move(before, self._part)
+        except OSError as error:
+            logger.warning("%s cannot be gone on with (%s); downloading anew", before, error.strerror or error)
+            discard(self._part)
+            discard(before)
+
     async def _download(self) -> None:
         """Download into the part, going on after interruptions, with a fresh address when the old one has expired."""
         from ..media.download import DownloadInterrupted, LinkExpired
 
-        url, tries, held = self.task.video_url, 0, -1
+        tries, held = 0, -1
         since, first = now(), await self.session.in_thread(self._size)
         while True:
             try:
-                await self._download_once(url)
+                await self._download_once(self._link)
                 await self.session.in_thread(self._check)
             except (DownloadInterrupted, LinkExpired) as error:
                 size = await self.session.in_thread(self._size)
@@ -116,7 +131,7 @@ class Fetch:
                     raise
                 await pause(backoff(tries + 1), lambda _: self.say(0.9, "the download broke off; going on"))
                 if isinstance(error, LinkExpired):
-                    url = await self._fresh_address() or url
+                    self._link = await self._fresh_address() or self._link
             else:
                 return
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import InvalidRequest
+from ..errors import DownloadFailed, InvalidRequest
 from ..redaction import holds_key
 from ..service.connection import Connection
 from ..service.errors import KeyRefused
@@ -53,8 +53,12 @@ async def fetch_video(order: FetchOrder, *, watch: Watch) -> SavedVideo:
         InvalidRequest: the id cannot be one, or the connection has faults; nothing was sent.
         TaskUnknown, TaskCanceled, ServiceError, WaitExceeded, DownloadFailed: as their names say, each with what to do.
     """
-    say = ItemProgress(BatchProgress(watch, count=1), index=0)
-    return await until_stopped(watch, _fetch(order, say))
+    progress = BatchProgress(watch, count=1)
+    try:
+        return await until_stopped(watch, _fetch(order, ItemProgress(progress, index=0)))
+    except DownloadFailed as error:
+        progress.show_links([error])
+        raise
 
 
 async def _fetch(order: FetchOrder, say: Say) -> SavedVideo:

@@ -6,7 +6,6 @@ cannot be used, nothing is sent; what was sent before is brought to its end all 
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -38,10 +37,9 @@ class Ledger:
         """The name of this run."""
         return self._life.owner
 
-    def account_of(self, *parts: str) -> str:
-        """Return what stands for an account in the ledger: a salted hash, never the key itself."""
-        salt = self._store.transaction(lambda rows: rows.salt())
-        return hashlib.sha256("\0".join((salt, *parts)).encode()).hexdigest()[:24]
+    def salt(self) -> str:
+        """Return what this ledger's hashes of keys are salted with."""
+        return self._store.transaction(lambda rows: rows.salt())
 
     def claim(
         self,

@@ -20,7 +20,7 @@ from ..media.likeness import Likeness, compare, opening_of
 from ..service.errors import OutcomeUnknown
 from ..service.request import VideoRequest
 from ..service.task import ListedTask, Task, TaskStatus
-from ..service.texts import LONGEST_PROMPT, text_of
+from ..service.texts import prompt_of
 from . import pace
 from .entry import TASK_LIFE_SECONDS, Entry, State
 from .fetch import Fetch, Terms
@@ -137,7 +137,7 @@ def is_anothers(task: Task, prompt: str) -> bool:
 
 def _letters(prompt: str) -> str:
     """Return what is left of a prompt however the service may write it down."""
-    text = unicodedata.normalize("NFKC", text_of(prompt, at_most=LONGEST_PROMPT)).casefold()
+    text = unicodedata.normalize("NFKC", prompt_of(prompt)).casefold()
     return "".join(filter(str.isalnum, text))
 
 

@@ -95,6 +95,7 @@ async def _make_all(order: Order, watch: Watch) -> list[SavedVideo]:
         finally:
             # Only when interrupted is any of them still under way.
             await cancel(items)
+        progress.show_links([item.exception() for item in items])
         return _collect(items)
 
 

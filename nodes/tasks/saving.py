@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
+import shutil
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..media.video import TAGGING
 from ..redaction import holds_key
 
 logger = logging.getLogger("dashscope_wan")
 
 PART = ".part"
+ENTRY_ID_CHARS = 16
 LONGEST_NAME = 150
 LONGEST_PREFIX = 300
+WINDOWS_LONGEST = 259
+"""Characters of a whole path: `MAX_PATH` without the zero that ends it, in units of UTF-16."""
+
 # The characters that a terminal obeys, among them those that turn the direction of what follows.
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff\u202a-\u202e\u2066-\u2069]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\..*)?", re.IGNORECASE)
@@ -76,6 +84,26 @@ class SavedVideo:
     receipt: dict[str, object]
 
 
+def move(part: Path, target: Path) -> None:
+    """Move the beginning of a film, to another disk too; what is there is overwritten.
+
+    What is copied when this breaks off is a beginning too.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    try:
+        part.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with part.open("rb") as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+        discard(part)
+
+
 def discard(path: Path) -> None:
     """Remove a file that is of no use, where it is there and that is possible."""
     try:
@@ -110,7 +138,25 @@ def find_place(prefix: str, *, output_folder: Path) -> tuple[SavePlace, list[str
     folder = output.joinpath(*[name for name in kept[:-1] if name])
     if not _leads_into(output, folder):
         return SavePlace(output, "video"), ["filename_prefix: it leads out of the output folder through a link"]
-    return SavePlace(folder, kept[-1] or "video"), []
+    place = SavePlace(folder, kept[-1] or "video")
+    return place, _length_faults(place)
+
+
+def longest_path() -> int | None:
+    """Return how many characters a path may have on this system; None where only its names have a limit.
+
+    On Windows it is what this process is allowed: the registry's `LongPathsEnabled` and Python's own manifest.
+    """
+    if sys.platform != "win32":
+        return None
+    import ctypes
+
+    try:
+        enabled = ctypes.windll.ntdll.RtlAreLongPathsEnabled
+    except AttributeError:  # Windows before 10, 1607.
+        return WINDOWS_LONGEST
+    enabled.restype = ctypes.c_ubyte
+    return None if enabled() else WINDOWS_LONGEST
 
 
 def folder_faults(place: SavePlace) -> list[str]:
@@ -137,6 +183,19 @@ def _prefix_faults(prefix: str, names: list[str]) -> list[str]:
     if len(prefix) > LONGEST_PREFIX or any(len(name.encode("utf-8", "replace")) > LONGEST_NAME for name in names):
         return [f"filename_prefix: it is too long; {LONGEST_NAME} bytes for each name is the limit"]
     return []
+
+
+def _length_faults(place: SavePlace) -> list[str]:
+    """Faults of the longest path that saving needs: that of the part's copy that the graph is written into."""
+    most = longest_path()
+    longest = str(place.part_of("0" * ENTRY_ID_CHARS)) + TAGGING
+    characters = len(longest.encode("utf-16-le", "surrogatepass")) // 2
+    if most is None or characters <= most:
+        return []
+    return [
+        f"filename_prefix: in {place.folder} it makes a path of {characters} characters, and Windows takes {most}; "
+        f"make it {characters - most} shorter, choose another output folder, or enable long paths in Windows"
+    ]
 
 
 def _leads_into(output: Path, folder: Path) -> bool:

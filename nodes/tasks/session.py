@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -138,10 +139,9 @@ async def open_session(connection: Connection, home: Path, *, pays: bool = True)
     ledger = open_ledger(settings.home)
     client = Client(endpoint)
     try:
-        # The stand-in's key is new in every process, its films are not.
-        who = (OFFLINE,) if region.id == OFFLINE else (endpoint.base_url, endpoint.key.reveal())
         try:
-            account = await in_thread(ledger.account_of, *who)
+            salt = await in_thread(ledger.salt)
+            account = _account(endpoint, salt)
         except LedgerUnavailable:
             if pays:
                 raise
@@ -150,6 +150,13 @@ async def open_session(connection: Connection, home: Path, *, pays: bool = True)
     finally:
         client.close()
         await in_thread(ledger.close)
+
+
+def _account(endpoint: Endpoint, salt: str) -> str:
+    """Return what stands for an account in the ledger: a salted hash, never the key itself."""
+    # The stand-in's key is new in every process, its films are not.
+    who = (OFFLINE,) if endpoint.region.id == OFFLINE else (endpoint.base_url, endpoint.key.reveal())
+    return hashlib.sha256("\0".join((salt, *who)).encode()).hexdigest()[:24]
 
 
 def _change(entry: Entry, changes: dict[str, object]) -> None:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
+from ..errors import DownloadFailed
+
 T = TypeVar("T")
 
 STOP_LOOKS_EVERY = 0.2
@@ -51,6 +53,20 @@ class BatchProgress:
             done = sum(fraction >= 1.0 for fraction in self._fractions)
             text = f"{f'{done} of {count} done' if done else self._whole}; {index + 1}: {text}"
         self._watch.report(sum(self._fractions) / count, text)
+
+    def show_links(self, failures: Sequence[BaseException | None]) -> None:
+        """Show the links of paid videos that could not be brought home, in place of the text.
+
+        What a node shows is sent to the user's page alone: it is neither logged nor saved, as errors are.
+        """
+        links = [
+            f"Task {error.task_id}: {link}"
+            for error in failures
+            if isinstance(error, DownloadFailed) and (link := error.link())
+        ]
+        if links:
+            text = "\n".join(["Open in a browser to save the video, within 24 h of its making:", *links])
+            self._watch.report(sum(self._fractions) / len(self._fractions), text)
 
 
 class ItemProgress:

@@ -50,12 +50,32 @@ function showVideo(prototype) {
   });
 }
 
-// What went wrong stands on the node, too: ComfyUI's newer versions keep the message behind "View details".
+// What went wrong stands on the node, too: ComfyUI's newer versions keep the message behind "View details". The links of
+// videos that the server has just shown there stay: they are in no error, as errors are logged.
+const links = new Map();
+
+function keepLinks({ nodeId, text }) {
+  links.set(String(nodeId), text.split("\n").filter((line) => /https?:\/\//.test(line)));
+}
+
 function sayOnNode({ node_id, exception_message, prompt_id }) {
   // The page shows such a text as HTML, its older versions whatever is in it.
-  const text = exception_message.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  const error = exception_message.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  const text = [error, ...(links.get(String(node_id)) ?? [])].join("\n");
   const detail = { nodeId: node_id, text, prompt_id };
   api.dispatchEvent(new CustomEvent("progress_text", { detail }));
+  links.delete(String(node_id));
+}
+
+// The page's older versions save the text on a node with the workflow, a video's signed link included.
+function keepTextUnsaved(prototype) {
+  const { serialize } = prototype;
+  prototype.serialize = function (...args) {
+    for (const widget of this.widgets ?? []) {
+      if (widget.name === "$$node-text-preview") widget.serialize = false;
+    }
+    return serialize.apply(this, args);
+  };
 }
 
 // The Connection node: its region decides what a run costs.
@@ -70,6 +90,7 @@ app.registerExtension({
   setup() {
     // What comes from afar: a Connection node that is bypassed, or linked to the subgraph that a node is in.
     api.addEventListener("graphChanged", showPrices);
+    api.addEventListener("progress_text", ({ detail }) => keepLinks(detail));
     api.addEventListener("execution_error", ({ detail }) => {
       if (detail.node_type?.startsWith(OURS)) sayOnNode(detail);
     });
@@ -79,6 +100,7 @@ app.registerExtension({
     const table = nodeData.input?.required?.model?.[1]?.[TABLE];
     if (table) followModel(nodeType.prototype, table);
     if (nodeData.output_node) showVideo(nodeType.prototype);
+    keepTextUnsaved(nodeType.prototype);
     if (nodeData.name === CONNECTION) followRegion(nodeType.prototype);
   },
   nodeCreated(node) {

@@ -63,8 +63,10 @@ class FilmMaker:
         return path
 
     @staticmethod
-    def _stream(film, pictures, *, codec="libx264", gop=12, b_frames=2, pix_fmt="yuv420p"):
+    def _stream(film, pictures, *, codec="libx264", gop=12, b_frames=2, pix_fmt="yuv420p", **settings):
         stream = film.add_stream(codec, rate=30)
+        for name, value in {"gop_size": gop, "bit_rate": 4_000_000, **settings}.items():
+            setattr(stream.codec_context, name, value)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = pix_fmt
         if codec == "libx264":
@@ -95,12 +97,13 @@ def read_number():
 
 @pytest.fixture
 def rotate():
-    """Make a film ask for a quarter turn clockwise."""
+    """Make a film ask for a quarter turn clockwise, or for what another matrix a, b, c, d says."""
 
-    def turn(path):
+    def turn(path, matrix=(0, 1, -1, 0)):
         data = bytearray(path.read_bytes())
-        matrix = data.index(b"tkhd") + 4 + 40  # version 0: times, ids, layer and volume come first
-        data[matrix : matrix + 36] = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
+        at = data.index(b"tkhd") + 4 + 40  # version 0: times, ids, layer and volume come first
+        a, b, c, d = (round(part * 65536) for part in matrix)
+        data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
         path.write_bytes(data)
 
     return turn

@@ -1,4 +1,6 @@
 import io
+import struct
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -53,6 +55,9 @@ def test_uneven_times_do_not_matter(make_film, read_number, gop):
         ("mpegts", {"gop": 250}),
         ("avi", {"codec": "mpeg4"}),
         ("webm", {"codec": "libvpx-vp9"}),
+        ("flv", {}),
+        ("mpeg", {}),
+        ("asf", {"codec": "wmv2"}),
     ],
 )
 def test_other_containers_are_read_to_their_end(make_film, read_number, container, options):
@@ -86,11 +91,71 @@ def test_only_the_end_of_the_film_is_decoded(make_film, read_number):
     assert read_number(last_frame(path)) == 47
 
 
-def test_a_rotation_that_the_file_asks_for_is_done(make_film, rotate):
-    path = make_film()
-    lying = last_frame(path)
+@pytest.mark.parametrize("gop", [12, 250])
+@pytest.mark.parametrize("frames", [62, 241])
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [
+        *(("mpegts", codec) for codec in ("mpeg4", "mpeg2video", "libx264")),
+        *(("mpeg", codec) for codec in ("mpeg4", "mpeg2video", "libx264")),
+        *(("avi", codec) for codec in ("mpeg4", "libx264")),
+    ],
+)
+def test_a_search_that_misses_the_last_key_frame_is_made_up_for(make_film, read_number, container, codec, frames, gop):
+    picture = last_frame(make_film("film.bin", frames=frames, container=container, codec=codec, gop=gop))
+    assert read_number(picture) == frames - 1
+    assert picture[40:60] * 255 == pytest.approx(100, abs=6)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "seen"),
+    [
+        ((1, 0, 0, 1), lambda stored: stored),
+        ((0, 1, -1, 0), lambda stored: np.rot90(stored, k=-1)),
+        ((-1, 0, 0, -1), lambda stored: np.rot90(stored, k=2)),
+        ((0, -1, 1, 0), lambda stored: np.rot90(stored, k=1)),
+        ((-1, 0, 0, 1), lambda stored: stored[:, ::-1]),
+        ((1, 0, 0, -1), lambda stored: stored[::-1]),
+        ((0, 1, 1, 0), lambda stored: stored.swapaxes(0, 1)),
+        ((0, -1, -1, 0), lambda stored: np.rot90(stored.swapaxes(0, 1), k=2)),
+        ((0.98, 0.17, -0.17, 0.98), lambda stored: stored),
+    ],
+)
+def test_it_is_turned_and_mirrored_as_the_file_asks(make_film, rotate, matrix, seen):
+    corner = np.zeros((64, 128, 3), np.uint8)
+    corner[:20, :50] = 255
+    corner[:20, 100:] = (200, 0, 0)
+    path = make_film(frames=[corner] * 3)
+    stored = last_frame(path)
+    rotate(path, matrix)
+    assert np.array_equal(last_frame(path), seen(stored))
+
+
+@pytest.mark.parametrize(
+    ("aspect", "size"),
+    [("1:1", (128, 64)), ("4:3", (171, 64)), ("16:15", (137, 64)), ("2:3", (128, 96)), ("9:16", (128, 114))],
+)
+@pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
+def test_pixels_that_are_not_square_become_so(make_film, read_number, container, aspect, size):
+    path = make_film("film.bin", container=container, sample_aspect_ratio=Fraction(aspect.replace(":", "/")))
+    picture = last_frame(path)
+    assert picture.shape == (size[1], size[0], 3)
+    assert read_number(picture) == 9
+
+
+def test_they_become_so_before_the_picture_is_turned(make_film, rotate):
+    path = make_film(sample_aspect_ratio=Fraction(3, 2))
     rotate(path)
-    assert np.array_equal(last_frame(path), np.rot90(lying, k=-1))
+    assert last_frame(path).shape == (192, 64, 3)
+
+
+def test_pixels_that_would_make_a_huge_picture_are_told(make_film):
+    path = make_film(sample_aspect_ratio=Fraction(2, 1))
+    data = path.read_bytes()
+    at = data.index(b"pasp") + 4
+    path.write_bytes(data[:at] + struct.pack(">II", 9000, 1) + data[at + 8 :])
+    with pytest.raises(MediaError, match=r"film\.mp4 is to be shown at 1152000x64 pixels; at most 8K"):
+        last_frame(path)
 
 
 @pytest.mark.parametrize("full", [False, True])

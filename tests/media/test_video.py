@@ -1,10 +1,12 @@
 import json
 import stat
+from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 from wanpack.nodes.errors import MediaError
+from wanpack.nodes.media.last_frame import last_frame
 from wanpack.nodes.media.video import VideoFacts, embed_metadata, probe, read_metadata
 
 
@@ -165,6 +167,30 @@ def test_embedding_changes_no_bit_and_no_time_of_the_streams(make_film, options)
     assert (packets(path), frame_times(path)) == before
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["trunk is\nlong", "a tree trunk, an elephant's trunk", "moov mdat stsz stz2 trun stsc stco co64", "cmov....dcom"],
+)
+def test_a_text_may_have_the_names_of_boxes_in_it(make_film, text):
+    path = make_film(metadata={"comment": text})
+    embed_metadata(path, {"prompt": json.dumps({"text": [text] * 50})})
+    assert (probe(path).frames, last_frame(path).shape) == (10, (64, 128, 3))
+    assert read_metadata(path)["comment"] == text
+
+
+@pytest.mark.parametrize("kind", [b"free", b"mdat", b"uuid", b"junk"])
+def test_a_large_box_behind_the_film_is_no_part_of_it(make_film, kind):
+    path = make_film()
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size)
+        file.write((65 * 2**20).to_bytes(4, "big") + kind)
+        file.truncate(size + 65 * 2**20)
+    assert (probe(path).frames, last_frame(path).shape) == (10, (64, 128, 3))
+    embed_metadata(path, {"prompt": "{}"})
+    assert probe(path).frames == 10
+
+
 def test_embedding_puts_the_index_first(make_film):
     path = make_film()
     assert box_order(path).index(b"moov") > box_order(path).index(b"mdat")
@@ -178,6 +204,27 @@ def test_embedding_keeps_the_rotation(make_film, rotate):
     embed_metadata(path, {"prompt": "{}"})
     with av.open(str(path)) as film:
         assert next(film.decode(video=0)).rotation == -90
+
+
+@pytest.mark.parametrize(
+    ("codec", "tag"),
+    [("libx265", "hvc1"), ("libx265", "hev1"), ("libx264", "avc1"), ("libx264", "avc3"), ("libvpx-vp9", "vp09")],
+)
+def test_embedding_keeps_the_name_of_the_codec_and_the_shape_of_the_pixels(make_film, codec, tag):
+    path = make_film(codec=codec, codec_tag=tag, sample_aspect_ratio=Fraction(4, 3))
+    embed_metadata(path, {"prompt": "{}"})
+    with av.open(str(path)) as film:
+        [stream] = film.streams.video
+        assert (stream.codec_context.codec_tag, stream.sample_aspect_ratio) == (tag, Fraction(4, 3))
+
+
+@pytest.mark.parametrize("matrix", [(-1, 0, 0, 1), (0, -1, -1, 0)])
+def test_embedding_keeps_a_reflection(make_film, rotate, matrix):
+    path = make_film()
+    rotate(path, matrix)
+    before = last_frame(path)
+    embed_metadata(path, {"prompt": "{}"})
+    assert np.array_equal(last_frame(path), before)
 
 
 def test_embedding_keeps_who_may_read_the_file(make_film):

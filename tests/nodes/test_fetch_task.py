@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import json
 import time
@@ -146,6 +147,17 @@ def test_a_video_that_cannot_be_downloaded_now_can_be_later(serve, nodes, monkey
     assert task_id in str(caught.value)
     server.faults.clear()
     assert nodes.fetch(task_id).path.is_file()
+
+
+def test_its_link_is_shown_on_the_node_whole(serve, nodes, quick, comfy, submit):
+    server = serve("beijing")
+    task_id = submit(server)
+    server.faults.add(on="download", fault=Refuses(400), times=1000)
+    with pytest.raises(DownloadFailed, match="open the link that the node shows"):
+        nodes.fetch(task_id)
+    link = html.unescape(comfy.texts[-1][1]).rpartition(f"Task {task_id}: ")[2]
+    server.faults.clear()
+    assert requests.get(link, timeout=10).content[4:8] == b"ftyp"
 
 
 # A task that this machine's ledger knows

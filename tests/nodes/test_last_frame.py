@@ -15,7 +15,7 @@ import pytest
 import torch
 from av.video.frame import PictureType
 from wanpack.nodes.errors import InvalidRequest, MediaError
-from wanpack.nodes.media.last_frame import _picture as as_picture
+from wanpack.nodes.media.last_frame import picture_of
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 160, 96
@@ -65,7 +65,7 @@ def film(tmp_path):
 def decoded(path):
     """All pictures of a film in the order they are shown, decoded from its start, as float [H,W,3]."""
     with av.open(str(path)) as container:
-        return [as_picture(frame) for frame in sorted(container.decode(video=0), key=lambda frame: frame.pts)]
+        return [picture_of(frame) for frame in sorted(container.decode(video=0), key=lambda frame: frame.pts)]
 
 
 def has_b_frames(path):

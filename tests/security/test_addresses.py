@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 
 import pytest
@@ -27,6 +28,16 @@ NEAR = {
     "reserved": "240.0.0.1",
     "benchmark": "198.18.0.1",
     "documentation": "203.0.113.7",
+    "documentation 1": "192.0.2.7",
+    "documentation 2": "198.51.100.7",
+    "this network": "0.1.2.3",
+    "carrier, last": "100.127.255.255",
+    "protocol assignments": "192.0.0.1",
+    "protocol assignments, last": "192.0.0.255",
+    "anycast of PCP": "192.0.0.9",
+    "discovery of NAT64": "192.0.0.170",
+    "6to4 relay": "192.88.99.1",
+    "benchmark, last": "198.19.255.255",
     "loopback 6": "::1",
     "unspecified 6": "::",
     "link-local 6": "fe80::1",
@@ -37,10 +48,31 @@ NEAR = {
     "mapped private": "::ffff:192.168.1.1",
     "compatible": "::127.0.0.1",
     "NAT64": "64:ff9b::7f00:1",
+    "NAT64 of protocol assignments": "64:ff9b::c000:1",
+    "NAT64 of a network": "64:ff9b:1::808:808",
+    "mapped protocol assignments": "::ffff:192.0.0.1",
+    "discard": "100::1",
+    "dummy": "100:0:0:1::1",
+    "segment routing": "5f00::1",
+    "protocol assignments 6": "2001:1::1",
+    "benchmark 6": "2001:2::1",
+    "AMT": "2001:3::1",
+    "AS112 by name": "2001:4:112::1",
+    "ORCHID": "2001:10::1",
+    "ORCHIDv2": "2001:20::1",
+    "drone remote id": "2001:30::1",
+    "protocol assignments 6, last": "2001:1ff:ffff::1",
+    "documentation 6, newer": "3fff:fff::1",
     "6to4": "2002:7f00:1::",
     "Teredo": "2001:0:7f00:1::",
     "documentation 6": "2001:db8::1",
 }
+BENCHMARK = ("benchmark", "benchmark, last")
+FAR = [
+    *("1.0.0.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "172.15.255.255", "172.32.0.0"),
+    *("192.0.1.0", "192.0.3.0", "192.88.98.255", "192.88.100.0", "198.17.255.255", "198.20.0.0", "223.255.255.255"),
+    *("2001:200::", "2001:4860:4860::8888", "2400:3200::1", "2003::1", "3fff:1000::", "64:ff9b::808:808"),
+]
 FILM = b"film" * 1000
 
 
@@ -80,8 +112,21 @@ def test_an_address_that_is_near_is_refused(address, net, fetch):
     assert net.tried == []
 
 
+@pytest.mark.parametrize("address", FAR)
+def test_an_address_beside_a_special_range_is_public(address):
+    assert is_public(address)
+
+
+@pytest.mark.parametrize("word", ["is_global", "is_private", "is_reserved"])
+def test_what_a_release_of_python_holds_for_public_does_not_count(word, monkeypatch):
+    for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address):
+        monkeypatch.setattr(kind, word, property(lambda address: pytest.fail(f"{word} was asked of {address}")))
+    assert not any(map(is_public, NEAR.values()))
+    assert all(map(is_public, FAR))
+
+
 # But for the benchmarks' addresses: these stand for a name where a proxy captures the whole machine.
-@pytest.mark.parametrize("address", [NEAR[name] for name in NEAR if name != "benchmark"])
+@pytest.mark.parametrize("address", [NEAR[name] for name in NEAR if name not in BENCHMARK])
 def test_a_name_that_leads_near_is_refused(address, net, fetch):
     net.names["film.example"] = [address]
     assert "no request goes there" in refused(fetch, "http://film.example/v.mp4")

@@ -15,7 +15,6 @@ import pytest
 from wanpack.nodes.errors import MediaError
 from wanpack.nodes.media import container
 from wanpack.nodes.media.last_frame import last_frame
-from wanpack.nodes.media.video import probe
 
 BOMBS = Path(__file__).with_name("bombs.py")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="memory is measured as Unix does it")
@@ -44,7 +43,7 @@ def report(bombs, tmp_path_factory):
     return json.loads(done.stdout)
 
 
-def test_every_film_that_claims_too_much_is_refused_in_every_way(bombs, report):
+def test_every_film_of_absurd_size_is_refused_in_every_way(bombs, report):
     assert set(report["opened"]) == set(bombs.FILMS)
     for name, endings in report["opened"].items():
         assert "opened" not in endings, name
@@ -54,9 +53,8 @@ def test_every_film_that_claims_too_much_is_refused_in_every_way(bombs, report):
 
 def test_the_reason_is_told(report):
     told = {name: endings[0] for name, endings in report["opened"].items()}
-    assert "80000000 frames" in told["80 million frames in a fragment.mp4"]
-    assert "8K" in told["20000x20000.gif"]
-    assert "compressed index" in told["a compressed index.mov"]
+    for name in ("12000x12000.mov", "65535x65535.mp4", "20000x20000.gif"):
+        assert "8K" in told[name]
 
 
 def test_none_of_it_takes_memory(report):
@@ -73,23 +71,6 @@ def test_none_of_it_takes_memory(report):
 )
 def test_pictures_and_sounds_of_absurd_sizes_are_refused(name, report):
     assert report["checked"][name] not in ("passed", [])
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["a tree trunk, an elephant's trunk", "epicmovie", "firstscene lastscene", "stsz stz2 trun stsc stco co64 cmov"],
-)
-def test_words_that_look_like_boxes_do_no_harm(text, tmp_path):
-    path = tmp_path / "film.mp4"
-    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as film:
-        film.metadata["prompt"] = json.dumps({"text": [text] * 50})
-        stream = film.add_stream("libx264", rate=30)
-        stream.width = stream.height = 64
-        stream.pix_fmt = "yuv420p"
-        for _ in range(3):
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
-        film.mux(stream.encode())
-    assert probe(path).frames == 3
 
 
 def test_a_film_with_minutes_of_plain_sound_is_opened(tmp_path):

@@ -8,7 +8,8 @@ import av
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms, ImageFile
+from PIL.PngImagePlugin import PngInfo
 
 from standalone.core_nodes import core_nodes
 from standalone.errors import StandaloneError
@@ -100,6 +101,73 @@ def test_example_png_is_the_shipped_photograph_unless_there_is_one(nodes, folder
     Image.new("RGB", (3, 2)).save(folders.inputs[0] / "example.png")
     image, _ = run(nodes, "LoadImage", image="example.png")
     assert image.shape == (1, 2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("a.png [input]", "in"),
+        ("a.png [output]", "out"),
+        ("a.png [temp]", "temp"),
+        ("sub/a.png [output]", "out/sub"),
+        ("a.png", "in"),
+    ],
+)
+def test_a_name_may_say_in_which_folder_it_is(name, place, folders, tmp_path):
+    for folder in ("in", "out", "temp", "out/sub"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "a.png").touch()
+    assert folders.find_input(name) == tmp_path / place / "a.png"
+
+
+@pytest.mark.parametrize(
+    "name", ["../b.png [output]", "b.png [output]", "example.png [output]", "b.png [elsewhere]", "[temp]"]
+)
+def test_such_a_name_leads_nowhere_else(name, folders, tmp_path):
+    (tmp_path / "in" / "b.png").touch()
+    with pytest.raises(StandaloneError, match="there is no file"):
+        folders.find_input(name)
+
+
+def test_example_png_may_say_it_too(nodes, folders):
+    plain, named = (run(nodes, "LoadImage", image=name)[0] for name in ("example.png", "example.png [input]"))
+    assert torch.equal(plain, named)
+
+
+@pytest.mark.parametrize("megabytes", [0.5, 2, 9])
+def test_a_picture_with_a_large_colour_profile_is_loaded(nodes, folders, megabytes):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile += bytes(int(megabytes * 2**20))
+    Image.new("RGB", (30, 20), (200, 100, 50)).save(folders.inputs[0] / "a.png", icc_profile=profile)
+    image, _ = run(nodes, "LoadImage", image="a.png")
+    assert image.shape == (1, 20, 30, 3)
+    assert image[0, 0, 0] * 255 == pytest.approx([200, 100, 50])
+
+
+@pytest.mark.parametrize("form", ["zTXt", "iTXt"])
+def test_a_picture_with_a_long_text_is_loaded(nodes, folders, form):
+    texts = PngInfo()
+    texts.add_text("workflow", "x" * 3 * 2**20, zip=True) if form == "zTXt" else texts.add_itxt(
+        "workflow", "x" * 3 * 2**20, zip=True
+    )
+    Image.new("RGB", (30, 20)).save(folders.inputs[0] / "a.png", pnginfo=texts)
+    assert run(nodes, "LoadImage", image="a.png")[0].shape == (1, 20, 30, 3)
+
+
+def test_what_is_there_of_a_picture_that_is_cut_short_is_loaded(nodes, folders):
+    path = folders.inputs[0] / "a.png"
+    Image.effect_noise((300, 200), 50).save(path)
+    path.write_bytes(path.read_bytes()[:-20_000])
+    image, _ = run(nodes, "LoadImage", image="a.png")
+    assert image[0, 0].std() > 0
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+def test_a_picture_of_absurd_size_is_told(nodes, folders, monkeypatch):
+    Image.new("RGB", (300, 200)).save(folders.inputs[0] / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(StandaloneError, match=r"a\.png cannot be read as a picture"):
+        run(nodes, "LoadImage", image="a.png")
 
 
 def test_a_picture_that_the_command_line_names_may_lie_anywhere(folders):

@@ -52,6 +52,25 @@ def test_a_file_that_holds_no_such_graph_is_refused(write, content, told):
         read(write(content))
 
 
+@pytest.mark.parametrize(
+    "beside", [{}, {"client_id": "x", "extra_data": {"extra_pnginfo": {"workflow": {"nodes": []}}}}, {"workflow": {}}]
+)
+def test_a_request_to_comfyui_is_read_as_its_graph(write, beside):
+    graph = {"1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}}}
+    assert read(write({"prompt": graph, **beside})) == graph
+
+
+def test_a_node_may_be_called_prompt(write):
+    graph = {"prompt": {"class_type": "PrimitiveString", "inputs": {"value": "a cat"}}}
+    assert read(write(graph)) == graph
+
+
+@pytest.mark.parametrize("inside", [{}, [], {"1": "x"}, None])
+def test_a_request_without_a_graph_is_refused(write, inside):
+    with pytest.raises(StandaloneError, match="holds no workflow in API format"):
+        read(write({"prompt": inside}))
+
+
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(StandaloneError, match="There is no workflow file"):
         read(tmp_path / "nothing.json")

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from wanpack.nodes.errors import InvalidRequest
+from wanpack.nodes.tasks import saving
 from wanpack.nodes.tasks.order import check_order
-from wanpack.nodes.tasks.saving import SavePlace, discard, discard_placeholder, find_place, folder_faults
+from wanpack.nodes.tasks.saving import (
+    ENTRY_ID_CHARS,
+    SavePlace,
+    discard,
+    discard_placeholder,
+    find_place,
+    folder_faults,
+    longest_path,
+)
 
 
 def inside(prefix, output):
@@ -17,6 +29,12 @@ def inside(prefix, output):
     place, faults = find_place(prefix, output_folder=output)
     assert faults == []
     return (place.folder.relative_to(output.resolve()) / place.stem).as_posix()
+
+
+@pytest.fixture
+def long_path(monkeypatch):
+    """Have the system take paths of so many characters and no longer ones, as Windows does."""
+    return lambda characters: monkeypatch.setattr(saving, "longest_path", lambda: characters)
 
 
 class TestPrefix:
@@ -89,6 +107,42 @@ class TestPrefix:
         assert faults[0].startswith("filename_prefix: ")
         assert word in faults[0]
         assert place.folder == tmp_path.resolve()
+
+    @pytest.mark.parametrize(("prefix", "more"), [("f", 0), ("wan/film", 0), ("\u4e07\u76f8", 0), ("\U0001f3ac", 1)])
+    def test_a_path_that_windows_does_not_take_is_told_before_anything_is_paid(self, prefix, more, tmp_path, long_path):
+        longest = find_place(prefix, output_folder=tmp_path)[0].part_of("0123456789abcdef")
+        characters = len(f"{longest}.tagging") + more
+        long_path(characters)
+        assert find_place(prefix, output_folder=tmp_path)[1] == []
+        long_path(characters - 1)
+        [fault] = find_place(prefix, output_folder=tmp_path)[1]
+        assert f"a path of {characters} characters" in fault
+        assert "make it 1 shorter" in fault
+
+    def test_it_ends_the_order_before_any_folder_is_made(self, bench, long_path):
+        long_path(259)
+        assert check_order(bench.order(filename_prefix="film")) is not None
+        with pytest.raises(InvalidRequest, match="Windows takes 259"):
+            check_order(bench.order(filename_prefix="/".join(["x" * 100] * 3)[:290]))
+        assert bench.created == 0
+
+    def test_the_longest_path_has_the_length_of_a_real_part(self, bench, new_watch):
+        seen = []
+        bench.run(watch=new_watch(at={"saving": lambda: seen.extend(bench.strays)}))
+        place, _ = find_place("wan/film", output_folder=bench.output)
+        assert [len(part.name) for part in seen] == [len(place.part_of("0" * ENTRY_ID_CHARS).name)]
+
+    @pytest.mark.parametrize(("ntdll", "most"), [({"enabled": 1}, None), ({"enabled": 0}, 259), ({}, 259)])
+    def test_on_windows_it_is_what_the_process_is_allowed(self, ntdll, most, monkeypatch):
+        functions = {"RtlAreLongPathsEnabled": lambda: ntdll["enabled"]} if ntdll else {}
+        windows = SimpleNamespace(ntdll=SimpleNamespace(**functions))
+        monkeypatch.setattr(sys, "platform", "win32")
+        monkeypatch.setattr(ctypes, "windll", windows, raising=False)
+        assert longest_path() == most
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="there it depends on the system's settings")
+    def test_elsewhere_a_path_may_be_long(self):
+        assert longest_path() is None
 
     def test_times_are_filled_in(self, tmp_path):
         found = inside("%year%-%month%-%day%/%hour%%minute%%second%", tmp_path)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import shutil
 import threading
 import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from wanpack.nodes.errors import WanError
@@ -176,6 +181,72 @@ def test_a_part_moves_with_the_prefix(bench):
     assert video.path.parent.name == "elsewhere"
     assert [call.headers.get("range") is None for call in bench.server.received if call.on == "download"][-1] is False
     assert bench.strays == []
+
+
+def left_half(bench):
+    """Leave half a film behind, and return the bytes that are there of it."""
+    bench.server.faults.add(on="download", fault=Stalled(290_000))
+    bench.server.faults.add(on="download", fault=HtmlPage(400), times=1)
+    with pytest.raises(WanError, match="HTTP 400"):
+        bench.run()
+    [part] = bench.strays
+    return part.stat().st_size
+
+
+def ranges(bench):
+    """What part of the film each download asked for."""
+    return [call.headers.get("range") for call in bench.server.received if call.on == "download"]
+
+
+@pytest.fixture
+def another_disk(tmp_path):
+    """A folder on another disk than the tests' own."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of the test's own in it
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no other disk")
+    with TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_a_part_moves_to_another_disk(bench, another_disk):
+    held = left_half(bench)
+    video = bench.run(replace(bench.order(), output_folder=another_disk))
+    assert video.path.is_relative_to(another_disk)
+    assert ranges(bench)[-1] == f"bytes={held}-"
+    assert bench.created == 1
+    assert bench.strays == []
+    assert [path for path in another_disk.rglob("*") if path.is_file()] == [video.path]
+
+
+def test_a_part_that_cannot_be_moved_is_dropped_and_the_download_begins_anew(bench, monkeypatch):
+    left_half(bench)
+    move = Path.replace
+
+    def refuse(path, target):
+        if path.suffix == ".part" and Path(target).suffix == ".part":
+            raise PermissionError(errno.EACCES, "it is open in another program")
+        return move(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    video = bench.run(bench.order(filename_prefix="elsewhere/film"))
+    assert video.path.parent.name == "elsewhere"
+    assert ranges(bench)[-1] is None
+    assert bench.created == 1
+    assert bench.strays == []
+
+
+def test_a_part_that_breaks_off_on_its_way_to_another_disk_is_dropped(bench, another_disk, monkeypatch):
+    left_half(bench)
+
+    def break_off(source, copy):
+        copy.write(source.read(1000))
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(shutil, "copyfileobj", break_off)
+    video = bench.run(replace(bench.order(), output_folder=another_disk))
+    assert ranges(bench)[-1] is None
+    assert bench.strays == []
+    assert [path for path in another_disk.rglob("*") if path.is_file()] == [video.path]
 
 
 def test_an_account_that_is_refused_ends_the_whole_batch(bench):

@@ -9,7 +9,6 @@ FAILED = """
     current_inputs: {}, current_outputs: {}, timestamp: 0,
   };
   api.dispatchEvent(new CustomEvent("execution_error", { detail }));
-  await new Promise((done) => setTimeout(done, 300));
 """
 SHOWN = """
   const says = (one) => one.innerText?.includes("Nothing was sent");
@@ -21,10 +20,14 @@ SHOWN = """
 """
 
 
-def fail(page, text, *, kind=MAIN):
-    """Let a node of a kind fail, and return what stands on it."""
-    page.run(FAILED, {"node": page.add(kind), "kind": kind, "text": text})
-    shown = page.run(SHOWN)
+def fail(page, text, *, kind=MAIN, node=None, looks=50):
+    """Let a node fail, a new one of a kind where none is given, and return what then stands on it."""
+    page.run(FAILED, {"node": node or page.add(kind), "kind": kind, "text": text})
+    for _ in range(looks):
+        page.page.wait_for_timeout(100)
+        shown = page.run(SHOWN)
+        if shown["words"]:
+            break
     page.page.keyboard.press("Escape")  # the page's own dialog
     return shown
 
@@ -41,4 +44,32 @@ def test_its_text_is_no_html(page):
 
 
 def test_the_errors_of_other_nodes_are_left_to_them(page):
-    assert fail(page, "Nothing was sent", kind="LoadImage")["words"] is None
+    assert fail(page, "Nothing was sent", kind="LoadImage", looks=5)["words"] is None
+
+
+LINK = "https://oss.example/film.mp4?Expires=1&OSSAccessKeyId=L&Signature=a%2Bb"
+SAY = """
+  const api = steps.app.api ?? window.comfyAPI.api.api;
+  const text = given.text.replaceAll("&", "&amp;");
+  api.dispatchEvent(new CustomEvent("progress_text", { detail: { nodeId: String(given.node), text } }));
+"""
+
+
+def test_the_link_that_the_node_showed_stays_with_the_error(page):
+    node = page.add(MAIN)
+    page.run(SAY, {"node": node, "text": f"Open in a browser:\nTask t: {LINK}"})
+    assert fail(page, "Nothing was sent", node=node)["words"] == ["Nothing", "was", "sent", "Task", "t:", LINK]
+
+
+def test_the_link_of_an_earlier_run_does_not(page):
+    node = page.add(MAIN)
+    page.run(SAY, {"node": node, "text": f"Task t: {LINK}"})
+    page.run(SAY, {"node": node, "text": "rendering"})
+    assert fail(page, "Nothing was sent", node=node)["words"] == ["Nothing", "was", "sent"]
+
+
+def test_no_link_is_saved_with_the_workflow(page):
+    node = page.add(MAIN)
+    page.run(SAY, {"node": node, "text": f"Task t: {LINK}"})
+    saved = page.run("return JSON.stringify([steps.app.graph.serialize(), await steps.app.graphToPrompt()])")
+    assert "Signature" not in saved
