@@ -169,7 +169,7 @@ def nothing(bench, patch):
 def begun(bench, patch):
     """There is a ledger already."""
     ledger = open_ledger(bench.home)
-    ledger.account_of("somebody")
+    ledger.salt()
     ledger.close()
 
 

@@ -294,10 +294,10 @@ class TestLives:
 class TestFile:
     def test_it_has_a_version_and_survives_its_runs(self, new_run, tmp_path):
         run = new_run()
-        account = run.account_of("https://example.com", "sk-secret")
+        salt = run.salt()
         run.claim(draft())
         run.close()
-        assert new_run().account_of("https://example.com", "sk-secret") == account
+        assert new_run().salt() == salt
         database = sqlite3.connect(tmp_path / "home" / "ledger.sqlite3")
         assert database.execute("PRAGMA user_version").fetchone()[0] == len(schema._VERSIONS)
         assert database.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
