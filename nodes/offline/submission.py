@@ -68,7 +68,7 @@ def _check_queue(parts: Parts, model: Model) -> None:
     """Refuse what would wait behind a full queue. The service documents its length and not its words."""
     if not parts.rates.enforced:
         return
-    limit: int = getattr(model, "queue_limit", 500)
+    limit: int = model.queue_limit
     waiting = sum(task.model is model and task.state == "PENDING" for task in parts.book.all())
     if waiting >= limit:
         _refuse("Throttling.Concurrency", "Too many tasks are waiting, please try again later.", status=429)

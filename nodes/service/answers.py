@@ -49,17 +49,11 @@ def judge(response: requests.Response, *, limit: Limit, task_id: str = "") -> An
     body = _parsed(read(response, limit=limit, task_id=task_id))
     if body is not None and 200 <= status < 300 and not _is_refusal(body):
         return Answer(body, status, _date_of(response))
-    if body is not None and (code := text_of(body.get("code"), at_most=LONGEST_CODE)):
-        raise _with_pause(
-            service_error(
-                code=code,
-                message=text_of(body.get("message")),
-                http_status=status,
-                task_id=task_id,
-                request_id=id_of(body.get("request_id")),
-            ),
-            response,
-        )
+    code, message, request_id = _told(body or {})
+    if code or (message and 400 <= status < 500):
+        formed = bool(code and request_id)
+        told = {"code": code, "message": message, "request_id": request_id, "task_id": task_id}
+        raise _with_pause(service_error(**told, http_status=status, formed=formed), response)
     if 300 <= status < 400:
         raise UnexpectedAnswer(
             f"The service answered with a redirect (HTTP {status}), which is not followed.",
@@ -152,7 +146,16 @@ def _parsed(data: bytes) -> dict[str, Any] | None:
 
 
 def _is_refusal(body: Mapping[str, Any]) -> bool:
-    return bool(body.get("code")) and "output" not in body
+    return "output" not in body and bool(body.get("code") or body.get("error"))
+
+
+def _told(body: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return the code, the words and the request id of a refusal, flat or as `{"error": {...}}`; "" for what it lacks."""
+    error = body.get("error")
+    inner = error if isinstance(error, Mapping) else body if error is None else {**body, "message": error}
+    code = text_of(inner.get("code"), at_most=LONGEST_CODE) or text_of(inner.get("type"), at_most=LONGEST_CODE)
+    request_id = id_of(body.get("request_id")) or id_of(inner.get("request_id"))
+    return code, text_of(inner.get("message")), request_id
 
 
 def _date_of(response: requests.Response) -> float:

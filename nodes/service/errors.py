@@ -6,6 +6,7 @@ Source of codes and texts: the service's error-code page (2026-05-25).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ..errors import WanError
@@ -51,12 +52,14 @@ class ServiceError(WanError):
     """The service refused a call, or a task failed.
 
     `code` and `service_message` are the service's own words; `failed` tells that it is the task that failed, and no
-    call. `retry` tells whether the same call may succeed later without any change, `retry_after` after how many seconds
-    where the service says so.
+    call. `formed` tells that the answer has the service's own form: JSON with a code and a request id. `retry` tells
+    whether the same call may succeed later without any change, `retry_after` after how many seconds where the service
+    says so; `known` is False where nothing but its status says what it means.
     """
 
     retry = False
     retry_after: float | None = None
+    known = True
 
     def __init__(  # noqa: PLR0913 - the fields of the service's error, all by name
         self,
@@ -66,6 +69,7 @@ class ServiceError(WanError):
         http_status: int,
         do: str,
         failed: bool = False,
+        formed: bool = False,
         task_id: str = "",
         request_id: str = "",
     ) -> None:
@@ -73,9 +77,21 @@ class ServiceError(WanError):
         self.service_message = service_message
         self.http_status = http_status
         self.failed = failed
+        self.formed = formed
         where = "The task failed" if failed else f"The service refused the call (HTTP {http_status})"
-        said = f": {service_message}" if service_message else "."
-        super().__init__(f"{where}, {code}{said}", do=do, task_id=task_id, request_id=request_id)
+        said = f": {service_message}" if service_message else "." if code else "; the service gave no reason."
+        what = f"{where}, {code}{said}" if code else f"{where}{said}"
+        super().__init__(what, do=do, task_id=task_id, request_id=request_id)
+
+    @property
+    def certain(self) -> bool:
+        """Whether the answer proves that the call did nothing: what a gateway or a firewall says does not."""
+        return self.http_status == 429 or (400 <= self.http_status < 500 and self.formed)
+
+    @property
+    def is_server_error(self) -> bool:
+        """Whether the service itself says that it had a fault of its own: it all but proves that nothing was done."""
+        return self.http_status >= 500 and self.formed
 
 
 class KeyRefused(ServiceError):
@@ -100,6 +116,10 @@ class Throttled(ServiceError):
     retry = True
 
 
+class NoVideo(WanError):
+    """The task succeeded and there is no video, or it is in a state that this version does not know."""
+
+
 class ServiceFault(ServiceError):
     """The service had a fault of its own. The same call may pass later."""
 
@@ -122,6 +142,21 @@ _CHECK_KEY = (
     "in another; choose the region with DashScope Connection."
 )
 _ACTIVATE = "Activate Model Studio and the model with the main account in the region's console, then run again."
+_BUDGET = (
+    "The account's budget or quota is used up, or a bill is due: raise it in the console (Budget Management, Model Studio) "
+    "or settle the account, then run again."
+)
+_WORKSPACE = (
+    "The key belongs to another workspace than the address: give the key's own workspace_id in DashScope Connection, or "
+    "check DASHSCOPE_BASE_URL."
+)
+_HEADER_LOST = (
+    "A header of the request was lost on the way: a proxy or gateway between here and the service takes X-DashScope "
+    "headers out. Let it pass them."
+)
+_NO_PERSON = (
+    "The picture must show a person (or as many as the effect wants) clearly, from the front: give another one."
+)
 _TOP_UP = "Settle the account in the console, wait a few minutes, then run again."
 _RIGHTS = "Use a key of the default workspace, or let an administrator grant this workspace the model."
 _OTHER_CONTENT = "Change the prompt or the picture; the same request would be refused again."
@@ -131,8 +166,8 @@ _MODEL_NAME = "This region does not have the model. Choose another model, or ano
 _LATER = "Wait a minute and run again."
 _AGAIN = "This is a fault at the service. Run again."
 _UNREACHABLE = (
-    "The service could not load the address. Connect an AUDIO instead of giving audio_url, or use an address that can "
-    "be reached from the service's region."
+    "The service could not load a file that the request names: run again. Where it is the sound of audio_url, connect an "
+    "AUDIO instead, or use an address that can be reached from the service's region."
 )
 
 _ADVICE = (
@@ -140,12 +175,14 @@ _ADVICE = (
     _Advice("NOT AUTHORIZED", KeyRefused, "Check workspace_id in DashScope Connection: it must be the key's own."),
     _Advice("invalid access token", KeyRefused, _CHECK_KEY),
     _Advice("AccessDenied", AccessRefused, "Run again: the upload permit had expired.", part="policy expired"),
+    _Advice("AccessDenied", AccessRefused, _MODEL_NAME, part="asynchronous calls"),
+    _Advice("AccessDenied", AccessRefused, _HEADER_LOST, part="synchronous calls"),
     _Advice("AccessDenied.Unpurchased", AccessRefused, _ACTIVATE),
     _Advice("AccessDenied", AccessRefused, _ACTIVATE),
     _Advice("Model.AccessDenied", AccessRefused, _RIGHTS),
     _Advice("App.AccessDenied", AccessRefused, _RIGHTS),
     _Advice("Workspace.AccessDenied", AccessRefused, _RIGHTS),
-    _Advice("Endpoint.AccessDenied", AccessRefused, _MODEL_NAME),
+    _Advice("Endpoint.AccessDenied", AccessRefused, _WORKSPACE),
     _Advice(
         "AllocationQuota.FreeTierOnly",
         AccessRefused,
@@ -161,6 +198,7 @@ _ADVICE = (
     _Advice("InvalidParameter", RequestRefused, _MODEL_NAME, part="model not exist"),
     _Advice("InvalidParameter", RequestRefused, _MODEL_NAME, part="url error"),
     _Advice("InvalidParameter", ContentRefused, _OTHER_CONTENT, part="green network"),
+    _Advice("InvalidParameter", RequestRefused, _HEADER_LOST, part="scheme must be"),
     _Advice("InvalidParameter", RequestRefused, _UNREACHABLE, part="download"),
     _Advice("InvalidParameter", RequestRefused, _UNREACHABLE, part="media resource"),
     _Advice("InvalidParameter", RequestRefused, _NEW_FILE, part="image"),
@@ -172,6 +210,11 @@ _ADVICE = (
     _Advice("InvalidURL", RequestRefused, _UNREACHABLE),
     _Advice("InvalidImageResolution", RequestRefused, _NEW_FILE),
     _Advice("InvalidImageFormat", RequestRefused, _NEW_FILE),
+    _Advice("DownloadFailed", RequestRefused, _UNREACHABLE),
+    *(
+        _Advice(code, RequestRefused, _NO_PERSON)
+        for code in ("NoHuman", "MultiHuman", "FullBody", "FacePose", "BodyPose")
+    ),
     _Advice("InvalidImage", RequestRefused, _NEW_FILE),
     _Advice("InvalidFile", RequestRefused, _NEW_FILE),
     _Advice("BadRequest.TooLarge", RequestRefused, "The request is too large: give a smaller picture."),
@@ -181,12 +224,11 @@ _ADVICE = (
     _Advice("CustomRoleBlocked", ContentRefused, _OWN_RULE),
     _Advice("FaqRuleBlocked", ContentRefused, _OWN_RULE),
     _Advice("UnsupportedOperation", RequestRefused, "Only a task that is still queued can be cancelled."),
-    _Advice("Throttling.AllocationQuota", AccessRefused, _TOP_UP, part="free allocated quota"),
-    _Advice("insufficient_quota", AccessRefused, _TOP_UP, part="free allocated quota"),
+    _Advice("Throttling.AllocationQuota", AccessRefused, _BUDGET, part="free allocated quota"),
+    _Advice("insufficient_quota", AccessRefused, _BUDGET),
     _Advice("Throttling", Throttled, _LATER),
     _Advice("LimitRequests", Throttled, _LATER),
     _Advice("limit_burst_rate", Throttled, _LATER),
-    _Advice("insufficient_quota", Throttled, _LATER),
     _Advice("ResourceExhausted", Throttled, _LATER),
     _Advice(
         "RewriteFailed",
@@ -196,11 +238,11 @@ _ADVICE = (
     _Advice(
         "InternalError.Timeout",
         ServiceFault,
-        "The service gave the task up after 3 hours. Run again.",
+        "The service gave the task up after hours without a result. Run again.",
     ),
-    _Advice("ModelServingError", Throttled, _LATER),
-    _Advice("ServiceUnavailable", Throttled, _LATER),
-    _Advice("ModelUnavailable", Throttled, _LATER),
+    _Advice("ModelServingError", ServiceFault, _LATER),
+    _Advice("ServiceUnavailable", ServiceFault, _LATER),
+    _Advice("ModelUnavailable", ServiceFault, _LATER),
     _Advice("InternalError", ServiceFault, _AGAIN),
     _Advice("SystemError", ServiceFault, _AGAIN),
     _Advice("ModelServiceFailed", ServiceFault, _AGAIN),
@@ -208,9 +250,16 @@ _ADVICE = (
     _Advice("ResponseTimeout", ServiceFault, _AGAIN),
 )
 
+_ACCOUNT_WORDS = re.compile("budget|overdue|arrear|free tier|\u9884\u7b97|\u989d\u5ea6\u5df2|\u6b20\u8d39")
+"""Budget, quota that is used up, and debt, in English and Chinese."""
+
 _BY_STATUS: dict[int, tuple[type[ServiceError], str]] = {
     401: (KeyRefused, _CHECK_KEY),
-    403: (AccessRefused, _ACTIVATE),
+    403: (
+        AccessRefused,
+        "Something on the way may have refused it (a firewall, a proxy), or the account may not use this model: check the "
+        "network and DASHSCOPE_BASE_URL, then the model in the region's console.",
+    ),
     404: (RequestRefused, "Check DASHSCOPE_BASE_URL and workspace_id: nothing answers at this address."),
     413: (RequestRefused, "The request is too large: give a smaller picture."),
     429: (Throttled, _LATER),
@@ -218,44 +267,65 @@ _BY_STATUS: dict[int, tuple[type[ServiceError], str]] = {
 
 
 def service_error(  # noqa: PLR0913 - the fields of the service's error, all by name
-    *, code: str, message: str, http_status: int, failed: bool = False, task_id: str = "", request_id: str = ""
+    *,
+    code: str,
+    message: str,
+    http_status: int,
+    failed: bool = False,
+    formed: bool = False,
+    task_id: str = "",
+    request_id: str = "",
 ) -> ServiceError:
     """Make the error for a refused call, or for a task that `failed`, from the service's own words.
 
-    A code is looked up whole, then by its parent (`InvalidFile.Duration` by `InvalidFile`), in any spelling
-    (`InvalidApiKey`, `invalid_api_key`). An unknown code is judged by its HTTP status.
+    A code is looked up whole, then by its last part (`InternalError.Algo.InvalidParameter` by `InvalidParameter`), then
+    by its parents (`InvalidFile.Duration` by `InvalidFile`), in any spelling (`InvalidApiKey`, `invalid_api_key`). An
+    unknown code is judged by its HTTP status.
     """
-    error, do = _look_up(code, message) or _BY_STATUS.get(http_status) or _fallback(http_status)
-    # Failed tasks and refused create calls cost nothing. A refused call about a task says nothing of the task.
-    if failed or not task_id:
-        do = f"{do} {_FREE}"
-    return error(
-        code=code or f"HTTP {http_status}",
+    known = _account_matter(code, message, http_status=http_status) or _look_up(code, message)
+    kind, do = known or _BY_STATUS.get(http_status) or _fallback(message, http_status=http_status)
+    if 400 <= http_status < 429 and kind.retry:
+        # What the service does not take is not taken a moment later either, whatever family its code is of.
+        kind = RequestRefused
+    error = kind(
+        code=code,
         service_message=message,
         http_status=http_status,
         do=do,
         failed=failed,
+        formed=formed,
         task_id=task_id,
         request_id=request_id,
     )
+    error.known = known is not None
+    # Failed tasks and refused create calls cost nothing. A refused call about a task says nothing of the task.
+    if failed or (error.certain and not task_id):
+        error.do = f"{do} {_FREE}".strip()
+    return error
+
+
+def _account_matter(code: str, message: str, *, http_status: int) -> tuple[type[ServiceError], str] | None:
+    """Tell a budget or a debt, which no waiting mends, from throttling: both come as 429."""
+    said = f"{code} {message}".lower()
+    return (AccessRefused, _BUDGET) if http_status in (403, 429) and _ACCOUNT_WORDS.search(said) else None
+
+
+def _look_up(code: str, message: str) -> tuple[type[ServiceError], str] | None:
+    said = message.lower()
+    name = _plain(code)
+    parents = [name.rsplit(".", count)[0] for count in range(1, name.count(".") + 1)]
+    for one in dict.fromkeys((name, name.rpartition(".")[2], *parents)):
+        for row in _ADVICE:
+            if one and _plain(row.code) == one and row.part in said:
+                return row.error, row.do
+    return None
 
 
 def _plain(code: str) -> str:
     return code.lower().replace("_", "")
 
 
-def _look_up(code: str, message: str) -> tuple[type[ServiceError], str] | None:
-    said = message.lower()
-    name = _plain(code)
-    while name:
-        for row in _ADVICE:
-            if _plain(row.code) == name and row.part in said:
-                return row.error, row.do
-        name = name.rpartition(".")[0]
-    return None
-
-
-def _fallback(http_status: int) -> tuple[type[ServiceError], str]:
+def _fallback(message: str, *, http_status: int) -> tuple[type[ServiceError], str]:
     if http_status >= 500:
         return ServiceFault, _AGAIN
-    return RequestRefused, "The service's message says what does not fit."
+    return RequestRefused, "The service's message says what does not fit." if message else ""

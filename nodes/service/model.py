@@ -101,9 +101,9 @@ class Model:
 
     `durations` are seconds. `prompt_limit` counts characters, a Chinese one as `chinese_weight`; the service cuts what
     is longer. `media_sets` are the kinds of media that a request may have, every set that is legal; `audio_seconds` is
-    the length of a sound. `negative_prompt`, `prompt_extend` and `duration_field` tell whether the API has a field of
-    that name for the model. `workspace_hosts_only` tells that the service documents it for workspaces' own hosts only.
-    `submit_rate` is tasks a second and `running_limit` tasks at once, both per main account. `usual_wait` is the
+    the length of a sound. `negative_prompt` and `prompt_extend` tell whether the API has a field of that name for
+    the model. `workspace_hosts_only` tells that the service documents it for workspaces' own hosts only.
+    `submit_rate` is tasks a second, `running_limit` tasks at once and `queue_limit` tasks that wait, per main account; after `timeout_hours` the service gives a task up. `usual_wait` is the
     documented or measured span, in seconds, from submission to the finished video. `fps` is the video's.
     """
 
@@ -114,8 +114,10 @@ class Model:
     prompt_limit: int
     sound: Sound
     offers: Mapping[str, Offer]
-    submit_rate: int = 5
+    submit_rate: float = 5
     running_limit: int = 5
+    queue_limit: int = 500
+    timeout_hours: int = 3
     usual_wait: tuple[int, int] = (60, 300)
     schema: Schema = IMG_URL
     media_sets: tuple[tuple[str, ...], ...] = ((FIRST_FRAME,),)
@@ -124,7 +126,6 @@ class Model:
     chinese_weight: int = 1
     negative_prompt: bool = True
     prompt_extend: bool = True
-    duration_field: bool = True
     shot_types: tuple[str, ...] = ()
     ratios: tuple[str, ...] = ()
     effects: bool = False
@@ -151,6 +152,11 @@ class Model:
             return []
         larger = [legal for legal in self.media_sets if set(kinds) <= set(legal)]
         return [kind for kind in min(larger, key=len, default=()) if kind not in kinds]
+
+    @property
+    def duration_field(self) -> bool:
+        """Whether requests name the duration: where a model has only one, the service refuses to be told."""
+        return len(self.durations) > 1
 
     @property
     def audio_input(self) -> bool:

@@ -94,6 +94,10 @@ def _wan_3(name: str, *, beijing: Sequence[float], singapore: Sequence[float], u
         negative_prompt=False,
         ratios=RATIOS,
         workspace_hosts_only=True,
+        # The console's catalogue: 50 tasks a minute.
+        submit_rate=50 / 60,
+        queue_limit=200,
+        timeout_hours=8,
         usual_wait=usual_wait,
         offers={
             "beijing": at_home,
@@ -269,7 +273,6 @@ _ROWS = (
         resolutions=RESOLUTIONS,
         default_resolution="720P",
         durations=(5,),
-        duration_field=False,
         prompt_limit=800,
         sound=Sound.NEVER,
         schema=FRAME_URLS,

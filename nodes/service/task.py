@@ -12,7 +12,10 @@ from .texts import LONGEST_CODE, address_of, facts_of, id_of, number_of, prompt_
 
 
 class TaskStatus(enum.Enum):
-    """The states of a task. UNKNOWN: the service does not know the id, or no longer (24 h)."""
+    """The states of a task. UNKNOWN: the service does not know the id, or no longer (24 h).
+
+    OTHER is any state that these documents do not know.
+    """
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -21,6 +24,7 @@ class TaskStatus(enum.Enum):
     FAILED = "FAILED"
     CANCELED = "CANCELED"
     UNKNOWN = "UNKNOWN"
+    OTHER = ""
 
     @property
     def waiting(self) -> bool:
@@ -35,11 +39,13 @@ _STATES = {status.value: status for status in TaskStatus}
 class Task:
     """One answer to a query. Times are the service's own texts (`YYYY-MM-DD HH:mm:ss.SSS`, UTC+8).
 
-    `answered_at` is when it answered, by its own clock: epoch seconds, 0 where it does not say.
+    `answered_at` is when it answered, by its own clock: epoch seconds, 0 where it does not say. `state` is the status in
+    the service's own word. A task that makes no video has no `video_url` when it has succeeded.
     """
 
     task_id: str
     status: TaskStatus
+    state: str = ""
     request_id: str = ""
     submit_time: str = ""
     scheduled_time: str = ""
@@ -55,7 +61,7 @@ class Task:
     def failure(self) -> ServiceError:
         """Return the error that a FAILED task stands for."""
         return service_error(
-            code=self.code or "Unknown",
+            code=self.code,
             message=self.message,
             http_status=200,
             failed=True,
@@ -88,29 +94,35 @@ def read_task(body: Mapping[str, Any], *, task_id: str, answered_at: float) -> T
     """Read the answer to a query for `task_id`.
 
     Raises:
-        UnexpectedAnswer: there is no `output` with a known `task_status`, or a success without a video's address.
+        UnexpectedAnswer: there is no `output` with a `task_status`.
     """
     output = body.get("output")
     if not isinstance(output, Mapping):
         raise UnexpectedAnswer("The service's answer describes no task.", http_status=200, task_id=task_id)
-    status = _STATES.get(text_of(output.get("task_status"), at_most=50).upper())
-    if status is None:
-        raise UnexpectedAnswer("The service's answer names no known task state.", http_status=200, task_id=task_id)
-    video_url = address_of(output.get("video_url"))
-    if status is TaskStatus.SUCCEEDED and not video_url:
-        raise UnexpectedAnswer("The task succeeded but its answer names no video.", http_status=200, task_id=task_id)
+    state = text_of(output.get("task_status"), at_most=50).upper()
+    if not state:
+        raise UnexpectedAnswer("The service's answer names no task state.", http_status=200, task_id=task_id)
     return Task(
         task_id=task_id,
-        status=status,
+        status=_STATES.get(state, TaskStatus.OTHER),
+        state=state,
         request_id=id_of(body.get("request_id")),
-        video_url=video_url,
-        code=text_of(output.get("code"), at_most=LONGEST_CODE),
-        message=text_of(output.get("message")),
+        video_url=_video_url(output),
+        code=text_of(output.get("code"), at_most=LONGEST_CODE) or text_of(body.get("code"), at_most=LONGEST_CODE),
+        message=text_of(output.get("message")) or text_of(body.get("message")),
         usage=facts_of(body.get("usage")),
         answered_at=answered_at,
         **{name: text_of(output.get(name), at_most=100) for name in ("submit_time", "scheduled_time", "end_time")},
         **{name: prompt_of(output.get(name)) for name in ("orig_prompt", "actual_prompt")},
     )
+
+
+def _video_url(output: Mapping[str, Any]) -> str:
+    """Return the video's address, which some models' tasks have in `results`; "" where there is none."""
+    results = output.get("results")
+    rows = results if isinstance(results, list) else [results]
+    found = [output, *(row for row in rows if isinstance(row, Mapping))]
+    return next((url for one in found if (url := address_of(one.get("video_url")))), "")
 
 
 def read_page(body: Mapping[str, Any], *, answered_at: float) -> TaskPage:

@@ -31,9 +31,6 @@ from ..service.rules import INPUT_OF, find_faults, warnings
 from .saving import SavePlace, find_place, folder_faults
 from .session import find_connection
 
-QUEUE_LIMIT = 500
-"""How many tasks the service queues for one account."""
-
 CLIP_LIMITS = ClipLimits(CLIP_SECONDS, CLIP_SIDE, CLIP_RATIO, CLIP_BYTES)
 
 
@@ -140,9 +137,11 @@ def _clip(order: Order) -> tuple[Clip | None, list[str]]:
 
 
 def _count_faults(order: Order) -> list[str]:
-    if order.count > QUEUE_LIMIT:
+    model = MODELS.get(order.request.model) if isinstance(order.request.model, str) else None
+    most = (model or MODELS[DEFAULT_MODEL]).queue_limit
+    if order.count > most:
         return [
-            f"image: a batch of {order.count} asks for as many videos; the service queues {QUEUE_LIMIT} at once. "
+            f"image: a batch of {order.count} asks for as many videos; the service queues {most} at once. "
             "For one video give one picture"
         ]
     if order.last_frames is not None and len(order.last_frames) not in (1, order.count):

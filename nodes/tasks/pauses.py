@@ -19,6 +19,9 @@ LONGEST_ASKED = 120.0
 PATIENCE_SECONDS = 15 * 60.0
 """How long the service may be out of reach while a task is waited for."""
 
+UNKNOWN_THROTTLED_SECONDS = 2 * 60.0
+"""How long a 429 is waited out whose words are not known: it may be a matter of the account."""
+
 
 @dataclass
 class Tempo:
@@ -78,10 +81,12 @@ class Patience:
         """
         self._since = self._since if self._tries else now()
         self._tries += 1
-        passing = isinstance(error, (NetworkError, UnexpectedAnswer)) or (
-            isinstance(error, ServiceError) and error.retry
-        )
-        if not passing or now() - self._since > self._seconds:
+        passing = (isinstance(error, NetworkError) and not error.permanent) or isinstance(error, UnexpectedAnswer)
+        passing = passing or (isinstance(error, ServiceError) and error.retry)
+        unknown = isinstance(error, ServiceError) and not error.known and error.http_status == 429
+        if not passing or now() - self._since > (
+            min(self._seconds, UNKNOWN_THROTTLED_SECONDS) if unknown else self._seconds
+        ):
             raise error
         asked = error.retry_after if isinstance(error, ServiceError) else None
         await pause(backoff(self._tries, asked=asked), lambda left: tell(f"{error.what} Trying again in {left:.0f} s"))

@@ -13,7 +13,7 @@ from ..service.errors import KeyRefused, NetworkError, OutcomeUnknown, ServiceEr
 from . import pace
 from .entry import Entry, State
 from .lost import LOST_SECONDS, SERVER_ERROR_SECONDS, Own, reconcile
-from .pauses import Say, backoff, now, pause
+from .pauses import UNKNOWN_THROTTLED_SECONDS, Say, backoff, now, pause
 from .session import Session
 from .store import LedgerUnavailable
 
@@ -24,9 +24,6 @@ ATTEMPTS_TO_REACH = 5
 
 THROTTLED_SECONDS = 15 * 60.0
 """How long throttling, and answers that are lost with nothing created, are waited out."""
-
-UNKNOWN_THROTTLED_SECONDS = 2 * 60.0
-"""How long a 429 is waited out whose words are not known."""
 
 NO_TASK = "00000000-0000-0000-0000-000000000000"
 

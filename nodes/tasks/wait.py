@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from ..errors import WanError
-from ..service.errors import TaskUnknown, WaitExceeded
+from ..service.errors import NoVideo, TaskUnknown, WaitExceeded
 from ..service.task import Task, TaskStatus
 from . import pace
 from .pauses import Patience, Say, now, pause
@@ -16,6 +16,9 @@ from .session import Session
 
 SETTLING_SECONDS = 60.0
 """How long a task that the service must know may be unknown to its queries before the waiting ends."""
+
+STRANGE_SECONDS = 120.0
+"""How long a task is asked for that is in a state which the documents do not know."""
 
 _GOES_ON = "The task goes on: run the same graph again, or use Wan Fetch Task."
 
@@ -33,6 +36,7 @@ class _Clock:
     rendering_since: float | None = None
     rendered: float = 0.0
     unknown_since: float | None = None
+    strange_since: float | None = None
 
     @property
     def passed(self) -> float:
@@ -60,6 +64,7 @@ class _Clock:
             self.rendered += at - self.rendering_since
         self.rendering_since = at if status is TaskStatus.RUNNING else None
         self.unknown_since = (self.unknown_since or at) if status is TaskStatus.UNKNOWN else None
+        self.strange_since = (self.strange_since or at) if status is TaskStatus.OTHER else None
 
 
 async def wait(  # noqa: PLR0913 - all by name
@@ -72,6 +77,7 @@ async def wait(  # noqa: PLR0913 - all by name
 
     Raises:
         ServiceError: the service refuses the query for good.
+        NoVideo: it succeeded without a video, or stays in a state that is not known.
         TaskUnknown: the service does not know the task, although it should; that says nothing about its end.
         WaitExceeded: the task is rendered for longer than the connection allows.
         NetworkError, UnexpectedAnswer: the service stayed out of reach.
@@ -91,6 +97,14 @@ async def wait(  # noqa: PLR0913 - all by name
         clock.count(task.status)
         if task.status is TaskStatus.UNKNOWN and _age(task, clock, born=born) < session.task_life:
             _check_known(task_id, clock)
+        elif task.status is TaskStatus.OTHER:
+            _check_strange(task, clock)
+        elif task.status is TaskStatus.SUCCEEDED and not task.video_url:
+            raise NoVideo(
+                "The task succeeded and made no video. It may be a task for pictures.",
+                do="Check the id; the console shows what the task made.",
+                task_id=task_id,
+            )
         elif not task.status.waiting:
             return task
         elif clock.rendered > session.max_wait:
@@ -131,6 +145,18 @@ def _check_known(task_id: str, clock: _Clock) -> None:
         do="Check in DashScope Connection and DASHSCOPE_BASE_URL that region and workspace are the task's own, and run "
         "the same graph again later: it asks again. To give it up and pay for a new one, change the seed.",
         task_id=task_id,
+    )
+
+
+def _check_strange(task: Task, clock: _Clock) -> None:
+    """Raise where a task stays in a state that the documents do not know: nobody can tell what comes of it."""
+    if clock.strange_since is None or now() - clock.strange_since < STRANGE_SECONDS:
+        return
+    raise NoVideo(
+        f"The service says that the task is {task.state}, a state that this version of the pack does not know.",
+        do="Look at the task in the console, or update the pack. When it has succeeded, run the same graph again or use "
+        "Wan Fetch Task.",
+        task_id=task.task_id,
     )
 
 
