@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timezone
@@ -15,7 +14,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
-import urllib3
 
 from ..addresses import origin_of
 from ..wire import Limit, body_of, is_packed
@@ -112,7 +110,7 @@ def network_error(error: Exception, url: str, *, limit: Limit, task_id: str = ""
     Raise what this returns outside of the `except` block: the exception holds the request, and that the key.
     """
     host = origin_of(url)[0]
-    sent = _may_have_been_sent(error, limit)
+    sent = limit.sent
     if isinstance(error, requests.exceptions.SSLError) and not sent:
         what = f"The secure connection to {host} could not be made: its certificate was not accepted."
     elif isinstance(error, requests.exceptions.ProxyError):
@@ -129,18 +127,6 @@ def network_error(error: Exception, url: str, *, limit: Limit, task_id: str = ""
 def between(text: str, start: str, end: str) -> str:
     """Return what stands between two marks, "" where they are not there."""
     return text_of(text.partition(start)[2].partition(end)[0], at_most=LONGEST_CODE)
-
-
-def _may_have_been_sent(error: Exception, limit: Limit) -> bool:
-    """Tell whether the request may have left this machine: no, when no connection was ever made."""
-    if isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError, ValueError)):
-        return False
-    if not isinstance(error, requests.RequestException):
-        return limit.connected
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    if isinstance(error, requests.exceptions.SSLError):
-        return not isinstance(reason.args[0] if reason and reason.args else None, ssl.SSLCertVerificationError)
-    return not isinstance(reason, urllib3.exceptions.NewConnectionError)
 
 
 def _parsed(data: bytes) -> dict[str, Any] | None:
