@@ -40,6 +40,7 @@ class Stage(Enum):
     CONNECTING = "connecting, to the proxy where there is one"
     PROXY = "asking the proxy"
     HANDSHAKE = "agreeing on TLS with the host"
+    CONNECTED = "about to send"
 
 
 class Limit:
@@ -58,8 +59,7 @@ class Limit:
 
     def __init__(self, seconds: float, *, sending: int = 0) -> None:
         self.over = False
-        self.sent = False
-        self.stage = Stage.NOTHING
+        self.sent, self.stage = False, Stage.NOTHING
         self.proxy, self.proxy_status = "", 0
         self._seconds = seconds
         self._sending_seconds = seconds + sending / SLOWEST_UPLINK
@@ -123,7 +123,7 @@ class _Watched:
     _socks_options: Mapping[str, Any] = MappingProxyType({})
 
     def connect(self) -> None:
-        """Connect, then start the clock."""
+        """Connect, and note what is done meanwhile."""
         if limit := Limit.current():
             # Read here: urllib3 forgets it when it closes a connection.
             limit.proxy = self.host if self._tunnel_host else str(self._socks_options.get("proxy_host") or "")
@@ -132,32 +132,32 @@ class _Watched:
             super().connect()  # type: ignore[misc]  # each connection has it
         finally:
             self._connecting = False
-        self._watch(sending=True)
-
-    def request(self, *args: Any, **named: Any) -> None:
-        """Start the clock, then send."""
-        self._watch(sending=True)
-        super().request(*args, **named)  # type: ignore[misc]
+        self._enter(Stage.CONNECTED)
 
     def send(self, data: Any) -> None:
-        """Send, and note that the request begins to leave. What is sent while connecting is for a proxy alone."""
+        """Note that the request begins to leave, then send. What is sent while connecting is for a proxy alone."""
         if not self._connecting:
             # As http.client does, but before the note.
             if self.sock is None and self.auto_open:
                 self.connect()
             if self.sock is not None and (limit := Limit.current()):
                 limit.sent = True
+                limit.watch(self.sock, sending=True)
         super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
         """Start the clock, then wait for the answer."""
-        self._watch(sending=False)
+        if self.sock is not None and (limit := Limit.current()):
+            limit.watch(self.sock, sending=False)
         return super().getresponse()  # type: ignore[misc]
 
     def _new_conn(self) -> socket.socket:
         self._enter(Stage.CONNECTING)
         connected: socket.socket = super()._new_conn()  # type: ignore[misc]
-        self._enter(Stage.PROXY if self._tunnel_host else Stage.HANDSHAKE)
+        if limit := Limit.current():
+            # A proxy could go on for ever with its answer.
+            limit.watch(connected, sending=False)
+            limit.stage = Stage.PROXY if self._tunnel_host else Stage.HANDSHAKE
         return connected
 
     def _tunnel(self) -> None:
@@ -174,10 +174,6 @@ class _Watched:
     def _enter(self, stage: Stage) -> None:
         if limit := Limit.current():
             limit.stage = stage
-
-    def _watch(self, *, sending: bool) -> None:
-        if self.sock is not None and (limit := Limit.current()):
-            limit.watch(self.sock, sending=sending)
 
 
 class _Outside:

@@ -18,6 +18,7 @@ import requests
 from ..addresses import origin_of
 from ..wire import Limit, body_of, is_packed
 from .errors import NetworkError, ServiceError, UnexpectedAnswer, service_error
+from .network import network_error
 from .texts import LONGEST_CODE, id_of, text_of
 
 ANSWER_BYTES = 1024 * 1024
@@ -102,26 +103,6 @@ def read(response: requests.Response, *, limit: Limit, task_id: str = "") -> byt
     if limit.over:
         raise NetworkError(f"{origin_of(response.url)[0]} did not answer in time.", sent=True, task_id=task_id)
     return bytes(held)
-
-
-def network_error(error: Exception, url: str, *, limit: Limit, task_id: str = "") -> NetworkError:
-    """Say what happened on the way. The exception's own text is left out: it can quote the request.
-
-    Raise what this returns outside of the `except` block: the exception holds the request, and that the key.
-    """
-    host = origin_of(url)[0]
-    sent = limit.sent
-    if isinstance(error, requests.exceptions.SSLError) and not sent:
-        what = f"The secure connection to {host} could not be made: its certificate was not accepted."
-    elif isinstance(error, requests.exceptions.ProxyError):
-        what = f"The proxy did not let the connection to {host} through."
-    elif isinstance(error, requests.exceptions.Timeout) or limit.over:
-        what = f"{host} did not answer in time."
-    elif sent:
-        what = f"The connection to {host} broke."
-    else:
-        what = f"{host} cannot be reached."
-    return NetworkError(what, sent=sent, do="Check the network, then run again.", task_id=task_id)
 
 
 def between(text: str, start: str, end: str) -> str:
