@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 import requests
@@ -30,19 +33,34 @@ SLOWEST_UPLINK = 8 * 1024
 """Bytes a second at which a body may leave."""
 
 
+class Stage(Enum):
+    """What an exchange does until its request begins to leave."""
+
+    NOTHING = "nothing yet"
+    CONNECTING = "connecting, to the proxy where there is one"
+    PROXY = "asking the proxy"
+    HANDSHAKE = "agreeing on TLS with the host"
+    CONNECTED = "about to send"
+
+
 class Limit:
     """The most seconds that an exchange may take, however slowly the other side goes on: its socket is shut then.
 
     It holds inside its `with` block, for requests of the same thread. The clock starts when a connection is there, and
     anew when a request begins to leave (with time for its `sending` bytes), when all of it has left, and with
     `restart`. Connecting has limits of its own.
+
+    It also knows how far the exchange has come. `sent`: a byte of the request itself was handed to a socket; what is
+    said to a proxy, and TLS handshakes, do not count. `stage`: what was done last before that. `proxy`: its host;
+    `proxy_status`: the HTTP status with which it refused to connect.
     """
 
     _of_thread = threading.local()
 
     def __init__(self, seconds: float, *, sending: int = 0) -> None:
         self.over = False
-        self.connected = False
+        self.sent, self.stage = False, Stage.NOTHING
+        self.proxy, self.proxy_status = "", 0
         self._seconds = seconds
         self._sending_seconds = seconds + sending / SLOWEST_UPLINK
         self._until: float | None = None
@@ -58,7 +76,7 @@ class Limit:
     def watch(self, connection: socket.socket, *, sending: bool) -> None:
         """Start the clock for a connection."""
         with self._changed:
-            self._socket, self.connected = connection, True
+            self._socket = connection
             self._until = time.monotonic() + (self._sending_seconds if sending else self._seconds)
             self._changed.notify()
 
@@ -93,39 +111,69 @@ class Limit:
 
 
 class _Watched:
-    """What both kinds of connections have in common: the limit sees their sockets, and nothing of them is printed."""
+    """What all connections have in common: the limit sees their sockets and stages, and nothing of them is printed."""
 
     # Others in this process may have Python print every header of every connection.
     debuglevel = 0
     sock: Any
+    host: str
+    auto_open: int
+    _connecting = False
+    _tunnel_host: str | None
+    _socks_options: Mapping[str, Any] = MappingProxyType({})
 
     def connect(self) -> None:
-        """Connect, then start the clock."""
-        super().connect()  # type: ignore[misc]  # each connection has it
-        self._watch(sending=True)
+        """Connect, and note what is done meanwhile."""
+        if limit := Limit.current():
+            # Read here: urllib3 forgets it when it closes a connection.
+            limit.proxy = self.host if self._tunnel_host else str(self._socks_options.get("proxy_host") or "")
+        self._connecting = True
+        try:
+            super().connect()  # type: ignore[misc]  # each connection has it
+        finally:
+            self._connecting = False
+        self._enter(Stage.CONNECTED)
 
-    def request(self, *args: Any, **named: Any) -> None:
-        """Start the clock, then send."""
-        self._watch(sending=True)
-        super().request(*args, **named)  # type: ignore[misc]
+    def send(self, data: Any) -> None:
+        """Note that the request begins to leave, then send. What is sent while connecting is for a proxy alone."""
+        if not self._connecting:
+            # As http.client does, but before the note.
+            if self.sock is None and self.auto_open:
+                self.connect()
+            if self.sock is not None and (limit := Limit.current()):
+                limit.sent = True
+                limit.watch(self.sock, sending=True)
+        super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
         """Start the clock, then wait for the answer."""
-        self._watch(sending=False)
+        if self.sock is not None and (limit := Limit.current()):
+            limit.watch(self.sock, sending=False)
         return super().getresponse()  # type: ignore[misc]
 
-    def _watch(self, *, sending: bool) -> None:
-        limit = Limit.current()
-        if limit is not None and self.sock is not None:
-            limit.watch(self.sock, sending=sending)
+    def _new_conn(self) -> socket.socket:
+        self._enter(Stage.CONNECTING)
+        connected: socket.socket = super()._new_conn()  # type: ignore[misc]
+        if limit := Limit.current():
+            # A proxy could go on for ever with its answer.
+            limit.watch(connected, sending=False)
+            limit.stage = Stage.PROXY if self._tunnel_host else Stage.HANDSHAKE
+        return connected
 
+    def _tunnel(self) -> None:
+        try:
+            super()._tunnel()  # type: ignore[misc]
+        except OSError as error:
+            # http.client says it in no other way.
+            refused = re.match(r"Tunnel connection failed: (\d{3})\b", str(error))
+            if refused and (limit := Limit.current()):
+                limit.proxy_status = int(refused[1])
+            raise
+        self._enter(Stage.HANDSHAKE)
 
-class _WatchedHTTP(_Watched, HTTPConnection):
-    pass
-
-
-class _WatchedHTTPS(_Watched, HTTPSConnection):
-    pass
+    def _enter(self, stage: Stage) -> None:
+        if limit := Limit.current():
+            limit.stage = stage
 
 
 class _Outside:
@@ -156,28 +204,21 @@ class _Outside:
                     failure = error
         except (OSError, UnicodeError) as error:
             failure = error
-        raise NewConnectionError(self, f"Failed to connect: {failure}")  # type: ignore[arg-type]
-
-
-class _OutsideHTTP(_Outside, _WatchedHTTP):
-    pass
-
-
-class _OutsideHTTPS(_Outside, _WatchedHTTPS):
-    pass
+        raise NewConnectionError(self, f"Failed to connect: {failure}") from failure  # type: ignore[arg-type]
 
 
 def _pool_classes(plain: type, secure: type) -> dict[str, Any]:
+    """Return pools of connections that the limit sees."""
     return {
-        "http": type("Pool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-        "https": type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+        scheme: type("Pool", (pool,), {"ConnectionCls": type("Connection", (_Watched, connection), {})})
+        for scheme, pool, connection in (("http", HTTPConnectionPool, plain), ("https", HTTPSConnectionPool, secure))
     }
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
     """Uses our connections. A proxy of the owner's is connected to wherever it is."""
 
-    _pools = _pool_classes(_WatchedHTTP, _WatchedHTTPS)
+    _pools = _pool_classes(HTTPConnection, HTTPSConnection)
 
     def init_poolmanager(self, *args: Any, **named: Any) -> None:
         """Make the pools of direct connections."""
@@ -187,8 +228,10 @@ class _Adapter(requests.adapters.HTTPAdapter):
     def proxy_manager_for(self, proxy: Any, **named: Any) -> Any:
         """Make the pools of connections through a proxy."""
         manager = super().proxy_manager_for(proxy, **named)
-        if not str(proxy).lower().startswith("socks"):
-            manager.pool_classes_by_scheme = _Adapter._pools
+        # Those of a SOCKS proxy are kinds of their own.
+        kinds = [manager.pool_classes_by_scheme[scheme].ConnectionCls for scheme in ("http", "https")]
+        if not any(issubclass(kind, _Watched) for kind in kinds):
+            manager.pool_classes_by_scheme = _pool_classes(*kinds)
         return manager
 
 
@@ -197,8 +240,8 @@ class _OutsideAdapter(_Adapter):
 
     def __init__(self, own: Origin | None) -> None:
         self._own = own
-        mine = {"own": own}
-        self._pools = _pool_classes(type("HTTP", (_OutsideHTTP,), mine), type("HTTPS", (_OutsideHTTPS,), mine))
+        kinds = (HTTPConnection, HTTPSConnection)
+        self._pools = _pool_classes(*(type("Outside", (_Outside, kind), {"own": own}) for kind in kinds))
         super().__init__(pool_maxsize=POOL_SIZE)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **named: Any) -> requests.Response:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timezone
@@ -15,11 +14,11 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
-import urllib3
 
 from ..addresses import origin_of
 from ..wire import Limit, body_of, is_packed
 from .errors import NetworkError, ServiceError, UnexpectedAnswer, service_error
+from .network import network_error
 from .texts import LONGEST_CODE, id_of, text_of
 
 ANSWER_BYTES = 1024 * 1024
@@ -100,41 +99,9 @@ def read(response: requests.Response, *, limit: Limit, task_id: str = "") -> byt
     return bytes(held)
 
 
-def network_error(error: Exception, url: str, *, limit: Limit, task_id: str = "") -> NetworkError:
-    """Say what happened on the way. The exception's own text is left out: it can quote the request.
-
-    Raise what this returns outside of the `except` block: the exception holds the request, and that the key.
-    """
-    host = origin_of(url)[0]
-    sent = _may_have_been_sent(error, limit)
-    if isinstance(error, requests.exceptions.SSLError) and not sent:
-        what = f"The secure connection to {host} could not be made: its certificate was not accepted."
-    elif isinstance(error, requests.exceptions.ProxyError):
-        what = f"The proxy did not let the connection to {host} through."
-    elif isinstance(error, requests.exceptions.Timeout) or limit.over:
-        what = f"{host} did not answer in time."
-    elif sent:
-        what = f"The connection to {host} broke."
-    else:
-        what = f"{host} cannot be reached."
-    return NetworkError(what, sent=sent, do="Check the network, then run again.", task_id=task_id)
-
-
 def between(text: str, start: str, end: str) -> str:
     """Return what stands between two marks, "" where they are not there."""
     return text_of(text.partition(start)[2].partition(end)[0], at_most=LONGEST_CODE)
-
-
-def _may_have_been_sent(error: Exception, limit: Limit) -> bool:
-    """Tell whether the request may have left this machine: no, when no connection was ever made."""
-    if isinstance(error, (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError, ValueError)):
-        return False
-    if not isinstance(error, requests.RequestException):
-        return limit.connected
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    if isinstance(error, requests.exceptions.SSLError):
-        return not isinstance(reason.args[0] if reason and reason.args else None, ssl.SSLCertVerificationError)
-    return not isinstance(reason, urllib3.exceptions.NewConnectionError)
 
 
 def _parsed(data: bytes) -> dict[str, Any] | None:

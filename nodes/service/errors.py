@@ -15,13 +15,14 @@ from ..errors import WanError
 class NetworkError(WanError):
     """The service could not be reached or did not answer.
 
-    `sent` is False where the request certainly never left this machine whole, so that sending it again is safe, and
-    True where it may have arrived.
+    `sent` is False where no byte of the request left this machine, so that sending it again is safe, and True where it
+    may have arrived. `permanent` tells that trying again within seconds is of no use: something has to be changed.
     """
 
-    def __init__(self, what: str, *, sent: bool, do: str = "", task_id: str = "") -> None:
+    def __init__(self, what: str, *, sent: bool, permanent: bool = False, do: str = "", task_id: str = "") -> None:
         super().__init__(what, do=do, task_id=task_id)
         self.sent = sent
+        self.permanent = permanent
 
 
 class UnexpectedAnswer(WanError):
