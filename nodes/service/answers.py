@@ -50,9 +50,17 @@ def judge(response: requests.Response, *, limit: Limit, task_id: str = "") -> An
         return Answer(body, status, _date_of(response))
     code, message, request_id = _told(body or {})
     if code or (message and 400 <= status < 500):
-        formed = bool(code and request_id)
-        told = {"code": code, "message": message, "request_id": request_id, "task_id": task_id}
-        raise _with_pause(service_error(**told, http_status=status, formed=formed), response)
+        raise _with_pause(
+            service_error(
+                code=code,
+                message=message,
+                http_status=status,
+                formed=bool(code and request_id),
+                task_id=task_id,
+                request_id=request_id,
+            ),
+            response,
+        )
     if 300 <= status < 400:
         raise UnexpectedAnswer(
             f"The service answered with a redirect (HTTP {status}), which is not followed.",
@@ -117,7 +125,7 @@ def _is_refusal(body: Mapping[str, Any]) -> bool:
 
 
 def _told(body: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return the code, the words and the request id of a refusal, flat or as `{"error": {...}}`; "" for what it lacks."""
+    """Return the code, words and request id of a refusal, flat or as `{"error": {...}}`; "" for what it lacks."""
     error = body.get("error")
     inner = error if isinstance(error, Mapping) else body if error is None else {**body, "message": error}
     code = text_of(inner.get("code"), at_most=LONGEST_CODE) or text_of(inner.get("type"), at_most=LONGEST_CODE)

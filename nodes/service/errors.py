@@ -144,12 +144,12 @@ _CHECK_KEY = (
 )
 _ACTIVATE = "Activate Model Studio and the model with the main account in the region's console, then run again."
 _BUDGET = (
-    "The account's budget or quota is used up, or a bill is due: raise it in the console (Budget Management, Model Studio) "
-    "or settle the account, then run again."
+    "The account's budget or quota is used up, or a bill is due: raise it in the console (Budget Management, Model "
+    "Studio) or settle the account, then run again."
 )
 _WORKSPACE = (
-    "The key belongs to another workspace than the address: give the key's own workspace_id in DashScope Connection, or "
-    "check DASHSCOPE_BASE_URL."
+    "The key belongs to another workspace than the address: give the key's own workspace_id in DashScope Connection, "
+    "or check DASHSCOPE_BASE_URL."
 )
 _HEADER_LOST = (
     "A header of the request was lost on the way: a proxy or gateway between here and the service takes X-DashScope "
@@ -167,8 +167,8 @@ _MODEL_NAME = "This region does not have the model. Choose another model, or ano
 _LATER = "Wait a minute and run again."
 _AGAIN = "This is a fault at the service. Run again."
 _UNREACHABLE = (
-    "The service could not load a file that the request names: run again. Where it is the sound of audio_url, connect an "
-    "AUDIO instead, or use an address that can be reached from the service's region."
+    "The service could not load a file that the request names: run again. Where it is the sound of audio_url, connect "
+    "an AUDIO instead, or use an address that can be reached from the service's region."
 )
 
 _ADVICE = (
@@ -258,8 +258,8 @@ _BY_STATUS: dict[int, tuple[type[ServiceError], str]] = {
     401: (KeyRefused, _CHECK_KEY),
     403: (
         AccessRefused,
-        "Something on the way may have refused it (a firewall, a proxy), or the account may not use this model: check the "
-        "network and DASHSCOPE_BASE_URL, then the model in the region's console.",
+        "Something on the way may have refused it (a firewall, a proxy), or the account may not use this model: check "
+        "the network and DASHSCOPE_BASE_URL, then the model in the region's console.",
     ),
     404: (RequestRefused, "Check DASHSCOPE_BASE_URL and workspace_id: nothing answers at this address."),
     413: (RequestRefused, "The request is too large: give a smaller picture."),

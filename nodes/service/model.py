@@ -101,10 +101,11 @@ class Model:
 
     `durations` are seconds. `prompt_limit` counts characters, a Chinese one as `chinese_weight`; the service cuts what
     is longer. `media_sets` are the kinds of media that a request may have, every set that is legal; `audio_seconds` is
-    the length of a sound. `negative_prompt` and `prompt_extend` tell whether the API has a field of that name for
-    the model. `workspace_hosts_only` tells that the service documents it for workspaces' own hosts only.
-    `submit_rate` is tasks a second, `running_limit` tasks at once and `queue_limit` tasks that wait, per main account; after `timeout_hours` the service gives a task up. `usual_wait` is the
-    documented or measured span, in seconds, from submission to the finished video. `fps` is the video's.
+    the length of a sound. `negative_prompt` and `prompt_extend` tell whether the API has a field of that name for the
+    model. `workspace_hosts_only` tells that the service documents it for workspaces' own hosts only. `submit_rate` is
+    tasks a second, `running_limit` tasks at once and `queue_limit` tasks that wait, per main account; after
+    `timeout_hours` the service gives a task up. `usual_wait` is the documented or measured span, in seconds, from
+    submission to the finished video. `fps` is the video's.
     """
 
     id: str

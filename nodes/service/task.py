@@ -39,8 +39,8 @@ _STATES = {status.value: status for status in TaskStatus}
 class Task:
     """One answer to a query. Times are the service's own texts (`YYYY-MM-DD HH:mm:ss.SSS`, UTC+8).
 
-    `answered_at` is when it answered, by its own clock: epoch seconds, 0 where it does not say. `state` is the status in
-    the service's own word. A task that makes no video has no `video_url` when it has succeeded.
+    `answered_at` is when it answered, by its own clock: epoch seconds, 0 where it does not say. `state` is the status
+    in the service's own word. A task that makes no video has no `video_url` when it has succeeded.
     """
 
     task_id: str

@@ -233,9 +233,7 @@ class _Search:
             # What is listed and yet unknown may be known in a moment, or never.
             late = self.since_call() > LOST_SECONDS
             return Verdict.WAITING if task.status.waiting or not late else Verdict.UNCLEAR
-        if not task.video_url:
-            return Verdict.UNCLEAR
-        likeness = await self._likeness(task)
+        likeness = await self._likeness(task) if task.video_url else Likeness.UNCLEAR
         if likeness is Likeness.ALIKE:
             return Verdict.OWN
         await self.session.in_thread(discard, self.own.place.part_of(self.entry.id))

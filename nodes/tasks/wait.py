@@ -154,8 +154,8 @@ def _check_strange(task: Task, clock: _Clock) -> None:
         return
     raise NoVideo(
         f"The service says that the task is {task.state}, a state that this version of the pack does not know.",
-        do="Look at the task in the console, or update the pack. When it has succeeded, run the same graph again or use "
-        "Wan Fetch Task.",
+        do="Look at the task in the console, or update the pack. When it has succeeded, run the same graph again or "
+        "use Wan Fetch Task.",
         task_id=task.task_id,
     )
 

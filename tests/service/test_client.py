@@ -14,6 +14,7 @@ import time
 import pytest
 import requests
 import urllib3
+from wanpack.nodes.errors import WanError
 from wanpack.nodes.offline.faults import (
     HtmlPage,
     HugeBody,
@@ -486,9 +487,7 @@ def test_a_huge_answer_is_given_up(on, client, server):
         *[("create", {"output": {"task_id": task_id}}) for task_id in ("", 7, None)],
         *[("query", answer) for answer in ({}, {"output": []}, {"output": {}})],
         *[("cancel", answer) for answer in ({}, {"request_id": 7}, {"request_id": ""}, {"output": {"task_id": "t-1"}})],
-        ("query", {"output": {"task_status": "DANCING"}}),
-        ("query", {"output": {"task_status": "SUCCEEDED"}}),
-        ("query", {"output": {"task_status": "SUCCEEDED", "video_url": 7}}),
+        *[("query", {"output": {"task_status": state}}) for state in ("", None, 7)],
         *[("list", answer) for answer in ({}, {"data": None}, {"data": {}})],
         *[("policy", answer) for answer in ({}, {"data": []}, {"data": {"upload_dir": "x"}})],
     ],
@@ -536,8 +535,55 @@ def test_a_query_that_is_refused_with_status_200_is_no_failed_task(client, serve
 def test_a_refusal_without_a_code_is_judged_by_its_status(client, server):
     server.faults.add(on="create", fault=JsonBody({"error": "no"}, 413))
     error = failing(lambda: client.submit(to_json(BODY)), RequestRefused)
-    assert (error.code, error.http_status) == ("HTTP 413", 413)
+    assert (error.code, error.service_message, error.http_status) == ("", "no", 413)
     assert "smaller picture" in error.do
+    assert not error.certain
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "message", "request_id"),
+    [
+        ({"code": "Arrearage", "message": "No.", "request_id": "r-1"}, "Arrearage", "No.", "r-1"),
+        ({"error": {"code": "Arrearage", "message": "No."}, "request_id": "r-1"}, "Arrearage", "No.", "r-1"),
+        ({"error": {"code": "Arrearage", "message": "No.", "request_id": "r-1"}}, "Arrearage", "No.", "r-1"),
+        ({"error": {"type": "Arrearage", "message": "No."}, "request_id": "r-1"}, "Arrearage", "No.", "r-1"),
+        ({"error": "No.", "request_id": "r-1"}, "", "No.", "r-1"),
+        ({"message": "No."}, "", "No.", ""),
+    ],
+)
+def test_an_error_of_any_form_keeps_its_code_words_and_id(client, server, answer, code, message, request_id):
+    server.faults.add(on="create", fault=JsonBody(answer, 400))
+    with pytest.raises(ServiceError) as caught:
+        client.submit(to_json(BODY))
+    error = caught.value
+    assert (error.code, error.service_message, error.request_id) == (code, message, request_id)
+    assert error.certain is bool(code and request_id)
+
+
+@pytest.mark.parametrize("status", [200, 302, 401, 403, 408, 409, 425, 499, 500, 502])
+def test_only_the_services_own_refusal_proves_that_nothing_was_made(client, server, status):
+    server.faults.add(on="create", fault=HtmlPage(status, "No"))
+    with pytest.raises(WanError) as caught:
+        client.submit(to_json(BODY))
+    assert not getattr(caught.value, "certain", False)
+    assert not getattr(caught.value, "is_server_error", False)
+    assert "charged" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("status", "certain", "own"), [(200, False, False), (400, True, False), (500, False, True)])
+def test_what_an_answer_in_the_services_form_proves(client, server, status, certain, own):
+    server.faults.add(on="create", fault=Refuses(status, "InternalError", "No."))
+    with pytest.raises(ServiceError) as caught:
+        client.submit(to_json(BODY))
+    assert (caught.value.certain, caught.value.is_server_error) == (certain, own)
+
+
+def test_any_429_made_nothing(client, server):
+    server.faults.add(on="create", fault=HtmlPage(429, "Slow down"))
+    with pytest.raises(ServiceError) as caught:
+        client.submit(to_json(BODY))
+    assert caught.value.certain
+    assert not caught.value.known
 
 
 def test_a_fault_of_the_service_without_a_code_is_no_answer(client, server):

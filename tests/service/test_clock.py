@@ -11,8 +11,8 @@ from wanpack.nodes.service.clock import ServiceClock
 def machine(monkeypatch):
     """This machine's two clocks, which go as they are told: seconds by name."""
     times = {"time": 5000.0, "monotonic": 100.0}
-    for name in times:
-        monkeypatch.setattr(clock.time, name, lambda name=name: times[name])
+    for each in list(times):
+        monkeypatch.setattr(clock.time, each, lambda each=each: times[each])
 
     def pass_by(*, time: float, monotonic: float):
         times["time"] += time

@@ -16,7 +16,7 @@ from wanpack.nodes.service.errors import (
     UnexpectedAnswer,
     service_error,
 )
-from wanpack.nodes.service.task import Task, TaskStatus
+from wanpack.nodes.service.task import Task, TaskStatus, read_task
 
 INTERNAL = "An internal error has occured, please try again later or contact service support."
 DOWNLOAD = "Unable to download the media resource during the data inspection process."
@@ -136,7 +136,7 @@ SERVER = [
     (429, "Throttling.BurstRate", "Request rate increased too quickly...", Throttled),
     (429, "limit_burst_rate", "Request rate increased too quickly...", Throttled),
     (429, "Throttling.AllocationQuota", "Allocated quota exceeded, please increase your quota limit.", Throttled),
-    (429, "insufficient_quota", "You exceeded your current quota...", Throttled),
+    (429, "insufficient_quota", "You exceeded your current quota...", AccessRefused),
     (429, "Throttling.AllocationQuota", "Free allocated quota exceeded.", AccessRefused),
     (429, "insufficient_quota", "Free allocated quota exceeded.", AccessRefused),
     (429, "Throttling.Concurrency", "", Throttled),
@@ -152,10 +152,10 @@ SERVER = [
     (500, "ModelServiceFailed", "", ServiceFault),
     (500, "RequestTimeOut", "", ServiceFault),
     (500, "ResponseTimeout", "", ServiceFault),
-    (500, "ModelServingError", BUSY, Throttled),
-    (503, "ModelServingError", BUSY, Throttled),
-    (503, "ServiceUnavailable", BUSY, Throttled),
-    (503, "ModelUnavailable", BUSY, Throttled),
+    (500, "ModelServingError", BUSY, ServiceFault),
+    (503, "ModelServingError", BUSY, ServiceFault),
+    (503, "ServiceUnavailable", BUSY, ServiceFault),
+    (503, "ModelUnavailable", BUSY, ServiceFault),
 ]
 TABLE = [*ACCESS, *REQUEST, *SERVER]
 
@@ -227,7 +227,7 @@ def test_an_unknown_child_means_what_its_parent_means(code, parent):
 
 def test_a_known_child_is_not_taken_for_its_parent():
     assert refusal("InternalError.Timeout").do != refusal("InternalError").do
-    assert "3 hours" in refusal("InternalError.Timeout").do
+    assert "gave the task up" in refusal("InternalError.Timeout").do
 
 
 @pytest.mark.parametrize(
@@ -263,14 +263,21 @@ def test_an_unknown_code_is_judged_by_its_status(http_status, kind):
         ("AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted.", "use free tier only"),
         ("Arrearage", "Access denied, ...", "Settle the account"),
         ("InvalidParameter", "Model not exist.", "Choose another model, or another region"),
-        ("InvalidParameter", "Failed to download multimodal content.", "could not load the address"),
+        ("InvalidParameter", "Failed to download multimodal content.", "could not load a file"),
         ("InvalidURL.Timeout", "Download https://a.example/file-manage-files/audio.mp3 timeout", "could not load"),
-        ("InvalidURL.ConnectionRefused", "Connection to file.example refused", "could not load the address"),
+        ("InvalidURL.ConnectionRefused", "Connection to file.example refused", "could not load a file"),
         ("InvalidURL", "The input audio is longer than 30s.", "which limit was broken"),
         ("BadRequest.TooLarge", "Payload Too Large.", "smaller picture"),
         ("DataInspectionFailed", "Output data may contain inappropriate content.", "Change the prompt or the picture"),
         ("RewriteFailed", "Failed to rewrite content for prompt.", "switch prompt_extend off"),
         ("Throttling.RateQuota", "Requests rate limit exceeded.", "Wait a minute"),
+        ("Endpoint.AccessDenied", "Workspace endpoint access denied.", "another workspace"),
+        ("AccessDenied", "current user api does not support synchronous calls.", "header"),
+        ("InvalidParameter", "media.url scheme must be http/https, got: 'oss'", "header"),
+        ("InvalidFile.DownloadFailed", "", "could not load a file"),
+        ("InvalidParameter", "Failed to download <image>", "could not load a file"),
+        ("InvalidImage.NoHuman", "", "show a person"),
+        ("InvalidFile.FullBody", "", "show a person"),
     ],
 )
 def test_the_advice_fits_the_refusal(code, message, advice):
@@ -291,13 +298,54 @@ def test_an_error_without_a_message_or_ids_has_no_empty_parts():
     error = refusal("SystemError", http_status=500)
     assert str(error).splitlines() == [
         "The service refused the call (HTTP 500), SystemError.",
-        "This is a fault at the service. Run again. Nothing was charged.",
+        "This is a fault at the service. Run again.",
     ]
 
 
 @pytest.mark.parametrize(("http_status", "code", "message", "kind"), TABLE)
-def test_a_refused_create_call_says_that_nothing_was_charged(http_status, code, message, kind):
-    assert refusal(code, message, http_status=http_status).do.endswith("Nothing was charged.")
+@pytest.mark.parametrize("formed", [True, False])
+def test_a_refused_create_call_says_that_nothing_was_charged_where_that_is_proven(
+    http_status, code, message, kind, formed
+):
+    proven = http_status == 429 or (formed and http_status < 500)
+    assert ("charged" in refusal(code, message, http_status=http_status, formed=formed).do) is proven
+
+
+@pytest.mark.parametrize("family", ["InternalError.Algo", "Something.New", "Throttling"])
+@pytest.mark.parametrize(
+    ("last", "kind"), [("InvalidParameter", RequestRefused), ("DataInspectionFailed", ContentRefused)]
+)
+def test_the_last_part_of_a_code_counts_before_its_family(family, last, kind):
+    error = refusal(f"{family}.{last}", "No.", http_status=400)
+    assert type(error) is kind
+    assert not error.retry
+
+
+@pytest.mark.parametrize("code", ["InternalError", "Throttling.RateQuota", "SystemError", "ServiceUnavailable"])
+def test_no_400_is_worth_the_same_call_again(code):
+    assert not refusal(code, "No.", http_status=400).retry
+    assert refusal(code, "No.", http_status=429 if code.startswith("Throttling") else 500).retry
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("Throttling", "The budget configured in Budget Management has been exhausted."),
+        ("Throttling.Quota", "\u9884\u7b97\u989d\u5ea6\u5df2\u7528\u5c3d"),
+        ("BudgetLimitExceeded", ""),
+        ("LimitRequests", "Your account is in arrears."),
+        ("insufficient_quota", "You exceeded your current quota."),
+    ],
+)
+def test_a_429_of_the_account_is_told_at_once(code, message):
+    error = refusal(code, message, http_status=429)
+    assert type(error) is AccessRefused
+    assert "budget or quota" in error.do
+
+
+def test_an_unknown_429_is_known_as_that():
+    assert not refusal("SomethingNew", "Who knows.", http_status=429).known
+    assert refusal("Throttling.RateQuota", http_status=429).known
 
 
 @pytest.mark.parametrize(("http_status", "code", "message", "kind"), [*TABLE, (200, "InvalidApiKey", "", KeyRefused)])
@@ -310,8 +358,40 @@ def test_a_refused_call_about_a_task_says_nothing_of_what_the_task_costs(http_st
 
 def test_a_failed_task_without_a_code_is_still_an_error():
     error = Task(task_id="t-1", status=TaskStatus.FAILED).failure()
-    assert "Unknown" in str(error)
-    assert error.do
+    assert str(error).startswith("The task failed; the service gave no reason.")
+    assert "message says" not in str(error)
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_a_failed_task_tells_its_code_wherever_it_stands(outside):
+    words = {"code": "InvalidParameter", "message": "The size is not match."}
+    output = {"task_status": "FAILED"} | ({} if outside else words)
+    task = read_task({"output": output, "request_id": "r-1"} | (words if outside else {}), task_id="t", answered_at=0.0)
+    assert str(task.failure()).startswith("The task failed, InvalidParameter: The size is not match.")
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"video_url": "https://a.example/v.mp4"},
+        {"results": {"video_url": "https://a.example/v.mp4"}},
+        {"results": [{"url": "https://a.example/a.png"}, {"video_url": "https://a.example/v.mp4"}]},
+    ],
+)
+def test_a_videos_address_is_found_in_the_results_too(output):
+    task = read_task({"output": {"task_status": "SUCCEEDED", **output}}, task_id="t", answered_at=0.0)
+    assert task.video_url == "https://a.example/v.mp4"
+
+
+@pytest.mark.parametrize("results", [None, {}, [], "x", [7], {"video_url": 7}, [{"url": "https://a.example/a.png"}]])
+def test_a_task_that_made_no_video_has_no_address(results):
+    task = read_task({"output": {"task_status": "SUCCEEDED", "results": results}}, task_id="t", answered_at=0.0)
+    assert (task.status, task.video_url) == (TaskStatus.SUCCEEDED, "")
+
+
+def test_a_state_of_tomorrow_is_kept_by_its_name():
+    task = read_task({"output": {"task_status": "archiving"}}, task_id="t", answered_at=0.0)
+    assert (task.status, task.state, task.status.waiting) == (TaskStatus.OTHER, "ARCHIVING", False)
 
 
 @pytest.mark.parametrize("kind", [KeyRefused, AccessRefused, RequestRefused, ContentRefused, Throttled, ServiceFault])

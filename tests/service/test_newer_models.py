@@ -49,7 +49,8 @@ class Rules:
     sides: tuple[int, int] = (240, 8000)
     ratio: float = 8
     image_mib: int = 20
-    rate: tuple[int, int] = (5, 5)
+    rate: tuple[float, int] = (5, 5)
+    queue: tuple[int, int] = (500, 3)
     fps: int = 30
 
 
@@ -76,6 +77,8 @@ WAN_3 = Rules(
     20_000,
     sound="choice",
     ratios=True,
+    rate=(50 / 60, 5),
+    queue=(200, 8),
 )
 HORSE_REGIONS = ("beijing", "singapore", "virginia", "frankfurt", "tokyo")
 RULES = {
@@ -203,6 +206,7 @@ def test_a_row_has_the_facts_of_the_documents(model):
     assert ("BMP" in row.pictures.formats) == (not model.startswith("happyhorse"))
     assert {"JPEG", "PNG", "WEBP"} <= set(row.pictures.formats)
     assert ((row.submit_rate, row.running_limit), row.sound.value) == (rules.rate, rules.sound)
+    assert (row.queue_limit, row.timeout_hours) == rules.queue
     assert sorted(map(sorted, row.media_sets)) == sorted(map(sorted, rules.media))
     assert row.workspace_hosts_only == model.startswith("wan3.0")
     assert (row.shot_types, row.effects) == ((), False)
