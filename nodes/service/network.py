@@ -136,7 +136,7 @@ def _settings(errors: tuple[BaseException, ...], url: str, limit: Limit) -> _Cau
             permanent=True,
         )
     # What requests itself raises is an OSError too.
-    unreadable = starting and type(errors[0]).__module__ == "builtins" and _has(errors[:1], OSError)
+    unreadable = starting and _has(errors[:1], OSError) and not _has(errors[:1], requests.RequestException)
     if (unreadable or _has(errors, ssl.SSLError)) and (bundle := _unusable_bundle()):
         return _Cause(
             f"The certificates that {bundle} names cannot be read.",
