@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,7 @@ class TaskStatus(enum.Enum):
         return self in (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.SUSPENDED)
 
 
+_STATE = re.compile(r"[A-Z][A-Z_]{0,49}")
 _STATES = {status.value: status for status in TaskStatus}
 
 
@@ -100,7 +102,7 @@ def read_task(body: Mapping[str, Any], *, task_id: str, answered_at: float) -> T
     if not isinstance(output, Mapping):
         raise UnexpectedAnswer("The service's answer describes no task.", http_status=200, task_id=task_id)
     state = text_of(output.get("task_status"), at_most=50).upper()
-    if not state:
+    if not _STATE.fullmatch(state):
         raise UnexpectedAnswer("The service's answer names no task state.", http_status=200, task_id=task_id)
     return Task(
         task_id=task_id,

@@ -54,6 +54,9 @@ class Fetch:
     _part: Path = field(default=Path(), init=False)
     _link: str = field(default="", init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        self._link = self.task.video_url
+
     async def bring(self) -> Path:
         """Download the video, check it, and return the part that it is in.
 
@@ -70,7 +73,6 @@ class Fetch:
         Raises:
             DownloadFailed: the video could not be brought home; it can be fetched again for 24 hours.
         """
-        self._link = self.task.video_url
         try:
             await self.bring()
             self.say(0.99, "saving")

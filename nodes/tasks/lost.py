@@ -251,7 +251,8 @@ class _Search:
             await Fetch(task, self.entry, terms=Terms(self.own.place, {}), session=self.session, say=self.say).bring()
             self._picture = self._picture or await self.session.in_thread(self.own.picture)
             seen = await self.session.in_thread(opening_of, part)
-        except (WanError, OSError):
+        except (WanError, OSError) as error:
+            logger.warning("Task %s cannot be compared: %s", task.task_id, error)
             return Likeness.UNCLEAR
         return await self.session.in_thread(compare, self._picture, seen)
 

@@ -143,8 +143,9 @@ def test_a_refused_key_is_told_with_its_usual_cause(live_server, nodes, bare_env
     assert "it must belong to the region in use" in told
     assert "choose the region with DashScope Connection" in told
     assert "sk-of-another-region" not in told
-    # It is the same key for all that a run might still ask.
-    assert [call.on for call in live_server.received] == ["create"]
+    # It is the same key for all that a run might still ask, and the first question is free.
+    assert [call.on for call in live_server.received] == ["query"]
+    assert "Nothing was sent" in told
 
 
 def test_a_refused_key_stops_the_rest_of_a_batch_and_is_told_once(live_server, nodes, bare_environment):

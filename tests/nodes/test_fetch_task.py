@@ -250,7 +250,7 @@ def test_a_task_of_yesterday_is_told_as_possibly_too_old(serve, nodes, submit):
     assert "older than 24 hours" in told
 
 
-def test_a_task_of_yesterday_that_this_machine_made_is_told_as_expired(serve, nodes, quick, monkeypatch):
+def test_a_task_of_yesterday_that_this_machine_made_is_told_with_its_file(serve, nodes, quick, monkeypatch):
     clock = Clock()
     server = serve("beijing", clock=clock)
     made = nodes.image_to_video()
@@ -258,7 +258,8 @@ def test_a_task_of_yesterday_that_this_machine_made_is_told_as_expired(serve, no
     monkeypatch.setattr("time.time", lambda now=time.time: now() + 25 * 3600)
     clock.now += 25 * 3600
     told = told_of(nodes, made.task_id)
-    assert told.startswith("The task has expired: it was created 25 hours ago, and the service keeps a task")
+    assert told.startswith(f"The video of this request was saved as {made.path} and is no longer there")
+    assert "paid anew" in told
     assert len(server.tasks) == 0
 
 

@@ -20,6 +20,7 @@ from wanpack.nodes.media import download
 from wanpack.nodes.media.video import probe
 from wanpack.nodes.offline import transport
 from wanpack.nodes.offline.faults import (
+    AnswerState,
     AnswerUnknown,
     Fault,
     HtmlPage,
@@ -393,7 +394,25 @@ QUERY = (
     Case("query: page of a hotel", (("query", GARBAGE, 3),)),
     Case("query: empty object", (("query", JsonBody({})),)),
     Case("query: unknown state", (("query", JsonBody({"output": {"task_status": "DREAMING"}})),)),
-    Case("query: success without a video", (("query", JsonBody({"output": {"task_status": "SUCCEEDED"}})),)),
+    Case(
+        "query: success without a video",
+        (("query", JsonBody({"output": {"task_status": "SUCCEEDED"}})),),
+        first="made no video",
+    ),
+    Case("query: a state of tomorrow for good", (("query", AnswerState("ARCHIVING"), ALWAYS),), first="is ARCHIVING"),
+    Case("query: a state of tomorrow for a while", (("query", AnswerState("ARCHIVING"), 5),)),
+    Case(
+        "query: fails without a reason",
+        (("create", TaskFails(code="", message="")),),
+        first="gave no reason",
+        created=2,
+    ),
+    Case(
+        "query: fails with its code outside",
+        (("create", TaskFails("DataInspectionFailed", outside=True)),),
+        first="refused again",
+        created=2,
+    ),
     Case("query: fault with 200", (("query", refused("InternalError", status=200)),)),
     Case("query: refusal with 200", (("query", refused("InvalidApiKey", status=200)),), first=AGAIN),
     Case("query: endless answer", (("query", HugeBody(9 * 1024 * 1024)),)),
