@@ -254,7 +254,7 @@ def test_a_connection_that_ends_after_a_task_was_made_may_have_been_sent(end, pr
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             # In one thread: a connection that another one reads from does not end when it is closed.
             other = {connection: target, target: connection}
-            while not arrived.is_set():
+            while not (arrived.is_set() or net.ended.is_set()):
                 for source in select.select(list(other), [], [], 0.05)[0]:
                     other[source].sendall(source.recv(65536))
             end(connection)
