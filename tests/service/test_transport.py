@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import re
+import select
 import socket
 import ssl
 import struct
@@ -139,6 +140,14 @@ def net(bare_environment, authority, tmp_path, client_for, server):
         bare_environment.delenv(name, raising=False)
     bare_environment.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
 
+    ended = threading.Event()
+
+    def listen(handler):
+        port = serve(exits, handler)
+        # Before the server waits for its threads.
+        exits.callback(ended.set)
+        return port
+
     def tls(handler, certificate=None):
         """Serve TLS. Returns the port, and the list of what came after a handshake is `came`."""
         context = served_by(certificate or authority.trusted.issue_cert("localhost"))
@@ -148,7 +157,7 @@ def net(bare_environment, authority, tmp_path, client_for, server):
                 exits.callback(shut, wrapped)
                 handler(wrapped)
 
-        return serve(exits, secure)
+        return listen(secure)
 
     mock_at = ("127.0.0.1", int(server.base_url.split(":")[2].split("/")[0]))
 
@@ -168,7 +177,7 @@ def net(bare_environment, authority, tmp_path, client_for, server):
             heads.append(head_of(connection))
             handler(connection, heads[-1])
 
-        port = tls(asked) if secure else serve(exits, asked)
+        port = tls(asked) if secure else listen(asked)
         bare_environment.setenv(env, f"{scheme}://user:{PASSWORD}@localhost:{port}")
         return heads
 
@@ -177,9 +186,9 @@ def net(bare_environment, authority, tmp_path, client_for, server):
             authority=authority,
             ca=tmp_path / "ca.pem",
             env=bare_environment,
-            exits=exits,
             proxy=proxy,
-            serve=lambda handler: serve(exits, handler),
+            serve=listen,
+            ended=ended,
             server=server,
             tls=tls,
             to_mock=to_mock,
@@ -243,8 +252,11 @@ def test_a_connection_that_ends_after_a_task_was_made_may_have_been_sent(end, pr
         host, port = re.match(rb"CONNECT ([^:]+):(\d+) ", head).groups()
         with socket.create_connection((host.decode(), int(port))) as target:
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-            threading.Thread(target=pump, args=(connection, target), daemon=True).start()
-            assert arrived.wait(30)
+            # In one thread: a connection that another one reads from does not end when it is closed.
+            other = {connection: target, target: connection}
+            while not (arrived.is_set() or net.ended.is_set()):
+                for source in select.select(list(other), [], [], 0.05)[0]:
+                    other[source].sendall(source.recv(65536))
             end(connection)
 
     def withholding(connection):
@@ -316,9 +328,7 @@ def test_an_answer_that_does_not_come_leaves_open_whether_the_task_was_created(p
     if proxied:
         net.proxy(tunnel)
     net.env.setattr(client_module, "SUBMIT_SECONDS", 0.5)
-    ended = threading.Event()
-    net.exits.callback(ended.set)
-    error = failing(lambda: CALLS["create"](net.client(net.tls(lambda connection: ended.wait(60)))))
+    error = failing(lambda: CALLS["create"](net.client(net.tls(lambda connection: net.ended.wait(60)))))
     assert seen(error) == (True, False)
     assert "did not answer in time" in error.what
 
@@ -405,9 +415,7 @@ def test_a_proxy_that_does_not_answer_as_one(answer, net):
 
 def test_a_proxy_that_says_nothing(net):
     net.env.setattr(client_module, "CONNECT_SECONDS", 0.3)
-    ended = threading.Event()
-    net.exits.callback(ended.set)
-    net.proxy(lambda connection, head: ended.wait(60))
+    net.proxy(lambda connection, head: net.ended.wait(60))
     error = failing(lambda: CALLS["create"](net.client(net.tls(net.to_mock))))
     assert seen(error) == (False, False)
     assert "The proxy localhost did not answer in time" in error.what
@@ -420,10 +428,8 @@ def test_a_proxy_that_goes_on_for_ever(net):
         connection.sendall(b"HTTP/1.1 200 OK\r\n")
         while True:
             connection.sendall(b"x")
-            ended.wait(0.05)
+            net.ended.wait(0.05)
 
-    ended = threading.Event()
-    net.exits.callback(ended.set)
     net.proxy(endless)
     error = failing(lambda: CALLS["create"](net.client(net.tls(net.to_mock))))
     assert error.sent is False
@@ -613,9 +619,7 @@ def test_a_handshake_that_fails(answer, proxied, net):
 
 def test_a_handshake_that_is_reset_or_gets_no_answer(net):
     net.env.setattr(client_module, "CONNECT_SECONDS", 0.3)
-    ended = threading.Event()
-    net.exits.callback(ended.set)
-    for handler in (lambda connection: connection.recv(1) and reset(connection), lambda connection: ended.wait(60)):
+    for handler in (lambda connection: connection.recv(1) and reset(connection), lambda connection: net.ended.wait(60)):
         error = failing(lambda handler=handler: CALLS["create"](net.client(net.serve(handler))))
         assert seen(error) == (False, False)
         assert "TLS handshake failed" in error.what
@@ -662,10 +666,12 @@ def test_a_connection_that_takes_too_long(proxied, net, monkeypatch):
     def never(connection, address):
         raise TimeoutError("timed out")
 
-    monkeypatch.setattr(socket.socket, "connect", never)
     if proxied:
         net.env.setenv("HTTPS_PROXY", f"http://user:{PASSWORD}@localhost:1")
-    error = failing(lambda: CALLS["create"](net.client(1, "127.0.0.1")))
+    client = net.client(1, "127.0.0.1")
+    with monkeypatch.context() as patch:
+        patch.setattr(socket.socket, "connect", never)
+        error = failing(lambda: CALLS["create"](client))
     assert seen(error) == (False, False)
     assert f"{'The proxy localhost' if proxied else '127.0.0.1'} cannot be reached: connecting took too" in error.what
 
