@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime
 import re
@@ -12,13 +13,19 @@ import struct
 import threading
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import requests
 import trustme
+from wanpack.nodes.errors import WanError
 from wanpack.nodes.offline.faults import JsonBody, Refuses, ResetAfterActing, ResetBeforeActing, ResetBeforeBody
 from wanpack.nodes.service import client as client_module
 from wanpack.nodes.service.client import to_json
-from wanpack.nodes.service.errors import NetworkError, ServiceError
+from wanpack.nodes.service.errors import NetworkError, OutcomeUnknown, ServiceError
+from wanpack.nodes.service.request import VideoRequest
+from wanpack.nodes.tasks.order import Order
+from wanpack.nodes.tasks.pauses import TEMPO
+from wanpack.nodes.tasks.runner import make_videos
 from wanpack.nodes.wire import api_session, outside_session
 
 MODEL = "wan2.2-i2v-plus"
@@ -688,3 +695,73 @@ def test_a_refusal_of_the_service_comes_through_a_proxy_as_it_is(net):
     net.server.faults.add(on="create", fault=Refuses())
     with pytest.raises(ServiceError):
         CALLS["create"](net.client(net.tls(net.to_mock)))
+
+
+# A run from its beginning to its end
+
+
+@pytest.fixture
+def run(net, tmp_path, monkeypatch):
+    """Ask for one video through whatever is between here and the stand-in. Returns the error that it ends in."""
+    monkeypatch.setattr(TEMPO, "scale", 0.002)
+    image = np.random.default_rng(7).random((1, 300, 300, 3), np.float32)
+    request = VideoRequest(model=MODEL, prompt="a cat", resolution="480P")
+    order = Order(request, image, tmp_path / "output", "wan/cat", tmp_path / "home")
+
+    def once(port, *, host="localhost"):
+        for name, value in (
+            ("DASHSCOPE_REGION", "beijing"),
+            ("DASHSCOPE_BASE_URL", f"https://{host}:{port}/api/v1"),
+            ("DASHSCOPE_API_KEY", net.server.key),
+        ):
+            net.env.setenv(name, value)
+        with pytest.raises(WanError) as caught:
+            asyncio.run(make_videos(order, watch=SimpleNamespace(report=lambda *_: None, check_stop=lambda: None)))
+        return caught.value
+
+    return once
+
+
+def created(net):
+    return [task for task in net.server.tasks if task.body["input"].get("prompt") == "a cat"]
+
+
+@pytest.mark.parametrize("end", [reset, socket.socket.close])
+def test_a_run_whose_proxy_breaks_after_the_task_was_made_pays_once(end, net, run):
+    """Neither this run nor the next one sends it again."""
+
+    def killing(connection):
+        request = request_of(connection)
+        with socket.create_connection(net.mock_at) as mock:
+            mock.sendall(net.renamed(request))
+            answer = mock.recv(65536)
+        if request.startswith(b"POST"):
+            end(connection)
+        else:
+            connection.sendall(answer)
+
+    net.proxy(tunnel)
+    port = net.tls(killing)
+    for _ in range(2):
+        error = run(port)
+        assert isinstance(error, OutcomeUnknown)
+        assert created(net)[0].id in str(error)
+        assert len(created(net)) == 1
+
+
+def test_a_run_that_a_proxy_refuses_ends_at_once_with_the_cause(net, run):
+    heads = net.proxy(refusing(403))
+    error = run(net.tls(net.to_mock))
+    assert isinstance(error, NetworkError)
+    assert "The proxy localhost did not let the connection" in str(error)
+    assert "Nothing was sent" in str(error)
+    assert len(heads) == 1
+    assert created(net) == []
+
+
+def test_a_run_whose_certificate_is_not_accepted_ends_at_once_with_the_cause(net, run):
+    error = run(net.tls(net.to_mock, net.authority.other.issue_cert("localhost")))
+    assert isinstance(error, NetworkError)
+    assert "REQUESTS_CA_BUNDLE" in str(error)
+    assert "Nothing was sent" in str(error)
+    assert net.server.received == []
