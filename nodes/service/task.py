@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import enum
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ServiceError, UnexpectedAnswer, service_error
 from .texts import LONGEST_CODE, address_of, facts_of, id_of, number_of, prompt_of, text_of
+
+MIN_TRUNCATED_PROMPT = 500
+"""How many letters at least are left of a prompt that the service truncates."""
 
 
 class TaskStatus(enum.Enum):
@@ -125,6 +129,19 @@ def _video_url(output: Mapping[str, Any]) -> str:
     rows = results if isinstance(results, list) else [results]
     found = [output, *(row for row in rows if isinstance(row, Mapping))]
     return next((url for one in found if (url := address_of(one.get("video_url")))), "")
+
+
+def is_anothers(task: Task, prompt: str) -> bool:
+    """Tell whether a task says of itself that it was made for another prompt."""
+    told, own = _letters(task.orig_prompt), _letters(prompt)
+    cut = len(told) >= MIN_TRUNCATED_PROMPT and own.startswith(told)
+    return bool(told and own) and told != own and not cut
+
+
+def _letters(prompt: str) -> str:
+    """Return what is left of a prompt however the service may write it down."""
+    text = unicodedata.normalize("NFKC", prompt_of(prompt)).casefold()
+    return "".join(filter(str.isalnum, text))
 
 
 def read_page(body: Mapping[str, Any], *, answered_at: float) -> TaskPage:

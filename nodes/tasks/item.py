@@ -17,12 +17,12 @@ from ..service.client import to_json
 from ..service.errors import AccessRefused, RequestRefused, ServiceError, TaskCanceled, TaskUnknown
 from ..service.model import FIRST_FRAME
 from ..service.models import MODELS
-from ..service.request import BODY_BYTES, VideoRequest, build_body, cost, put_pictures
+from ..service.request import BODY_BYTES, VideoRequest, build_body, cost, prompt_told, put_pictures
 from .claiming import claim
 from .delivery import deliver
 from .entry import Entry, Role, State, earlier_fingerprints, fingerprint, subject_of
 from .fetch import Terms
-from .lost import LOST_SECONDS, Own, prompt_told, reconcile
+from .lost import LOST_SECONDS, Own, reconcile
 from .material import ADDRESSES_CHARS, Material, Media
 from .order import Order
 from .pauses import Say

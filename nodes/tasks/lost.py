@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import enum
 import logging
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import WanError
 from ..media.likeness import Likeness, compare, opening_of
 from ..service.errors import OutcomeUnknown
-from ..service.request import VideoRequest
-from ..service.task import ListedTask, Task, TaskStatus
-from ..service.texts import prompt_of
+from ..service.task import ListedTask, Task, TaskStatus, is_anothers
 from . import pace
 from .entry import TASK_LIFE_SECONDS, Entry, State
 from .fetch import Fetch, Terms
@@ -51,8 +49,6 @@ EARLY_SECONDS, LATE_SECONDS = 120.0, 300.0
 """How long before and after its call, by the service's clock, a task may have been created to be the call's own."""
 
 MAX_CANDIDATES = 50
-MIN_TRUNCATED_PROMPT = 500
-"""How many letters at least are left of a prompt that the service truncates."""
 
 _PAGE = 50
 _PAGES = 40
@@ -92,6 +88,7 @@ async def reconcile(entry: Entry, own: Own, *, seconds: float, session: Session,
         OutcomeUnknown: neither can be proven.
     """
     search = _Search(entry, own=own, session=session, say=say)
+    await search.forget_part()
     while True:
         await search.look()
         if len(search.tasks(Verdict.OWN)) == 1 and await search.adopt(search.tasks(Verdict.OWN)[0]):
@@ -104,7 +101,7 @@ async def reconcile(entry: Entry, own: Own, *, seconds: float, session: Session,
         await pause(LOOKS_EVERY, partial(search.show, seconds))
     candidates = search.tasks(Verdict.OWN, Verdict.WAITING, Verdict.UNCLEAR)
     if candidates:
-        await session.in_thread(discard, own.place.part_of(entry.id))
+        await search.forget_part()
         raise OutcomeUnknown(
             "The connection was lost before DashScope confirmed the request. It may have created one of these tasks: "
             f"{', '.join(candidates[:20])}.",
@@ -121,24 +118,6 @@ async def reconcile(entry: Entry, own: Own, *, seconds: float, session: Session,
         )
     await session.note(entry, state=State.SUBMITTING.value, sent_at=0.0, service_sent_at=0.0, error="")
     return False
-
-
-def prompt_told(request: VideoRequest) -> str:
-    """Return what the task of a request will tell as its prompt, "" where that is not known."""
-    return "" if request.template else request.prompt
-
-
-def is_anothers(task: Task, prompt: str) -> bool:
-    """Tell whether a task says of itself that it was made for another prompt."""
-    told, own = _letters(task.orig_prompt), _letters(prompt)
-    cut = len(told) >= MIN_TRUNCATED_PROMPT and own.startswith(told)
-    return bool(told and own) and told != own and not cut
-
-
-def _letters(prompt: str) -> str:
-    """Return what is left of a prompt however the service may write it down."""
-    text = unicodedata.normalize("NFKC", prompt_of(prompt)).casefold()
-    return "".join(filter(str.isalnum, text))
 
 
 @dataclass
@@ -181,12 +160,20 @@ class _Search:
     async def look(self) -> None:
         """Look at the list once, and at each task that may be the request's own and is not judged yet."""
         self.show(LOST_SECONDS, 0.0)
-        listed = {task.task_id: task for task in await self._list(self.own.model_name) if self._may_be_own(task)}
-        ids = await self.session.in_thread(self.session.ledger.unknown_tasks, list(listed))
-        for task_id in ids[:MAX_CANDIDATES]:
-            if self.verdicts.get(task_id) in (None, Verdict.WAITING):
-                self.verdicts[task_id] = await self._judge(task_id)
-        self.verdicts |= dict.fromkeys(ids[MAX_CANDIDATES:], Verdict.UNCLEAR)
+        listed = [task.task_id for task in await self._list(self.own.model_name) if self._may_be_own(task)]
+        # Those of earlier looks too: what has failed since is not listed, and what another request has is that one's.
+        found = list(dict.fromkeys([*self.verdicts, *listed]))
+        ids = await self.session.in_thread(self.session.ledger.unknown_tasks, found)
+        before = self.verdicts
+        self.verdicts = {task_id: before.get(task_id, Verdict.WAITING) for task_id in ids}
+        for task_id in self.tasks(Verdict.WAITING)[:MAX_CANDIDATES]:
+            self.verdicts[task_id] = await self._judge(task_id)
+
+    async def forget_part(self) -> None:
+        """Remove what was downloaded for comparing: nothing of it may get into the request's own video."""
+        for part in {self.entry.part, str(self.own.place.part_of(self.entry.id))} - {""}:
+            await self.session.in_thread(discard, Path(part))
+        await self.session.note(self.entry, part="", bytes=0)
 
     async def adopt(self, task_id: str) -> bool:
         """Give the entry its task, unless it may as well be that of another request whose answer is still to come."""
@@ -236,7 +223,7 @@ class _Search:
         likeness = await self._likeness(task) if task.video_url else Likeness.UNCLEAR
         if likeness is Likeness.ALIKE:
             return Verdict.OWN
-        await self.session.in_thread(discard, self.own.place.part_of(self.entry.id))
+        await self.forget_part()
         if likeness is Likeness.UNLIKE:
             logger.warning("Task %s shows another picture: it is not the one that was lost.", task_id)
             return Verdict.FOREIGN
@@ -244,11 +231,11 @@ class _Search:
 
     async def _likeness(self, task: Task) -> Likeness:
         """Compare a task's video with the picture that was sent. What was downloaded stays, to be saved."""
-        part = self.own.place.part_of(self.entry.id)
-        await self.session.in_thread(discard, part)
-        await self.session.note(self.entry, bytes=0)
+        await self.forget_part()
+        terms = Terms(self.own.place, {})
+        fetch = Fetch(task, self.entry, terms=terms, session=self.session, say=lambda _, text: self.say(0.05, text))
         try:
-            await Fetch(task, self.entry, terms=Terms(self.own.place, {}), session=self.session, say=self.say).bring()
+            part = await fetch.bring()
             self._picture = self._picture or await self.session.in_thread(self.own.picture)
             seen = await self.session.in_thread(opening_of, part)
         except (WanError, OSError) as error:

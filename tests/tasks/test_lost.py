@@ -9,13 +9,14 @@ import pytest
 from wanpack.nodes.offline.faults import ALWAYS, AnswerUnknown, HtmlPage, JsonBody, ListEmpty, ListLag, Refuses
 from wanpack.nodes.offline.faults import ResetAfterActing as LostAnswer
 from wanpack.nodes.offline.faults import ResetBeforeActing as NeverCame
+from wanpack.nodes.offline.tasks import Failure
 from wanpack.nodes.service.errors import OutcomeUnknown, TaskUnknown
-from wanpack.nodes.service.request import VideoRequest
-from wanpack.nodes.service.task import Task, TaskStatus
+from wanpack.nodes.service.request import VideoRequest, prompt_told
+from wanpack.nodes.service.task import Task, TaskStatus, is_anothers
 from wanpack.nodes.tasks import item
 from wanpack.nodes.tasks.entry import earlier_fingerprints
 from wanpack.nodes.tasks.ledger import open_ledger
-from wanpack.nodes.tasks.lost import LOST_SECONDS, is_anothers, prompt_told
+from wanpack.nodes.tasks.lost import LOST_SECONDS
 
 PROMPTLESS = {"": {"prompt": ""}, "effect": {"template": "flying"}}
 
@@ -112,6 +113,28 @@ class TestAnothersTask:
         own = used.run(watch=watch)
         assert own.task_id != theirs.id
         assert used.created == 3
+
+    def test_one_that_fails_while_it_is_waited_for_is_given_up(self, used, new_watch):
+        theirs = used.stranger()
+
+        def fail():
+            theirs.state, theirs.failure = "FAILED", Failure("InternalError.Algo", "inference internal error.")
+
+        lose(used, NeverCame())
+        own = used.run(watch=new_watch(at={"waiting for the video of": fail}))
+        assert own.task_id != theirs.id
+        assert used.created == 3
+
+    def test_nothing_of_its_video_gets_into_the_own_one(self, used, new_watch, interrupted):
+        """Stop is pressed while the stranger's video is downloaded to be compared."""
+        theirs = used.run(replace(asked(used, other=True, home="theirs"), filename_prefix="theirs/film"))
+        lose(used, NeverCame())
+        with pytest.raises(interrupted):
+            used.run(watch=new_watch(stop_at="downloading"))
+        own = used.run()
+        assert own.task_id != theirs.task_id
+        assert own.path.read_bytes() != theirs.path.read_bytes()
+        assert used.strays == []
 
     def test_a_task_that_was_taken_by_an_earlier_version_is_proven_first(self, used, new_watch):
         """Earlier versions took the one task of those minutes before it could tell whose it is."""
