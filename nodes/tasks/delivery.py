@@ -12,7 +12,7 @@ from ..service.task import Task, TaskStatus
 from .entry import Entry, State
 from .fetch import Fetch, Terms
 from .pauses import Say
-from .rhythm import rendered_seconds, rhythm_of
+from .rhythm import estimate, rendered_seconds
 from .saving import SavedVideo, discard
 from .session import Session
 from .store import LedgerUnavailable
@@ -42,9 +42,9 @@ async def deliver(  # noqa: PLR0913 - all by name
         past = await session.in_thread(session.ledger.rendering_times, entry)
     except LedgerUnavailable:
         past = []
-    rhythm = rhythm_of(past, usual=usual)
     try:
-        task = await wait(entry.task_id, session=session, say=say, rhythm=rhythm, age=age, born=entry.service_sent_at)
+        likely = estimate(past, usual=usual)
+        task = await wait(entry.task_id, session=session, say=say, likely=likely, age=age, born=entry.service_sent_at)
     except TaskUnknown as error:
         raise _unknown(entry, session=session, otherwise=error) from error
     on_over()

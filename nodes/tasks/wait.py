@@ -11,7 +11,7 @@ from ..service.errors import NoVideo, TaskUnknown, WaitExceeded
 from ..service.task import Task, TaskStatus
 from . import pace
 from .pauses import Patience, Say, now, pause
-from .rhythm import FIRST_LOOKS, Rhythm, queued_seconds
+from .rhythm import FIRST_POLLS, Estimate, poll_interval
 from .session import Session
 
 SETTLING_SECONDS = 60.0
@@ -25,14 +25,10 @@ _GOES_ON = "The task goes on: run the same graph again, or use Wan Fetch Task."
 
 @dataclass
 class _Clock:
-    """When the waiting began, and what the time went into. Seconds.
-
-    `queued` is how long after its submission the task was last seen before its rendering.
-    """
+    """When the waiting began, and what the time went into. Seconds."""
 
     age: float
     begun: float = field(default_factory=now)
-    queued: float = 0.0
     rendering_since: float | None = None
     rendered: float = 0.0
     unknown_since: float | None = None
@@ -48,18 +44,9 @@ class _Clock:
         """Seconds since the task was submitted; since the waiting began where that is not known."""
         return self.passed + (self.age if math.isfinite(self.age) else 0.0)
 
-    def rendered_so_far(self, task: Task) -> float:
-        """Return how long a task has been rendered, by the service's own times where it tells them."""
-        if task.status in (TaskStatus.PENDING, TaskStatus.SUSPENDED):
-            return 0.0
-        queued = queued_seconds(task)
-        return max(0.0, self.since_submission - (self.queued if queued is None else queued))
-
     def count(self, status: TaskStatus) -> None:
         """Count the time since the last answer as rendering where the task was being rendered."""
         at = now()
-        if status in (TaskStatus.PENDING, TaskStatus.SUSPENDED):
-            self.queued = self.since_submission
         if self.rendering_since is not None:
             self.rendered += at - self.rendering_since
         self.rendering_since = at if status is TaskStatus.RUNNING else None
@@ -68,11 +55,11 @@ class _Clock:
 
 
 async def wait(  # noqa: PLR0913 - all by name
-    task_id: str, *, session: Session, say: Say, rhythm: Rhythm, age: float, born: float
+    task_id: str, *, session: Session, say: Say, likely: Estimate, age: float, born: float
 ) -> Task:
     """Wait until a task is over and return it: SUCCEEDED, FAILED, CANCELED, or UNKNOWN where it is too old.
 
-    `rhythm` tells when its end is likely, `age` how many seconds ago it was submitted, `born` when that was by the
+    `likely` tells how long it takes, `age` how many seconds ago it was submitted, `born` when that was by the
     service's clock, 0 where that is not known. A network that is gone for minutes is survived.
 
     Raises:
@@ -83,8 +70,8 @@ async def wait(  # noqa: PLR0913 - all by name
         NetworkError, UnexpectedAnswer: the service stayed out of reach.
     """
     clock, patience = _Clock(age), Patience()
-    if age < FIRST_LOOKS[0]:
-        await pause(FIRST_LOOKS[0] - age, lambda _: say(0.06, f"queued; task {task_id}"))
+    if age < FIRST_POLLS[0]:
+        await pause(FIRST_POLLS[0] - age, lambda _: say(0.06, f"queued; task {task_id}"))
     while True:
         await pace.turn("query", per_second=pace.QUERIES_PER_SECOND)
         try:
@@ -113,8 +100,7 @@ async def wait(  # noqa: PLR0913 - all by name
                 do="It goes on at the service. Run the same graph again to go on waiting, or use Wan Fetch Task.",
                 task_id=task_id,
             )
-        seconds = rhythm.interval(age=clock.since_submission, rendered=clock.rendered_so_far(task))
-        await pause(seconds, partial(_show, task, clock, rhythm, say))
+        await pause(poll_interval(clock.since_submission), partial(_show, task, clock, likely, say))
 
 
 def _age(task: Task, clock: _Clock, *, born: float) -> float:
@@ -160,11 +146,11 @@ def _check_strange(task: Task, clock: _Clock) -> None:
     )
 
 
-def _show(task: Task, clock: _Clock, rhythm: Rhythm, say: Say, _left: float) -> None:
+def _show(task: Task, clock: _Clock, likely: Estimate, say: Say, _left: float) -> None:
     """Show how far a waiting task is likely to be."""
     if task.status is not TaskStatus.RUNNING:
         say(0.06, f"queued {clock.passed:.0f} s; task {task.task_id}")
         return
     # Towards 0.9 and never there: nobody knows when it ends.
-    fraction = 0.1 + 0.8 * (clock.passed / (clock.passed + rhythm.middle / 2))
-    say(fraction, f"rendering {clock.passed:.0f} s{rhythm.told()}; task {task.task_id}")
+    fraction = 0.1 + 0.8 * (clock.passed / (clock.passed + likely.median / 2))
+    say(fraction, f"rendering {clock.passed:.0f} s{likely.text()}; task {task.task_id}")

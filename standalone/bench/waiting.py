@@ -74,22 +74,12 @@ def lines(*, quick: bool) -> Iterator[Line]:
 def _draw_lines(draw: Draw, late: Sequence[float], queries: int) -> Iterator[Line]:
     theirs = [sdk_looks(seconds) for _, seconds in draw.tasks]
     total, their_late = sum(looks for looks, _ in theirs), [seconds for _, seconds in theirs]
-    limit = "" if draw.memory else _FIRST_LIMIT
     for name, percent, most in (("median", 50, MEDIAN_LATE), ("95th percentile", 95, MOST_LATE)):
         value = _percentile(late, percent)
         told = (f"{value:.2f} s", f"{_percentile(their_late, percent):.2f} s")
-        yield Line("waiting", f"{draw.title}: end to return, {name}", value, "s", *told, most=most, limit=limit)
+        yield Line("waiting", f"{draw.title}: end to return, {name}", value, "s", *told, most=most)
     told = (f"{queries} queries", f"{total} queries")
-    yield Line("waiting", f"{draw.title}: queries", queries / total, "of the SDK's", *told, most=1.5, limit=limit)
-    if not draw.memory:
-        even = sum(math.ceil(seconds / MOST_LATE) for _, seconds in draw.tasks)
-        yield Line("waiting", f"{draw.title}: queries, one every {MOST_LATE:g} s", even / total, "of the SDK's")
-
-
-_FIRST_LIMIT = (
-    "the first task of a kind may end at any moment, also before or after the span that the service documents: to see "
-    "each end within 2 s, and half of them within 1 s, takes a query every 2 s; the pack keeps to 1.5 times the SDK's"
-)
+    yield Line("waiting", f"{draw.title}: queries", queries / total, "of the SDK's", *told, most=3)
 
 
 def draws(count: int) -> list[Draw]:
