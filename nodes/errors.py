@@ -57,6 +57,12 @@ class UnusableVideo(InvalidRequest):
     opening = "The video cannot be used:"
 
 
+class UnusableTask(InvalidRequest):
+    """A task cannot be fetched as it was asked for. It may be paid."""
+
+    opening = "The task cannot be fetched:"
+
+
 class MediaError(WanError):
     """A picture, sound or video cannot be used, or a made file is not what it should be."""
 

@@ -75,7 +75,8 @@ def _compare(one: NDArray[np.float64], two: NDArray[np.float64]) -> Likeness:
     if spread[1] < FLAT:
         return Likeness.ALIKE if shade < SHADE else Likeness.UNLIKE
     if spread[0] < FLAT:
-        return Likeness.UNLIKE
+        # A video may begin black or white, whatever the picture.
+        return Likeness.UNCLEAR if float(two.std(axis=(0, 1)).max()) < FLAT else Likeness.UNLIKE
     grey = [picture.mean(axis=2).ravel() for picture in (one, two)]
     correlation = float(np.corrcoef(*grey)[0, 1])
     # Of one brightness all over: its colours are all that there is.

@@ -17,7 +17,8 @@ import requests
 
 from ..addresses import origin_of
 from ..wire import Limit, body_of, is_packed
-from .errors import NetworkError, ServiceError, UnexpectedAnswer, service_error
+from .advice import service_error
+from .errors import NetworkError, ServiceError, UnexpectedAnswer
 from .network import network_error
 from .texts import LONGEST_CODE, id_of, text_of
 

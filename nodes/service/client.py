@@ -21,10 +21,11 @@ from ..addresses import AddressRefused, origin_of
 from ..errors import WanError
 from ..redaction import HIDDEN
 from ..wire import Limit, api_session, outside_session
+from .advice import service_error
 from .answers import Answer, between, judge, read
 from .clock import ServiceClock
 from .connection import Endpoint
-from .errors import NetworkError, ServiceError, UnexpectedAnswer, service_error
+from .errors import NetworkError, ServiceError, UnexpectedAnswer
 from .model import IMG_URL
 from .network import network_error
 from .task import Task, TaskPage, TaskStatus, read_page, read_task

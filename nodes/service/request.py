@@ -84,9 +84,9 @@ def _parameters(request: VideoRequest, model: Model) -> dict[str, Any]:
     return parameters | {"seed": request.seed, "watermark": request.watermark}
 
 
-def prompt_told(request: VideoRequest) -> str:
-    """Return what the task of a request will tell as its prompt, "" where that is not known."""
-    return "" if request.template else request.prompt
+def prompt_told(request: VideoRequest) -> str | None:
+    """Return what the task of a request will tell as its prompt, None where that is not known."""
+    return None if request.template else request.prompt
 
 
 def put_pictures(body: bytes, pictures: Mapping[str, Iterable[bytes]]) -> bytes:

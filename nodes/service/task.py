@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import ServiceError, UnexpectedAnswer, service_error
+from .advice import service_error
+from .errors import ServiceError, UnexpectedAnswer
 from .texts import LONGEST_CODE, address_of, facts_of, id_of, number_of, prompt_of, text_of
 
 MIN_TRUNCATED_PROMPT = 500

@@ -46,7 +46,7 @@ class Entry:
 
     `sent_at` is set just before the create call leaves, by this machine's clock; `service_sent_at` is the same moment
     by the service's, 0 where that is not known: what this machine's clock says decides nothing. `account` is a hash of
-    the address and the key that it was sent with. Requests of one `subject` differ in nothing but the seed. `rendered`
+    the address and the key that it was sent with. Requests of one `subject` have the same model and picture. `rendered`
     is how many seconds the service took, by its own clock.
     `part` is the half-downloaded file, `path` the saved one.
     `model` is empty for a task that is only known by its id. `id` is empty until the ledger has the request.
@@ -120,8 +120,11 @@ def fingerprint(body: Mapping[str, Any], *, region: str) -> str:
 
 
 def subject_of(body: Mapping[str, Any], *, region: str) -> str:
-    """Return the fingerprint of a request whatever its seed."""
-    return fingerprint({**body, "parameters": {**body["parameters"], "seed": 0}}, region=region)
+    """Return what the tasks of a request show of it: the model, and the picture or clip that the video begins with."""
+    given = body["input"]
+    listed = [one["url"] for one in given.get("media", ()) if one["type"] in ("first_frame", "first_clip")]
+    first = given.get("img_url") or given.get("first_frame_url") or listed
+    return fingerprint({"model": body["model"], "first": first}, region=region)
 
 
 def earlier_fingerprints(body: Mapping[str, Any], *, region: str, account: str, duration: int) -> Iterator[str]:

@@ -101,8 +101,9 @@ class Fetch:
         self.session.note_now(entry, part=str(self._part))
         discard(self._part.with_name(self._part.name + TAGGING))
         whole = entry.bytes > 0 and self._part.exists() and not self._flaw()
-        if not whole:
-            self.session.note_now(entry, path="", bytes=0)
+        # A saved video that is gone may yet come back: it is known until there is another.
+        if not whole and not entry.path:
+            self.session.note_now(entry, bytes=0)
         return whole
 
     def _move_from(self, before: Path) -> None:

@@ -125,10 +125,12 @@ class Item:
     async def _carry_on(self, entry: Entry, request: VideoRequest, *, made: _Prepared, say: Say) -> SavedVideo:
         """Take a claimed entry from where it is to a saved video."""
         resumed = bool(entry.task_id or entry.sent_at)
-        own = Own(self._model_name(request), prompt_told(request), self._picture, self.order.place)
-        if entry.is_adopted and not entry.bytes:
+        own = Own(self._model_name(request), prompt_told(request), self._picture, request.duration, self.order.place)
+        if entry.is_adopted and not entry.subject and not entry.bytes and not entry.is_over:
             # An earlier version took a listed task for the request's own before its video could prove it.
             await self.session.note(entry, state=State.UNCERTAIN.value, task_id="")
+        if entry.is_open and self.session.is_free:
+            await self.session.note(entry, state=State.SUBMITTING.value, sent_at=0.0, service_sent_at=0.0)
         if entry.is_open:
             await reconcile(entry, own, seconds=LOST_SECONDS, session=self.session, say=say)
         if not entry.task_id:

@@ -14,7 +14,7 @@ from pathlib import Path
 from .entry import FINGERPRINT_VERSION, Entry, Role, State
 from .lives import Life, lives
 from .rhythm import HISTORY
-from .store import Rows, store_of
+from .store import Rows, memory_lost, store_of
 
 
 class Ledger:
@@ -58,15 +58,21 @@ class Ledger:
         """
         self._life.begin()
 
-        def decide(rows: Rows) -> tuple[Entry, Role]:
+        def decide(rows: Rows) -> tuple[Entry, Role, str]:
             found = _find(rows, wanted, earlier)
             entry, role = self._decide(wanted, found, following=following, free=free)
+            # Whoever pays next is told what may be paid twice, once.
+            if role is Role.SEND and not free and not wanted.task_id and (lost := rows.take_lost()):
+                return entry, role, lost
             if role in (Role.SEND, Role.RESUME):
                 entry.owner = self.owner
                 rows.upsert(entry)
-            return entry, role
+            return entry, role, ""
 
-        return self._store.transaction(decide)
+        entry, role, lost = self._store.transaction(decide)
+        if lost:
+            raise memory_lost(lost)
+        return entry, role
 
     def _decide(self, wanted: Entry, found: Entry | None, *, following: str, free: bool) -> tuple[Entry, Role]:
         if found is None:
@@ -107,13 +113,13 @@ class Ledger:
         """Return those tasks that no request of this ledger has."""
         return self._store.transaction(lambda rows: [one for one in task_ids if not _is_known(rows, one)])
 
-    def answered_tasks(self, task_ids: Iterable[str], *, account: str) -> list[str]:
-        """Return those tasks that the service created for this ledger's requests under an account, and said so."""
+    def answered_tasks(self, *, account: str, since: float) -> dict[str, float]:
+        """Return the tasks that the service created for this ledger's requests under an account, and said so.
 
-        def find(rows: Rows) -> list[str]:
-            return [one for one in task_ids if any(row.request_id for row in rows.find(task_id=one, account=account))]
-
-        return self._store.transaction(find)
+        Each with when its call left, by the service's clock: not before `since`.
+        """
+        found = self._store.transaction(lambda rows: rows.find(account=account))
+        return {row.task_id: row.service_sent_at for row in found if row.request_id and row.service_sent_at >= since}
 
     def adopt(self, entry: Entry, task_id: str, *, rival: Callable[[Entry], bool]) -> bool:
         """Give an entry the task that proved to be its own; it is then SUBMITTED.
@@ -155,19 +161,17 @@ def open_ledger(home: Path) -> Ledger:
 
 
 def _find(rows: Rows, wanted: Entry, earlier: Callable[[str], Iterable[str]]) -> Entry | None:
-    """Return the newest record of a request, or of the task that is wanted."""
+    """Return the record of a request, or of the task that is wanted: the newest that may have cost something."""
     if wanted.task_id:
         found = rows.find(task_id=wanted.task_id, newest=1)
         return found[0] if found else None
-    found = rows.find(fingerprint=wanted.fingerprint, newest=1)
-    if found:
-        return found[0]
+    found = rows.find(fingerprint=wanted.fingerprint)
     # Earlier versions named a request by its account too: whichever account it was, it is paid.
     for account in rows.accounts(unlike=FINGERPRINT_VERSION):
         for fingerprint in earlier(account):
-            if found := rows.find(fingerprint=fingerprint, newest=1):
-                return found[0]
-    return None
+            found += rows.find(fingerprint=fingerprint)
+    # One that cost nothing hides none that is paid.
+    return next((one for one in found if not one.is_unbilled), found[0] if found else None)
 
 
 def _is_known(rows: Rows, task_id: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import WanError
 from ..media.likeness import Likeness, compare, opening_of
+from ..media.video import probe
 from ..service.errors import OutcomeUnknown
 from ..service.task import ListedTask, Task, TaskStatus, is_anothers
 from . import pace
@@ -25,6 +27,8 @@ from .fetch import Fetch, Terms
 from .pauses import Patience, Say, now, pause
 from .saving import SavePlace, discard
 from .session import Session
+from .store import LedgerUnavailable
+from .task_list import list_tasks
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,10 +52,14 @@ CLOCK_TOLERANCE = 60.0
 EARLY_SECONDS, LATE_SECONDS = 120.0, 300.0
 """How long before and after its call, by the service's clock, a task may have been created to be the call's own."""
 
+SECONDS_TOLERANCE = 1.0
+"""How much longer or shorter than it was asked for a request's own video may be."""
+
 MAX_CANDIDATES = 50
 
-_PAGE = 50
-_PAGES = 40
+_NO_TIME = "DashScope had not told its time when the request was sent"
+_TOO_OLD = "the list shows the last 24 hours only"
+_FOR_GOOD = (_NO_TIME, _TOO_OLD)
 _UNBILLED = ("FAILED", "CANCELED")
 
 
@@ -59,12 +67,14 @@ _UNBILLED = ("FAILED", "CANCELED")
 class Own:
     """What tells a request's own task from others: the model's name in the region, the prompt, the picture it sent.
 
-    `prompt` is "" where its task tells none. `picture` makes the picture (blocking). `place` is where its video goes.
+    `prompt` is None where its task tells none, as that of an effect. `picture` makes the picture (blocking), `seconds`
+    is the video's length, `place` is where the video goes.
     """
 
     model_name: str
-    prompt: str
+    prompt: str | None
     picture: Callable[[], Image.Image]
+    seconds: float
     place: SavePlace
 
 
@@ -87,14 +97,28 @@ async def reconcile(entry: Entry, own: Own, *, seconds: float, session: Session,
     Raises:
         OutcomeUnknown: neither can be proven.
     """
+    try:
+        return await _reconcile(entry, own, seconds=seconds, session=session, say=say)
+    except LedgerUnavailable as error:
+        raise OutcomeUnknown(
+            f"The answer to the request was lost, and its task cannot be looked for. {error.what}",
+            do="Mend the ledger, then run the same graph again: it looks for the task before it pays for a new one.",
+        ) from error
+
+
+async def _reconcile(entry: Entry, own: Own, *, seconds: float, session: Session, say: Say) -> bool:
     search = _Search(entry, own=own, session=session, say=say)
     await search.forget_part()
     while True:
-        await search.look()
-        if len(search.tasks(Verdict.OWN)) == 1 and await search.adopt(search.tasks(Verdict.OWN)[0]):
-            return True
+        # A look may take minutes: what its list lacks, it lacked at its beginning.
         since = search.since_call()
-        if since >= seconds and not search.tasks(Verdict.WAITING):
+        await search.look()
+        found = search.tasks(Verdict.OWN)
+        if len(found) == 1 and await search.adopt(found[0]):
+            return True
+        # Another request of this ledger, whose answer is still to come, may be the one.
+        disputed = len(found) == 1 and search.waited() < LOST_SECONDS
+        if since >= seconds and not disputed and not search.tasks(Verdict.WAITING):
             break
         if search.waited() > session.max_wait:
             break
@@ -109,12 +133,12 @@ async def reconcile(entry: Entry, own: Own, *, seconds: float, session: Session,
             "pay for it, change the seed.",
         )
     if why := await search.unproven(server_error=seconds == SERVER_ERROR_SECONDS):
+        later = "" if why in _FOR_GOOD else "Run the same graph again later: it looks again, for 24 hours. "
         raise OutcomeUnknown(
             f"The connection was lost before DashScope confirmed the request. Its task is not listed, but {why}: it "
             "may exist all the same.",
-            do="Run the same graph again later: it looks again, for 24 hours, and sends nothing before it is certain. "
-            "The console's list of tasks, or the bill, may tell. To submit the request now, and pay perhaps twice, "
-            "change the seed.",
+            do=f"{later}Nothing is sent before it is certain. The console's list of tasks, or the bill, may tell. To "
+            "submit the request now, and pay perhaps twice, change the seed.",
         )
     await session.note(entry, state=State.SUBMITTING.value, sent_at=0.0, service_sent_at=0.0, error="")
     return False
@@ -145,7 +169,10 @@ class _Search:
         if self.entry.id in self.session.sent:
             return now() - self.session.sent[self.entry.id]
         told, sent = self.session.client.clock.now(), self.entry.service_sent_at
-        return max(self.waited(), told - sent if told and sent else 0.0)
+        if sent:
+            return max(self.waited(), told - sent if told else 0.0)
+        # By this machine's clock, which proves nothing; but without the service's time no wait proves anything either.
+        return max(self.waited(), time.time() - self.entry.sent_at)
 
     def show(self, seconds: float, _left: float) -> None:
         """Say what is being done, and for how long."""
@@ -160,7 +187,8 @@ class _Search:
     async def look(self) -> None:
         """Look at the list once, and at each task that may be the request's own and is not judged yet."""
         self.show(LOST_SECONDS, 0.0)
-        listed = [task.task_id for task in await self._list(self.own.model_name) if self._may_be_own(task)]
+        tasks = await list_tasks(self.own.model_name, session=self.session, say=self.say)
+        listed = [task.task_id for task in tasks if self._may_be_own(task)]
         # Those of earlier looks too: what has failed since is not listed, and what another request has is that one's.
         found = list(dict.fromkeys([*self.verdicts, *listed]))
         ids = await self.session.in_thread(self.session.ledger.unknown_tasks, found)
@@ -189,18 +217,20 @@ class _Search:
 
     async def unproven(self, *, server_error: bool) -> str:
         """Say why the lack of a task proves nothing; "" where it proves that none was created."""
-        if server_error:
-            return ""
         told, sent = self.session.client.clock.now(), self.entry.service_sent_at
         if not sent or not told:
-            return "DashScope did not tell its time"
+            return "" if server_error else _NO_TIME
         if not -CLOCK_TOLERANCE <= told - sent < LIST_LIFE_SECONDS:
-            return "the list shows the last 24 hours only"
-        listed = [task.task_id for task in await self._list("")]
-        answered = partial(self.session.ledger.answered_tasks, account=self.entry.account)
-        if not await self.session.in_thread(answered, listed):
-            return "the list shows none of your other tasks either"
-        return ""
+            return _TOO_OLD
+        created = {task.task_id: task.created for task in await list_tasks("", session=self.session, say=self.say)}
+        ledger, account = self.session.ledger, self.entry.account
+        due = await self.session.in_thread(
+            partial(ledger.answered_tasks, account=account, since=told - LIST_LIFE_SECONDS)
+        )
+        # The time that answers tell may be a gateway's own: that of the tasks must agree with it.
+        if any(one in created and -EARLY_SECONDS <= created[one] - at <= LATE_SECONDS for one, at in due.items()):
+            return ""
+        return "" if server_error and not due else "the list shows none of your other tasks either"
 
     def _may_be_own(self, task: ListedTask) -> bool:
         """Tell whether a task was created at the call's time; one of an unknown time may have been."""
@@ -214,13 +244,15 @@ class _Search:
         task = await self._query(task_id)
         if task is None:
             return Verdict.UNCLEAR
-        if task.status in (TaskStatus.FAILED, TaskStatus.CANCELED) or is_anothers(task, self.own.prompt):
+        if task.status in (TaskStatus.FAILED, TaskStatus.CANCELED) or is_anothers(task, self.own.prompt or ""):
             return Verdict.FOREIGN
         if task.status is not TaskStatus.SUCCEEDED:
             # What is listed and yet unknown may be known in a moment, or never.
             late = self.since_call() > LOST_SECONDS
             return Verdict.WAITING if task.status.waiting or not late else Verdict.UNCLEAR
-        likeness = await self._likeness(task) if task.video_url else Likeness.UNCLEAR
+        # A request without a prompt has no task that tells one, as far as the documents go.
+        strange = self.own.prompt == "" and task.orig_prompt
+        likeness = await self._likeness(task) if task.video_url and not strange else Likeness.UNCLEAR
         if likeness is Likeness.ALIKE:
             return Verdict.OWN
         await self.forget_part()
@@ -236,6 +268,8 @@ class _Search:
         fetch = Fetch(task, self.entry, terms=terms, session=self.session, say=lambda _, text: self.say(0.05, text))
         try:
             part = await fetch.bring()
+            if abs((await self.session.in_thread(probe, part)).duration - self.own.seconds) > SECONDS_TOLERANCE:
+                return Likeness.UNCLEAR
             self._picture = self._picture or await self.session.in_thread(self.own.picture)
             seen = await self.session.in_thread(opening_of, part)
         except (WanError, OSError) as error:
@@ -255,42 +289,3 @@ class _Search:
                     await patience.bear(error, partial(self.say, 0.05))
                 except WanError:
                     return None
-
-    async def _list(self, model_name: str) -> list[ListedTask]:
-        """Return the account's tasks of the last 24 hours by the service's own clock, of one model or, "", of all.
-
-        Raises:
-            OutcomeUnknown: the list cannot be read.
-        """
-        patience = Patience()
-        tasks: list[ListedTask] = []
-        page = 1
-        while page <= _PAGES:
-            await pace.turn("list", self.session.account, per_second=pace.QUERIES_PER_SECOND)
-            asked = partial(self.session.client.list, model_name=model_name, page_no=page, page_size=_PAGE)
-            try:
-                answer = await self.session.in_thread(asked)
-            except WanError as error:
-                await _bear(error, patience, say=self.say)
-                continue
-            patience.answered()
-            tasks += answer.tasks
-            if page >= answer.total_pages:
-                return tasks
-            page += 1
-        raise _unreadable("it is too long.")
-
-
-async def _bear(error: WanError, patience: Patience, *, say: Say) -> None:
-    try:
-        await patience.bear(error, partial(say, 0.05))
-    except WanError:
-        raise _unreadable(error.what) from error
-
-
-def _unreadable(why: str) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        f"The answer to the request was lost, and the service's list of tasks cannot be read: {why}",
-        do="Run the same graph again when the service can be reached: it looks for the task before it pays for a new "
-        "one.",
-    )

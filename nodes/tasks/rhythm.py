@@ -17,8 +17,8 @@ FIRST_POLLS = (0.5, 1.5)
 """Seconds after the submission: what the service finds wrong when it looks at a request, it finds by then."""
 
 POLL_INTERVAL = 1.7
-"""Seconds between two polls: an end is seen 0.85 s late on average, for 2.9 times the queries of the vendor's SDK, which
-polls every 5 s in the end."""
+"""Seconds between two polls: an end is seen 0.85 s late on average, for 2.9 times the queries of the vendor's SDK,
+which polls every 5 s in the end."""
 
 HISTORY = 20
 """How many tasks of the same kind tell how long the next one takes."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("dashscope_wan")
 
 FILE_NAME = "ledger.sqlite3"
+LOST = "lost"
+"""The fact that names a damaged ledger whose records could not all be read."""
 BUSY_SECONDS = 5.0
 """How long another process's transaction is waited out. Ours take milliseconds."""
 
@@ -89,10 +91,10 @@ def is_damage(error: Exception) -> bool:
     )
 
 
-def quarantine(path: Path) -> Path | None:
-    """Set a damaged ledger aside and begin a new one with what can be read of it.
+def quarantine(path: Path) -> None:
+    """Set a damaged ledger aside and begin a new one with what can be read of it, and a note where that is not all.
 
-    Once for all processes that find it damaged. Returns where the damaged file is, None where nothing of it was lost.
+    Once for all processes that find it damaged.
 
     Raises:
         sqlite3.Error, OSError: that is not possible.
@@ -101,7 +103,7 @@ def quarantine(path: Path) -> Path | None:
 
     with FileLock(path.with_name(path.name + ".lock"), timeout=BUSY_SECONDS):
         if _is_sound(path):
-            return None
+            return
         away = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
         for suffix in ("-wal", "-shm", ""):
             if (file := path.with_name(path.name + suffix)).exists():
@@ -109,6 +111,8 @@ def quarantine(path: Path) -> Path | None:
         database = open_database(path)
         try:
             whole = [_take_over(table, away, database) for table in ("facts", "requests")]
+            if not all(whole):
+                database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (LOST, str(away)))
         finally:
             database.close()
         logger.warning(
@@ -117,7 +121,6 @@ def quarantine(path: Path) -> Path | None:
             away.name,
             "all that it held is in a new one" if all(whole) else "what can be read of it is in a new one",
         )
-        return None if all(whole) else away
 
 
 def _connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import WanError
 from .entry import COLUMNS, Entry
-from .schema import FILE_NAME, is_damage, open_database, quarantine
+from .schema import FILE_NAME, LOST, is_damage, open_database, quarantine
 
 if TYPE_CHECKING:
     import sqlite3
@@ -51,6 +51,12 @@ class Rows:
         entry.id = entry.id or secrets.token_hex(8)
         self._database.execute(_UPSERT, [_storable(value) for value in astuple(entry)])
 
+    def take_lost(self) -> str:
+        """Return where the damaged ledger is whose records are lost, "" where none is, and forget that."""
+        row = self._database.execute("SELECT value FROM facts WHERE name = ?", (LOST,)).fetchone()
+        self._database.execute("DELETE FROM facts WHERE name = ?", (LOST,))
+        return str(row[0]) if row else ""
+
     def salt(self) -> str:
         """Return what this ledger's hashes of keys are salted with."""
         self._database.execute("INSERT OR IGNORE INTO facts VALUES ('salt', ?)", (secrets.token_hex(16),))
@@ -85,11 +91,10 @@ class Store:
     def transaction(self, work: Callable[[Rows], T]) -> T:
         """Return what `work` returns: it reads and writes in one transaction. Blocks.
 
-        A damaged file is set aside; where all of it could be read, `work` goes on in the new one.
+        A damaged file is set aside, and `work` goes on in a new one with what could be read.
 
         Raises:
-            LedgerUnavailable: the ledger cannot be used, or part of what it knew is lost: the next call goes on
-                without that part.
+            LedgerUnavailable: the ledger cannot be used.
         """
         import sqlite3
 
@@ -101,8 +106,7 @@ class Store:
                     if not is_damage(error):
                         raise
                     self._close()
-                if lost := quarantine(self._path):
-                    raise _lost(lost)
+                quarantine(self._path)
                 return self._run(work)
             except (sqlite3.Error, OSError, NotImplementedError) as error:
                 self._close()
@@ -152,7 +156,8 @@ def _unavailable(path: Path, error: Exception) -> LedgerUnavailable:
     return LedgerUnavailable(f"The ledger {path} cannot be used ({error}).", do=f"Nothing was sent. {do}")
 
 
-def _lost(away: Path) -> LedgerUnavailable:
+def memory_lost(away: str) -> LedgerUnavailable:
+    """Say that records are lost: what they stood for would be paid once more without a word."""
     return LedgerUnavailable(
         f"The ledger was damaged and is set aside as {away}. Not all that it knew could be read.",
         do="Nothing was sent. Run again to go on with a new ledger. What it no longer knows is submitted, and paid, as "

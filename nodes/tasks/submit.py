@@ -55,10 +55,9 @@ class _NoAnswer(OutcomeUnknown):
         self.cause = cause
 
     @property
-    def look_seconds(self) -> float:
-        """For how long the task is looked for at least: a server's own error all but says that there is none."""
-        own = isinstance(self.cause, ServiceError) and self.cause.is_server_error
-        return SERVER_ERROR_SECONDS if own else LOST_SECONDS
+    def is_server_error(self) -> bool:
+        """Whether the service itself says that it had an error of its own."""
+        return isinstance(self.cause, ServiceError) and self.cause.is_server_error
 
 
 async def submit(entry: Entry, call: Call, own: Own, *, session: Session, say: Say) -> None:
@@ -73,12 +72,15 @@ async def submit(entry: Entry, call: Call, own: Own, *, session: Session, say: S
         ServiceError: the service refused; nothing was created.
         NetworkError: the service cannot be reached; nothing was created.
     """
-    since = now()
+    since, trusted = now(), 0
     while True:
         try:
             await _send_until_answered(entry, call, session=session, say=say)
         except _NoAnswer as error:
-            if await reconcile(entry, own, seconds=error.look_seconds, session=session, say=say):
+            # A server's own error all but says that there is no task. Twice in a row, it takes a proof.
+            trusted += error.is_server_error
+            seconds = SERVER_ERROR_SECONDS if error.is_server_error and trusted == 1 else LOST_SECONDS
+            if await reconcile(entry, own, seconds=seconds, session=session, say=say):
                 return
             if now() - since > THROTTLED_SECONDS or getattr(error.cause, "permanent", False):
                 error.cause.do = (
@@ -89,8 +91,10 @@ async def submit(entry: Entry, call: Call, own: Own, *, session: Session, say: S
             return
 
 
-async def learn_time(session: Session) -> None:
+async def learn_time(session: Session, *, first: bool) -> None:
     """Ask the service for the time, at no cost, where it has not told it lately. A bad key or network shows here.
+
+    `first` tells that the request was never sent before.
 
     Raises:
         KeyRefused, Throttled, NetworkError, UnexpectedAnswer: nothing was sent.
@@ -101,7 +105,8 @@ async def learn_time(session: Session) -> None:
     try:
         await session.in_thread(session.client.query, NO_TASK)
     except (KeyRefused, Throttled, NetworkError, UnexpectedAnswer) as error:
-        error.do = f"{error.do} Nothing was sent.".strip()
+        error.task_id = ""
+        error.do = f"{error.do} Nothing was sent.".strip() if first else error.do
         raise
     except ServiceError as error:
         # The key may yet create tasks: what it may not, the create call tells.
@@ -114,7 +119,7 @@ async def _send_until_answered(entry: Entry, call: Call, *, session: Session, sa
     while True:
         try:
             async with session.sending:
-                await learn_time(session)
+                await learn_time(session, first=entry.id not in session.sent)
                 await pace.turn("submit", session.account, call.model_name, per_second=call.submit_rate)
                 say(0.05, f"submitting{call.price}")
                 await _post(entry, call, session=session)
@@ -162,6 +167,7 @@ def _send(entry: Entry, call: Call, *, session: Session, baton: threading.Lock) 
         session.note_before_sending(entry)
     except LedgerUnavailable:
         entry.sent_at = entry.service_sent_at = 0.0
+        baton.acquire(blocking=False)
         raise
     try:
         submitted = session.client.submit(call.body, path=call.path, uses_uploads=call.uses_uploads)
@@ -186,7 +192,7 @@ def _send(entry: Entry, call: Call, *, session: Session, baton: threading.Lock) 
 def _note_failure(entry: Entry, error: WanError, *, session: Session) -> WanError:
     """Write a failed call down as what it means for the request, and return the error to raise."""
     unsent = isinstance(error, NetworkError) and not error.sent
-    if unsent or isinstance(error, Throttled):
+    if unsent or (isinstance(error, Throttled) and error.certain):
         session.note_now(entry, sent_at=0.0, service_sent_at=0.0)
         return error
     # Only a refusal in the service's own form proves that nothing was created.

@@ -127,7 +127,7 @@ def _check_known(task_id: str, clock: _Clock) -> None:
     if clock.unknown_since is None or now() - clock.unknown_since < SETTLING_SECONDS:
         return
     raise TaskUnknown(
-        "The service says that it does not know the task, which is less than 24 hours old.",
+        "The service says that it does not know the task, which it should for 24 hours after its submission.",
         do="Check in DashScope Connection and DASHSCOPE_BASE_URL that region and workspace are the task's own, and run "
         "the same graph again later: it asks again. To give it up and pay for a new one, change the seed.",
         task_id=task_id,

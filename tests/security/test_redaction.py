@@ -18,8 +18,9 @@ from wanpack.nodes.redaction import (
     values_without_keys,
     without_keys,
 )
+from wanpack.nodes.service.advice import service_error
 from wanpack.nodes.service.credentials import Secret, read_settings
-from wanpack.nodes.service.errors import NetworkError, service_error
+from wanpack.nodes.service.errors import NetworkError
 
 KEY = 'sk-"odd/one+of=many&<0123'
 PICTURE = base64.b64encode(bytes(range(256)) * 4).decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from wanpack.nodes.errors import InvalidRequest, WanError
+from wanpack.nodes.service.advice import service_error
 from wanpack.nodes.service.errors import (
     AccessRefused,
     ContentRefused,
@@ -14,7 +15,6 @@ from wanpack.nodes.service.errors import (
     ServiceFault,
     Throttled,
     UnexpectedAnswer,
-    service_error,
 )
 from wanpack.nodes.service.task import Task, TaskStatus, read_task
 

@@ -235,10 +235,11 @@ class TestAdopting:
 
     def test_only_tasks_whose_answer_came_under_the_account_are_known_to_be_there(self, new_run):
         run = new_run()
-        run.save(draft("a", task_id="t", request_id="r"))
-        run.save(draft("b", task_id="adopted"))
-        run.save(replace(draft("c", task_id="theirs", request_id="r"), account="another"))
-        assert run.answered_tasks(["t", "adopted", "theirs", "new"], account="account") == ["t"]
+        run.save(draft("a", task_id="t", request_id="r", service_sent_at=1000.0))
+        run.save(draft("old", task_id="old", request_id="r", service_sent_at=10.0))
+        run.save(draft("b", task_id="adopted", service_sent_at=1000.0))
+        run.save(replace(draft("c", task_id="theirs", request_id="r", service_sent_at=1000.0), account="another"))
+        assert run.answered_tasks(account="account", since=500.0) == {"t": 1000.0}
 
 
 class TestLives:
@@ -368,8 +369,8 @@ class TestFile:
         path = tmp_path / "home" / "ledger.sqlite3"
         path.parent.mkdir()
         path.write_bytes(b"garbage" * 1000)
-        assert schema.quarantine(path)
-        assert schema.quarantine(path) is None
+        schema.quarantine(path)
+        schema.quarantine(path)
         assert len(list(path.parent.glob("*.damaged-*"))) == 1
 
     @pytest.mark.parametrize("method", ["claim", "save"])
@@ -458,10 +459,18 @@ class TestFingerprints:
         ]
         assert len({fingerprint(body, region=region) for body, region in [(BODY, "beijing"), *others]}) == 6
 
-    def test_the_seed_does_not_matter_for_the_subject(self):
-        other = BODY | {"parameters": {"seed": 2}}
-        assert subject_of(BODY, region="beijing") == subject_of(other, region="beijing")
-        assert subject_of(BODY | {"model": "wan2"}, region="beijing") != subject_of(BODY, region="beijing")
+    @pytest.mark.parametrize(
+        ("change", "same"),
+        [
+            ({"parameters": {"seed": 2}}, True),
+            ({"input": {"prompt": "dog", "img_url": "a"}}, True),
+            ({"input": {"prompt": "cat", "img_url": "b"}}, False),
+            ({"input": {"prompt": "cat", "media": [{"type": "first_frame", "url": "b"}]}}, False),
+            ({"model": "wan2"}, False),
+        ],
+    )
+    def test_the_model_and_the_picture_are_the_subject(self, change, same):
+        assert (subject_of(BODY | change, region="beijing") == subject_of(BODY, region="beijing")) is same
 
     def test_it_tells_nothing_of_what_was_asked(self):
         assert len(fingerprint(BODY, region="beijing").removeprefix("2:")) == 64

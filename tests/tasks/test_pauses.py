@@ -6,7 +6,8 @@ import asyncio
 import time
 
 import pytest
-from wanpack.nodes.service.errors import NetworkError, UnexpectedAnswer, service_error
+from wanpack.nodes.service.advice import service_error
+from wanpack.nodes.service.errors import NetworkError, UnexpectedAnswer
 from wanpack.nodes.tasks import pace
 from wanpack.nodes.tasks.pauses import LONGEST, LONGEST_ASKED, TEMPO, Patience, backoff, now, pause
 

@@ -1,0 +1,226 @@
+"""What to do about each error of the service, by its code and words.
+
+Source: the service's error-code page (2026-05-25) and answers that were recorded.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .errors import (
+    AccessRefused,
+    ContentRefused,
+    KeyRefused,
+    RequestRefused,
+    ServiceError,
+    ServiceFault,
+    Throttled,
+)
+
+
+@dataclass(frozen=True)
+class _Advice:
+    """What an error code means. `part`, where given, must occur in the message; the first fitting row counts."""
+
+    code: str
+    error: type[ServiceError]
+    do: str
+    part: str = ""
+
+
+_FREE = "Nothing was charged."
+_CHECK_KEY = (
+    "Check the key: it must belong to the region in use, be whole and without blanks. Keys of one region do not work "
+    "in another; choose the region with DashScope Connection."
+)
+_ACTIVATE = "Activate Model Studio and the model with the main account in the region's console, then run again."
+_BUDGET = (
+    "The account's budget or quota is used up, or a bill is due: raise it in the console (Budget Management, Model "
+    "Studio) or settle the account, then run again."
+)
+_WORKSPACE = (
+    "The key belongs to another workspace than the address: give the key's own workspace_id in DashScope Connection, "
+    "or check DASHSCOPE_BASE_URL."
+)
+_HEADER_LOST = (
+    "A header of the request was lost on the way: a proxy or gateway between here and the service takes X-DashScope "
+    "headers out. Let it pass them."
+)
+_NO_PERSON = (
+    "The picture must show a person (or as many as the effect wants) clearly, from the front: give another one."
+)
+_TOP_UP = "Settle the account in the console, wait a few minutes, then run again."
+_RIGHTS = "Use a key of the default workspace, or let an administrator grant this workspace the model."
+_OTHER_CONTENT = "Change the prompt or the picture; the same request would be refused again."
+_OWN_RULE = "A rule of your own account blocked this. Change the rule or the input."
+_NEW_FILE = "Give another file: the message says which limit was broken."
+_MODEL_NAME = "This region does not have the model. Choose another model, or another region with DashScope Connection."
+_LATER = "Wait a minute and run again."
+_AGAIN = "This is a fault at the service. Run again."
+_UNREACHABLE = (
+    "The service could not load a file that the request names: run again. Where it is the sound of audio_url, connect "
+    "an AUDIO instead, or use an address that can be reached from the service's region."
+)
+
+_ADVICE = (
+    _Advice("InvalidApiKey", KeyRefused, _CHECK_KEY),
+    _Advice("NOT AUTHORIZED", KeyRefused, "Check workspace_id in DashScope Connection: it must be the key's own."),
+    _Advice("invalid access token", KeyRefused, _CHECK_KEY),
+    _Advice("AccessDenied", AccessRefused, "Run again: the upload permit had expired.", part="policy expired"),
+    _Advice("AccessDenied", AccessRefused, _MODEL_NAME, part="asynchronous calls"),
+    _Advice("AccessDenied", AccessRefused, _HEADER_LOST, part="synchronous calls"),
+    _Advice("AccessDenied.Unpurchased", AccessRefused, _ACTIVATE),
+    _Advice("AccessDenied", AccessRefused, _ACTIVATE),
+    _Advice("Model.AccessDenied", AccessRefused, _RIGHTS),
+    _Advice("App.AccessDenied", AccessRefused, _RIGHTS),
+    _Advice("Workspace.AccessDenied", AccessRefused, _RIGHTS),
+    _Advice("Endpoint.AccessDenied", AccessRefused, _WORKSPACE),
+    _Advice(
+        "AllocationQuota.FreeTierOnly",
+        AccessRefused,
+        "The model's free quota is spent: switch off 'use free tier only' in the console, or choose another model.",
+    ),
+    _Advice("Arrearage", AccessRefused, _TOP_UP),
+    _Advice("CommodityNotPurchased", AccessRefused, _TOP_UP),
+    _Advice("PrepaidBillOverdue", AccessRefused, _TOP_UP),
+    _Advice("PostpaidBillOverdue", AccessRefused, _TOP_UP),
+    _Advice("ModelNotFound", RequestRefused, _MODEL_NAME),
+    _Advice("model_not_supported", RequestRefused, _MODEL_NAME),
+    _Advice("WorkSpaceNotFound", RequestRefused, "Check workspace_id in DashScope Connection."),
+    _Advice("InvalidParameter", RequestRefused, _MODEL_NAME, part="model not exist"),
+    _Advice("InvalidParameter", RequestRefused, _MODEL_NAME, part="url error"),
+    _Advice("InvalidParameter", ContentRefused, _OTHER_CONTENT, part="green network"),
+    _Advice("InvalidParameter", RequestRefused, _HEADER_LOST, part="scheme must be"),
+    _Advice("InvalidParameter", RequestRefused, _UNREACHABLE, part="download"),
+    _Advice("InvalidParameter", RequestRefused, _UNREACHABLE, part="media resource"),
+    _Advice("InvalidParameter", RequestRefused, _NEW_FILE, part="image"),
+    _Advice("InvalidParameter", RequestRefused, "Change the named setting and run again."),
+    _Advice("InvalidURL.ConnectionRefused", RequestRefused, _UNREACHABLE),
+    _Advice("InvalidURL.Timeout", RequestRefused, _UNREACHABLE),
+    _Advice("InvalidURL", RequestRefused, _NEW_FILE, part="audio"),
+    _Advice("InvalidURL", RequestRefused, _NEW_FILE, part="file"),
+    _Advice("InvalidURL", RequestRefused, _UNREACHABLE),
+    _Advice("InvalidImageResolution", RequestRefused, _NEW_FILE),
+    _Advice("InvalidImageFormat", RequestRefused, _NEW_FILE),
+    _Advice("DownloadFailed", RequestRefused, _UNREACHABLE),
+    *(
+        _Advice(code, RequestRefused, _NO_PERSON)
+        for code in ("NoHuman", "MultiHuman", "FullBody", "FacePose", "BodyPose")
+    ),
+    _Advice("InvalidImage", RequestRefused, _NEW_FILE),
+    _Advice("InvalidFile", RequestRefused, _NEW_FILE),
+    _Advice("BadRequest.TooLarge", RequestRefused, "The request is too large: give a smaller picture."),
+    _Advice("BadRequest", RequestRefused, "Please report this: the pack sent a body that the service could not read."),
+    _Advice("DataInspectionFailed", ContentRefused, _OTHER_CONTENT),
+    _Advice("IPInfringementSuspect", ContentRefused, _OTHER_CONTENT),
+    _Advice("CustomRoleBlocked", ContentRefused, _OWN_RULE),
+    _Advice("FaqRuleBlocked", ContentRefused, _OWN_RULE),
+    _Advice("UnsupportedOperation", RequestRefused, "Only a task that is still queued can be cancelled."),
+    _Advice("Throttling.AllocationQuota", AccessRefused, _BUDGET, part="free allocated quota"),
+    _Advice("insufficient_quota", AccessRefused, _BUDGET),
+    _Advice("Throttling", Throttled, _LATER),
+    _Advice("LimitRequests", Throttled, _LATER),
+    _Advice("limit_burst_rate", Throttled, _LATER),
+    _Advice("ResourceExhausted", Throttled, _LATER),
+    _Advice(
+        "RewriteFailed",
+        ServiceFault,
+        "The service could not rewrite the prompt: run again, or switch prompt_extend off.",
+    ),
+    _Advice(
+        "InternalError.Timeout",
+        ServiceFault,
+        "The service gave the task up after hours without a result. Run again.",
+    ),
+    _Advice("ModelServingError", ServiceFault, _LATER),
+    _Advice("ServiceUnavailable", ServiceFault, _LATER),
+    _Advice("ModelUnavailable", ServiceFault, _LATER),
+    _Advice("InternalError", ServiceFault, _AGAIN),
+    _Advice("SystemError", ServiceFault, _AGAIN),
+    _Advice("ModelServiceFailed", ServiceFault, _AGAIN),
+    _Advice("RequestTimeOut", ServiceFault, _AGAIN),
+    _Advice("ResponseTimeout", ServiceFault, _AGAIN),
+)
+
+_ACCOUNT_WORDS = re.compile("budget|overdue|arrear|free tier|\u9884\u7b97|\u989d\u5ea6\u5df2|\u6b20\u8d39")
+"""Budget, quota that is used up, and debt, in English and Chinese."""
+
+_BY_STATUS: dict[int, tuple[type[ServiceError], str]] = {
+    401: (KeyRefused, _CHECK_KEY),
+    403: (
+        AccessRefused,
+        "Something on the way may have refused it (a firewall, a proxy), or the account may not use this model: check "
+        "the network and DASHSCOPE_BASE_URL, then the model in the region's console.",
+    ),
+    404: (RequestRefused, "Check DASHSCOPE_BASE_URL and workspace_id: nothing answers at this address."),
+    413: (RequestRefused, "The request is too large: give a smaller picture."),
+    429: (Throttled, _LATER),
+}
+
+
+def service_error(  # noqa: PLR0913 - the fields of the service's error, all by name
+    *,
+    code: str,
+    message: str,
+    http_status: int,
+    failed: bool = False,
+    formed: bool = False,
+    task_id: str = "",
+    request_id: str = "",
+) -> ServiceError:
+    """Make the error for a refused call, or for a task that `failed`, from the service's own words.
+
+    A code is looked up whole, then by its last part (`InternalError.Algo.InvalidParameter` by `InvalidParameter`), then
+    by its parents (`InvalidFile.Duration` by `InvalidFile`), in any spelling (`InvalidApiKey`, `invalid_api_key`). An
+    unknown code is judged by its HTTP status.
+    """
+    known = _account_matter(code, message, http_status=http_status) or _look_up(code, message)
+    kind, do = known or _BY_STATUS.get(http_status) or _fallback(message, http_status=http_status)
+    if 400 <= http_status < 429 and kind.retry:
+        # What the service does not take is not taken a moment later either, whatever family its code is of.
+        kind = RequestRefused
+    error = kind(
+        code=code,
+        service_message=message,
+        http_status=http_status,
+        do=do,
+        failed=failed,
+        formed=formed,
+        task_id=task_id,
+        request_id=request_id,
+    )
+    error.known = known is not None
+    # Failed tasks and refused create calls cost nothing. A refused call about a task says nothing of the task.
+    if failed or (error.certain and not task_id):
+        error.do = f"{do} {_FREE}".strip()
+    return error
+
+
+def _account_matter(code: str, message: str, *, http_status: int) -> tuple[type[ServiceError], str] | None:
+    """Tell a budget or a debt, which no waiting mends, from throttling: both come as 429."""
+    said = f"{code} {message}".lower()
+    return (AccessRefused, _BUDGET) if http_status in (403, 429) and _ACCOUNT_WORDS.search(said) else None
+
+
+def _look_up(code: str, message: str) -> tuple[type[ServiceError], str] | None:
+    said = message.lower()
+    name = _plain(code)
+    parents = [name.rsplit(".", count)[0] for count in range(1, name.count(".") + 1)]
+    for one in dict.fromkeys((name, name.rpartition(".")[2], *parents)):
+        for row in _ADVICE:
+            if one and _plain(row.code) == one and row.part in said:
+                return row.error, row.do
+    return None
+
+
+def _plain(code: str) -> str:
+    return code.lower().replace("_", "")
+
+
+def _fallback(message: str, *, http_status: int) -> tuple[type[ServiceError], str]:
+    if http_status >= 500:
+        return ServiceFault, _AGAIN
+    if message:
+        return RequestRefused, "The service's message says what does not fit."
+    return RequestRefused, "Run again; where it repeats, look at the request in the console."
