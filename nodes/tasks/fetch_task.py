@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import DownloadFailed, InvalidRequest
+from ..errors import DownloadFailed, InvalidRequest, UnusableTask
 from ..redaction import holds_key
 from ..service.connection import Connection
 from ..service.errors import KeyRefused
@@ -84,7 +84,7 @@ async def _fetch(order: FetchOrder, say: Say) -> SavedVideo:
             say(1.0, f"already saved: {entry.path}")
             return reused(entry)
         if entry.model and entry.region != session.region.id:
-            raise InvalidRequest(
+            raise UnusableTask(
                 [f"task_id: this task is of region {entry.region}; choose that region in DashScope Connection"]
             )
         try:

@@ -52,7 +52,7 @@ CLOCK_TOLERANCE = 60.0
 EARLY_SECONDS, LATE_SECONDS = 120.0, 300.0
 """How long before and after its call, by the service's clock, a task may have been created to be the call's own."""
 
-SECONDS_TOLERANCE = 1.0
+SECONDS_TOLERANCE = 0.5
 """How much longer or shorter than it was asked for a request's own video may be."""
 
 MAX_CANDIDATES = 50

@@ -703,7 +703,7 @@ def test_a_refusal_of_the_service_comes_through_a_proxy_as_it_is(net):
 @pytest.fixture
 def run(net, tmp_path, monkeypatch):
     """Ask for one video through whatever is between here and the stand-in. Returns the error that it ends in."""
-    monkeypatch.setattr(TEMPO, "scale", 0.0005)
+    monkeypatch.setattr(TEMPO, "scale", 0.002)
     image = np.random.default_rng(7).random((1, 300, 300, 3), np.float32)
     request = VideoRequest(model=MODEL, prompt="a cat", resolution="480P")
     order = Order(request, image, tmp_path / "output", "wan/cat", tmp_path / "home")

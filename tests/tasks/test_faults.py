@@ -362,7 +362,7 @@ LIST = (
     Case(
         "never came, another's film, no clock",
         (NEVER,),
-        first="did not tell its time",
+        first="had not told its time",
         second="change the seed",
         created=0,
         before=both(timeless, elsewhere),

