@@ -13,7 +13,7 @@ import av
 import pytest
 import requests
 from PIL import Image
-from wanpack.nodes.errors import DownloadFailed
+from wanpack.nodes.errors import DownloadFailed, UnusableTask
 from wanpack.nodes.offline.faults import AnswerUnknown, Refuses, TaskFails, TaskStuck
 from wanpack.nodes.service.errors import (
     ContentRefused,
@@ -268,12 +268,16 @@ def test_a_task_that_the_stand_in_has_forgotten_is_told_as_such(bare_environment
         nodes.fetch(NEVER_SEEN, connection=nodes.connection("offline"))
 
 
-def test_a_task_that_this_machine_made_in_another_region_is_told_with_that_region(serve, nodes, quick, refused):
+def test_a_task_that_this_machine_made_in_another_region_is_told_with_that_region(serve, nodes, quick):
     serve("singapore")
     made = nodes.image_to_video()
     made.path.unlink()
-    faults = refused(serve("beijing"), nodes.fetch, made.task_id)
-    assert faults == ["task_id: this task is of region singapore; choose that region in DashScope Connection"]
+    serve("beijing")
+    with pytest.raises(UnusableTask) as caught:
+        nodes.fetch(made.task_id)
+    assert caught.value.faults == (
+        "task_id: this task is of region singapore; choose that region in DashScope Connection",
+    )
 
 
 def test_an_id_that_was_tried_in_a_wrong_region_can_still_be_fetched_in_the_right_one(

@@ -371,7 +371,6 @@ LIST = (
         "never came, another's task of yesterday, first of all and a restart",
         (NEVER, ("list", HtmlPage(), ALWAYS)),
         first=AGAIN,
-        scale=FAST,
         before=stranger(hours=20),
         between=restarted,
     ),
@@ -656,7 +655,7 @@ NEWER = tuple(
 FIRST = (
     Case("first of all, lost", (LOST,)),
     Case(
-        "first of all, never came", (NEVER,), first="sends nothing before it is certain", second="24 hours", created=0
+        "first of all, never came", (NEVER,), first="nothing is sent before it is certain", second="24 hours", created=0
     ),
     Case("first of all, 500", (("create", Refuses()),)),
 )
