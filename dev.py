@@ -93,7 +93,7 @@ def bench(arguments: list[str]) -> int:
 
 
 def offline(arguments: list[str]) -> int:
-    """Serve the stand-in."""
+    """Serve the mock server."""
     set_up("standalone")
     return become([str(PYTHON), str(ROOT / "standalone" / "__main__.py"), "offline", *arguments])
 

@@ -13,7 +13,7 @@ Origin = tuple[str, int]
 """A host's name and a port."""
 
 PORTS = {"http": 80, "https": 443}
-MOST_ADDRESSES = 4
+MAX_ADDRESSES = 4
 """How many addresses of a name are tried."""
 
 _LOCAL_NAMES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa")
@@ -35,10 +35,10 @@ _UNICAST = IPv6Network("2000::/3")
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 # What the proxies that capture a whole machine (Clash, sing-box) answer for every name: they resolve it themselves.
-_STAND_IN = ip_network("198.18.0.0/15")
+_FAKE_IPS = ip_network("198.18.0.0/15")
 
 
-class AddressRefused(WanError):
+class BlockedHost(WanError):
     """No request goes to an address: it is this machine's or its network's. Nothing was sent."""
 
 
@@ -51,22 +51,22 @@ def origin_of(url: str) -> Origin:
         return ("", 0)
 
 
-def check_host(host: str) -> None:
+def require_public_host(host: str) -> None:
     """Refuse a host that is known to be near without asking a name server.
 
     Raises:
-        AddressRefused: it is an address that is not public, a number that stands for one, or a name of a local network.
+        BlockedHost: it is an address that is not public, a number that stands for one, or a name of a local network.
     """
     name = host.strip("[]").rstrip(".").lower()
     try:
-        near = not is_public(name)
+        private = not is_public(name)
     except ValueError:
         last = name.rpartition(".")[2]
         # "127.1", "0x7f.1" and "2130706433" are addresses to a resolver.
         number = re.fullmatch(r"\d+|0x[0-9a-f]*", last) is not None
-        near = number or "." not in name or name.endswith(tuple(f".{local}" for local in _LOCAL_NAMES))
-    if near:
-        raise _near(host)
+        private = number or "." not in name or name.endswith(tuple(f".{local}" for local in _LOCAL_NAMES))
+    if private:
+        raise _blocked(host)
 
 
 def is_public(address: str) -> bool:
@@ -78,15 +78,15 @@ def public_addresses(host: str, port: int) -> list[str]:
     """Resolve a host and return its public addresses, which then are the ones to connect to.
 
     Raises:
-        AddressRefused: it has none.
+        BlockedHost: it has none.
         OSError, UnicodeError: it cannot be resolved.
     """
-    check_host(host)
+    require_public_host(host)
     found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    public = [address for address in dict.fromkeys(found) if is_public(address) or _stands_in(address)]
+    public = [address for address in dict.fromkeys(found) if is_public(address) or _is_fake_ip(address)]
     if not public:
-        raise _near(host)
-    return public[:MOST_ADDRESSES]
+        raise _blocked(host)
+    return public[:MAX_ADDRESSES]
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -100,9 +100,9 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
     return not any(address in network for network in _SPECIAL)
 
 
-def _near(host: str) -> AddressRefused:
-    return AddressRefused(f"{host[:100]} is this machine or in its own network; no request goes there.")
+def _blocked(host: str) -> BlockedHost:
+    return BlockedHost(f"{host[:100]} is this machine or in its own network; no request goes there.")
 
 
-def _stands_in(address: str) -> bool:
-    return ip_address(address.partition("%")[0]) in _STAND_IN
+def _is_fake_ip(address: str) -> bool:
+    return ip_address(address.partition("%")[0]) in _FAKE_IPS

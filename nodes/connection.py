@@ -1,13 +1,13 @@
-"""The Connection node: region, workspace and waiting limit. Never a key, never an address."""
+"""The Connection node: region, workspace and waiting limit. Never a key, never a URL."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .service.connection import DEFAULT_CHOICE, LONGEST_WAIT_MINUTES, MAX_WAIT_MINUTES, Connection
+from .service.connection import DEFAULT_CHOICE, MAX_WAIT_MINUTES, MAX_WAIT_MINUTES_LIMIT, Connection
 from .service.models import models_with
 from .service.regions import REGIONS
-from .widgets import CATEGORY, CONNECTION, trimmed
+from .widgets import CATEGORY, CONNECTION, strip
 
 
 class DashScopeWanConnection:
@@ -56,7 +56,7 @@ class DashScopeWanConnection:
                     {
                         "default": MAX_WAIT_MINUTES,
                         "min": 1,
-                        "max": LONGEST_WAIT_MINUTES,
+                        "max": MAX_WAIT_MINUTES_LIMIT,
                         "tooltip": "How many minutes a video may be rendered before the node gives up waiting; waiting "
                         "in the queue does not count. The task goes on, and running again goes on waiting.",
                     },
@@ -68,4 +68,4 @@ class DashScopeWanConnection:
         self, region: str, workspace_id: str = "", max_wait_minutes: int = MAX_WAIT_MINUTES
     ) -> tuple[Connection]:
         """Return the choice; it is checked when a node uses it."""
-        return (Connection(region, trimmed(workspace_id), max_wait_minutes),)
+        return (Connection(region, strip(workspace_id), max_wait_minutes),)

@@ -10,9 +10,9 @@ from .service.connection import Connection
 from .service.model import FIRST_CLIP
 from .service.models import MODELS
 from .service.request import VideoRequest
-from .tasks.order import Order
+from .tasks.order import Batch
 
-_MODELS = [row for row in MODELS.values() if row.takes(FIRST_CLIP)]
+_MODELS = [row for row in MODELS.values() if row.accepts(FIRST_CLIP)]
 _DURATION = 10
 
 
@@ -83,7 +83,7 @@ class DashScopeWanContinueVideo(widgets.VideoOutputs):
             prompt_extend: whether the service may rewrite the prompt.
             video: VIDEO, the clip: MP4 or MOV of 2 to 10 s.
             video_path: the clip as a file in ComfyUI's input, output or temp folder, instead of `video`.
-            last_frame: IMAGE of one picture that the video ends with.
+            last_frame: IMAGE of one image that the video ends with.
             negative_prompt: what should not be seen.
             seed: 0 to 2147483647.
             watermark: whether the service adds its mark.
@@ -109,15 +109,15 @@ class DashScopeWanContinueVideo(widgets.VideoOutputs):
             seed=seed,
             watermark=watermark,
         )
-        order = Order(
+        order = Batch(
             request,
             None,
             host.output_folder(),
             filename_prefix,
-            host.home(),
+            host.data_dir(),
             connection=Connection.of(connection),
-            metadata=host.metadata(graph, extra_pnginfo),
+            metadata=host.workflow_metadata(graph, extra_pnginfo),
             last_frames=last_frame,
-            clip_from=partial(host.film_of, video, widgets.trimmed(video_path), cut=True),
+            open_clip=partial(host.resolve_video, video, widgets.strip(video_path), cut=True),
         )
-        return self.shown(await make_videos(order, watch=host.NodeWatch(unique_id)))
+        return self.to_result(await make_videos(order, watch=host.NodeMonitor(unique_id)))

@@ -10,8 +10,8 @@ from .redaction import redact
 class WanError(Exception):
     """Base of every error that the pack raises on purpose.
 
-    `what` says what happened, `do` what to do next. `task_id` and `request_id` are empty where there is none. Every
-    text that an error is given is redacted, whenever it is given: errors are printed, logged, saved and sent on.
+    `message` says what happened, `hint` what to do next. `task_id` and `request_id` are empty where there is none.
+    Every text that an error is given is redacted, whenever it is given: errors are printed, logged, saved and sent on.
     ComfyUI shows an error's type by its module, which for a pack is a path: these go by the pack's name alone.
     """
 
@@ -20,10 +20,10 @@ class WanError(Exception):
     def __init_subclass__(cls) -> None:
         cls.__module__ = WanError.__module__
 
-    def __init__(self, what: str, *, do: str = "", task_id: str = "", request_id: str = "") -> None:
-        super().__init__(redact(what))
-        self.what = what
-        self.do = do
+    def __init__(self, message: str, *, hint: str = "", task_id: str = "", request_id: str = "") -> None:
+        super().__init__(redact(message))
+        self.message = message
+        self.hint = hint
         self.task_id = task_id
         self.request_id = request_id
 
@@ -31,9 +31,9 @@ class WanError(Exception):
         super().__setattr__(name, redact(value) if isinstance(value, str) else value)
 
     def __str__(self) -> str:
-        lines = [self.what]
-        if self.do:
-            lines.append(self.do)
+        lines = [self.message]
+        if self.hint:
+            lines.append(self.hint)
         ids = {"task": self.task_id, "request id": self.request_id}
         if known := [f"{label} {value}" for label, value in ids.items() if value]:
             lines.append(f"({', '.join(known)})")
@@ -41,13 +41,13 @@ class WanError(Exception):
 
 
 class InvalidRequest(WanError):
-    """What is asked for cannot be done. Found before anything was sent, with every fault that could be found."""
+    """What is asked for cannot be done. Found before anything was sent, with every problem that could be found."""
 
     opening = "Nothing was sent and nothing was paid:"
 
-    def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = tuple(map(redact, faults))
-        listed = "\n".join(f"- {fault}" for fault in self.faults)
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(map(redact, problems))
+        listed = "\n".join(f"- {problem}" for problem in self.problems)
         super().__init__(f"{self.opening}\n{listed}")
 
 
@@ -64,16 +64,16 @@ class UnusableTask(InvalidRequest):
 
 
 class MediaError(WanError):
-    """A picture, sound or video cannot be used, or a made file is not what it should be."""
+    """An image, audio or video cannot be used, or a made file is not what it should be."""
 
 
 class DownloadFailed(WanError):
-    """A finished video could not be brought home. The task is paid and its video can be fetched again.
+    """A finished video could not be downloaded. The task is paid and its video can be fetched again.
 
-    `link` returns the video's address with its signature, "" where there is none to show. It is for the user's eyes: no
+    `link` returns the video's URL with its signature, "" where there is none to show. It is for the user's eyes: no
     part of the error's text, which is logged, saved and sent on.
     """
 
-    def __init__(self, what: str, *, do: str = "", task_id: str = "", link: str = "") -> None:
-        super().__init__(what, do=do, task_id=task_id)
+    def __init__(self, message: str, *, hint: str = "", task_id: str = "", link: str = "") -> None:
+        super().__init__(message, hint=hint, task_id=task_id)
         self.link: Callable[[], str] = lambda: link

@@ -1,4 +1,4 @@
-"""The Fetch Task node: a task's id goes in, its video comes home."""
+"""The Fetch Task node: a task's id goes in, its video is saved."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ class DashScopeWanFetchTask(widgets.VideoOutputs):
             InvalidRequest: the id cannot be one; nothing was sent.
             TaskUnknown, TaskCanceled, ServiceError, WaitExceeded, DownloadFailed: as their names say.
         """
-        from .tasks.fetch_task import FetchOrder, fetch_video
+        from .tasks.fetch_task import FetchRequest, fetch_video
 
-        order = FetchOrder(
-            widgets.trimmed(task_id),
+        order = FetchRequest(
+            widgets.strip(task_id),
             host.output_folder(),
             filename_prefix,
-            host.home(),
+            host.data_dir(),
             connection=Connection.of(connection),
-            metadata=host.metadata(graph, extra_pnginfo),
+            metadata=host.workflow_metadata(graph, extra_pnginfo),
         )
-        return self.shown([await fetch_video(order, watch=host.NodeWatch(unique_id))])
+        return self.to_result([await fetch_video(order, watch=host.NodeMonitor(unique_id))])

@@ -14,17 +14,17 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from .errors import InvalidRequest
-from .redaction import excerpt
+from .redaction import truncate_redacted
 from .values import finite
 
 logger = logging.getLogger("dashscope_wan")
 
-HOME_NAME = "dashscope_wan"
+DATA_DIR_NAME = "dashscope_wan"
 _STEPS = 1000
 
 
 @dataclass(frozen=True)
-class Standalone:
+class StandaloneHost:
     """Where things are when there is no ComfyUI. `on_progress` gets a node's id, a fraction 0 to 1 and a text."""
 
     output_folder: Path = Path("output")
@@ -34,13 +34,13 @@ class Standalone:
     on_progress: Callable[[str, float, str], None] | None = None
 
 
-_standalone = Standalone()
+_standalone = StandaloneHost()
 
 
 def configure(**settings: Any) -> None:
-    """Set up work without ComfyUI; the settings are the fields of `Standalone`."""
+    """Set up work without ComfyUI; the settings are the fields of `StandaloneHost`."""
     global _standalone  # noqa: PLW0603 - ComfyUI's folders are global as well
-    _standalone = Standalone(**settings)
+    _standalone = StandaloneHost(**settings)
 
 
 def in_comfyui() -> bool:
@@ -79,13 +79,13 @@ def readable_file(path: str) -> Path:
     Raises:
         InvalidRequest: it is elsewhere, or not there.
     """
-    shown = repr(excerpt(path, 200)) if isinstance(path, str) else f"a {type(path).__name__}"
+    shown = repr(truncate_redacted(path, 200)) if isinstance(path, str) else f"a {type(path).__name__}"
     try:
         named = readable_folders()
         folders = [folder.resolve() for folder in named]
         for folder in [*named, *folders] if isinstance(path, str) else []:
             candidate = folder / path
-            if not any(lies_in(candidate, one) for one in (*named, *folders)):
+            if not any(is_lexically_inside(candidate, one) for one in (*named, *folders)):
                 continue
             found = candidate.resolve()
             if any(found.is_relative_to(one) for one in folders) and found.is_file():
@@ -95,13 +95,13 @@ def readable_file(path: str) -> Path:
     raise InvalidRequest([f"video_path: {shown} is not a file in ComfyUI's input, output or temp folder"])
 
 
-def lies_in(path: PurePath, folder: PurePath) -> bool:
+def is_lexically_inside(path: PurePath, folder: PurePath) -> bool:
     """Tell whether a path leads into a folder, going by its text alone."""
     return ".." not in path.parts and path.is_relative_to(folder)
 
 
-def film_of(video: Any, path: str, *, cut: bool = False) -> Any:
-    """Return the film that a graph gives as a VIDEO or as a path: a path, or a binary file object.
+def resolve_video(video: Any, path: str, *, cut: bool = False) -> Any:
+    """Return the video that a graph gives as a VIDEO or as a path: a path, or a binary file object.
 
     `cut` asks for no more than the part of its file that the VIDEO is.
 
@@ -114,18 +114,18 @@ def film_of(video: Any, path: str, *, cut: bool = False) -> Any:
         return readable_file(path)
     try:
         if cut and any(_window(video)):
-            part = BytesIO()
-            video.save_to(part, format="mp4", codec="h264")
-            return part
-        return source_of(video)
+            trimmed = BytesIO()
+            video.save_to(trimmed, format="mp4", codec="h264")
+            return trimmed
+        return video_source(video)
     except InvalidRequest:
         raise
     except Exception as error:  # another pack's VIDEO, ComfyUI's encoder and FFmpeg have errors of their own
-        reason = excerpt(f"{type(error).__name__}: {error}", 200)
+        reason = truncate_redacted(f"{type(error).__name__}: {error}", 200)
         raise InvalidRequest([f"video: it cannot be written out as a file ({reason})"]) from error
 
 
-def source_of(video: Any) -> Any:
+def video_source(video: Any) -> Any:
     """Return what a VIDEO is read from: a path, or a binary file object.
 
     Raises:
@@ -137,21 +137,21 @@ def source_of(video: Any) -> Any:
     return source
 
 
-def home() -> Path:
+def data_dir() -> Path:
     """Return the pack's own folder for credentials and the ledger, which ComfyUI does not serve over HTTP."""
     if not in_comfyui():
         return _standalone.home
     import folder_paths
 
     if hasattr(folder_paths, "get_system_user_directory"):
-        return Path(folder_paths.get_system_user_directory(HOME_NAME))
-    return Path(folder_paths.get_user_directory()) / f"__{HOME_NAME}"
+        return Path(folder_paths.get_system_user_directory(DATA_DIR_NAME))
+    return Path(folder_paths.get_user_directory()) / f"__{DATA_DIR_NAME}"
 
 
-def metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
+def workflow_metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
     """Return what a saved file carries about its graph, as ComfyUI's own save nodes do. Empty where not wanted.
 
-    What is no JSON, because another node has put it there, is left out: the film is worth more than that. NaN is null.
+    What is no JSON, because another node has put it there, is left out: the video is worth more than that. NaN is null.
     """
     if not in_comfyui():
         return {}
@@ -183,7 +183,7 @@ def video_from_file(path: Path | str) -> Any:
     return InputImpl.VideoFromFile(str(path))
 
 
-def end_of(video: Any) -> float | None:
+def trim_end(video: Any) -> float | None:
     """Return the second at which a VIDEO ends that is only a part of its file; None for one that goes to the end."""
     start, seconds = _window(video)
     return start + seconds if seconds else None
@@ -195,14 +195,14 @@ def _window(video: Any) -> tuple[float, float]:
     return window() if window else (0.0, 0.0)
 
 
-def preview(films: Sequence[Path]) -> dict[str, Any]:
-    """Return what makes ComfyUI play films of the output folder on the node that made them."""
+def preview(paths: Sequence[Path]) -> dict[str, Any]:
+    """Return what makes ComfyUI play videos of the output folder on the node that made them."""
     output = output_folder().resolve()
     shown = []
-    for film in films:
-        path = film.resolve()
-        if path.is_relative_to(output):
-            inside = path.relative_to(output)
+    for path in paths:
+        source = path.resolve()
+        if source.is_relative_to(output):
+            inside = source.relative_to(output)
             subfolder = inside.parent.as_posix() if inside.parent.name else ""
             shown.append({"filename": inside.name, "subfolder": subfolder, "type": "output"})
     return {"images": shown, "animated": (True,)}
@@ -219,7 +219,7 @@ class LocalVideo:
         return self.path
 
 
-class NodeWatch:
+class NodeMonitor:
     """A running node as its user sees it: progress and a status text on the node, and Stop."""
 
     def __init__(self, node_id: object) -> None:
@@ -242,7 +242,7 @@ class NodeWatch:
             self._shown = text
             self._send(text)
 
-    def check_stop(self) -> None:
+    def raise_if_interrupted(self) -> None:
         """Raise ComfyUI's own interruption when the user has pressed Stop."""
         if self._interruption is not None:
             raise self._interruption

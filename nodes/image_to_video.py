@@ -9,9 +9,9 @@ from .service.connection import Connection
 from .service.model import FIRST_FRAME
 from .service.models import ADAPTIVE, DEFAULT_MODEL, MODELS, SHOT_TYPES
 from .service.request import VideoRequest
-from .tasks.order import Order
+from .tasks.order import Batch
 
-_MODELS = [row for row in MODELS.values() if row.takes(FIRST_FRAME)]
+_MODELS = [row for row in MODELS.values() if row.accepts(FIRST_FRAME)]
 
 
 class DashScopeWanImageToVideo(widgets.VideoOutputs):
@@ -92,7 +92,7 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
             seed: 0 to 2147483647.
             generate_audio: False for a silent video, where the model can.
             watermark: whether the service adds its mark.
-            audio_url: http(s) or oss address of a sound.
+            audio_url: http(s) or oss URL of an audio file.
             filename_prefix: where to save inside the output folder.
             audio: AUDIO, {"waveform": float [1,C,T], "sample_rate": int}.
             connection: from the Connection node.
@@ -119,18 +119,18 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
             seed=seed,
             generate_audio=generate_audio,
             watermark=watermark,
-            audio_url=widgets.trimmed(audio_url),
+            audio_url=widgets.strip(audio_url),
             ratio=ratio,
         )
-        order = Order(
+        order = Batch(
             request,
             image,
             host.output_folder(),
             filename_prefix,
-            host.home(),
+            host.data_dir(),
             audio=audio,
             connection=Connection.of(connection),
-            metadata=host.metadata(graph, extra_pnginfo),
+            metadata=host.workflow_metadata(graph, extra_pnginfo),
             last_frames=last_frame,
         )
-        return self.shown(await make_videos(order, watch=host.NodeWatch(unique_id)))
+        return self.to_result(await make_videos(order, watch=host.NodeMonitor(unique_id)))

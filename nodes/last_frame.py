@@ -6,7 +6,7 @@ from typing import Any
 
 from . import host
 from .errors import InvalidRequest, UnusableVideo
-from .widgets import CATEGORY, trimmed
+from .widgets import CATEGORY, strip
 
 
 class DashScopeWanLastFrame:
@@ -19,7 +19,7 @@ class DashScopeWanLastFrame:
         "The exact last frame of a video as IMAGE: connect it to the image of the next Wan node to go on where the "
         "clip ends. Only the end of the film is decoded."
     )
-    FUNCTION = "take"
+    FUNCTION = "extract"
     RETURN_TYPES = ("IMAGE",)
     RETURN_NAMES = ("image",)
     OUTPUT_TOOLTIPS = ("The last frame, one image.",)
@@ -42,7 +42,7 @@ class DashScopeWanLastFrame:
             },
         }
 
-    async def take(self, *, video: Any = None, video_path: str = "") -> tuple[Any]:
+    async def extract(self, *, video: Any = None, video_path: str = "") -> tuple[Any]:
         """Return the last frame as IMAGE, float [1,H,W,3] from 0 to 1.
 
         Args:
@@ -56,11 +56,11 @@ class DashScopeWanLastFrame:
         import torch
 
         from .media.last_frame import last_frame
-        from .tasks.threads import in_thread
+        from .tasks.threads import run_in_thread
 
         try:
-            source = host.film_of(video, trimmed(video_path))
+            source = host.resolve_video(video, strip(video_path))
         except InvalidRequest as error:
-            raise UnusableVideo(error.faults) from None
-        frame = await in_thread(last_frame, source, until=host.end_of(video))
+            raise UnusableVideo(error.problems) from None
+        frame = await run_in_thread(last_frame, source, until=host.trim_end(video))
         return (torch.from_numpy(frame)[None],)

@@ -16,39 +16,41 @@ from .service.model import CURRENCY, DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAS
 from .service.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
 from .service.regions import OFFLINE, REGIONS, Region
 from .service.request import VideoRequest
-from .service.rules import INPUT_OF, find_faults
+from .service.rules import INPUT_NAMES, validate
 
 KEY = "dashscope_wan"
 """The table's key in the options of the `model` input."""
 
-_SOUND, _TEXT = "https://example.com/sound.mp3", "text"
+_AUDIO, _TEXT = "https://example.com/sound.mp3", "text"
 _SWITCH = (True, False)
 
 
-def table(rows: Sequence[Model], *, connection: str, media: str = FIRST_FRAME, effects: bool = False) -> dict[str, Any]:
+def model_rules(
+    rows: Sequence[Model], *, connection: str, media: str = FIRST_FRAME, effects: bool = False
+) -> dict[str, Any]:
     """Return the rules of the models that a node offers.
 
     For each model: `allowed` values by widget (a widget that is missing may have any), `unused` widgets and inputs,
-    inputs that are `needed`, `given` (what a widget's value or a linked input leaves of other widgets) and `prices` by
-    region: currency, day of the list, and per second by tier. `connection` is the type of the input that says the
+    inputs that are `needed`, `provided` (what a widget's value or a linked input leaves of other widgets) and `prices`
+    by region: currency, day of the list, and per second by tier. `connection` is the type of the input that says the
     region, `media` the kind that the node's videos begin with, `effects` whether the node makes effects.
     """
     return {
         "models": {row.id: _rules(row.id, media, effects) for row in rows},
         "regions": {region.id: region.title for region in REGIONS.values()},
         "default_region": DEFAULT_CHOICE,
-        "own_region": _own_region(),
+        "own_region": _default_region(),
         "connection": connection,
     }
 
 
-def _own_region() -> str | None:
+def _default_region() -> str | None:
     """The region that the default means on this machine; None where what its owner has set is none."""
     try:
-        region, faults = choose_region(Connection(), read_settings(host.home()))
+        region, problems = choose_region(Connection(), read_settings(host.data_dir()))
     except InvalidRequest:  # a run will say what is wrong with credentials.toml
         return None
-    return None if faults else region.id
+    return None if problems else region.id
 
 
 @cache
@@ -62,27 +64,29 @@ def _rules(model: str, media: str, effects: bool) -> dict[str, Any]:  # noqa: FB
         "generate_audio": row.audio_switch,
         "audio_url": row.audio_input,
         "audio": row.audio_input,
-        "last_frame": row.takes(media, LAST_FRAME),
+        "last_frame": row.accepts(media, LAST_FRAME),
         "ratio": bool(row.ratios),
     }
     allowed = {
-        "resolution": _possible(plain, "resolution", RESOLUTIONS, media=media),
-        "duration": _possible(plain, "duration", range(1, max(row.durations) + 1), media=media),
-        "shot_type": _possible(plain, "shot_type", SHOT_TYPES, media=media),
-        "generate_audio": _possible(plain, "generate_audio", _SWITCH, media=media),
-        "ratio": _possible(plain, "ratio", RATIOS, media=media),
+        "resolution": _allowed_values(plain, "resolution", RESOLUTIONS, media=media),
+        "duration": _allowed_values(plain, "duration", range(1, max(row.durations) + 1), media=media),
+        "shot_type": _allowed_values(plain, "shot_type", SHOT_TYPES, media=media),
+        "generate_audio": _allowed_values(plain, "generate_audio", _SWITCH, media=media),
+        "ratio": _allowed_values(plain, "ratio", RATIOS, media=media),
     }
     if effects:
-        allowed["template"] = _possible(plain, "template", EFFECTS, media=media)
-    for name, text in (("audio_url", _SOUND), ("negative_prompt", _TEXT)):
-        if not _possible(plain, name, [text], media=media):
+        allowed["template"] = _allowed_values(plain, "template", EFFECTS, media=media)
+    for name, text in (("audio_url", _AUDIO), ("negative_prompt", _TEXT)):
+        if not _allowed_values(plain, name, [text], media=media):
             allowed[name] = [""]
     return {
         "allowed": allowed,
         "unused": [name for name, there in used.items() if not there],
-        "needed": [INPUT_OF[kind] for kind in row.needs_with(media)],
-        "given": _given(row, media),
-        "prices": {region.id: _prices(row, region) for region in _selling(row) if region.effects or not effects},
+        "needed": [INPUT_NAMES[kind] for kind in row.missing_media(media)],
+        "given": _conditional_rules(row, media),
+        "prices": {
+            region.id: _prices(row, region) for region in _regions_selling(row) if region.effects or not effects
+        },
     }
 
 
@@ -91,40 +95,40 @@ def _plain(row: Model) -> VideoRequest:
     return VideoRequest(model=row.id, resolution=row.default_resolution, duration=row.durations[-1])
 
 
-def _possible(plain: VideoRequest, name: str, values: Any, *, media: str, more: Sequence[str] = ()) -> list[Any]:
-    """The values of a field that leave the request without faults, with `more` kinds of media beside the first."""
-    given = [media, *MODELS[plain.model].needs_with(media), *more]
+def _allowed_values(plain: VideoRequest, name: str, values: Any, *, media: str, more: Sequence[str] = ()) -> list[Any]:
+    """The values of a field that leave the request without problems, with `more` kinds of media beside the first."""
+    given = [media, *MODELS[plain.model].missing_media(media), *more]
     seconds = CLIP_SECONDS[0] if media == FIRST_CLIP else None
     tried = {value: replace(plain, **{name: value}) for value in values}
     return [
         value
         for value, request in tried.items()
-        if not find_faults(request, region=REGIONS[OFFLINE], given=given, clip_seconds=seconds)
+        if not validate(request, region=REGIONS[OFFLINE], provided=given, clip_seconds=seconds)
     ]
 
 
-def _given(row: Model, media: str) -> list[dict[str, Any]]:
+def _conditional_rules(row: Model, media: str) -> list[dict[str, Any]]:
     """What is left of some widgets by others: `{"widget", "value"}` or `{"input"}` that is linked, and `allowed`."""
     rules: list[dict[str, Any]] = []
     plain = _plain(row)
     for shot_type in row.shot_types:
-        extend = _possible(replace(plain, shot_type=shot_type), "prompt_extend", _SWITCH, media=media)
+        extend = _allowed_values(replace(plain, shot_type=shot_type), "prompt_extend", _SWITCH, media=media)
         if len(extend) < len(_SWITCH):
             rules.append({"widget": "shot_type", "value": shot_type, "allowed": {"prompt_extend": extend}})
-    if row.takes(media, DRIVING_AUDIO) and not _possible(
-        plain, "audio_url", [_SOUND], media=media, more=[DRIVING_AUDIO]
+    if row.accepts(media, DRIVING_AUDIO) and not _allowed_values(
+        plain, "audio_url", [_AUDIO], media=media, more=[DRIVING_AUDIO]
     ):
         rules.append({"input": "audio", "allowed": {"audio_url": [""]}})
     return rules
 
 
-def _selling(row: Model) -> list[Region]:
+def _regions_selling(row: Model) -> list[Region]:
     """The regions that have the model, in the order of its row."""
     return [REGIONS[name] for name in (*row.offers, OFFLINE)]
 
 
 def _prices(row: Model, region: Region) -> dict[str, Any]:
-    """Prices per second by tier, with and without sound, None where the region's list does not name the tier."""
+    """Prices per second by tier, with and without audio, None where the region's list does not name the tier."""
     offer = row.offers.get(region.id)
     return {
         "currency": offer.currency if offer else CURRENCY,

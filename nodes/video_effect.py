@@ -1,4 +1,4 @@
-"""The effect node: a picture and a template go in, a saved video comes out. No prompt."""
+"""The effect node: an image and a template go in, a saved video comes out. No prompt."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from . import host, widgets
 from .service.connection import Connection
 from .service.models import DEFAULT_DURATION, MODELS
 from .service.request import VideoRequest
-from .tasks.order import Order
+from .tasks.order import Batch
 
 _MODELS = [row for row in MODELS.values() if row.effects]
 _DEFAULT = _MODELS[0]
 
 
 class DashScopeWanVideoEffect(widgets.VideoOutputs):
-    """Animates a picture with one of the service's effect templates."""
+    """Animates an image with one of the service's effect templates."""
 
     NODE_ID = "DashScopeWanVideoEffect"
     DISPLAY_NAME = "Wan Video Effect (DashScope)"
@@ -92,13 +92,13 @@ class DashScopeWanVideoEffect(widgets.VideoOutputs):
             seed=seed,
             watermark=watermark,
         )
-        order = Order(
+        order = Batch(
             request,
             image,
             host.output_folder(),
             filename_prefix,
-            host.home(),
+            host.data_dir(),
             connection=Connection.of(connection),
-            metadata=host.metadata(graph, extra_pnginfo),
+            metadata=host.workflow_metadata(graph, extra_pnginfo),
         )
-        return self.shown(await make_videos(order, watch=host.NodeWatch(unique_id)))
+        return self.to_result(await make_videos(order, watch=host.NodeMonitor(unique_id)))

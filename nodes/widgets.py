@@ -19,11 +19,11 @@ from .service.models import (
     RESOLUTIONS,
     SEED_MAX,
     SHOT_TYPES,
-    choices,
+    format_choices,
     models_with,
 )
 from .table import KEY as TABLE
-from .table import table
+from .table import model_rules
 from .tasks.saving import SavedVideo
 
 CATEGORY = "video/DashScope Wan"
@@ -51,7 +51,7 @@ class VideoOutputs:
     )
 
     @staticmethod
-    def shown(videos: Sequence[SavedVideo]) -> dict[str, Any]:
+    def to_result(videos: Sequence[SavedVideo]) -> dict[str, Any]:
         """Return the outputs for saved videos, and what makes ComfyUI play them on the node."""
         return {
             "ui": host.preview([video.path for video in videos]),
@@ -74,13 +74,13 @@ def image() -> Widget:
 
 def last_frame(rows: Sequence[Model]) -> Widget:
     """The last frame."""
-    needed = [row.id for row in rows if row.needs_with(FIRST_FRAME) == [LAST_FRAME]]
+    needed = [row.id for row in rows if row.missing_media(FIRST_FRAME) == [LAST_FRAME]]
     return (
         "IMAGE",
         {
             "tooltip": "The frame that the video ends with; for a batch, one for all videos or one for each."
-            + _only_with([row.id for row in rows if row.takes(LAST_FRAME)], rows)
-            + (f" {choices(needed)} needs one." if needed else "")
+            + _only_with([row.id for row in rows if row.accepts(LAST_FRAME)], rows)
+            + (f" {format_choices(needed)} needs one." if needed else "")
         },
     )
 
@@ -95,7 +95,7 @@ def model(rows: Sequence[Model], *, media: str = FIRST_FRAME, effects: bool = Fa
         {
             "default": rows[0].id,
             "tooltip": _by_model(rows, _summary),
-            TABLE: table(rows, connection=CONNECTION, media=media, effects=effects),
+            TABLE: model_rules(rows, connection=CONNECTION, media=media, effects=effects),
         },
     )
 
@@ -113,13 +113,13 @@ def template() -> Widget:
 
 
 def resolution(rows: Sequence[Model], *, default: str) -> Widget:
-    """The resolution tier: all that any of the models has. What the chosen one lacks is told when the node runs."""
+    """The resolution tier: all that any of the models has. What the chosen one lacks is reported when the node runs."""
     return (
         [tier for tier in RESOLUTIONS if any(tier in row.resolutions for row in rows)],
         {
             "default": default,
             "tooltip": "About this many lines in the picture's own shape. The price depends on it.\n"
-            + _by_model(rows, lambda row: choices(row.resolutions)),
+            + _by_model(rows, lambda row: format_choices(row.resolutions)),
         },
     )
 
@@ -134,7 +134,7 @@ def duration(rows: Sequence[Model], *, default: int = DEFAULT_DURATION, extra: s
             "min": min(every),
             "max": max(every),
             "tooltip": f"Seconds of video; each is paid.{extra}\n"
-            + _by_model(rows, lambda row: choices(row.durations)),
+            + _by_model(rows, lambda row: format_choices(row.durations)),
         },
     )
 
@@ -146,7 +146,7 @@ def shot_type() -> Widget:
         {
             "default": SHOT_TYPES[0],
             "tooltip": "multi cuts between several shots; it needs prompt_extend. Only with "
-            f"{choices(models_with('shot_types'))}.",
+            f"{format_choices(models_with('shot_types'))}.",
         },
     )
 
@@ -158,7 +158,7 @@ def ratio() -> Widget:
         {
             "default": ADAPTIVE,
             "tooltip": f"The video's shape; {ADAPTIVE} is the image's own. Others only with "
-            f"{choices(models_with('ratios'))}.",
+            f"{format_choices(models_with('ratios'))}.",
         },
     )
 
@@ -235,28 +235,28 @@ def prompt(rows: Sequence[Model]) -> Widget:
 
 
 def generate_audio() -> Widget:
-    """Whether the video has sound."""
+    """Whether the video has audio."""
     silent = [row.id for row in MODELS.values() if row.always_silent]
     return (
         "BOOLEAN",
         {
             "default": True,
-            "tooltip": f"Off makes a silent video: {choices(models_with('audio_switch'))}. "
+            "tooltip": f"Off makes a silent video: {format_choices(models_with('audio_switch'))}. "
             f"Always silent: {', '.join(silent)}. The others always have sound.",
         },
     )
 
 
 def audio_url() -> Widget:
-    """A sound by its address."""
-    return ("STRING", {"default": "", "tooltip": f"Address (http, https or oss) of a sound, {_sound_rule()}"})
+    """An audio file by its URL."""
+    return ("STRING", {"default": "", "tooltip": f"Address (http, https or oss) of a sound, {_audio_rule()}"})
 
 
 def audio() -> Widget:
-    """A sound from the graph."""
+    """An audio file from the graph."""
     return (
         "AUDIO",
-        {"tooltip": f"A sound for the video, uploaded to the service's temporary storage: {_sound_rule()}"},
+        {"tooltip": f"A sound for the video, uploaded to the service's temporary storage: {_audio_rule()}"},
     )
 
 
@@ -288,12 +288,12 @@ def connection() -> Widget:
     )
 
 
-def trimmed(value: Any) -> Any:
+def strip(value: Any) -> Any:
     """Return a text as it is meant, without blanks around it. What is no text is left for the checks to refuse."""
     return value.strip() if isinstance(value, str) else value
 
 
-def _sound_rule() -> str:
+def _audio_rule() -> str:
     return (
         "WAV or MP3. What is longer than the video is cut, what is shorter leaves its end silent. Seconds, by the "
         "models that take one:\n"
@@ -305,11 +305,11 @@ def _sound_rule() -> str:
 
 
 def _only_with(models: Sequence[str], rows: Sequence[Model]) -> str:
-    return f" Only with {choices(models)}." if len(models) < len(rows) else ""
+    return f" Only with {format_choices(models)}." if len(models) < len(rows) else ""
 
 
 def _not_with(models: Sequence[str]) -> str:
-    return f" Not with {choices(models)}." if models else ""
+    return f" Not with {format_choices(models)}." if models else ""
 
 
 def _by_model(rows: Sequence[Model], rule: Callable[[Model], str]) -> str:
@@ -322,7 +322,7 @@ def _by_model(rows: Sequence[Model], rule: Callable[[Model], str]) -> str:
 
 def _effect(row: Effect) -> str:
     only = "" if len(row.models) > 1 else f" (only {row.models[0]})"
-    return f"{row.id}: {row.en}; {row.picture}{only}"
+    return f"{row.id}: {row.en}; {row.image}{only}"
 
 
 def _prompt_limit(row: Model) -> str:
@@ -331,7 +331,13 @@ def _prompt_limit(row: Model) -> str:
 
 
 def _summary(row: Model) -> str:
-    sound = "silent" if row.always_silent else "sound or silent" if row.audio_switch else "with sound"
-    last = ", first and last frame" if row.needs_with(FIRST_FRAME) else ", last frame" if row.takes(LAST_FRAME) else ""
+    audio = "silent" if row.always_silent else "sound or silent" if row.audio_switch else "with sound"
+    last = (
+        ", first and last frame"
+        if row.missing_media(FIRST_FRAME)
+        else ", last frame"
+        if row.accepts(LAST_FRAME)
+        else ""
+    )
     extra = ", effects" if row.effects else ""
-    return f"Up to {row.resolutions[-1]}, {row.durations[-1]} s, {sound}{last}{extra}"
+    return f"Up to {row.resolutions[-1]}, {row.durations[-1]} s, {audio}{last}{extra}"

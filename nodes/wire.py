@@ -1,6 +1,7 @@
 """How the pack speaks HTTP: TLS verified, no redirect of its own accord, nothing unpacked, nothing without an end.
 
-`api_session` is for the host that the machine's owner has chosen, `outside_session` for hosts that an answer names.
+`trusted_session` is for the host that the machine's owner has chosen, `untrusted_session` for hosts that a response
+names.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 from urllib3.util.connection import create_connection
 
-from .addresses import AddressRefused, Origin, check_host, origin_of, public_addresses
-from .redaction import holds_key
+from .addresses import BlockedHost, Origin, origin_of, public_addresses, require_public_host
+from .redaction import contains_secret
 
 POOL_SIZE = 20
 UNPACKED_BY_URLLIB3 = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
-LEAST_READ = 16 * 1024
-SLOWEST_UPLINK = 8 * 1024
+MIN_READ = 16 * 1024
+MIN_UPLINK_RATE = 8 * 1024
 """Bytes a second at which a body may leave."""
 
 
@@ -43,12 +44,12 @@ class Stage(Enum):
     CONNECTED = "about to send"
 
 
-class Limit:
+class Deadline:
     """The most seconds that an exchange may take, however slowly the other side goes on: its socket is shut then.
 
     It holds inside its `with` block, for requests of the same thread. The clock starts when a connection is there, and
     anew when a request begins to leave (with time for its `sending` bytes), when all of it has left, and with
-    `restart`. Connecting has limits of its own.
+    `extend`. Connecting has limits of its own.
 
     It also knows how far the exchange has come. `sent`: a byte of the request itself was handed to a socket; what is
     said to a proxy, and TLS handshakes, do not count. `stage`: what was done last before that. `proxy`: its host;
@@ -62,29 +63,29 @@ class Limit:
         self.sent, self.stage = False, Stage.NOTHING
         self.proxy, self.proxy_status = "", 0
         self._seconds = seconds
-        self._sending_seconds = seconds + sending / SLOWEST_UPLINK
+        self._sending_seconds = seconds + sending / MIN_UPLINK_RATE
         self._until: float | None = None
         self._socket: socket.socket | None = None
         self._done = False
         self._changed = threading.Condition()
 
     @classmethod
-    def current(cls) -> Limit | None:
+    def current(cls) -> Deadline | None:
         """Return the limit that holds in this thread."""
         return getattr(cls._of_thread, "limit", None)
 
-    def watch(self, connection: socket.socket, *, sending: bool) -> None:
+    def start(self, connection: socket.socket, *, sending: bool) -> None:
         """Start the clock for a connection."""
         with self._changed:
             self._socket = connection
             self._until = time.monotonic() + (self._sending_seconds if sending else self._seconds)
             self._changed.notify()
 
-    def restart(self) -> None:
+    def extend(self) -> None:
         """Start the clock anew: something has arrived."""
         self._until = time.monotonic() + self._seconds
 
-    def __enter__(self) -> Limit:
+    def __enter__(self) -> Deadline:
         self._before = self.current()
         self._of_thread.limit = self
         threading.Thread(target=self._run, name="wan-limit", daemon=True).start()
@@ -110,7 +111,7 @@ class Limit:
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
-class _Watched:
+class _DeadlineConnection:
     """What all connections have in common: the limit sees their sockets and stages, and nothing of them is printed."""
 
     # Others in this process may have Python print every header of every connection.
@@ -124,7 +125,7 @@ class _Watched:
 
     def connect(self) -> None:
         """Connect, and note what is done meanwhile."""
-        if limit := Limit.current():
+        if limit := Deadline.current():
             # Read here: urllib3 forgets it when it closes a connection.
             limit.proxy = self.host if self._tunnel_host else str(self._socks_options.get("proxy_host") or "")
         self._connecting = True
@@ -140,23 +141,23 @@ class _Watched:
             # As http.client does, but before the note.
             if self.sock is None and self.auto_open:
                 self.connect()
-            if self.sock is not None and (limit := Limit.current()):
+            if self.sock is not None and (limit := Deadline.current()):
                 limit.sent = True
-                limit.watch(self.sock, sending=True)
+                limit.start(self.sock, sending=True)
         super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
-        """Start the clock, then wait for the answer."""
-        if self.sock is not None and (limit := Limit.current()):
-            limit.watch(self.sock, sending=False)
+        """Start the clock, then wait for the response."""
+        if self.sock is not None and (limit := Deadline.current()):
+            limit.start(self.sock, sending=False)
         return super().getresponse()  # type: ignore[misc]
 
     def _new_conn(self) -> socket.socket:
         self._enter(Stage.CONNECTING)
         connected: socket.socket = super()._new_conn()  # type: ignore[misc]
-        if limit := Limit.current():
-            # A proxy could go on for ever with its answer.
-            limit.watch(connected, sending=False)
+        if limit := Deadline.current():
+            # A proxy could go on for ever with its response.
+            limit.start(connected, sending=False)
             limit.stage = Stage.PROXY if self._tunnel_host else Stage.HANDSHAKE
         return connected
 
@@ -166,20 +167,20 @@ class _Watched:
         except OSError as error:
             # http.client says it in no other way.
             refused = re.match(r"Tunnel connection failed: (\d{3})\b", str(error))
-            if refused and (limit := Limit.current()):
+            if refused and (limit := Deadline.current()):
                 limit.proxy_status = int(refused[1])
             raise
         self._enter(Stage.HANDSHAKE)
 
     def _enter(self, stage: Stage) -> None:
-        if limit := Limit.current():
+        if limit := Deadline.current():
             limit.stage = stage
 
 
-class _Outside:
+class _PublicOnlyConnection:
     """Connects to public addresses only, and to the very address that was checked: a name is resolved once."""
 
-    own: Origin | None = None
+    allowed_local_origin: Origin | None = None
     host: str
     port: int
     timeout: Any
@@ -187,8 +188,8 @@ class _Outside:
     socket_options: Any
 
     def _new_conn(self) -> socket.socket:
-        """Return a connected socket. Raises AddressRefused before anything is sent."""
-        if (self.host.strip("[]").lower(), self.port) == self.own:
+        """Return a connected socket. Raises BlockedHost before anything is sent."""
+        if (self.host.strip("[]").lower(), self.port) == self.allowed_local_origin:
             return super()._new_conn()  # type: ignore[misc,no-any-return]  # each connection has it
         failure: Exception | None = None
         try:
@@ -210,7 +211,7 @@ class _Outside:
 def _pool_classes(plain: type, secure: type) -> dict[str, Any]:
     """Return pools of connections that the limit sees."""
     return {
-        scheme: type("Pool", (pool,), {"ConnectionCls": type("Connection", (_Watched, connection), {})})
+        scheme: type("Pool", (pool,), {"ConnectionCls": type("Connection", (_DeadlineConnection, connection), {})})
         for scheme, pool, connection in (("http", HTTPConnectionPool, plain), ("https", HTTPSConnectionPool, secure))
     }
 
@@ -230,31 +231,36 @@ class _Adapter(requests.adapters.HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **named)
         # Those of a SOCKS proxy are kinds of their own.
         kinds = [manager.pool_classes_by_scheme[scheme].ConnectionCls for scheme in ("http", "https")]
-        if not any(issubclass(kind, _Watched) for kind in kinds):
+        if not any(issubclass(kind, _DeadlineConnection) for kind in kinds):
             manager.pool_classes_by_scheme = _pool_classes(*kinds)
         return manager
 
 
-class _OutsideAdapter(_Adapter):
-    """Refuses addresses that are not public. `own` is the one host and port that may be near."""
+class _PublicOnlyAdapter(_Adapter):
+    """Refuses addresses that are not public. `allowed_local_origin` is the one host and port that may be near."""
 
-    def __init__(self, own: Origin | None) -> None:
-        self._own = own
+    def __init__(self, allowed_local_origin: Origin | None) -> None:
+        self._allowed_local_origin = allowed_local_origin
         kinds = (HTTPConnection, HTTPSConnection)
-        self._pools = _pool_classes(*(type("Outside", (_Outside, kind), {"own": own}) for kind in kinds))
+        self._pools = _pool_classes(
+            *(
+                type("Outside", (_PublicOnlyConnection, kind), {"allowed_local_origin": allowed_local_origin})
+                for kind in kinds
+            )
+        )
         super().__init__(pool_maxsize=POOL_SIZE)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **named: Any) -> requests.Response:
-        """Send a request. Raises AddressRefused where it must not go to its host."""
+        """Send a request. Raises BlockedHost where it must not go to its host."""
         url = request.url or ""
         origin = origin_of(url)
-        if holds_key(url):
-            raise AddressRefused("An address that was answered has the API key in it; no request goes there.")
-        if origin == self._own:
+        if contains_secret(url):
+            raise BlockedHost("An address that was answered has the API key in it; no request goes there.")
+        if origin == self._allowed_local_origin:
             named["proxies"] = {}
         elif select_proxy(url, named.get("proxies")):
             # The proxy resolves the name: only what the name itself says can be checked.
-            check_host(origin[0])
+            require_public_host(origin[0])
         return super().send(request, *args, **named)
 
 
@@ -268,15 +274,18 @@ class _Session(requests.Session):
         """Return None: nothing is to be done about any redirect."""
 
 
-def api_session(base_url: str) -> requests.Session:
+def trusted_session(base_url: str) -> requests.Session:
     """Make a session for an API that the machine's owner has chosen."""
     # Over plain http, which is this machine itself, a proxy would see the key.
     return _session(_Adapter(pool_maxsize=POOL_SIZE), trust_env=base_url.startswith("https://"))
 
 
-def outside_session(own: Origin | None) -> requests.Session:
-    """Make a session for hosts that an answer names: public ones, and `own`, a server on this very machine."""
-    return _session(_OutsideAdapter(own), trust_env=True)
+def untrusted_session(allowed_local_origin: Origin | None) -> requests.Session:
+    """Make a session for hosts that a response names.
+
+    Public ones, and `allowed_local_origin`, a server on this very machine.
+    """
+    return _session(_PublicOnlyAdapter(allowed_local_origin), trust_env=True)
 
 
 def _session(adapter: _Adapter, *, trust_env: bool) -> requests.Session:
@@ -288,13 +297,13 @@ def _session(adapter: _Adapter, *, trust_env: bool) -> requests.Session:
     return session
 
 
-def is_packed(response: requests.Response) -> bool:
-    """Tell whether an answer's body came compressed, though nobody asked for that: it could be anything's bomb."""
-    told = response.headers.get("Content-Encoding", "").lower()
-    return not UNPACKED_BY_URLLIB3.isdisjoint(part.strip() for part in told.split(","))
+def is_compressed(response: requests.Response) -> bool:
+    """Tell whether a response's body came compressed, though nobody asked for that: it could be anything's bomb."""
+    encodings = response.headers.get("Content-Encoding", "").lower()
+    return not UNPACKED_BY_URLLIB3.isdisjoint(part.strip() for part in encodings.split(","))
 
 
-def body_of(response: requests.Response, *, size: int) -> Iterator[bytes]:
+def iter_body(response: requests.Response, *, size: int) -> Iterator[bytes]:
     """Read a body as it comes, in pieces of at most `size` bytes, nothing unpacked and nothing held back.
 
     Raises requests' own errors, without the request in them.
@@ -302,7 +311,7 @@ def body_of(response: requests.Response, *, size: int) -> Iterator[bytes]:
     # An older urllib3 can only wait until it has as much as it is asked for.
     read = getattr(response.raw, "read1", None)
     if read is None:
-        read, size = response.raw.read, min(size, LEAST_READ)
+        read, size = response.raw.read, min(size, MIN_READ)
     failure: type[requests.RequestException]
     try:
         while data := read(size, decode_content=False):

@@ -12,14 +12,14 @@ from .schema import DeclaredInput, Link, NodeClass, as_link, declared_inputs, hi
 
 _CONVERSIONS = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 _LISTED = 20
-"""A combo's values are spelled out in a fault up to this many."""
+"""A combo's values are spelled out in a problem up to this many."""
 
 
 class NodeCheck:
     """Checks one node and collects its usable inputs.
 
-    `graph` has the class of every node that can be linked to, `every_id` all ids, so that a link to a node with a fault
-    of its own is no second fault.
+    `graph` has the class of every node that can be linked to, `every_id` all ids, so that a link to a node with a
+    problem of its own is no second problem.
     """
 
     def __init__(
@@ -31,30 +31,30 @@ class NodeCheck:
         self._class = graph[node_id]
         self._graph = graph
         self._every_id = every_id
-        self._faults: dict[str, str] = {}
+        self._problems: dict[str, str] = {}
         self._linked_types: dict[str, Any] = {}
         self._validator = getattr(self._class, "VALIDATE_INPUTS", None)
         self._own, self._own_takes_all = _arguments(self._validator)
 
     async def run(self) -> list[str]:
-        """Every fault, each naming the node and the input."""
+        """Every problem, each naming the node and the input."""
         for declared in declared_inputs(self._class).values():
             self._check(declared)
         self._refuse_undeclared_links()
-        faults = [f"input {name!r} {fault}" for name, fault in self._faults.items()]
-        faults += await self._custom_faults()
-        return [f"node {self._id} ({self._node['class_type']}): {fault}" for fault in faults]
+        problems = [f"input {name!r} {problem}" for name, problem in self._problems.items()]
+        problems += await self._custom_problems()
+        return [f"node {self._id} ({self._node['class_type']}): {problem}" for problem in problems]
 
     def _check(self, declared: DeclaredInput) -> None:
         given = self._node["inputs"]
         if declared.name not in given:
             if declared.required:
-                self._faults[declared.name] = "is missing"
+                self._problems[declared.name] = "is missing"
             return
         value = given[declared.name]
-        fault = self._take_link(declared, value) if isinstance(value, list) else self._take_constant(declared, value)
-        if fault:
-            self._faults[declared.name] = fault
+        problem = self._take_link(declared, value) if isinstance(value, list) else self._take_constant(declared, value)
+        if problem:
+            self._problems[declared.name] = problem
 
     def _take_link(self, declared: DeclaredInput, value: list[Any]) -> str:
         link = as_link(value)
@@ -85,18 +85,18 @@ class NodeCheck:
         self.inputs[declared.name] = value
         if self._own_takes_all or declared.name in self._own:
             return ""
-        return constant_fault(declared, value)
+        return constant_problem(declared, value)
 
     def _refuse_undeclared_links(self) -> None:
         """ComfyUI drops constants that nobody declared, but hands links on to the function, which would raise."""
         known = declared_inputs(self._class)
         for name, value in self._node["inputs"].items():
             if name not in known and as_link(value):
-                self._faults[name] = "is none that this class has"
+                self._problems[name] = "is none that this class has"
 
-    async def _custom_faults(self) -> list[str]:
+    async def _custom_problems(self) -> list[str]:
         """What VALIDATE_INPUTS says. As in ComfyUI it sees None for a linked input."""
-        if self._validator is None or any(self._takes(name) for name in self._faults):
+        if self._validator is None or any(self._takes(name) for name in self._problems):
             return []
         hidden = hidden_inputs(self._class, values={"UNIQUE_ID": self._id, "PROMPT": {}, "EXTRA_PNGINFO": None})
         seen = {name: None if isinstance(value, Link) else value for name, value in self.inputs.items()}
@@ -105,11 +105,11 @@ class NodeCheck:
             arguments["input_types"] = [self._linked_types]
         takes_lists = getattr(self._class, "INPUT_IS_LIST", False)
         try:
-            answers = await call(self._validator, inputs=arguments, takes_lists=takes_lists)
-        except Exception as error:  # noqa: BLE001 - a fault of the check is one more fault of the graph
+            responses = await call(self._validator, inputs=arguments, takes_lists=takes_lists)
+        except Exception as error:  # noqa: BLE001 - a problem of the check is one more problem of the graph
             return [f"its own check failed: {described(error)}"]
-        refusals = [answer for answer in answers if answer is not True]
-        return [answer if isinstance(answer, str) else "its own check refused the inputs" for answer in refusals]
+        refusals = [response for response in responses if response is not True]
+        return [response if isinstance(response, str) else "its own check refused the inputs" for response in refusals]
 
     def _takes(self, name: str) -> bool:
         return self._own_takes_all or name in self._own
@@ -128,7 +128,7 @@ def _names(types: str) -> set[str]:
     return {name.strip() for name in types.split(",")}
 
 
-def constant_fault(declared: DeclaredInput, value: Any) -> str:
+def constant_problem(declared: DeclaredInput, value: Any) -> str:
     """What is wrong with a converted constant, or ""."""
     lowest, highest = declared.options.get("min"), declared.options.get("max")
     if declared.type in ("INT", "FLOAT"):

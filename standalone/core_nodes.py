@@ -58,7 +58,7 @@ class _Loader(CoreNode):
 
 
 class LoadImage(_Loader):
-    """A picture file as IMAGE and MASK."""
+    """An image file as IMAGE and MASK."""
 
     FILE_INPUT = "image"
     REQUIRED: ClassVar[InputSpecs] = {"image": ([], {"image_upload": True})}
@@ -66,11 +66,11 @@ class LoadImage(_Loader):
 
     def run(self, *, image: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Read it."""
-        return decode.picture(self.folders.find_input(image))
+        return decode.image(self.folders.find_input(image))
 
 
 class LoadAudio(_Loader):
-    """A sound file, or a video's sound, as AUDIO."""
+    """An audio file, or a video's audio, as AUDIO."""
 
     FILE_INPUT = "audio"
     REQUIRED: ClassVar[InputSpecs] = {"audio": ([], {"audio_upload": True})}
@@ -79,7 +79,7 @@ class LoadAudio(_Loader):
     def run(self, *, audio: str) -> tuple[decode.Audio]:
         """Read it."""
         path = self.folders.find_input(audio)
-        found = decode.sound(path)
+        found = decode.audio(path)
         if found is None:
             raise StandaloneError(f"{path} has no sound")
         return (found,)
@@ -98,7 +98,7 @@ class LoadVideo(_Loader):
 
 
 class GetVideoComponents(CoreNode):
-    """A VIDEO's pictures, sound (None where it has none) and frame rate."""
+    """A VIDEO's images, audio (None where it has none) and frame rate."""
 
     REQUIRED: ClassVar[InputSpecs] = {"video": ("VIDEO",)}
     RETURN_TYPES = ("IMAGE", "AUDIO", "FLOAT")
@@ -107,11 +107,11 @@ class GetVideoComponents(CoreNode):
     def run(self, *, video: Any) -> tuple[torch.Tensor, decode.Audio | None, float]:
         """Decode it."""
         images, rate = decode.frames(video.get_stream_source())
-        return images, decode.sound(video.get_stream_source()), rate
+        return images, decode.audio(video.get_stream_source()), rate
 
 
 class ImageFromBatch(CoreNode):
-    """Some pictures out of a batch."""
+    """Some images out of a batch."""
 
     REQUIRED: ClassVar[InputSpecs] = {
         "image": ("IMAGE",),
@@ -121,7 +121,7 @@ class ImageFromBatch(CoreNode):
     RETURN_TYPES = ("IMAGE",)
 
     def run(self, *, image: torch.Tensor, batch_index: int, length: int) -> tuple[torch.Tensor]:
-        """Cut them out; an index behind the end means the last picture."""
+        """Cut them out; an index behind the end means the last image."""
         start = min(batch_index, len(image) - 1)
         return (image[start : start + length].clone(),)
 
@@ -152,7 +152,7 @@ class ImageBatch(CoreNode):
 
 
 class ImageScale(CoreNode):
-    """Pictures in another size. A side of 0 follows the other one."""
+    """Images in another size. A side of 0 follows the other one."""
 
     REQUIRED: ClassVar[InputSpecs] = {
         "image": ("IMAGE",),
@@ -179,7 +179,7 @@ class ImageScale(CoreNode):
 
 
 class ImageCrop(CoreNode):
-    """A part of a picture; what would reach over its edge is left out."""
+    """A part of an image; what would reach over its edge is left out."""
 
     REQUIRED: ClassVar[InputSpecs] = {
         "image": ("IMAGE",),
@@ -197,7 +197,7 @@ class ImageCrop(CoreNode):
 
 
 class SaveImage(CoreNode):
-    """Pictures as PNG files in the output folder."""
+    """Images as PNG files in the output folder."""
 
     REQUIRED: ClassVar[InputSpecs] = {
         "images": ("IMAGE",),
@@ -228,7 +228,7 @@ class SaveImage(CoreNode):
 
 
 class PreviewImage(SaveImage):
-    """Pictures as PNG files in the temporary folder."""
+    """Images as PNG files in the temporary folder."""
 
     REQUIRED: ClassVar[InputSpecs] = {"images": ("IMAGE",)}
     KIND = "temp"

@@ -1,4 +1,4 @@
-"""Picture, sound and video files as ComfyUI's tensors."""
+"""Image, audio and video files as ComfyUI's tensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image, ImageFile, ImageOps
 
 from .errors import StandaloneError
 
-# What holds the sound or the film itself: a playlist, for one, could name any other file or address.
+# What holds the audio or the video itself: a playlist, for one, could name any other file or URL.
 _FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,gif,ogg,asf,wav,w64,aiff,caf,mp3,flac,aac"
 _ONLY = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
 SCALINGS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
@@ -26,8 +26,8 @@ class Audio(TypedDict):
     sample_rate: int
 
 
-def picture(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    """A picture's first frame, turned upright: IMAGE [1, H, W, 3] in 0..1, and its MASK, 1 where it is transparent.
+def image(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """An image's first frame, turned upright: IMAGE [1, H, W, 3] in 0..1, and its MASK, 1 where it is transparent.
 
     Without transparency the mask is 64x64 zeros, as in ComfyUI.
     """
@@ -43,7 +43,7 @@ def picture(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _upright(path: Path) -> Image.Image:
-    """Open a picture. As in ComfyUI what is damaged gets a second try, in which Pillow takes what is there of it.
+    """Open an image. As in ComfyUI what is damaged gets a second try, in which Pillow takes what is there of it.
 
     To Pillow a colour profile or a text of over 1 MB is damage too.
     """
@@ -72,8 +72,8 @@ def _rgb(image: Image.Image) -> torch.Tensor:
     return torch.from_numpy(np.array(image.convert("RGB"), dtype=np.float32)) / 255
 
 
-def sound(source: Path | str | io.BytesIO) -> Audio | None:
-    """A file's first sound track at its own rate, or None where it has none."""
+def audio(source: Path | str | io.BytesIO) -> Audio | None:
+    """A file's first audio track at its own rate, or None where it has none."""
     with av.open(_openable(source), container_options=dict(_ONLY)) as container:
         if not container.streams.audio:
             return None
@@ -90,22 +90,22 @@ def sound(source: Path | str | io.BytesIO) -> Audio | None:
 
 
 def frames(source: Path | str | io.BytesIO) -> tuple[torch.Tensor, float]:
-    """A video's pictures, IMAGE [N, H, W, 3] in 0..1, and its frame rate."""
+    """A video's images, IMAGE [N, H, W, 3] in 0..1, and its frame rate."""
     with av.open(_openable(source), container_options=dict(_ONLY)) as container:
         if not container.streams.video:
             raise StandaloneError(f"{source} has no video track")
         stream = container.streams.video[0]
         rate = float(stream.average_rate or 1)
         # Kept as bytes until their number is known: as floats every frame is four times its size.
-        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
-    return _stacked(pictures), rate
+        images = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+    return _stacked(images), rate
 
 
-def _stacked(pictures: list[Any]) -> torch.Tensor:
-    if not pictures:
+def _stacked(images: list[Any]) -> torch.Tensor:
+    if not images:
         raise StandaloneError("the video has no pictures")
-    stacked = torch.empty((len(pictures), *pictures[0].shape), dtype=torch.float32)
-    for index, frame in enumerate(pictures):
+    stacked = torch.empty((len(images), *images[0].shape), dtype=torch.float32)
+    for index, frame in enumerate(images):
         stacked[index] = torch.from_numpy(frame)
     return stacked.div_(255)
 
@@ -122,17 +122,17 @@ def fitted(images: torch.Tensor, *, height: int, width: int, method: str = "bili
 def scaled(images: torch.Tensor, *, height: int, width: int, method: str) -> torch.Tensor:
     """IMAGE stretched to another size. `method` is one of SCALINGS."""
     if method == "lanczos":
-        pictures = [_picture(image).resize((width, height), Image.Resampling.LANCZOS) for image in images]
-        return torch.stack([_rgb(picture) for picture in pictures])
+        pil_images = [_image(image).resize((width, height), Image.Resampling.LANCZOS) for image in images]
+        return torch.stack([_rgb(pil_image) for pil_image in pil_images])
     return torch.nn.functional.interpolate(images.movedim(-1, 1), size=(height, width), mode=method).movedim(1, -1)
 
 
 def save_png(image: torch.Tensor, path: Path) -> None:
-    """Write one picture [H, W, 3 or 4] in 0..1."""
-    _picture(image).save(path, format="PNG")
+    """Write one image [H, W, 3 or 4] in 0..1."""
+    _image(image).save(path, format="PNG")
 
 
-def _picture(image: torch.Tensor) -> Image.Image:
+def _image(image: torch.Tensor) -> Image.Image:
     return Image.fromarray((image.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
 
 

@@ -10,11 +10,11 @@ class StandaloneError(Exception):
 
 
 class InvalidGraphError(StandaloneError):
-    """A graph cannot run. Found before any node ran, with every fault that could be found."""
+    """A graph cannot run. Found before any node ran, with every problem that could be found."""
 
-    def __init__(self, faults: Sequence[str]) -> None:
-        self.faults = tuple(faults)
-        listed = "\n".join(f"- {fault}" for fault in self.faults)
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        listed = "\n".join(f"- {problem}" for problem in self.problems)
         super().__init__(f"The workflow cannot run, and nothing of it was run:\n{listed}")
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from .errors import StandaloneError
 
-PICTURES = Path(__file__).resolve().parent / "pictures"
+IMAGES = Path(__file__).resolve().parent / "pictures"
 """The photographs that are shipped."""
 
-_SHIPPED = {"example.png": PICTURES / "chelsea.png"}
+_SHIPPED = {"example.png": IMAGES / "chelsea.png"}
 """Names that a ComfyUI always has in its input folder."""
 
 
@@ -80,7 +80,7 @@ def _without_folder(name: str) -> tuple[str, str]:
 
 
 def _is_inside(file: Path, folder: Path) -> bool:
-    """Whether a file is there, and in a folder: a stranger's workflow is not to read any other."""
+    """Whether a file is there, and in a folder: an untrusted workflow is not to read any other."""
     try:
         return file.resolve().is_relative_to(folder.resolve()) and file.is_file()
     except (OSError, ValueError, RuntimeError):  # A name that is none, or links in a circle.

@@ -42,7 +42,7 @@ async def run_graph(
     are cancelled and waited for. `on_node(node_id, state)` is called as nodes start, finish and fail.
 
     Raises:
-        InvalidGraphError: the graph has faults; nothing ran.
+        InvalidGraphError: the graph has problems; nothing ran.
         NodeFailedError: a node raised; its error is the cause.
     """
     steps = await plan(prompt, classes=classes)

@@ -26,7 +26,7 @@ _QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\xab\xbb\u2039\u2
 
 
 class KeyFileError(Exception):
-    """The key cannot be written. What the message says is all that is told; it never holds the key."""
+    """The key cannot be written. What the message says is all that is shown; it never holds the key."""
 
 
 def main(arguments: Sequence[str], *, root: Path) -> int:
@@ -118,13 +118,13 @@ def write_key(path: Path, name: str, *, key: str) -> None:
         before = path.read_text("utf-8-sig") if path.exists() else ""
         _write_private(path, with_line(before, name, value=key))
     except UnicodeDecodeError:
-        fault = f"{path} is no text in UTF-8: mend or remove it."
+        problem = f"{path} is no text in UTF-8: mend or remove it."
     except OSError as error:
-        fault = f"{path} cannot be written: {error.strerror}."
+        problem = f"{path} cannot be written: {error.strerror}."
     else:
         return
     # Not raised above: what was caught may hold the file's bytes, and those a key.
-    raise KeyFileError(fault)
+    raise KeyFileError(problem)
 
 
 def with_line(text: str, name: str, *, value: str) -> str:

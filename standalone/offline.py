@@ -1,4 +1,4 @@
-"""`python dev.py offline`: the stand-in for the service, on its own."""
+"""`python dev.py offline`: the mock server for the service, on its own."""
 
 from __future__ import annotations
 

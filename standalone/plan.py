@@ -31,22 +31,24 @@ async def plan(prompt: Prompt, *, classes: Mapping[str, NodeClass]) -> list[Step
     """The output nodes and all they need, every node after its parents.
 
     Raises:
-        InvalidGraphError: with every fault that could be found.
+        InvalidGraphError: with every problem that could be found.
     """
-    faults = [fault for node_id, node in prompt.items() for fault in _node_faults(node_id, node, classes=classes)]
-    known = {node_id: node for node_id, node in prompt.items() if not _node_faults(node_id, node, classes=classes)}
+    problems = [
+        problem for node_id, node in prompt.items() for problem in _node_problems(node_id, node, classes=classes)
+    ]
+    known = {node_id: node for node_id, node in prompt.items() if not _node_problems(node_id, node, classes=classes)}
     graph = {node_id: classes[node["class_type"]] for node_id, node in known.items()}
     outputs = [node_id for node_id, node_class in graph.items() if is_output_node(node_class)]
-    if not outputs and not faults:
-        faults.append("it has no output node, so nothing of it would run")
+    if not outputs and not problems:
+        problems.append("it has no output node, so nothing of it would run")
     steps = {}
     for node_id in _with_ancestors(outputs, known):
         check = NodeCheck(node_id, known[node_id], graph=graph, every_id=prompt)
-        faults += await check.run()
+        problems += await check.run()
         steps[node_id] = Step(node_id, known[node_id]["class_type"], node_class=graph[node_id], inputs=check.inputs)
-    faults += _cycles(steps)
-    if faults:
-        raise InvalidGraphError(faults)
+    problems += _cycles(steps)
+    if problems:
+        raise InvalidGraphError(problems)
     return [steps[node_id] for node_id in TopologicalSorter(parents_of(steps.values())).static_order()]
 
 
@@ -55,7 +57,7 @@ def parents_of(steps: Iterable[Step]) -> dict[str, list[str]]:
     return {step.node_id: sorted(step.parents) for step in steps}
 
 
-def _node_faults(node_id: str, node: Any, *, classes: Mapping[str, NodeClass]) -> list[str]:
+def _node_problems(node_id: str, node: Any, *, classes: Mapping[str, NodeClass]) -> list[str]:
     if not isinstance(node, dict) or not isinstance(node.get("class_type"), str):
         return [f"node {node_id}: has no class_type"]
     if node["class_type"] not in classes:
@@ -80,7 +82,7 @@ def _with_ancestors(outputs: Iterable[str], nodes: Prompt) -> list[str]:
 
 def _cycles(steps: Mapping[str, Step]) -> list[str]:
     try:
-        # A link to a node that is missing or at fault has its own message, and adds nothing to a circle.
+        # A link to a node that is missing or at problem has its own message, and adds nothing to a circle.
         TopologicalSorter(parents_of(steps.values())).prepare()
     except CycleError as error:
         return [f"nodes {' -> '.join(error.args[1])} wait for each other in a circle"]

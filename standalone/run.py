@@ -1,4 +1,4 @@
-"""`python dev.py run`: one workflow, its pictures in and its videos out, on the terminal."""
+"""`python dev.py run`: one workflow, its images in and its videos out, on the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from .errors import StandaloneError, described
-from .folders import PICTURES, Folders
+from .folders import IMAGES, Folders
 from .graph import NodeState, OnNode, Results, run_graph
 from .pack import ROOT, Pack, load_pack
 from .schema import NodeClass
@@ -103,10 +103,10 @@ def _read_graph(options: Options, *, root: Path) -> Graph:
 
 
 def _prepared_core_nodes(pack: Pack, options: Options, *, root: Path, terminal: Terminal) -> dict[str, NodeClass]:
-    """ComfyUI's own nodes, with the pack's host told about the same folders."""
+    """ComfyUI's own nodes, with the pack's host set to the same folders."""
     out = options.out.resolve()
     folders = Folders(
-        inputs=(root / "workflows", options.workflow.resolve().parent, PICTURES),
+        inputs=(root / "workflows", options.workflow.resolve().parent, IMAGES),
         output=out,
         temp=out / ".wan" / "temp",
         chosen=options.image.resolve() if options.image else None,
@@ -184,10 +184,10 @@ def _show_texts(results: Results, graph: Graph, *, terminal: Terminal, output: P
         title = _title(node_id, graph)
         for text in ui.get("text", ()):
             terminal.say(f"{title}: {text}")
-        for picture in ui.get("images", ()):
-            if str(picture.get("filename", "")).endswith(".png"):
-                folder = output if picture.get("type") == "output" else output / ".wan" / "temp"
-                terminal.say(f"{title}: {folder / picture.get('subfolder', '') / picture['filename']}")
+        for image in ui.get("images", ()):
+            if str(image.get("filename", "")).endswith(".png"):
+                folder = output if image.get("type") == "output" else output / ".wan" / "temp"
+                terminal.say(f"{title}: {folder / image.get('subfolder', '') / image['filename']}")
 
 
 class _LogLines(logging.Handler):

@@ -50,10 +50,10 @@ def _is_request(content: Any) -> bool:
 
 
 def with_image(graph: Graph, image: Path) -> Graph:
-    """The graph with another picture in every LoadImage.
+    """The graph with another image in every LoadImage.
 
     Raises:
-        StandaloneError: there is no such picture, or nothing that loads one.
+        StandaloneError: there is no such image, or nothing that loads one.
     """
     if not image.is_file():
         raise StandaloneError(f"There is no picture {image}")
@@ -76,7 +76,7 @@ def with_constant(graph: Graph, name: str, *, value: str) -> Graph:
 
 
 def kept_offline(graph: Graph) -> Graph:
-    """The graph with every connection pointing at the offline stand-in."""
+    """The graph with every connection pointing at the offline mock server."""
     connections = [node_id for node_id, node in graph.items() if node.get("class_type") == CONNECTION]
     return _replaced(graph, connections, name="region", value="offline")
 

@@ -1,6 +1,6 @@
 """Loads the pack as ComfyUI does: by its path, under a name that is no import name, so that only relative imports work.
 
-And the two things that tests of several folders want: a bare environment, and the stand-in in the place of a region.
+And the two things that tests of several folders want: a bare environment, and the mock server in the place of a region.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def host_in(folder):
 
 @contextmanager
 def server_as_beijing(patch):
-    """Run the stand-in as Beijing's address: tasks end as soon as their video is rendered."""
+    """Run the mock server as Beijing's URL: tasks end as soon as their video is rendered."""
     from wanpack.nodes.offline.server import OfflineServer
     from wanpack.nodes.offline.tasks import Timing
 
@@ -162,14 +162,14 @@ def standalone_host(tmp_path):
 
 @pytest.fixture
 def live_server(bare_environment, standalone_host):
-    """The stand-in as Beijing's address, which the owner's settings lead to."""
+    """The mock server as Beijing's URL, which the owner's settings lead to."""
     with server_as_beijing(bare_environment) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def going_live():
-    """The same for a fixture of a wider scope: a context of the stand-in, with its files in a folder."""
+    """The same for a fixture of a wider scope: a context of the mock server, with its files in a folder."""
 
     @contextmanager
     def live(folder):

@@ -121,8 +121,8 @@ def test_the_pack_imports_itself_relatively():
     ],
 )
 def test_a_layer_imports_only_what_lies_below_it(layer, allowed):
-    strangers = {(path, name) for path, name in own_imports(layer) if ".".join(name.split(".")[:2]) not in allowed}
-    assert strangers == set()
+    unknown = {(path, name) for path, name in own_imports(layer) if ".".join(name.split(".")[:2]) not in allowed}
+    assert unknown == set()
 
 
 def test_the_ground_imports_no_layer():
@@ -131,7 +131,7 @@ def test_the_ground_imports_no_layer():
     assert names <= GROUND
 
 
-def test_only_the_session_reaches_for_the_stand_in():
+def test_only_the_session_reaches_for_the_mock_server():
     folders = [name for name in LAYERS if name != "offline"]
     who = {path for folder in folders for path, name in own_imports(folder) if name.startswith("nodes.offline")}
     assert who == {"nodes/tasks/session.py"}

@@ -1,4 +1,4 @@
-"""What the registry shows of the pack: its picture, banner and version."""
+"""What the registry shows of the pack: its image, banner and version."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
-def picture(name):
-    """The picture that an address in pyproject.toml leads to."""
+def image(name):
+    """The image that a URL in pyproject.toml leads to."""
     repository = PROJECT["project"]["urls"]["Repository"].removeprefix("https://github.com/")
     start = f"https://raw.githubusercontent.com/{repository}/HEAD/"
     address = PROJECT["tool"]["comfy"][name]
@@ -31,11 +31,11 @@ def picture(name):
 
 
 def test_the_icon_is_a_square_of_400_points():
-    assert picture("Icon") == ("PNG", (400, 400))
+    assert image("Icon") == ("PNG", (400, 400))
 
 
 def test_the_banner_is_21_to_9():
-    kind, (width, height) = picture("Banner")
+    kind, (width, height) = image("Banner")
     assert (kind, width * 9) == ("PNG", height * 21)
 
 

@@ -1,1 +1,1 @@
-"""Pictures, sounds and videos: what goes into a request and what comes home."""
+"""Images, audio files and videos: what goes into a request and what comes home."""

@@ -1,4 +1,4 @@
-"""A ComfyUI sound as the WAV file that goes to the service."""
+"""A ComfyUI AUDIO as the WAV file that goes to the service."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 MAX_RATE = 48_000
 MAX_CHANNELS = 2
-# What is over these is no sound that anybody has, and would take long to read.
-MOST_RATE = 768_000
-MOST_CHANNELS = 64
+# What is over these is no audio that anybody has, and would take long to read.
+MAX_SAMPLE_RATE = 768_000
+MAX_INPUT_CHANNELS = 64
 HEADER_BYTES = 44
 SAMPLE_BYTES = 2
 FULL_SCALE = 32_768
 
 # How far over full scale a loud mix may be. It is clipped. What is farther out is counted in another way.
-LOUDEST = 16.0
+MAX_LEVEL = 16.0
 # What the largest sample of another way of counting may be, and what it is divided by.
 SCALES = ((128, 128), (32_768, 32_768), (2**31, 2**31))
 
@@ -34,8 +34,8 @@ SCALES = ((128, 128), (32_768, 32_768), (2**31, 2**31))
 LAYOUTS = {3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
-def audio_faults(audio: Any, *, seconds: tuple[float, float], max_bytes: int) -> list[str]:
-    """Find what stands against a sound as the sound of a video.
+def validate_audio(audio: Any, *, seconds: tuple[float, float], max_bytes: int) -> list[str]:
+    """Find what stands against an audio file as the audio of a video.
 
     Args:
         audio: a ComfyUI AUDIO, {"waveform": float [1,C,T], "sample_rate": int or a whole number of any type}.
@@ -43,19 +43,19 @@ def audio_faults(audio: Any, *, seconds: tuple[float, float], max_bytes: int) ->
         max_bytes: most bytes of the WAV file that `encode_wav` makes of it.
 
     Returns:
-        One sentence per fault, empty when there is none.
+        One sentence per problem, empty when there is none.
     """
-    faults = _form_faults(audio)
-    if faults:
-        return faults
-    faults = _length_faults(audio_seconds(audio), seconds=seconds)
+    problems = _form_problems(audio)
+    if problems:
+        return problems
+    problems = _length_problems(audio_seconds(audio), seconds=seconds)
     size = _wav_bytes(audio)
     if size > max_bytes:
-        faults.append(
+        problems.append(
             f"audio: as a WAV file it has {size / 2**20:.1f} MB; at most {max_bytes / 2**20:g} MB can be sent"
         )
     # What is far too long is not read as well.
-    return faults or _sample_faults(as_array(audio["waveform"]))
+    return problems or _sample_problems(as_array(audio["waveform"]))
 
 
 def audio_seconds(audio: Mapping[str, Any]) -> float:
@@ -64,7 +64,7 @@ def audio_seconds(audio: Mapping[str, Any]) -> float:
 
 
 def encode_wav(audio: Mapping[str, Any]) -> bytes:
-    """Encode a sound without faults as a WAV file of 16-bit PCM.
+    """Encode an audio file without problems as a WAV file of 16-bit PCM.
 
     Mono and stereo up to 48 kHz stay as they are: samples are clipped to -1..1 and rounded, nothing else. More channels
     are mixed down to stereo, as their usual places ask for (5.1's centre goes to both sides), and higher rates are
@@ -90,29 +90,29 @@ def encode_wav(audio: Mapping[str, Any]) -> bytes:
     return file.getvalue()
 
 
-def _form_faults(audio: Any) -> list[str]:
-    """Find why this is no sound at all."""
+def _form_problems(audio: Any) -> list[str]:
+    """Find why this is no audio at all."""
     if not isinstance(audio, Mapping) or "waveform" not in audio or "sample_rate" not in audio:
         return [f"audio: a ComfyUI AUDIO (waveform and sample_rate) is needed, not {type(audio).__name__}"]
     waveform, rate = audio["waveform"], _rate(audio)
-    faults = []
+    problems = []
     if type(rate) is not int or rate <= 0:
-        faults.append(f"audio: the sample rate must be a whole number above 0, not {_told(rate)}")
-    elif rate > MOST_RATE:
-        faults.append(f"audio: the sample rate is over {MOST_RATE}, the most that can be used")
+        problems.append(f"audio: the sample rate must be a whole number above 0, not {_format_rate(rate)}")
+    elif rate > MAX_SAMPLE_RATE:
+        problems.append(f"audio: the sample rate is over {MAX_SAMPLE_RATE}, the most that can be used")
     if not is_float_tensor(waveform):
-        faults.append(f"audio: the waveform must be a tensor of floats from -1 to 1, not {number_type(waveform)}")
-        return faults
+        problems.append(f"audio: the waveform must be a tensor of floats from -1 to 1, not {number_type(waveform)}")
+        return problems
     shape = tuple(waveform.shape)
     if len(shape) != 3:
-        faults.append(f"audio: a waveform has 3 dimensions (batch, channels, samples); this has {len(shape)}")
+        problems.append(f"audio: a waveform has 3 dimensions (batch, channels, samples); this has {len(shape)}")
     elif shape[0] > 1:
-        faults.append(f"audio: the batch holds {shape[0]} sounds; only one can be used")
-    elif shape[1] > MOST_CHANNELS:
-        faults.append(f"audio: {shape[1]} channels; at most {MOST_CHANNELS} can be mixed")
+        problems.append(f"audio: the batch holds {shape[0]} sounds; only one can be used")
+    elif shape[1] > MAX_INPUT_CHANNELS:
+        problems.append(f"audio: {shape[1]} channels; at most {MAX_INPUT_CHANNELS} can be mixed")
     elif 0 in shape:
-        faults.append("audio: the sound is empty; look at the node that made it")
-    return faults
+        problems.append("audio: the sound is empty; look at the node that made it")
+    return problems
 
 
 def _rate(audio: Mapping[str, Any]) -> Any:
@@ -120,30 +120,30 @@ def _rate(audio: Mapping[str, Any]) -> Any:
     return whole(audio["sample_rate"])
 
 
-def _sample_faults(samples: NDArray[Any]) -> list[str]:
+def _sample_problems(samples: NDArray[Any]) -> list[str]:
     low, high = extremes(samples)
     if not (math.isfinite(low) and math.isfinite(high)):
         return ["audio: it has samples that are NaN or infinite; look at the node that made it"]
     peak = max(-low, high)
-    if peak <= LOUDEST:
+    if peak <= MAX_LEVEL:
         return []
     scale = next((scale for most, scale in SCALES if peak <= most), None)
-    mend = f"Divide them by {scale}" if scale else "Scale them"
-    return [f"audio: it has samples from {low:g} to {high:g}; an AUDIO has -1 to 1. {mend} before this node"]
+    hint = f"Divide them by {scale}" if scale else "Scale them"
+    return [f"audio: it has samples from {low:g} to {high:g}; an AUDIO has -1 to 1. {hint} before this node"]
 
 
-def _told(rate: object) -> str:
-    small = isinstance(rate, (bool, float, str)) or (isinstance(rate, int) and abs(rate) < MOST_RATE)
+def _format_rate(rate: object) -> str:
+    small = isinstance(rate, (bool, float, str)) or (isinstance(rate, int) and abs(rate) < MAX_SAMPLE_RATE)
     return repr(rate)[:60] if small else f"this {type(rate).__name__}"
 
 
-def _length_faults(length: float, *, seconds: tuple[float, float]) -> list[str]:
+def _length_problems(length: float, *, seconds: tuple[float, float]) -> list[str]:
     least, most = seconds
     if least <= length <= most:
         return []
-    told = f"{length:.1f}" if not least <= round(length, 1) <= most else f"{length:.6g}"
-    wrong = "short" if length < least else "long"
-    return [f"audio: {told} s is too {wrong}; the service takes {least:g} to {most:g} s"]
+    length_text = f"{length:.1f}" if not least <= round(length, 1) <= most else f"{length:.6g}"
+    is_out_of_range = "short" if length < least else "long"
+    return [f"audio: {length_text} s is too {is_out_of_range}; the service takes {least:g} to {most:g} s"]
 
 
 def _wav_bytes(audio: Mapping[str, Any]) -> int:

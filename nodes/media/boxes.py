@@ -14,30 +14,30 @@ _LONG_HEADER = 16
 class Box:
     """One box. `end` is where it says that it ends."""
 
-    kind: bytes
+    type: bytes
     start: int
     end: int
 
 
 @dataclass(frozen=True)
-class Outline:
+class TopLevelBoxes:
     """The outermost boxes of a file of `size` bytes, up to the first that is none."""
 
     boxes: tuple[Box, ...]
     size: int
 
     @property
-    def kinds(self) -> list[bytes]:
+    def types(self) -> list[bytes]:
         """What there is, in order."""
-        return [box.kind for box in self.boxes]
+        return [box.type for box in self.boxes]
 
     @property
-    def missing(self) -> int:
+    def missing_bytes(self) -> int:
         """How many bytes the last box lacks."""
         return max((box.end for box in self.boxes), default=0) - self.size
 
 
-def outline(file: BinaryIO) -> Outline:
+def scan_boxes(file: BinaryIO) -> TopLevelBoxes:
     """Read the headers of a file's outermost boxes, and nothing else."""
     file.seek(0, os.SEEK_END)
     at, size, boxes = 0, file.tell(), []
@@ -53,4 +53,4 @@ def outline(file: BinaryIO) -> Outline:
             break
         boxes.append(Box(kind, at, at + length))
         at += length
-    return Outline(tuple(boxes), size)
+    return TopLevelBoxes(tuple(boxes), size)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import MediaError
-from .container import Source, film_stream, name_of, open_film
+from .container import Source, display_name, first_video_stream, open_video
 from .video import seconds_of
 
 _MOV_BRAND = b"qt  "
@@ -44,37 +44,37 @@ def read_clip(source: Source, *, limits: ClipLimits) -> Clip:
     """
     data = _read(source, most=limits.bytes)
     if data[4:8] != b"ftyp":
-        raise MediaError(f"{name_of(source)} is not an MP4 or MOV video, which the service wants.")
+        raise MediaError(f"{display_name(source)} is not an MP4 or MOV video, which the service wants.")
     mov = data[8:12] == _MOV_BRAND
-    with open_film(source, format="mov") as container:
-        stream = film_stream(container, name=name_of(source))
+    with open_video(source, format="mov") as container:
+        stream = first_video_stream(container, name=display_name(source))
         size, seconds = (stream.width, stream.height), seconds_of(container, stream)
     return Clip(data, ".mov" if mov else ".mp4", "video/quicktime" if mov else "video/mp4", *size, seconds)
 
 
-def clip_faults(clip: Clip, *, limits: ClipLimits) -> list[str]:
-    """Find what stands against a clip, one sentence per fault; empty when there is none."""
-    faults = []
+def validate_clip(clip: Clip, *, limits: ClipLimits) -> list[str]:
+    """Find what stands against a clip, one sentence per problem; empty when there is none."""
+    problems = []
     least, most = limits.seconds
     if not least <= round(clip.seconds, 2) <= most:
         wrong = "short" if clip.seconds < least else "long"
-        faults.append(f"video: {clip.seconds:.2f} s is too {wrong}; the service takes {least:g} to {most:g} s")
+        problems.append(f"video: {clip.seconds:.2f} s is too {wrong}; the service takes {least:g} to {most:g} s")
     small, large = sorted((clip.width, clip.height))
     if small < limits.sides[0] or large > limits.sides[1]:
-        faults.append(
+        problems.append(
             f"video: {clip.width}x{clip.height} is not possible; each side must have {limits.sides[0]} to "
             f"{limits.sides[1]} px"
         )
     if large > limits.ratio * small:
-        faults.append(
+        problems.append(
             f"video: {clip.width}x{clip.height} is too narrow; the longer side may be at most {limits.ratio:g} times "
             "the shorter"
         )
-    return faults
+    return problems
 
 
 def _read(source: Source, *, most: int) -> bytes:
-    name = name_of(source)
+    name = display_name(source)
     try:
         with contextlib.ExitStack() as closing:
             if isinstance(source, (str, os.PathLike)):

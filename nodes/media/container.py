@@ -1,4 +1,4 @@
-"""Film files as PyAV opens them, and whether an MP4 is whole."""
+"""Video files as PyAV opens them, and whether an MP4 is whole."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
 from ..errors import MediaError
-from .boxes import outline
+from .boxes import scan_boxes
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Source = Union[str, "os.PathLike[str]", BinaryIO]
 
-# Playlists and the like can name other files and addresses, so only what holds the film itself is opened: what has the
+# Playlists and the like can name other files and URLs, so only what holds the video itself is opened: what has the
 # boxes of an MP4, what begins as one of these does, and streams.
 _BOXES = frozenset({b"ftyp", b"moov", b"moof", b"mdat"})
 _BEGINNINGS = {b"\x1aE\xdf\xa3": "matroska", b"RIFF": "avi", b"GIF8": "gif"}
@@ -25,12 +25,12 @@ _BEGINNINGS = {b"\x1aE\xdf\xa3": "matroska", b"RIFF": "avi", b"GIF8": "gif"}
 _STREAMS = "mpegts,mpeg,flv,ogg,asf"
 _PROTOCOL = "file"
 
-MOST_PIXELS = 8192 * 4352
-"""Pixels of a picture: 8K. A picture is held several times over while it is decoded."""
+MAX_PIXELS = 8192 * 4352
+"""Pixels of an image: 8K. An image is held several times over while it is decoded."""
 
 
 @contextlib.contextmanager
-def open_film(source: Source, *, format: str | None = None) -> Iterator[InputContainer]:  # noqa: A002 - PyAV's word
+def open_video(source: Source, *, format: str | None = None) -> Iterator[InputContainer]:  # noqa: A002 - PyAV's word
     """Open a video file, or a seekable binary file object from its start.
 
     Raises:
@@ -38,13 +38,13 @@ def open_film(source: Source, *, format: str | None = None) -> Iterator[InputCon
     """
     import av
 
-    name = name_of(source)
+    name = display_name(source)
     try:
-        found = _container_of(source, name=name)
+        container_format = _container_of(source, name=name)
         # A whole path: FFmpeg would take the beginning of some names for a protocol.
         file = str(Path(source).absolute()) if isinstance(source, (str, os.PathLike)) else source
-        only = {"format_whitelist": found, "protocol_whitelist": _PROTOCOL}
-        limits = {"max_pixels": str(MOST_PIXELS)} if found != _STREAMS else {}
+        only = {"format_whitelist": container_format, "protocol_whitelist": _PROTOCOL}
+        limits = {"max_pixels": str(MAX_PIXELS)} if container_format != _STREAMS else {}
         # PyAV 19 is lenient without being asked.
         lenient: dict[str, Any] = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
         with av.open(file, format=format, options=limits, container_options=only, **lenient) as container:
@@ -56,13 +56,13 @@ def open_film(source: Source, *, format: str | None = None) -> Iterator[InputCon
         raise MediaError(f"{name} cannot be read as a video ({reason}).") from error
 
 
-def name_of(source: Source) -> str:
+def display_name(source: Source) -> str:
     """Return what messages call a source."""
     return Path(source).name if isinstance(source, (str, os.PathLike)) else "The video"
 
 
-def film_stream(container: InputContainer, *, name: str) -> VideoStream:
-    """Return the first video track that is a film, not a sound's cover picture.
+def first_video_stream(container: InputContainer, *, name: str) -> VideoStream:
+    """Return the first video track that is a video, not an audio file's cover image.
 
     Raises:
         MediaError: there is none.
@@ -72,9 +72,9 @@ def film_stream(container: InputContainer, *, name: str) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             # FFmpeg says 0x0 where it is over the limit.
-            if not 0 < stream.width * stream.height <= MOST_PIXELS:
+            if not 0 < stream.width * stream.height <= MAX_PIXELS:
                 raise MediaError(f"{name} has pictures of no size that can be used; at most 8K.")
-            stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
+            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             return stream
     raise MediaError(f"{name} has no video track.")
 
@@ -82,41 +82,41 @@ def film_stream(container: InputContainer, *, name: str) -> VideoStream:
 def check_mp4(path: Path) -> int:
     """Check that a file is an MP4 or MOV and has its index; return its size in bytes.
 
-    Only the headers of the outermost boxes are read. Whether the data is whole, `open_film` looks.
+    Only the headers of the outermost boxes are read. Whether the data is whole, `open_video` looks.
 
     Raises:
         MediaError: it is not.
     """
     try:
         with path.open("rb") as file:
-            found = outline(file)
+            found = scan_boxes(file)
     except FileNotFoundError as error:
         raise MediaError(f"There is no file {path}.") from error
     except (OSError, ValueError) as error:
         raise MediaError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
     if found.size == 0:
         raise MediaError(f"{path.name} is empty.")
-    if found.kinds[:1] != [b"ftyp"]:
+    if found.types[:1] != [b"ftyp"]:
         raise MediaError(f"{path.name} is not an MP4 or MOV video, whatever its name says.")
-    if b"moov" not in found.kinds:
+    if b"moov" not in found.types:
         raise MediaError(f"{path.name} is cut short: its index is missing.")
     return found.size
 
 
 def _container_of(source: Source, *, name: str) -> str:
-    """Return FFmpeg's names of the containers that a film may be in, by how it begins. Refuse an MP4 without its end.
+    """Return FFmpeg's names of the containers that a video may be in, by how it begins. Refuse an MP4 without its end.
 
-    FFmpeg plays what is there of a film that is cut short, as if it were the whole.
+    FFmpeg plays what is there of a video that is cut short, as if it were the whole.
     """
     if isinstance(source, (str, os.PathLike)):
         with Path(source).open("rb") as file:
             return _container_of(file, name=name)
-    found = outline(source)
+    found = scan_boxes(source)
     if found.size == 0:
         raise MediaError(f"{name} is empty.")
-    if found.missing > 0 and found.kinds[0] == b"ftyp":
-        raise MediaError(f"{name} is cut short: {found.missing} bytes are missing at its end.")
+    if found.missing_bytes > 0 and found.types[0] == b"ftyp":
+        raise MediaError(f"{name} is cut short: {found.missing_bytes} bytes are missing at its end.")
     source.seek(0)
     beginning = source.read(4)
     source.seek(0)
-    return _BEGINNINGS.get(beginning) or ("mov" if _BOXES.intersection(found.kinds) else _STREAMS)
+    return _BEGINNINGS.get(beginning) or ("mov" if _BOXES.intersection(found.types) else _STREAMS)

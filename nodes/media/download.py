@@ -12,22 +12,22 @@ from pathlib import Path
 
 from ..addresses import Origin
 from ..errors import DownloadFailed
-from .link import DownloadInterrupted, LinkExpired, Piece, check_address, pieces
+from .link import Chunk, DownloadInterrupted, UrlExpired, iter_chunks, validate_url
 
 __all__ = [
+    "Cancelled",
     "DiskFull",
     "DownloadInterrupted",
-    "LinkExpired",
-    "Stopped",
+    "UrlExpired",
     "VideoTooLarge",
-    "check_address",
     "download",
+    "validate_url",
 ]
 
 CHUNKS_AHEAD = 4
 MAX_BYTES = 2 * 1024**3
 STALL_SECONDS = 30.0
-STOP_LOOKS_EVERY = 0.1
+STOP_POLL_INTERVAL = 0.1
 
 OnProgress = Callable[[int, int | None], None]
 
@@ -40,8 +40,8 @@ class DiskFull(DownloadFailed):
     """There is no room for the file. What came so far is kept."""
 
 
-class Stopped(Exception):
-    """`stop` was set. What came so far is kept. Not a WanError: nothing failed, it is what was asked for."""
+class Cancelled(Exception):
+    """`cancel_event` was set. What came so far is kept. Not a WanError: nothing failed, it is what was asked for."""
 
 
 def download(  # noqa: PLR0913 - limits with good defaults, each by name
@@ -57,7 +57,7 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
     """Stream `url` into the file `part` and return its size in bytes. One try: the caller decides about another.
 
     What `part` already holds is taken as the beginning of the file and not asked for again. No Authorization header is
-    ever sent: not the session's, nor one from the address or from `.netrc`.
+    ever sent: not the session's, nor one from the URL or from `.netrc`.
 
     Args:
         url: http or https. Up to five redirects are followed, each checked like `url`. Only public hosts are asked:
@@ -70,41 +70,44 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
         stall_seconds: how long the server may be silent; for a quarter of a megabyte it may take twice as long.
 
     Raises:
-        Stopped: `stop` was set.
-        LinkExpired: the server refuses the link, or does not know it (HTTP 403, 404, 410).
+        Stopped: `cancel_event` was set.
+        UrlExpired: the server refuses the link, or does not know it (HTTP 403, 404, 410).
         VideoTooLarge: the file is, or says it is, larger than `max_bytes`.
         DownloadInterrupted: worth another try.
         DiskFull: there is no room.
-        DownloadFailed: anything else, such as an address that is not allowed.
+        DownloadFailed: anything else, such as a URL that is not allowed.
     """
     with _disk_errors(part):
         file = part.open("ab", buffering=0)
-    with file, _feed(pieces(url, file.tell(), own=own, stall_seconds=stall_seconds), stop=stop) as arriving:
-        return _receive(arriving, file, part=part, on_progress=on_progress, max_bytes=max_bytes)
+    with (
+        file,
+        _read_ahead(iter_chunks(url, file.tell(), own=own, stall_seconds=stall_seconds), cancel_event=stop) as chunks,
+    ):
+        return _receive(chunks, file, part=part, on_progress=on_progress, max_bytes=max_bytes)
 
 
-def _receive(arriving: Iterator[Piece], file: FileIO, *, part: Path, on_progress: OnProgress, max_bytes: int) -> int:
+def _receive(chunks: Iterator[Chunk], file: FileIO, *, part: Path, on_progress: OnProgress, max_bytes: int) -> int:
     """Write what arrives and return the file's size, which is what the server said it would be."""
     size, total = 0, None
-    for piece in arriving:
-        size, total = piece.at + len(piece.data), piece.total
+    for chunk in chunks:
+        size, total = chunk.at + len(chunk.data), chunk.total
         if max(size, total or 0) > max_bytes:
             file.truncate(0)  # What came of it is of no use to anybody.
             raise VideoTooLarge(f"The video is over {max_bytes / 2**20:.0f} MB, the most that is fetched.")
         with _disk_errors(part):
-            _append(file, piece)
+            _append(file, chunk)
         on_progress(size, total)
     if total is not None and size != total:
         raise DownloadInterrupted(f"The download broke off after {size} of {total} bytes.")
     return size
 
 
-def _append(file: FileIO, piece: Piece) -> None:
+def _append(file: FileIO, chunk: Chunk) -> None:
     """Write a piece to the end of a file opened for appending; what is there beyond its beginning is dropped."""
-    if file.tell() != piece.at:
-        file.truncate(piece.at)
-        file.seek(piece.at)
-    rest = memoryview(piece.data)
+    if file.tell() != chunk.at:
+        file.truncate(chunk.at)
+        file.seek(chunk.at)
+    rest = memoryview(chunk.data)
     while rest:
         rest = rest[file.write(rest) :]
 
@@ -115,24 +118,24 @@ def _disk_errors(part: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            raise DiskFull(f"The disk is full: {part.parent}", do="Make room, then run again.") from error
+            raise DiskFull(f"The disk is full: {part.parent}", hint="Make room, then run again.") from error
         raise DownloadFailed(f"The video cannot be written to {part}: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
-def _feed(source: Generator[Piece, None, None], *, stop: threading.Event) -> Iterator[Iterator[Piece]]:
+def _read_ahead(source: Generator[Chunk, None, None], *, cancel_event: threading.Event) -> Iterator[Iterator[Chunk]]:
     """Iterate over a blocking generator that runs in a thread of its own, so that it can be left at any moment.
 
     Nothing interrupts a read from a silent server. The thread that was left drops what it may still get, and ends at
     the latest when its read times out.
     """
-    ready: queue.Queue[Piece | BaseException | None] = queue.Queue(CHUNKS_AHEAD)
+    ready: queue.Queue[Chunk | BaseException | None] = queue.Queue(CHUNKS_AHEAD)
     left = threading.Event()
 
-    def put(item: Piece | BaseException | None) -> None:
+    def put(item: Chunk | BaseException | None) -> None:
         while not left.is_set():
             with contextlib.suppress(queue.Full):
-                ready.put(item, timeout=STOP_LOOKS_EVERY)
+                ready.put(item, timeout=STOP_POLL_INTERVAL)
                 return
 
     def run() -> None:
@@ -148,16 +151,16 @@ def _feed(source: Generator[Piece, None, None], *, stop: threading.Event) -> Ite
 
     threading.Thread(target=run, name="wan-download", daemon=True).start()
     try:
-        yield _taken(ready, stop=stop)
+        yield _iter_queue(ready, cancel_event=cancel_event)
     finally:
         left.set()
 
 
-def _taken(ready: queue.Queue[Piece | BaseException | None], *, stop: threading.Event) -> Iterator[Piece]:
+def _iter_queue(ready: queue.Queue[Chunk | BaseException | None], *, cancel_event: threading.Event) -> Iterator[Chunk]:
     """Yield what the other thread puts in, until it puts None."""
-    while not stop.is_set():
+    while not cancel_event.is_set():
         try:
-            item = ready.get(timeout=STOP_LOOKS_EVERY)
+            item = ready.get(timeout=STOP_POLL_INTERVAL)
         except queue.Empty:
             continue
         if item is None:
@@ -168,6 +171,6 @@ def _taken(ready: queue.Queue[Piece | BaseException | None], *, stop: threading.
     # What has come is kept.
     for _ in range(CHUNKS_AHEAD):
         with contextlib.suppress(queue.Empty):
-            if isinstance(item := ready.get_nowait(), Piece):
+            if isinstance(item := ready.get_nowait(), Chunk):
                 yield item
-    raise Stopped
+    raise Cancelled

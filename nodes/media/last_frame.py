@@ -1,4 +1,4 @@
-"""A video's last frame as a picture, to go on from it with the next clip."""
+"""A video's last frame as an image, to go on from it with the next clip."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import MediaError
-from .container import MOST_PIXELS, Source, film_stream, name_of, open_film
+from .container import MAX_PIXELS, Source, display_name, first_video_stream, open_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -38,21 +38,21 @@ def last_frame(source: Source, *, until: float | None = None) -> NDArray[np.floa
     """Decode the frame that a video shows last, as a player shows it.
 
     Only what follows the last key frame is decoded, one frame at a time. A rotation and a reflection that the file asks
-    for are done, and pixels that are not square become so: the picture is enlarged along one side.
+    for are done, and pixels that are not square become so: the image is enlarged along one side.
 
     Args:
         source: a path, or a seekable binary file object.
         until: the second at which the video is cut off, for one that is only a part of its file.
 
     Returns:
-        The picture, float32 [H,W,3], 0..1.
+        The image, float32 [H,W,3], 0..1.
 
     Raises:
         MediaError: the file is missing, damaged, no video, or without frames.
     """
-    name = name_of(source)
-    with open_film(source) as container:
-        stream = film_stream(container, name=name)
+    name = display_name(source)
+    with open_video(source) as container:
+        stream = first_video_stream(container, name=name)
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.thread_count = DECODER_THREADS if stream.width * stream.height <= LARGE_PIXELS else 1
         frame = None
@@ -62,7 +62,7 @@ def last_frame(source: Source, *, until: float | None = None) -> NDArray[np.floa
                 break
         if frame is None:
             raise MediaError(f"{name} has no frames that can be shown.")
-        return picture_of(frame, size=_square_size(frame, stream.sample_aspect_ratio, name=name))
+        return to_image(frame, size=_square_size(frame, stream.sample_aspect_ratio, name=name))
 
 
 def _beginnings(container: InputContainer, stream: VideoStream, *, until: float | None) -> Iterator[bool]:
@@ -116,7 +116,7 @@ def _last_of(
         for frame in frames:
             if until is not None and frame.time is not None and frame.time >= until:
                 return last
-            # What a decoder makes of changes to a picture that it never had is grey.
+            # What a decoder makes of changes to an image that it never had is grey.
             if not from_key or frame.key_frame or last is not None:
                 last = frame
     return last
@@ -133,15 +133,16 @@ def _square_size(frame: VideoFrame, aspect: Fraction | None, *, name: str) -> tu
         width = round(width * aspect)
     elif aspect and aspect > 0:
         height = round(height / aspect)
-    if width * height > max(MOST_PIXELS, frame.width * frame.height):
+    if width * height > max(MAX_PIXELS, frame.width * frame.height):
         raise MediaError(f"{name} is to be shown at {width}x{height} pixels; at most 8K.")
     return width, height
 
 
-def picture_of(frame: VideoFrame, *, size: tuple[int, int] | None = None) -> NDArray[np.float32]:
+def to_image(frame: VideoFrame, *, size: tuple[int, int] | None = None) -> NDArray[np.float32]:
     """Convert a frame to upright RGB [H,W,3], 0..1; `size` is its width and height before it is turned, if not its own.
 
-    The film's own matrix and range are named beside the usual ones because PyAV 14 follows them only where they differ.
+    The video's own matrix and range are named beside the usual ones because PyAV 14 follows them only where they
+    differ.
     """
     rgb = frame.reformat(
         *(size or (frame.width, frame.height)),
@@ -152,20 +153,20 @@ def picture_of(frame: VideoFrame, *, size: tuple[int, int] | None = None) -> NDA
         src_color_range=frame.color_range,
         dst_color_range=USUAL_RANGE,
     )
-    picture: NDArray[np.float32] = np.divide(_upright(rgb.to_ndarray(), frame), 255, dtype=np.float32, order="C")
-    return picture
+    image: NDArray[np.float32] = np.divide(_upright(rgb.to_ndarray(), frame), 255, dtype=np.float32, order="C")
+    return image
 
 
-def _upright(picture: NDArray[Any], frame: VideoFrame) -> NDArray[Any]:
-    """Turn and mirror a picture [H,W,3] as its frame's display matrix says, to the nearest quarter turn.
+def _upright(image: NDArray[Any], frame: VideoFrame) -> NDArray[Any]:
+    """Turn and mirror an image [H,W,3] as its frame's display matrix says, to the nearest quarter turn.
 
     The matrix is that of a `tkhd` box (ISO/IEC 14496-12): a b u, c d v, x y w; x' = a x + c y, y' = b x + d y.
     """
     data: Any = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
-        return picture
+        return image
     a, b, _, c, d = struct.unpack("=5i", bytes(data)[:20])
     across, down = a, d
     if abs(b) + abs(c) > abs(a) + abs(d):
-        picture, across, down = picture.swapaxes(0, 1), c, b
-    return picture[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+        image, across, down = image.swapaxes(0, 1), c, b
+    return image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]

@@ -1,4 +1,4 @@
-"""Whether a video begins with a picture: what tells one's own video from another's of the same prompt."""
+"""Whether a video begins with an image: what tells one's own video from another's of the same prompt."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MediaError
-from .container import Source, film_stream, name_of, open_film
-from .first_frame import encode_first_frame
+from .container import Source, display_name, first_video_stream, open_video
+from .first_frame import encode_frame
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,7 @@ SIDE = 32
 """Pixels of a side of what is compared. A model repaints details; where light and colours lie, it keeps."""
 
 ALIKE, UNLIKE = 0.85, 0.5
-"""Correlation of a video's first frame with the picture that it was made of, and with another: at least, less than."""
+"""Correlation of a video's first frame with the image that it was made of, and with another: at least, less than."""
 
 SHADE = 0.12
 """How far apart the mean colours of the two may be, of the whole range."""
@@ -40,27 +40,27 @@ class Likeness(enum.Enum):
     UNLIKE = "unlike"
 
 
-def picture_of(image: Any) -> Image.Image:
-    """Return one picture of an IMAGE, float [H,W,C], as it is sent. Raises MediaError where that cannot be."""
-    frame = encode_first_frame(image, max_chars=_ALL_CHARS, sides=(1, 8000))
+def to_image(image: Any) -> Image.Image:
+    """Return one image of an IMAGE, float [H,W,C], as it is sent. Raises MediaError where that cannot be."""
+    frame = encode_frame(image, max_chars=_ALL_CHARS, sides=(1, 8000))
     return Image.open(io.BytesIO(frame.data)).convert("RGB")
 
 
-def opening_of(video: Source) -> Image.Image:
+def first_image(video: Source) -> Image.Image:
     """Return the first frame of a video.
 
     Raises:
         MediaError: none can be decoded.
     """
-    with open_film(video) as container:
-        stream = film_stream(container, name=name_of(video))
+    with open_video(video) as container:
+        stream = first_video_stream(container, name=display_name(video))
         for frame in container.decode(stream):
             return Image.fromarray(frame.to_ndarray(format="rgb24"))
-    raise MediaError(f"{name_of(video)} has no frame that can be decoded.")
+    raise MediaError(f"{display_name(video)} has no frame that can be decoded.")
 
 
 def compare(sent: Image.Image, seen: Image.Image) -> Likeness:
-    """Tell whether `seen`, the first frame of a video, shows the picture `sent`, whole or cut to the video's shape."""
+    """Tell whether `seen`, the first frame of a video, shows the image `sent`, whole or cut to the video's shape."""
     pairs = [(sent, seen)]
     shape, other = sent.width / sent.height, seen.width / seen.height
     if max(shape / other, other / shape) > _SAME_SHAPE:
@@ -75,9 +75,9 @@ def _compare(one: NDArray[np.float64], two: NDArray[np.float64]) -> Likeness:
     if spread[1] < FLAT:
         return Likeness.ALIKE if shade < SHADE else Likeness.UNLIKE
     if spread[0] < FLAT:
-        # A video may begin black or white, whatever the picture.
+        # A video may begin black or white, whatever the image.
         return Likeness.UNCLEAR if float(two.std(axis=(0, 1)).max()) < FLAT else Likeness.UNLIKE
-    grey = [picture.mean(axis=2).ravel() for picture in (one, two)]
+    grey = [image.mean(axis=2).ravel() for image in (one, two)]
     correlation = float(np.corrcoef(*grey)[0, 1])
     # Of one brightness all over: its colours are all that there is.
     if not np.isfinite(correlation) or min(side.std() for side in grey) < FLAT:
@@ -87,13 +87,13 @@ def _compare(one: NDArray[np.float64], two: NDArray[np.float64]) -> Likeness:
     return Likeness.UNLIKE if correlation < UNLIKE else Likeness.UNCLEAR
 
 
-def _small(picture: Image.Image) -> NDArray[np.float64]:
-    return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX), np.float64) / 255
+def _small(image: Image.Image) -> NDArray[np.float64]:
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX), np.float64) / 255
 
 
-def _cut(picture: Image.Image, shape: float) -> Image.Image:
-    """Return the middle of a picture, cut to a shape of width / height."""
-    width = min(picture.width, max(1, round(picture.height * shape)))
-    height = min(picture.height, max(1, round(picture.width / shape)))
-    left, top = (picture.width - width) // 2, (picture.height - height) // 2
-    return picture.crop((left, top, left + width, top + height))
+def _cut(image: Image.Image, shape: float) -> Image.Image:
+    """Return the middle of an image, cut to a shape of width / height."""
+    width = min(image.width, max(1, round(image.height * shape)))
+    height = min(image.height, max(1, round(image.width / shape)))
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))

@@ -1,4 +1,4 @@
-"""A finished video's link: which addresses are allowed, what is asked, and what the answers mean."""
+"""A finished video's link: which URLs are allowed, what is asked, and what the responses mean."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
-from ..addresses import AddressRefused, Origin, origin_of
+from ..addresses import BlockedHost, Origin, origin_of
 from ..errors import DownloadFailed
-from ..wire import Limit, body_of, is_packed, outside_session
+from ..wire import Deadline, is_compressed, iter_body, untrusted_session
 
 CHUNK_BYTES = 256 * 1024
 MAX_REDIRECTS = 5
@@ -21,7 +21,7 @@ CONNECT_SECONDS = 10.0
 GRACE_SECONDS = 1.0
 
 
-class LinkExpired(DownloadFailed):
+class UrlExpired(DownloadFailed):
     """The link leads to no video, or no longer to one. Trying the same link again is of no use."""
 
 
@@ -30,7 +30,7 @@ class DownloadInterrupted(DownloadFailed):
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """Bytes of the file from offset `at` on. `total` is the whole file's size, None where the server does not say."""
 
     at: int
@@ -38,8 +38,8 @@ class Piece:
     total: int | None
 
 
-def check_address(url: str) -> None:
-    """Refuse an address that no video is fetched from. Which host it is, is looked at when it is connected to.
+def validate_url(url: str) -> None:
+    """Refuse a URL that no video is fetched from. Which host it is, is looked at when it is connected to.
 
     Raises:
         DownloadFailed: it is not http or https, or has no host.
@@ -55,30 +55,30 @@ def check_address(url: str) -> None:
         raise DownloadFailed("The video's address is not valid.")
 
 
-def pieces(url: str, have: int, *, own: Origin | None, stall_seconds: float) -> Generator[Piece, None, None]:
+def iter_chunks(url: str, have: int, *, own: Origin | None, stall_seconds: float) -> Generator[Chunk, None, None]:
     """Ask for a file from byte `have` on and yield what comes, first an empty piece that says where it begins.
 
     `own` is the one host and port of this machine or its network that may be asked.
     """
-    limit = Limit(GRACE_SECONDS + 2 * stall_seconds)
+    limit = Deadline(GRACE_SECONDS + 2 * stall_seconds)
     failure: DownloadFailed
     try:
-        with limit, outside_session(own) as session:
-            yield from _pieces(_Link(session, stall_seconds=stall_seconds), url, have, limit=limit)
-    except AddressRefused as error:
-        failure = DownloadFailed(f"The video is not fetched: {error.what}")
+        with limit, untrusted_session(own) as session:
+            yield from _iter_response(_Link(session, stall_seconds=stall_seconds), url, have, limit=limit)
+    except BlockedHost as error:
+        failure = DownloadFailed(f"The video is not fetched: {error.message}")
     except DownloadFailed as error:
         failure = error.with_traceback(None)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         failure = _failure(error, url, limit=limit)
     else:
         return
-    # Raised here and not above: what requests raises holds the whole request, the signature in its address included,
-    # and the frames below hold the answer.
+    # Raised here and not above: what requests raises holds the whole request, the signature in its URL included,
+    # and the frames below hold the response.
     raise failure
 
 
-def _pieces(link: _Link, url: str, have: int, *, limit: Limit) -> Generator[Piece, None, None]:
+def _iter_response(link: _Link, url: str, have: int, *, limit: Deadline) -> Generator[Chunk, None, None]:
     with contextlib.ExitStack() as closing:
         response = closing.enter_context(link.get(url, have))
         at, total = have, _size_if_continued(response, have)
@@ -88,19 +88,19 @@ def _pieces(link: _Link, url: str, have: int, *, limit: Limit) -> Generator[Piec
         if total is None:
             _check_status(response)
             at, total = 0, _number(response.headers.get("Content-Length"))
-        yield Piece(at, b"", total)
+        yield Chunk(at, b"", total)
         if at == total:
             return
         since = 0
-        for data in body_of(response, size=CHUNK_BYTES):
+        for data in iter_body(response, size=CHUNK_BYTES):
             since += len(data)
             if since >= CHUNK_BYTES:
-                limit.restart()
+                limit.extend()
                 since = 0
-            yield Piece(at, data, total)
+            yield Chunk(at, data, total)
             at += len(data)
         if limit.over:
-            raise _too_little(url)
+            raise _stalled(url)
 
 
 class _Link:
@@ -114,7 +114,7 @@ class _Link:
         """Ask for `url` from byte `have` on and return the first answer that is no redirect, its body unread."""
         headers = {"Range": f"bytes={have}-"} if have else {}
         for _ in range(MAX_REDIRECTS + 1):
-            check_address(url)
+            validate_url(url)
             response = self._session.get(
                 url,
                 headers=headers,
@@ -138,19 +138,19 @@ def _target(url: str, location: str) -> str:
 
 
 def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Take the place of every other source of credentials, `.netrc` and the address among them."""
+    """Take the place of every other source of credentials, `.netrc` and the URL among them."""
     request.headers.pop("Authorization", None)
     return request
 
 
 def _size_if_continued(response: requests.Response, have: int) -> int | None:
-    """Return the whole file's size if this answer goes on at byte `have`, or says that nothing is left to come."""
-    told = response.headers.get("Content-Range", "")
+    """Return the whole file's size if this response goes on at byte `have`, or says that nothing is left to come."""
+    reported = response.headers.get("Content-Range", "")
     if response.status_code == 206:
-        found = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", told)
+        found = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", reported)
         return int(found[2]) if found and int(found[1]) == have else None
     if response.status_code == 416:
-        found = re.fullmatch(r"bytes \*/(\d{1,18})", told)
+        found = re.fullmatch(r"bytes \*/(\d{1,18})", reported)
         return have if found and int(found[1]) == have else None
     return None
 
@@ -161,25 +161,25 @@ def _number(text: str | None) -> int | None:
 
 def _check_status(response: requests.Response) -> None:
     status, host = response.status_code, origin_of(response.url)[0]
-    if status == 200 and not is_packed(response):
+    if status == 200 and not is_compressed(response):
         return
     if status == 200:
         raise DownloadFailed(f"{host} sent the video compressed, which was not asked for.")
     if status in (403, 404, 410):
-        raise LinkExpired(f"{host} no longer hands out the video (HTTP {status}).")
+        raise UrlExpired(f"{host} no longer hands out the video (HTTP {status}).")
     if status in (408, 425, 429) or status >= 500:
         raise DownloadInterrupted(f"{host} cannot send the video now (HTTP {status}).")
     raise DownloadFailed(f"{host} answered HTTP {status} instead of sending the video.")
 
 
-def _too_little(url: str) -> DownloadInterrupted:
+def _stalled(url: str) -> DownloadInterrupted:
     return DownloadInterrupted(f"{origin_of(url)[0]} sent too little for too long.")
 
 
-def _failure(error: Exception, url: str, *, limit: Limit) -> DownloadFailed:
+def _failure(error: Exception, url: str, *, limit: Deadline) -> DownloadFailed:
     """Say what happened on the way, without the exception itself: it quotes the request."""
     if limit.over:
-        return _too_little(url)
-    if isinstance(error, ValueError):  # requests' and urllib3's own errors about addresses are ValueErrors
+        return _stalled(url)
+    if isinstance(error, ValueError):  # requests' and urllib3's own errors about URLs are ValueErrors
         return DownloadFailed("The video's address is not valid.")
     return DownloadInterrupted(f"The connection to {origin_of(url)[0]} broke off ({type(error).__name__}).")

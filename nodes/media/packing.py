@@ -1,4 +1,4 @@
-"""A picture of 8 bits packed for sending: as JPEG, or exactly as PNG where it was drawn."""
+"""An image of 8 bits packed for sending: as JPEG, or exactly as PNG where it was drawn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PNG = "image/png"
 # 95 at 4:4:4 keeps a photographic 1080p frame at 46 dB and more.
 QUALITIES = (95, 92, 90, 85, 80, 75)
 # What is left of the bytes of quality 95 at the least: where that is too much, the quality need not be tried.
-LEAST_SHARES = (1.0, 0.6, 0.5, 0.4, 0.33, 0.3)
+MIN_SHARES = (1.0, 0.6, 0.5, 0.4, 0.33, 0.3)
 SCALED_QUALITY = 90
 
 FEW_COLOURS = 256
@@ -28,7 +28,7 @@ FLAT_SHARE = 0.6
 STRIPS = 4
 STRIP_ROWS = 16
 # The sample's PNG over its JPEG: below the first PNG is taken without a second look, above the second JPEG is.
-SURELY_DRAWN, NOT_DRAWN = 0.67, 1.5
+SURELY_LINE_ART, NOT_LINE_ART = 0.67, 1.5
 SAMPLE_LEVEL = 2
 PNG_LEVEL = 6
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -37,8 +37,8 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Packed:
-    """A picture's file. `size` is (width, height) in pixels, `quality` is JPEG's, None for PNG."""
+class EncodedImage:
+    """An image's file. `size` is (width, height) in pixels, `quality` is JPEG's, None for PNG."""
 
     data: bytes
     mime: str
@@ -46,34 +46,34 @@ class Packed:
     quality: int | None
 
 
-def pack(pixels: Pixels, *, room: int, least: int) -> Packed:
-    """Pack RGB [H,W,3] into at most `room` bytes.
+def encode_image(pixels: Pixels, *, max_bytes: int, min_side: int) -> EncodedImage:
+    """Pack RGB [H,W,3] into at most `max_bytes` bytes.
 
-    What is over `room` is first compressed more, then scaled down; its shorter side keeps `least` pixels.
+    What is over `max_bytes` is first compressed more, then scaled down; its shorter side keeps `min_side` pixels.
 
     Raises:
         MediaError: no form of it fits.
     """
     height, width = pixels.shape[:2]
-    likeness = _likeness_to_a_drawing(pixels)
-    exact = _png(pixels, level=PNG_LEVEL) if likeness < NOT_DRAWN else None
-    if exact and len(exact) > room:
+    likeness = _png_to_jpeg_ratio(pixels)
+    exact = _png(pixels, level=PNG_LEVEL) if likeness < NOT_LINE_ART else None
+    if exact and len(exact) > max_bytes:
         exact = None
-    if exact and likeness < SURELY_DRAWN:
-        return Packed(exact, PNG, (width, height), None)
-    picture = Image.fromarray(pixels)
+    if exact and likeness < SURELY_LINE_ART:
+        return EncodedImage(exact, PNG, (width, height), None)
+    image = Image.fromarray(pixels)
     del pixels
-    found = _fitting_jpeg(picture, room=room)
+    found = _fitting_jpeg(image, max_bytes=max_bytes)
     # Exact and small enough beats any JPEG that had to be compressed more for want of room.
     if exact and not (found and found[1] == QUALITIES[0] and len(found[0]) <= len(exact)):
-        return Packed(exact, PNG, (width, height), None)
+        return EncodedImage(exact, PNG, (width, height), None)
     if found:
-        return Packed(found[0], JPEG, (width, height), found[1])
-    return _shrunk_jpeg(picture, room=room, least=least)
+        return EncodedImage(found[0], JPEG, (width, height), found[1])
+    return _shrunk_jpeg(image, max_bytes=max_bytes, min_side=min_side)
 
 
-def _likeness_to_a_drawing(pixels: Pixels) -> float:
-    """Return the bytes of a picture's PNG over those of its JPEG, judged from parts of it; infinite for a photograph.
+def _png_to_jpeg_ratio(pixels: Pixels) -> float:
+    """Return the bytes of an image's PNG over those of its JPEG, judged from parts of it; infinite for a photograph.
 
     What is drawn has few colours, or neighbours that are exactly equal. So have smooth photographs; a few of the rows
     in both forms then tell.
@@ -113,44 +113,44 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
-def _jpeg(picture: Image.Image, quality: int) -> bytes:
+def _jpeg(image: Image.Image, quality: int) -> bytes:
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality, subsampling=0)
+    image.save(file, "JPEG", quality=quality, subsampling=0)
     return file.getvalue()
 
 
-def _fitting_jpeg(picture: Image.Image, *, room: int) -> tuple[bytes, int] | None:
-    """Return the best (JPEG, quality) of at most `room` bytes, or None."""
+def _fitting_jpeg(image: Image.Image, *, max_bytes: int) -> tuple[bytes, int] | None:
+    """Return the best (JPEG, quality) of at most `max_bytes` bytes, or None."""
     full = 0
-    for quality, share in zip(QUALITIES, LEAST_SHARES, strict=True):
-        if full * share > room:
+    for quality, share in zip(QUALITIES, MIN_SHARES, strict=True):
+        if full * share > max_bytes:
             continue
-        data = _jpeg(picture, quality)
-        if len(data) <= room:
+        data = _jpeg(image, quality)
+        if len(data) <= max_bytes:
             return data, quality
         full = full or len(data)
     return None
 
 
-def _shrunk_jpeg(picture: Image.Image, *, room: int, least: int) -> Packed:
-    """Scale down until the JPEG has at most `room` bytes; the shorter side keeps `least` pixels."""
-    smallest = min(1.0, least / min(picture.size))
-    factor, data = 1.0, _jpeg(picture, SCALED_QUALITY)
+def _shrunk_jpeg(image: Image.Image, *, max_bytes: int, min_side: int) -> EncodedImage:
+    """Scale down until the JPEG has at most `max_bytes` bytes; the shorter side keeps `min_side` pixels."""
+    smallest = min(1.0, min_side / min(image.size))
+    factor, data = 1.0, _jpeg(image, SCALED_QUALITY)
     while factor > smallest:
         # Bytes shrink a little slower than pixels do, so the root alone would come out slightly too large.
-        factor *= 0.97 * min(1.0, math.sqrt(max(room, 1) / len(data)))
+        factor *= 0.97 * min(1.0, math.sqrt(max(max_bytes, 1) / len(data)))
         factor = max(factor, smallest)
-        small = scaled(picture, (round(picture.width * factor), round(picture.height * factor)))
+        small = resize(image, (round(image.width * factor), round(image.height * factor)))
         data = _jpeg(small, SCALED_QUALITY)
-        if len(data) <= room:
-            return Packed(data, JPEG, small.size, SCALED_QUALITY)
-    small = scaled(picture, (round(picture.width * factor), round(picture.height * factor)))
-    found = _fitting_jpeg(small, room=room)
+        if len(data) <= max_bytes:
+            return EncodedImage(data, JPEG, small.size, SCALED_QUALITY)
+    small = resize(image, (round(image.width * factor), round(image.height * factor)))
+    found = _fitting_jpeg(small, max_bytes=max_bytes)
     if found is None:
         raise MediaError(f"image: not even a JPEG of {small.width}x{small.height} is small enough to be sent")
-    return Packed(found[0], JPEG, small.size, found[1])
+    return EncodedImage(found[0], JPEG, small.size, found[1])
 
 
-def scaled(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Return the picture in another size."""
-    return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
+def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return the image in another size."""
+    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MediaError
-from ..redaction import without_keys
-from .container import check_mp4, film_stream, open_film
+from ..redaction import without_secrets
+from .container import check_mp4, first_video_stream, open_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 MICROSECONDS = 1_000_000
-TAGGING = ".tagging"
+REMUX_SUFFIX = ".tagging"
 MAX_CLOCK = 2**31 - 1
 
 # What every MP4 writer says about its own file, so nothing to be taken over.
@@ -32,7 +32,7 @@ KEPT_TAGS = frozenset({"avc1", "avc3", "hvc1", "hev1", "dvh1", "vvc1", "vvi1"})
 
 
 @dataclass(frozen=True)
-class VideoFacts:
+class VideoInfo:
     """What a video file holds.
 
     `width` and `height` are pixels as stored, `fps` is the mean rate, `duration` is seconds, `bytes` the file's size.
@@ -47,7 +47,7 @@ class VideoFacts:
     bytes: int
 
 
-def probe(path: str | os.PathLike[str]) -> VideoFacts:
+def probe(path: str | os.PathLike[str]) -> VideoInfo:
     """Read from its index what an MP4 or MOV file holds; nothing is decoded.
 
     Raises:
@@ -55,15 +55,15 @@ def probe(path: str | os.PathLike[str]) -> VideoFacts:
     """
     path = Path(path)
     size = check_mp4(path)
-    with open_film(path, format="mov") as container:
-        stream = film_stream(container, name=path.name)
+    with open_video(path, format="mov") as container:
+        stream = first_video_stream(container, name=path.name)
         # A fragmented file does not say how many frames it has.
         frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
         if not frames:
             raise MediaError(f"{path.name} has a video track without frames.")
         duration = seconds_of(container, stream)
         rate = stream.average_rate
-        return VideoFacts(
+        return VideoInfo(
             width=stream.width,
             height=stream.height,
             fps=float(rate) if rate else frames / duration if duration else 0.0,
@@ -74,7 +74,7 @@ def probe(path: str | os.PathLike[str]) -> VideoFacts:
         )
 
 
-def embed_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
+def write_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
     """Write texts such as "prompt" and "workflow" into an MP4 file, the way ComfyUI's SaveVideo does, without keys.
 
     The streams are copied as they are, bits and times, and the index comes first in the file. The file is replaced at
@@ -85,10 +85,10 @@ def embed_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
     """
     path = Path(path)
     before = probe(path)
-    copy = path.with_name(path.name + TAGGING)
+    copy = path.with_name(path.name + REMUX_SUFFIX)
     try:
         _remux(path, copy, metadata=metadata)
-        if not _is_same_film(probe(copy), before):
+        if not _same_content(probe(copy), before):
             raise MediaError(f"{path.name} could not be copied whole.")
         shutil.copymode(path, copy)
         copy.replace(path)
@@ -104,18 +104,18 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     Raises:
         MediaError: the file cannot be read.
     """
-    with open_film(path) as container:
+    with open_video(path) as container:
         return dict(container.metadata)
 
 
-def _is_same_film(one: VideoFacts, other: VideoFacts) -> bool:
+def _same_content(one: VideoInfo, other: VideoInfo) -> bool:
     """Whether nothing got lost between two files; the clocks of their indices may differ by less than a frame."""
     late = abs(one.duration - other.duration) * other.fps
     return late < 0.5 and (one.frames, one.has_audio) == (other.frames, other.has_audio)
 
 
 def seconds_of(container: InputContainer, stream: VideoStream) -> float:
-    """Return how long a film is, by its index."""
+    """Return how long a video is, by its index."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / MICROSECONDS
@@ -125,11 +125,11 @@ def _remux(path: Path, copy: Path, *, metadata: Mapping[str, str]) -> None:
     """Write the MP4 file `copy` with all of `path`'s streams, and with `metadata` beside its own."""
     import av
 
-    with open_film(path, format="mov") as source:
+    with open_video(path, format="mov") as source:
         try:
-            with av.open(str(copy), "w", format="mp4", container_options=_writing(source)) as target:
+            with av.open(str(copy), "w", format="mp4", container_options=_muxer_options(source)) as target:
                 kept = {key: value for key, value in source.metadata.items() if key not in OWN_KEYS}
-                target.metadata.update({**kept, **{name: without_keys(text) for name, text in metadata.items()}})
+                target.metadata.update({**kept, **{name: without_secrets(text) for name, text in metadata.items()}})
                 _copy_streams(source, target)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
@@ -141,7 +141,7 @@ def _copy_streams(source: InputContainer, target: OutputContainer) -> None:
     for stream in source.streams:
         if stream.type in ("video", "audio", "subtitle"):
             twin = target.add_stream_from_template(stream, opaque=True)
-            _keep_looks(stream, twin)
+            _copy_display_properties(stream, twin)
             twin.metadata.update(stream.metadata)
             twins[stream.index] = twin
     begins: dict[int, int] = {}
@@ -157,7 +157,7 @@ def _copy_streams(source: InputContainer, target: OutputContainer) -> None:
         target.mux(packet)
 
 
-def _keep_looks(stream: Stream, twin: Any) -> None:
+def _copy_display_properties(stream: Stream, twin: Any) -> None:
     """Have a copied stream named and shown as it was, where FFmpeg would not."""
     if (tag := stream.codec_context.codec_tag) in KEPT_TAGS:
         twin.codec_context.codec_tag = tag
@@ -166,7 +166,7 @@ def _keep_looks(stream: Stream, twin: Any) -> None:
         twin.codec_context.sample_aspect_ratio = aspect
 
 
-def _writing(source: InputContainer) -> dict[str, str]:
+def _muxer_options(source: InputContainer) -> dict[str, str]:
     """Choose the writer's options: texts by name, index first, and clocks in which every stream's times are exact."""
     options = {"movflags": "use_metadata_tags+faststart"}
     clock = math.lcm(*(stream.time_base.denominator for stream in source.streams if stream.time_base))

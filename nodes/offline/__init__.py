@@ -1,1 +1,1 @@
-"""A local stand-in for the service: the same protocol, real videos, no cost."""
+"""A local mock of the service: the same protocol, real videos, no cost."""

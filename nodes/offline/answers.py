@@ -1,4 +1,4 @@
-"""What the stand-in sends back: an answer's status, headers and body, and the service's two forms of refusal.
+"""What the mock server sends back: a response's status, headers and body, and the service's two forms of refusal.
 
 The API refuses in flat JSON, `{code, message, request_id}` (dashscope.md section 2); the object storage behind
 uploads and videos refuses in XML (section 4).
@@ -20,7 +20,7 @@ _CHUNK = 64 * 1024
 
 
 class Body(Protocol):
-    """The bytes of an answer, given out piece by piece so that a video is never held whole."""
+    """The bytes of a response, given out piece by piece so that a video is never held whole."""
 
     @property
     def length(self) -> int:
@@ -48,7 +48,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Part:
+class FileBody:
     """`length` bytes of a file, from the byte `start` on."""
 
     path: Path
@@ -82,8 +82,8 @@ class Filler:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One HTTP answer. `headers` come on top of Content-Type and Content-Length."""
+class Response:
+    """One HTTP response. `headers` come on top of Content-Type and Content-Length."""
 
     status: int
     body: Body = field(default_factory=Text)
@@ -91,12 +91,12 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class RefusedError(Exception):
-    """A call ends here with `answer`."""
+class HttpError(Exception):
+    """A call ends here with `response`."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
 def new_id() -> str:
@@ -104,28 +104,30 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def json_answer(
+def json_response(
     value: Mapping[str, object],
     *,
     status: int = 200,
     request_id: str | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Answer:
+) -> Response:
     """Answer with a JSON object, to which the request id is added."""
     whole = {**value, "request_id": request_id or new_id()}
-    return Answer(status, Text(json.dumps(whole, ensure_ascii=False).encode("utf-8", "replace")), headers=headers or {})
+    return Response(
+        status, Text(json.dumps(whole, ensure_ascii=False).encode("utf-8", "replace")), headers=headers or {}
+    )
 
 
-def refusal(status: int, *, code: str, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+def error_response(status: int, *, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """Refuse as the API does."""
-    return json_answer({"code": code, "message": message}, status=status, headers=headers)
+    return json_response({"code": code, "message": message}, status=status, headers=headers)
 
 
-def storage_refusal(status: int, *, code: str, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+def oss_error_response(status: int, *, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """Refuse as the object storage does."""
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error>\n  <Code>{escape(code)}</Code>\n  <Message>{escape(message)}</Message>\n"
         f"  <RequestId>{uuid.uuid4().hex[:24].upper()}</RequestId>\n  <HostId>127.0.0.1</HostId>\n</Error>\n"
     )
-    return Answer(status, Text(text.encode()), content_type=XML, headers=headers or {})
+    return Response(status, Text(text.encode()), content_type=XML, headers=headers or {})

@@ -20,8 +20,8 @@ BODY_LIMIT = 6_291_456
 
 _FORM_ROOM = 64 * 1024
 UPLOAD_LIMIT = MAX_FILE_MB * 1024 * 1024 + _FORM_ROOM
-_KEPT_CALLS = 500
-_KEPT_BYTES = 64 * 1024 * 1024
+_MAX_REQUESTS = 500
+_MAX_LOG_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class _Route:
 
 
 _API = re.escape(API_PATH)
-_CREATES = "|".join(sorted({re.escape(model.schema.path) for model in MODELS.values()}))
+_CREATES = "|".join(sorted({re.escape(model.request_format.path) for model in MODELS.values()}))
 _ROUTES = (
-    # The vendor's asynchronous client ends every address with a slash.
+    # The vendor's asynchronous client ends every URL with a slash.
     _Route("create", "POST", re.compile(f"{_API}(?:{_CREATES})/?"), BODY_LIMIT),
     _Route("cancel", "POST", re.compile(_API + r"/tasks/(?P<name>[^/]+)/cancel/?")),
     _Route("query", "GET", re.compile(_API + r"/tasks/(?P<name>[^/]+)/?")),
@@ -48,7 +48,7 @@ _ROUTES = (
 
 
 @dataclass(frozen=True)
-class Call:
+class Request:
     """One request that belongs to the protocol. Header names are in lower case.
 
     `name` is the task id of the path, where there is one. `limit` is the largest body in bytes. `fault` is what is
@@ -65,17 +65,17 @@ class Call:
     fault: Fault | None = None
 
 
-def read_call(method: str, target: str, *, headers: Iterable[tuple[str, str]]) -> Call | None:
+def parse_request(method: str, target: str, *, headers: Iterable[tuple[str, str]]) -> Request | None:
     """Recognise a request by its method and target, or return None where the protocol has no such call.
 
-    HEAD is GET: only the body of the answer is not sent.
+    HEAD is GET: only the body of the response is not sent.
     """
     parts = urlsplit(target)
     path = unquote(parts.path)
     for route in _ROUTES:
         found = route.path.fullmatch(path)
         if found and route.method == ("GET" if method == "HEAD" else method):
-            return Call(
+            return Request(
                 on=route.on,
                 path=path,
                 query=dict(parse_qsl(parts.query, keep_blank_values=True)),
@@ -87,7 +87,7 @@ def read_call(method: str, target: str, *, headers: Iterable[tuple[str, str]]) -
 
 
 @dataclass(frozen=True)
-class Received:
+class RecordedRequest:
     """A request as it came in, for tests.
 
     `body` is the parsed JSON, or None where it was none or was not read; `size` is the body's length in bytes; `at` is
@@ -104,25 +104,25 @@ class Received:
     at: float
 
 
-class Journal:
+class RequestLog:
     """The latest requests: at most 500 of them and 64 MiB of bodies."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: deque[Received] = deque(maxlen=_KEPT_CALLS)
+        self._kept: deque[RecordedRequest] = deque(maxlen=_MAX_REQUESTS)
 
-    def add(self, received: Received) -> None:
+    def add(self, received: RecordedRequest) -> None:
         """Keep a request, and forget the oldest where there are too many."""
         with self._lock:
             self._kept.append(received)
-            while len(self._kept) > 1 and sum(_weight(one) for one in self._kept) > _KEPT_BYTES:
+            while len(self._kept) > 1 and sum(_weight(one) for one in self._kept) > _MAX_LOG_BYTES:
                 self._kept.popleft()
 
-    def all(self) -> list[Received]:
+    def all(self) -> list[RecordedRequest]:
         """Return the requests that are kept, oldest first."""
         with self._lock:
             return list(self._kept)
 
 
-def _weight(received: Received) -> int:
+def _weight(received: RecordedRequest) -> int:
     return 0 if received.body is None else received.size

@@ -1,8 +1,8 @@
-"""The stand-in's own check of a create body: what the service would find wrong in it.
+"""The mock server's own check of a create body: what the service would find wrong in it.
 
 The facts come from the model table, the judgement is made here anew, so that an error in the pack's own checks shows.
 A field that a model does not have is ignored: calls with `audio` on wan2.5 and wan2.6, with `prompt_extend` on
-happyhorse, were seen to get their videos. `Order.ignored` names such fields, and the pack sends none.
+happyhorse, were seen to get their videos. `TaskInputs.ignored` names such fields, and the pack sends none.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from ..service.model import Model
 from ..service.models import ADAPTIVE, DEFAULT_DURATION, NEGATIVE_PROMPT_LIMIT, SEED_MAX
 from .families import is_happyhorse, is_wan_3
 from .kinds import fields_of, missing, read_media, wrong_items
-from .unfit import UnfitError, mistyped, not_made, one_of
+from .unfit import TaskRejected, mistyped, not_made, one_of
 
 
 @dataclass(frozen=True)
-class Order:
+class TaskInputs:
     """A create body that fits, with the service's defaults filled in.
 
-    `media` has the address of each kind of media that there is. `duration` is in seconds, a clip's included; prompts
-    are cut. `audio` tells whether the video has sound. `ignored` are the fields that the model does not have.
+    `media` has the URL of each kind of media that there is. `duration` is in seconds, a clip's included; prompts
+    are cut. `audio` tells whether the video has audio. `ignored` are the fields that the model does not have.
     """
 
     prompt: str
@@ -69,11 +69,11 @@ _PARAMETERS = (
 )
 
 
-def read_order(body: Mapping[str, Any], *, model: Model, effects: bool) -> Order:
+def parse_inputs(body: Mapping[str, Any], *, model: Model, effects: bool) -> TaskInputs:
     """Check a create body whose `input` and `parameters` are objects.
 
-    `effects` tells whether the region has effect templates. Raises UnfitError in the words of dashscope.md section 2.2
-    and newer-models.md section 9.
+    `effects` tells whether the region has effect templates. Raises TaskRejected in the words of dashscope.md section
+    2.2 and newer-models.md section 9.
     """
     media_fields = tuple(_Field(name, kind) for name, kind in fields_of(model).items())
     given, other_input = _split(body["input"], where="input", fields=(*_INPUT, *media_fields), model=model)
@@ -86,11 +86,11 @@ def read_order(body: Mapping[str, Any], *, model: Model, effects: bool) -> Order
         *_wrong_values(wanted, model=model),
     ]
     if problems:
-        raise UnfitError(*problems)
+        raise TaskRejected(*problems)
     media = read_media(given, model=model)
     _check_template(given, model=model, effects=effects)
     beside = tuple(name for name in body if name not in ("model", "input", "parameters"))
-    return _order(given, wanted, media=media, model=model, ignored=(*beside, *other_input, *other_parameters))
+    return _inputs(given, wanted, media=media, model=model, ignored=(*beside, *other_input, *other_parameters))
 
 
 def _split(
@@ -117,7 +117,7 @@ def _check_template(given: Mapping[str, Any], *, model: Model, effects: bool) ->
         return
     effect = EFFECTS.get(given["template"]) if effects else None
     if effect is None or model.id not in effect.models:
-        raise UnfitError("Invalid template content.", code="InvalidFile.Template.Content")
+        raise TaskRejected("Invalid template content.", code="InvalidFile.Template.Content")
 
 
 def _wrong_values(wanted: Mapping[str, Any], *, model: Model) -> list[str]:
@@ -152,15 +152,15 @@ def _wrong_duration(duration: int, *, model: Model) -> str:
     return one_of("parameters.duration", model.durations)
 
 
-def _order(
+def _inputs(
     given: Mapping[str, Any],
     wanted: Mapping[str, Any],
     *,
     media: Mapping[str, str],
     model: Model,
     ignored: tuple[str, ...],
-) -> Order:
-    return Order(
+) -> TaskInputs:
+    return TaskInputs(
         prompt=_cut(given.get("prompt") or "", model=model),
         negative_prompt=given.get("negative_prompt", "")[:NEGATIVE_PROMPT_LIMIT],
         media=media,
@@ -170,7 +170,7 @@ def _order(
         duration=wanted.get("duration", DEFAULT_DURATION),
         prompt_extend=wanted.get("prompt_extend", model.prompt_extend),
         watermark=wanted.get("watermark", is_happyhorse(model)),
-        audio=model.has_sound(generate_audio=wanted.get("audio", True)),
+        audio=model.has_audio(generate_audio=wanted.get("audio", True)),
         ignored=ignored,
     )
 

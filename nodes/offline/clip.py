@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import MediaError
-from ..media.container import film_stream, open_film
+from ..media.container import first_video_stream, open_video
 from ..service.models import CLIP_BYTES, CLIP_RATIO, CLIP_SECONDS, CLIP_SIDE
-from .planes import Planes, planes_of
+from .planes import Planes, split_planes
 from .scene import Clip
-from .unfit import UnfitError
+from .unfit import TaskRejected
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -29,37 +29,39 @@ _SLACK = 0.1
 """Seconds by which a clip may be longer or shorter than allowed: its last frame's length is anybody's guess."""
 
 _MOST_FPS = 240
-"""The stand-in's own limit: it decodes every frame."""
+"""The mock server's own limit: it decodes every frame."""
 
 _THREADS = 2
 """For decoding. Every thread holds frames of its own."""
 
 _EARLY = 0.001
-"""Seconds by which a frame may come too late and still be in time: clocks of films are not exact."""
+"""Seconds by which a frame may come too late and still be in time: clocks of videos are not exact."""
 
 
 def check_clip(path: Path) -> Clip:
     """Refuse a clip that the service would refuse. The first frame is decoded, of the others the times are read.
 
-    Raises UnfitError.
+    Raises TaskRejected.
     """
     if path.stat().st_size > CLIP_BYTES:
         most = CLIP_BYTES // 1024 // 1024
-        raise UnfitError(f"Invalid file size. The video file size must be less than {most}MB.", code="InvalidFile.Size")
+        raise TaskRejected(
+            f"Invalid file size. The video file size must be less than {most}MB.", code="InvalidFile.Size"
+        )
     try:
-        with open_film(path, format="mov") as container:
-            stream = film_stream(container, name=path.name)
+        with open_video(path, format="mov") as container:
+            stream = first_video_stream(container, name=path.name)
             _check_size(stream.width, stream.height)
             seconds = _seconds(container, stream)
             container.seek(0)
             first = next(_decoded(container, stream), None)
             if first is None:
-                raise UnfitError(BAD_MEDIA)
+                raise TaskRejected(BAD_MEDIA)
             size = (first.width, first.height)
             _check_size(*size)
             return Clip(path, size[::-1] if _quarters(first) % 2 else size, seconds)
     except MediaError as error:
-        raise UnfitError(BAD_MEDIA) from error
+        raise TaskRejected(BAD_MEDIA) from error
 
 
 def clip_frames(clip: Clip, *, size: tuple[int, int], fps: int) -> Generator[Planes, None, None]:
@@ -69,8 +71,8 @@ def clip_frames(clip: Clip, *, size: tuple[int, int], fps: int) -> Generator[Pla
     """
     count = round(clip.seconds * fps)
     done = 0
-    with open_film(clip.path, format="mov") as container:
-        stream = film_stream(container, name=clip.path.name)
+    with open_video(clip.path, format="mov") as container:
+        stream = first_video_stream(container, name=clip.path.name)
         begin, frame = 0.0, None
         for following in _decoded(container, stream):
             if frame is None:
@@ -100,18 +102,18 @@ def _frames_before(seconds: float, *, fps: int) -> int:
 def _check_size(width: int, height: int) -> None:
     small, large = sorted((width, height))
     if small < CLIP_SIDE[0] or large > CLIP_SIDE[1]:
-        raise UnfitError(
+        raise TaskRejected(
             "The video resolution is invalid, please make sure that the largest length of video is not larger than "
             f"{CLIP_SIDE[1]}, and the smallest not smaller than {CLIP_SIDE[0]}.",
             code="InvalidFile.Resolution",
         )
     if large > CLIP_RATIO * small:
         message = f"Invalid file aspect ratio. The video aspect ratio must be 1:{CLIP_RATIO} ~ {CLIP_RATIO}:1."
-        raise UnfitError(message, code="InvalidFile.AspectRatio")
+        raise TaskRejected(message, code="InvalidFile.AspectRatio")
 
 
 def _seconds(container: InputContainer, stream: VideoStream) -> float:
-    """Return a film's length by what it really holds, not by what its header says."""
+    """Return a video's length by what it really holds, not by what its header says."""
     shortest, longest = CLIP_SECONDS
     end, frames = 0, 0
     for packet in container.demux(stream):
@@ -119,11 +121,11 @@ def _seconds(container: InputContainer, stream: VideoStream) -> float:
             end = max(end, packet.pts + (packet.duration or 0))
             frames += 1
         if frames > _MOST_FPS * (longest + 1):
-            raise UnfitError(BAD_MEDIA)
+            raise TaskRejected(BAD_MEDIA)
     seconds = float((end - (stream.start_time or 0)) * (stream.time_base or 0))
     if not shortest - _SLACK <= seconds <= longest + _SLACK:
         message = f"Invalid file duration. The file duration must be {shortest} s ~ {longest} s."
-        raise UnfitError(message, code="InvalidFile.Duration")
+        raise TaskRejected(message, code="InvalidFile.Duration")
     return seconds
 
 
@@ -140,5 +142,7 @@ def _quarters(frame: VideoFrame) -> int:
 def _scaled(frame: VideoFrame, *, size: tuple[int, int]) -> Planes:
     turns = _quarters(frame)
     width, height = size[::-1] if turns % 2 else size
-    lying = planes_of(frame.reformat(width=width, height=height, format="yuv420p").to_ndarray(), size=(width, height))
+    lying = split_planes(
+        frame.reformat(width=width, height=height, format="yuv420p").to_ndarray(), size=(width, height)
+    )
     return [np.rot90(plane, k=turns) for plane in lying]

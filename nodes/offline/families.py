@@ -6,7 +6,7 @@ from ..service.model import Model
 
 
 def is_wan_3(model: Model) -> bool:
-    """Whether it is one of wan3.0: references, a seed of -1, a message of its own about addresses."""
+    """Whether it is one of wan3.0: references, a seed of -1, a message of its own about URLs."""
     return model.id.startswith("wan3.0")
 
 

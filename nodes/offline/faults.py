@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from .answers import Answer, Filler, Text, json_answer, refusal
+from .answers import Filler, Response, Text, error_response, json_response
 
 ALWAYS = 1_000_000_000
 """`times` of a fault that does not pass."""
@@ -29,98 +29,98 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Instead(Fault):
-    """An answer that comes instead of the real one. The body was read, nothing was done."""
+class CannedResponse(Fault):
+    """A response that comes instead of the real one. The body was read, nothing was done."""
 
-    def answer(self) -> Answer:
-        """Make the answer."""
+    def response(self) -> Response:
+        """Make the response."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Throttled(Instead):
+class Throttling(CannedResponse):
     """HTTP 429 in the service's words, with a Retry-After of `retry_after` seconds where that is given."""
 
     retry_after: int | None = None
     code: str = "Throttling.RateQuota"
     message: str = "Requests rate limit exceeded, please try again later."
 
-    def answer(self) -> Answer:
-        """Make the answer."""
+    def response(self) -> Response:
+        """Make the response."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        return refusal(429, code=self.code, message=self.message, headers=headers)
+        return error_response(429, code=self.code, message=self.message, headers=headers)
 
 
 @dataclass(frozen=True)
-class Refuses(Instead):
+class ErrorResponse(CannedResponse):
     """A refusal in the API's flat JSON with any status, code and message; a 500 of the service by default."""
 
     status: int = 500
     code: str = "InternalError"
     message: str = "An internal error has occured, please try again later or contact service support."
 
-    def answer(self) -> Answer:
-        """Make the answer."""
-        return refusal(self.status, code=self.code, message=self.message)
+    def response(self) -> Response:
+        """Make the response."""
+        return error_response(self.status, code=self.code, message=self.message)
 
 
 @dataclass(frozen=True)
-class RefusesNested(Refuses):
+class NestedErrorResponse(ErrorResponse):
     """A refusal in the form of the compatible routes, `{"error": {"code", "message", ...}, "request_id"}`."""
 
-    def answer(self) -> Answer:
-        """Make the answer."""
+    def response(self) -> Response:
+        """Make the response."""
         error = {"code": self.code, "message": self.message, "param": None, "type": "invalid_request_error"}
-        return json_answer({"error": error}, status=self.status)
+        return json_response({"error": error}, status=self.status)
 
 
 @dataclass(frozen=True)
-class HtmlPage(Instead):
+class HtmlPage(CannedResponse):
     """A page of HTML, as gateways and captive portals send it, with any status (502, or 200)."""
 
     status: int = 502
     title: str = "502 Bad Gateway"
 
-    def answer(self) -> Answer:
-        """Make the answer."""
+    def response(self) -> Response:
+        """Make the response."""
         page = _HTML.format(title=self.title).encode()
-        return Answer(self.status, Text(page), content_type="text/html")
+        return Response(self.status, Text(page), content_type="text/html")
 
 
 @dataclass(frozen=True)
-class JsonBody(Instead):
+class JsonBody(CannedResponse):
     """Any JSON value as the whole body."""
 
     value: object
     status: int = 200
 
-    def answer(self) -> Answer:
-        """Make the answer."""
-        return Answer(self.status, Text(json.dumps(self.value, ensure_ascii=False).encode()))
+    def response(self) -> Response:
+        """Make the response."""
+        return Response(self.status, Text(json.dumps(self.value, ensure_ascii=False).encode()))
 
 
 @dataclass(frozen=True)
-class HugeBody(Instead):
+class HugeBody(CannedResponse):
     """A body of `size` bytes that is one JSON string."""
 
     size: int = 64 * 1024 * 1024
     status: int = 200
 
-    def answer(self) -> Answer:
-        """Make the answer."""
-        return Answer(self.status, Filler(self.size))
+    def response(self) -> Response:
+        """Make the response."""
+        return Response(self.status, Filler(self.size))
 
 
 @dataclass(frozen=True)
-class Redirect(Instead):
+class Redirect(CannedResponse):
     """A redirection to `location`."""
 
     location: str
     status: int = 302
 
-    def answer(self) -> Answer:
-        """Make the answer."""
-        return Answer(self.status, headers={"Location": self.location})
+    def response(self) -> Response:
+        """Make the response."""
+        return Response(self.status, headers={"Location": self.location})
 
 
 @dataclass(frozen=True)
@@ -135,12 +135,12 @@ class ResetBeforeActing(Fault):
 
 @dataclass(frozen=True)
 class ResetAfterActing(Fault):
-    """The request is acted upon, then the connection is reset: the answer is lost, a created task exists."""
+    """The request is acted upon, then the connection is reset: the response is lost, a created task exists."""
 
 
 @dataclass(frozen=True)
 class Slow(Fault):
-    """The right answer, `seconds` of real time late. The request is acted upon before the wait."""
+    """The right response, `seconds` of real time late. The request is acted upon before the wait."""
 
     seconds: float
 
@@ -168,12 +168,12 @@ class NoRange(Fault):
 
 
 @dataclass(frozen=True)
-class AnswerUnknown(Fault):
+class UnknownStatus(Fault):
     """A query is answered with UNKNOWN, whatever the task's state is."""
 
 
 @dataclass(frozen=True)
-class AnswerState(Fault):
+class FixedStatus(Fault):
     """A query of a task that exists is answered with this state, which may be none of today's, and nothing else."""
 
     state: str = "ARCHIVING"
@@ -183,7 +183,7 @@ class AnswerState(Fault):
 class OtherResult(Fault):
     """A query of a task that has succeeded is answered without `output.video_url`.
 
-    `form` is what stands in its place: the same link as `results.video_url`, or `images`, a list of pictures as tasks
+    `form` is what stands in its place: the same link as `results.video_url`, or `images`, a list of images as tasks
     of other models have it, or nothing.
     """
 
@@ -233,8 +233,8 @@ class TaskStuck(Fault):
 
 _ONLY_ON: Mapping[type[Fault], frozenset[On]] = {
     NoRange: frozenset({"download"}),
-    AnswerUnknown: frozenset({"query"}),
-    AnswerState: frozenset({"query"}),
+    UnknownStatus: frozenset({"query"}),
+    FixedStatus: frozenset({"query"}),
     OtherResult: frozenset({"query"}),
     ListLag: frozenset({"list"}),
     ListEmpty: frozenset({"list"}),

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..service.model import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model
 from .families import is_wan_3
-from .unfit import UnfitError, mistyped, not_made, one_of, required
+from .unfit import TaskRejected, mistyped, not_made, one_of, required
 
 LIST = "media"
 
@@ -28,16 +28,16 @@ _TWO_MODES = (
 
 def fields_of(model: Model) -> dict[str, type]:
     """Return the fields of `input` that name media for a model, with their JSON types."""
-    if not model.schema.fields:
+    if not model.request_format.fields:
         return {LIST: list}
-    return {name: str for kind, name in model.schema.fields.items() if model.takes(kind)}
+    return {name: str for kind, name in model.request_format.fields.items() if model.accepts(kind)}
 
 
 def missing(given: Mapping[str, Any], *, model: Model) -> list[str]:
     """Name the media that an `input` lacks and the model cannot do without."""
-    if model.schema.fields:
-        always = set.intersection(*(set(legal) for legal in model.media_sets))
-        needed = [name for kind, name in model.schema.fields.items() if kind in always]
+    if model.request_format.fields:
+        always = set.intersection(*(set(legal) for legal in model.media_combinations))
+        needed = [name for kind, name in model.request_format.fields.items() if kind in always]
     else:
         needed = [LIST]
         if is_wan_3(model) and given.get("prompt") and not given.get(LIST):
@@ -48,7 +48,7 @@ def missing(given: Mapping[str, Any], *, model: Model) -> list[str]:
 def wrong_items(given: Mapping[str, Any], *, model: Model) -> Iterator[str]:
     """Say what is wrong with each item of `input.media`, where there is one. Fields that no item has are ignored."""
     items = given.get(LIST)
-    types = tuple(kind for kind in _KINDS if model.takes(kind)) + (_REFERENCES if is_wan_3(model) else ())
+    types = tuple(kind for kind in _KINDS if model.accepts(kind)) + (_REFERENCES if is_wan_3(model) else ())
     for place, item in enumerate(items if isinstance(items, list) else ()):
         where = f"input.{LIST}.{place}"
         if not isinstance(item, dict):
@@ -65,23 +65,23 @@ def wrong_items(given: Mapping[str, Any], *, model: Model) -> Iterator[str]:
 
 
 def read_media(given: Mapping[str, Any], *, model: Model) -> dict[str, str]:
-    """Return the address of each kind of media in an `input` whose fields are well-formed.
+    """Return the URL of each kind of media in an `input` whose fields are well-formed.
 
-    Raises UnfitError where the model does not take them together.
+    Raises TaskRejected where the model does not take them together.
     """
-    if model.schema.fields:
-        return {kind: given[name] for kind, name in model.schema.fields.items() if name in given}
+    if model.request_format.fields:
+        return {kind: given[name] for kind, name in model.request_format.fields.items() if name in given}
     items = [(item["type"], item["url"]) for item in given[LIST]]
     kinds = [kind for kind, _ in items]
     references = [kind for kind in kinds if kind in _REFERENCES]
     if references and {FIRST_FRAME, LAST_FRAME} & set(kinds):
-        raise UnfitError(_TWO_MODES)
+        raise TaskRejected(_TWO_MODES)
     if references:
         raise not_made(f"video from {_together(references)}", model)
-    if not any(Counter(kinds) == Counter(legal) for legal in model.media_sets):
-        raise UnfitError(
+    if not any(Counter(kinds) == Counter(legal) for legal in model.media_combinations):
+        raise TaskRejected(
             f"The media types {_together(kinds)} cannot be used together with {model.id}. "
-            f"Supported: {', or '.join(_together(legal) for legal in model.media_sets)}."
+            f"Supported: {', or '.join(_together(legal) for legal in model.media_combinations)}."
         )
     return dict(items)
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..service.model import Model
-from .answers import RefusedError, refusal
+from .answers import HttpError, error_response
 from .families import is_happyhorse
-from .replies import ACCOUNT, SERVICE_ZONE, list_row
+from .replies import ACCOUNT, SERVICE_ZONE, serialize_list_row
 from .tasks import Task
 
 _WINDOW = timedelta(hours=24)
@@ -22,7 +22,7 @@ _MAKES_VIDEOS = "VG"
 def list_reply(tasks: Sequence[Task], *, query: Mapping[str, str], region: str, now: float) -> dict[str, object]:
     """Make the list's reply without its request id, newest tasks first. `region` is the region's id in Alibaba Cloud.
 
-    Raises RefusedError where a filter is malformed or the window of time is longer than 24 h.
+    Raises HttpError where a filter is malformed or the window of time is longer than 24 h.
     """
     page_no = _number(query, "page_no", default=1, most=None)
     page_size = _number(query, "page_size", default=10, most=_MAX_PAGE_SIZE)
@@ -34,7 +34,7 @@ def list_reply(tasks: Sequence[Task], *, query: Mapping[str, str], region: str, 
         "total_page": -(-len(found) // page_size),
         "page_no": page_no,
         "page_size": page_size,
-        "data": [list_row(task, region=region) for task in found[start : start + page_size]],
+        "data": [serialize_list_row(task, region=region) for task in found[start : start + page_size]],
     }
 
 
@@ -42,7 +42,7 @@ def models_reply(models: Mapping[str, Model], *, query: Mapping[str, str], regio
     """Make the reply of `GET /models` without its request id: the models by the region's names for them.
 
     Filters: `name` is a part of the id, `model` the id, `providers` and `capabilities` are one value each. Prices are
-    per second of video and tier. Raises RefusedError where a page number is malformed.
+    per second of video and tier. Raises HttpError where a page number is malformed.
     """
     page_no = _number(query, "page_no", default=1, most=None)
     page_size = _number(query, "page_size", default=20, most=_MAX_MODELS)
@@ -125,6 +125,6 @@ def _number(query: Mapping[str, str], name: str, *, default: int, most: int | No
     return int(text)
 
 
-def _invalid(name: str) -> RefusedError:
+def _invalid(name: str) -> HttpError:
     message = f"Required parameter({name}) missing or invalid, please check the request parameters."
-    return RefusedError(refusal(400, code="InvalidParameter", message=message))
+    return HttpError(error_response(400, code="InvalidParameter", message=message))

@@ -1,25 +1,25 @@
-"""What the stand-in consists of behind its HTTP side."""
+"""What the mock server consists of behind its HTTP side."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .rates import Rates
+from .rates import RateLimiter
 from .storage import Storage
-from .tasks import TaskBook
+from .tasks import TaskStore
 from .worker import RenderWorker
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The parts that the calls work on. `address` is the server's `http://host:port`."""
+class ServerState:
+    """The parts that the calls work on. `base_url` is the server's `http://host:port`."""
 
-    address: str
+    base_url: str
     key: str
     region: str
     clock: Callable[[], float]
-    rates: Rates
-    book: TaskBook
+    rates: RateLimiter
+    tasks: TaskStore
     storage: Storage
     worker: RenderWorker

@@ -1,4 +1,4 @@
-"""The moving picture of an offline video: a slow move over the first frame, into the last one where there is one."""
+"""The moving image of an offline video: a slow move over the first frame, into the last one where there is one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from .planes import Plane, Planes, planes_of, whole_of
+from .planes import Plane, Planes, join_planes, split_planes
 from .scene import DRAWN_SIZE
 
 Weights = npt.NDArray[np.float64]
@@ -26,26 +26,26 @@ _BLACK, _WHITE, _GREY = 16, 235, 128
 
 
 def decode(data: bytes | None) -> Image.Image:
-    """Return the RGB picture of encoded bytes, or a drawn one where there are none."""
+    """Return the RGB image of encoded bytes, or a drawn one where there are none."""
     if data is None:
-        return _drawn()
-    with Image.open(io.BytesIO(data)) as picture:
-        return ImageOps.exif_transpose(picture).convert("RGB")
+        return _placeholder_image()
+    with Image.open(io.BytesIO(data)) as image:
+        return ImageOps.exif_transpose(image).convert("RGB")
 
 
-def _drawn() -> Image.Image:
-    """Draw a neutral landscape: what stands for a picture that cannot be fetched."""
+def _placeholder_image() -> Image.Image:
+    """Draw a neutral landscape: what stands for an image that cannot be fetched."""
     width, height = DRAWN_SIZE
     sky = Image.linear_gradient("L").resize(DRAWN_SIZE)
-    picture = Image.merge(
+    image = Image.merge(
         "RGB", (sky.point(lambda v: 90 + v // 3), sky.point(lambda v: 120 + v // 3), sky.point(lambda v: 160 + v // 4))
     )
-    draw = ImageDraw.Draw(picture)
+    draw = ImageDraw.Draw(image)
     draw.ellipse((900, 110, 1040, 250), fill=(236, 226, 190))
     draw.polygon(((0, 560), (330, 300), (640, 560)), fill=(96, 110, 124))
     draw.polygon(((420, 560), (800, 240), (width, 560)), fill=(80, 95, 110))
     draw.rectangle((0, 560, width, height), fill=(104, 124, 98))
-    return picture
+    return image
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _even(value: float) -> int:
     return math.ceil(value / 2) * 2
 
 
-class Marks:
+class Overlays:
     """What is written on every frame of `size`, its width and height in pixels: top left, and bottom right or empty."""
 
     def __init__(self, size: tuple[int, int], *, text: str, watermark: str) -> None:
@@ -105,9 +105,9 @@ class Marks:
 
     def on(self, planes: Planes) -> Plane:
         """Return a marked copy of a frame as yuv420p, uint8 [H * 3 / 2, W]."""
-        whole = whole_of(planes)
+        whole = join_planes(planes)
         height, width = planes[0].shape
-        luma, blue, red = planes_of(whole, size=(width, height))
+        luma, blue, red = split_planes(whole, size=(width, height))
         for mark in self._marks:
             mark.on_luma(luma)
             mark.on_chroma(blue)
@@ -115,17 +115,19 @@ class Marks:
         return whole
 
 
-def still(picture: Image.Image, *, size: tuple[int, int], whole: bool) -> Planes:
-    """Return a picture as a frame of `size`.
+def to_yuv_frame(image: Image.Image, *, size: tuple[int, int], whole: bool) -> Planes:
+    """Return an image as a frame of `size`.
 
     `whole` shows all of it, a little out of shape where the shape differs; otherwise what is too much is cut off.
     """
-    fit = picture.resize if whole else partial(ImageOps.fit, picture)
+    fit = image.resize if whole else partial(ImageOps.fit, image)
     rgb = np.asarray(fit(size, Image.Resampling.LANCZOS))
-    return planes_of(av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p").to_ndarray(), size=size)
+    return split_planes(
+        av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p").to_ndarray(), size=size
+    )
 
 
-class Scenery:
+class KenBurns:
     """The move over a first frame, and into the frame `ending` where there is one."""
 
     def __init__(self, first: Planes, *, ending: Planes | None = None) -> None:
@@ -137,18 +139,18 @@ class Scenery:
         box = _window(progress)
         seen = [_cut(plane, box) for plane in self._first]
         if self._ending is not None and progress > _FADE_FROM:
-            share = _eased((progress - _FADE_FROM) / (1 - _FADE_FROM))
+            share = _ease((progress - _FADE_FROM) / (1 - _FADE_FROM))
             seen = [Image.blend(plane, end, share) for plane, end in zip(seen, self._ending, strict=True)]
         return [np.asarray(plane) for plane in seen]
 
 
-def _eased(progress: float) -> float:
+def _ease(progress: float) -> float:
     return progress * progress * (3 - 2 * progress)
 
 
 def _window(progress: float) -> tuple[float, float, float, float]:
-    """Return the part of the picture that is seen, as left, top, right, bottom in 0..1: a zoom in with a slow pan."""
-    eased = _eased(progress)
+    """Return the part of the image that is seen, as left, top, right, bottom in 0..1: a zoom in with a slow pan."""
+    eased = _ease(progress)
     side = 1 - _ZOOM * eased
     left = (1 - side) / 2 + _PAN * eased
     top = (1 - side) / 2 - _PAN * eased / 2

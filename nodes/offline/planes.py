@@ -13,7 +13,7 @@ Planes = Sequence[Plane]
 """Brightness [H,W], and two of colour [H/2,W/2]."""
 
 
-def planes_of(whole: npt.NDArray[Any], *, size: tuple[int, int]) -> Planes:
+def split_planes(whole: npt.NDArray[Any], *, size: tuple[int, int]) -> Planes:
     """Split a yuv420p frame, uint8 [H * 3 / 2, W], into its planes. `size` is its width and height in pixels."""
     width, height = size
     quarter = height // 4
@@ -21,7 +21,7 @@ def planes_of(whole: npt.NDArray[Any], *, size: tuple[int, int]) -> Planes:
     return [whole[:height], whole[height : height + quarter].reshape(half), whole[height + quarter :].reshape(half)]
 
 
-def whole_of(planes: Planes) -> Plane:
+def join_planes(planes: Planes) -> Plane:
     """Join planes to a yuv420p frame, uint8 [H * 3 / 2, W]."""
     luma, *colours = planes
     height, width = luma.shape

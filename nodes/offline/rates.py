@@ -6,12 +6,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from .answers import RefusedError, refusal
+from .answers import HttpError, error_response
 
 _MINUTE = 60.0
 
 
-class Rates:
+class RateLimiter:
     """Counts the latest calls by the server's clock. Safe to use from several threads."""
 
     def __init__(self, clock: Callable[[], float], *, enforced: bool) -> None:
@@ -21,7 +21,7 @@ class Rates:
         self._times: dict[str, deque[float]] = {}
 
     def check(self, what: str, *, per_second: float) -> None:
-        """Count a call of the kind `what`. Raises RefusedError, 429, where there were too many before it.
+        """Count a call of the kind `what`. Raises HttpError, 429, where there were too many before it.
 
         What is less than one a second is a number of calls a minute, and is counted over a minute.
         """
@@ -35,5 +35,5 @@ class Rates:
                 times.popleft()
             if len(times) >= max(1, round(per_second * window)):
                 message = "Requests rate limit exceeded, please try again later."
-                raise RefusedError(refusal(429, code="Throttling.RateQuota", message=message))
+                raise HttpError(error_response(429, code="Throttling.RateQuota", message=message))
             times.append(now)

@@ -1,7 +1,7 @@
 """Making the offline video: a real MP4, H.264, that looks from outside as the service's do.
 
 Its length is exact, its size follows the tier and the shape of what it begins with, it has an AAC track exactly when
-the model would have sound (dashscope.md section 0.1), and it can be played while it loads (faststart). It begins with
+the model would have audio (dashscope.md section 0.1), and it can be played while it loads (faststart). It begins with
 the clip, where there is one, and ends with the last frame that was asked for. Frames are made one at a time.
 """
 
@@ -18,10 +18,10 @@ import numpy as np
 
 from ..service.models import ADAPTIVE
 from .clip import clip_frames
-from .picture import Marks, Scenery, decode, still
+from .picture import KenBurns, Overlays, decode, to_yuv_frame
 from .planes import Plane, Planes
-from .scene import Scene, StoppedError, frame_size
-from .sound import RATE, Samples, sound_track
+from .scene import Interrupted, Scene, frame_size
+from .sound import RATE, Samples, audio_track
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -35,24 +35,24 @@ _HOLD = 2
 def render(scene: Scene, path: Path, *, wanted: Callable[[], bool] = lambda: True) -> None:
     """Write the scene's video to `path`.
 
-    Asks `wanted` before every frame and raises StoppedError, leaving an unfinished file, as soon as it says no. Raises
+    Asks `wanted` before every frame and raises Interrupted, leaving an unfinished file, as soon as it says no. Raises
     MediaError where the clip is damaged.
     """
-    film = _Film(scene)
-    track = sound_track(scene.sound, seconds=scene.duration) if scene.has_sound else None
+    source = _Video(scene)
+    track = audio_track(scene.audio, seconds=scene.duration) if scene.has_audio else None
     with (
         av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container,
-        closing(film.frames()) as frames,
+        closing(source.frames()) as frames,
     ):
-        video = _video_stream(container, film.size, fps=scene.fps)
+        video = _video_stream(container, source.size, fps=scene.fps)
         audio = container.add_stream("aac", rate=RATE, layout="stereo") if track is not None else None
         for second in range(scene.duration):
             for planes in islice(frames, scene.fps):
                 if not wanted():
-                    raise StoppedError
+                    raise Interrupted
                 container.mux(video.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
             if audio is not None and track is not None:
-                _write_sound(
+                _write_audio(
                     container, audio, samples=track[:, second * RATE : (second + 1) * RATE], start=second * RATE
                 )
         for stream in (video, audio):
@@ -60,20 +60,20 @@ def render(scene: Scene, path: Path, *, wanted: Callable[[], bool] = lambda: Tru
                 container.mux(stream.encode(None))
 
 
-class _Film:
+class _Video:
     """The frames of a scene. `size` is their width and height in pixels."""
 
     def __init__(self, scene: Scene) -> None:
-        picture = None if scene.clip else decode(scene.picture)
-        begin = scene.clip.size if scene.clip else picture.size if picture else (0, 0)
+        image = None if scene.clip else decode(scene.image)
+        begin = scene.clip.size if scene.clip else image.size if image else (0, 0)
         self._scene = scene
         self.size = frame_size(*begin, resolution=scene.resolution, ratio=scene.ratio)
-        self._first = still(picture, size=self.size, whole=scene.ratio == ADAPTIVE) if picture else None
+        self._first = to_yuv_frame(image, size=self.size, whole=scene.ratio == ADAPTIVE) if image else None
 
     def frames(self) -> Generator[Plane, None, None]:
         """Make the frames one after another, in yuv420p."""
         scene = self._scene
-        marks = Marks(self.size, text=f"OFFLINE {scene.template}".strip(), watermark=scene.watermark)
+        marks = Overlays(self.size, text=f"OFFLINE {scene.template}".strip(), watermark=scene.watermark)
         left, first = scene.duration * scene.fps, self._first
         if scene.clip:
             with closing(clip_frames(scene.clip, size=self.size, fps=scene.fps)) as played:
@@ -83,7 +83,7 @@ class _Film:
         if first is None:
             raise ValueError("there is nothing to begin with")
         places = -(-left // _HOLD)
-        scenery = Scenery(first, ending=self._ending())
+        scenery = KenBurns(first, ending=self._ending())
         for place in range(places):
             frame = marks.on(scenery.at(place / (places - 1) if places > 1 else 1))
             for _ in range(min(_HOLD, left - place * _HOLD)):
@@ -91,11 +91,11 @@ class _Film:
 
     def _ending(self) -> Planes | None:
         ending = self._scene.ending
-        return still(decode(ending), size=self.size, whole=False) if ending is not None else None
+        return to_yuv_frame(decode(ending), size=self.size, whole=False) if ending is not None else None
 
 
 def _video_stream(container: OutputContainer, size: tuple[int, int], *, fps: int) -> VideoStream:
-    # Without B-frames the first picture stands at time 0 and no edit list is needed. A short lookahead saves memory.
+    # Without B-frames the first image stands at time 0 and no edit list is needed. A short lookahead saves memory.
     options = {"preset": "veryfast", "crf": "23", "bf": "0", "rc-lookahead": "3"}
     stream = container.add_stream("libx264", rate=fps, options=options)
     stream.width, stream.height = size
@@ -103,7 +103,7 @@ def _video_stream(container: OutputContainer, size: tuple[int, int], *, fps: int
     return stream
 
 
-def _write_sound(container: OutputContainer, stream: AudioStream, *, samples: Samples, start: int) -> None:
+def _write_audio(container: OutputContainer, stream: AudioStream, *, samples: Samples, start: int) -> None:
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout="stereo")
     frame.sample_rate = RATE
     frame.pts = start

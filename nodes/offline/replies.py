@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from .checks import Order
+from .checks import TaskInputs
 from .tasks import Task
 
 SERVICE_ZONE = timezone(timedelta(hours=8))
@@ -24,7 +24,7 @@ def time_text(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, SERVICE_ZONE).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-def task_reply(task: Task, *, video_url: str) -> dict[str, Any]:
+def serialize_task(task: Task, *, video_url: str) -> dict[str, Any]:
     """Make the query's reply without its request id. `video_url` is used where the task has succeeded."""
     output: dict[str, object] = {"task_id": task.id, "task_status": task.state}
     if task.state == "FAILED" and task.failure is not None:
@@ -36,68 +36,68 @@ def task_reply(task: Task, *, video_url: str) -> dict[str, Any]:
         output["scheduled_time"] = time_text(task.scheduled)
     if task.ended is not None:
         output["end_time"] = time_text(task.ended)
-    if task.state != "SUCCEEDED" or task.order is None:
+    if task.state != "SUCCEEDED" or task.inputs is None:
         return {"output": output}
-    output["orig_prompt"] = task.order.prompt
+    output["orig_prompt"] = task.inputs.prompt
     # wan2.6 and what takes a list of media never show the rewritten prompt; an effect has none.
-    shown = task.model.schema.fields and not task.model.id.startswith("wan2.6")
-    if shown and task.order.prompt_extend and not task.order.template:
-        output["actual_prompt"] = task.order.prompt + _EXTENSION
+    shown = task.model.request_format.fields and not task.model.id.startswith("wan2.6")
+    if shown and task.inputs.prompt_extend and not task.inputs.template:
+        output["actual_prompt"] = task.inputs.prompt + _EXTENSION
     output["video_url"] = video_url
-    return {"output": output, "usage": usage(task, task.order)}
+    return {"output": output, "usage": usage(task, task.inputs)}
 
 
-def usage(task: Task, order: Order) -> dict[str, object]:
+def usage(task: Task, inputs: TaskInputs) -> dict[str, object]:
     """Make the `usage` object as the model's family has it."""
     make = next(make for family, make in _USAGE.items() if task.model.id.startswith(family))
-    return make(task, order)
+    return make(task, inputs)
 
 
-def _oldest(_task: Task, order: Order) -> dict[str, object]:
-    return {"video_duration": order.duration, "video_ratio": "standard", "video_count": 1}
+def _oldest(_task: Task, inputs: TaskInputs) -> dict[str, object]:
+    return {"video_duration": inputs.duration, "video_ratio": "standard", "video_count": 1}
 
 
-def _frames(_task: Task, order: Order) -> dict[str, object]:
-    return {"video_duration": order.duration, "video_count": 1, "SR": _tier(order)}
+def _frames(_task: Task, inputs: TaskInputs) -> dict[str, object]:
+    return {"video_duration": inputs.duration, "video_count": 1, "SR": _tier(inputs)}
 
 
-def _plain(_task: Task, order: Order) -> dict[str, object]:
-    return {"duration": order.duration, "SR": _tier(order), "video_count": 1}
+def _plain(_task: Task, inputs: TaskInputs) -> dict[str, object]:
+    return {"duration": inputs.duration, "SR": _tier(inputs), "video_count": 1}
 
 
-def _billed(task: Task, order: Order) -> dict[str, object]:
+def _billed(task: Task, inputs: TaskInputs) -> dict[str, object]:
     """A clip's seconds are billed with the new ones (newer-models.md section 1.4)."""
     return {
-        "duration": order.duration,
+        "duration": inputs.duration,
         "input_video_duration": _number(task.clip_seconds),
-        "output_video_duration": _number(order.duration - task.clip_seconds),
+        "output_video_duration": _number(inputs.duration - task.clip_seconds),
         "video_count": 1,
-        "SR": _tier(order),
+        "SR": _tier(inputs),
     }
 
 
-def _billed_by_sound(task: Task, order: Order) -> dict[str, object]:
-    return {**_billed(task, order), **({"audio": order.audio} if task.model.audio_switch else {})}
+def _billed_by_audio(task: Task, inputs: TaskInputs) -> dict[str, object]:
+    return {**_billed(task, inputs), **({"audio": inputs.audio} if task.model.audio_switch else {})}
 
 
-def _in_floats(task: Task, order: Order) -> dict[str, object]:
+def _in_floats(task: Task, inputs: TaskInputs) -> dict[str, object]:
     return {
         "video_count": 1,
-        "duration": float(order.duration),
+        "duration": float(inputs.duration),
         "input_video_duration": 0.0,
-        "output_video_duration": float(order.duration),
+        "output_video_duration": float(inputs.duration),
         "fps": task.model.fps,
-        "SR": _tier(order),
+        "SR": _tier(inputs),
         "ratio": task.ratio,
     }
 
 
-_USAGE: Mapping[str, Callable[[Task, Order], dict[str, object]]] = {
+_USAGE: Mapping[str, Callable[[Task, TaskInputs], dict[str, object]]] = {
     "wanx2.1": _oldest,
     "wan2.2-kf2v": _frames,
     "wan2.2": _plain,
     "wan2.5": _plain,
-    "wan2.6": _billed_by_sound,
+    "wan2.6": _billed_by_audio,
     "wan2.7": _billed,
     "wan3.0": _in_floats,
     "happyhorse": _billed,
@@ -105,15 +105,15 @@ _USAGE: Mapping[str, Callable[[Task, Order], dict[str, object]]] = {
 """How each family tells what was used: dashscope.md section 0.1, newer-models.md sections 1.4, 2.5, 3 and 4."""
 
 
-def _tier(order: Order) -> int:
-    return int(order.resolution.removesuffix("P"))
+def _tier(inputs: TaskInputs) -> int:
+    return int(inputs.resolution.removesuffix("P"))
 
 
 def _number(seconds: float) -> float:
     return int(seconds) if seconds == int(seconds) else round(seconds, 2)
 
 
-def list_row(task: Task, *, region: str) -> Mapping[str, object]:
+def serialize_list_row(task: Task, *, region: str) -> Mapping[str, object]:
     """Make one row of the list. Times are epoch milliseconds; those that have not come are missing."""
     row: dict[str, object] = {
         "task_id": task.id,

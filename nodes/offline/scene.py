@@ -11,7 +11,7 @@ from pathlib import Path
 from ..service.models import ADAPTIVE, RATIOS
 
 DRAWN_SIZE = (1280, 720)
-"""Pixels of the picture that stands for one which could not be fetched."""
+"""Pixels of the image that stands for one which could not be fetched."""
 
 TIER_SIZES = {"480P": (832, 480), "720P": (1280, 720), "1080P": (1920, 1080)}
 _SIDE_STEP = 16
@@ -20,7 +20,7 @@ _PIECE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Clip:
-    """A film that a video begins with: its file, its width and height as it is shown, its length in seconds."""
+    """A video that a video begins with: its file, its width and height as it is shown, its length in seconds."""
 
     path: Path
     size: tuple[int, int]
@@ -28,22 +28,22 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Sources:
-    """The files of an order, each None where there is none or it could not be fetched offline.
+class ResolvedMedia:
+    """The files of a task, each None where there is none or it could not be fetched offline.
 
-    `picture` is the first frame, `ending` the last, both encoded as `sound` is. `size` are the pixels of what the
+    `image` is the first frame, `ending` the last, both encoded as `audio` is. `size` are the pixels of what the
     video begins with.
     """
 
-    picture: bytes | None = None
-    sound: bytes | None = None
+    image: bytes | None = None
+    audio: bytes | None = None
     ending: bytes | None = None
     clip: Clip | None = None
     size: tuple[int, int] = DRAWN_SIZE
     notes: list[str] = field(default_factory=list)
 
 
-class StoppedError(Exception):
+class Interrupted(Exception):
     """The rendering was given up, because nobody wants the video any more."""
 
 
@@ -51,15 +51,15 @@ class StoppedError(Exception):
 class Scene:
     """What to make a video of.
 
-    `picture`, `sound` and `ending`, the picture that it ends with, are encoded files. No picture and no clip means a
-    drawn picture, no sound a tone. `duration` is in seconds, the clip's included. `watermark` is a text or empty.
+    `image`, `audio` and `ending`, the image that it ends with, are encoded files. No image and no clip means a
+    drawn image, no audio a tone. `duration` is in seconds, the clip's included. `watermark` is a text or empty.
     """
 
-    picture: bytes | None
+    image: bytes | None
     resolution: str
     duration: int
-    has_sound: bool
-    sound: bytes | None = None
+    has_audio: bool
+    audio: bytes | None = None
     template: str = ""
     watermark: str = ""
     ending: bytes | None = None
@@ -70,10 +70,10 @@ class Scene:
     @property
     def name(self) -> str:
         """A name that two scenes share where their videos are equal."""
-        facts = [self.resolution, self.duration, self.has_sound, self.template, self.watermark, self.ratio, self.fps]
+        facts = [self.resolution, self.duration, self.has_audio, self.template, self.watermark, self.ratio, self.fps]
         files = [
             hashlib.sha256(data).hexdigest() if data is not None else ""
-            for data in (self.picture, self.sound, self.ending)
+            for data in (self.image, self.audio, self.ending)
         ]
         clip = _hash_of(self.clip.path) if self.clip else ""
         return hashlib.sha256(json.dumps([*facts, *files, clip]).encode()).hexdigest()[:32]

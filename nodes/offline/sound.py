@@ -1,4 +1,4 @@
-"""The sound of an offline video: the given sound cut or filled to the video's length, or a soft tone."""
+"""The audio of an offline video: the given audio cut or filled to the video's length, or a soft tone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from .sources import ONLY_SOUNDS
+from .sources import AUDIO_ONLY
 
 Samples = npt.NDArray[np.float32]
 
@@ -22,11 +22,11 @@ _TONE_LEVEL = 0.08
 _FADE_SECONDS = 0.25
 
 
-def sound_track(data: bytes | None, *, seconds: int) -> Samples:
-    """Return exactly `seconds` of sound, float32 [2, seconds * 48000] in -1..1.
+def audio_track(data: bytes | None, *, seconds: int) -> Samples:
+    """Return exactly `seconds` of audio, float32 [2, seconds * 48000] in -1..1.
 
-    Longer sounds are cut and shorter ones end in silence, as the service does it (dashscope.md section 0.1). Without
-    data it is a tone.
+    Longer audio files are cut and shorter ones end in silence, as the service does it (dashscope.md section 0.1).
+    Without data it is a tone.
     """
     wanted = seconds * RATE
     if data is None:
@@ -38,7 +38,7 @@ def sound_track(data: bytes | None, *, seconds: int) -> Samples:
 
 
 def _decode(data: bytes, *, at_most: int) -> Samples:
-    """Return the first `at_most` samples of a sound file, float32 [2, N] at 48 kHz."""
+    """Return the first `at_most` samples of an audio file, float32 [2, N] at 48 kHz."""
     pieces: list[Samples] = []
     have = 0
     with closing(_pieces(data)) as given:
@@ -54,7 +54,7 @@ def _decode(data: bytes, *, at_most: int) -> Samples:
 
 
 def _pieces(data: bytes) -> Generator[Samples, None, None]:
-    with av.open(io.BytesIO(data), container_options=dict(ONLY_SOUNDS)) as container:
+    with av.open(io.BytesIO(data), container_options=dict(AUDIO_ONLY)) as container:
         # One channel is copied to both later: the resampler would make it softer.
         mono = container.streams.audio[0].layout.nb_channels == 1
         resampler = av.AudioResampler(format="fltp", layout="mono" if mono else "stereo", rate=RATE)

@@ -1,7 +1,7 @@
-"""Fetching and judging the files that a create body names: pictures, a sound, a clip.
+"""Fetching and judging the files that a create body names: images, an audio file, a clip.
 
-Nothing is fetched from anywhere, this machine included: a stranger's workflow could name any address. An http(s)
-address stands for a drawn picture or a tone. Limits and messages: dashscope.md sections 0.1 and 2.2, newer-models.md.
+Nothing is fetched from anywhere, this machine included: an untrusted workflow could name any URL. An http(s)
+URL stands for a drawn image or a tone. Limits and messages: dashscope.md sections 0.1 and 2.2, newer-models.md.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from urllib.parse import SplitResult, urlsplit
 import av
 from PIL import Image, UnidentifiedImageError
 
-from ..service.model import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model, PictureLimits
+from ..service.model import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, ImageLimits, Model
 from ..service.models import AUDIO_BYTES
-from .checks import Order
+from .checks import TaskInputs
 from .clip import BAD_MEDIA, check_clip
 from .families import is_wan_3
-from .scene import DRAWN_SIZE, Clip, Sources
+from .scene import DRAWN_SIZE, Clip, ResolvedMedia
 from .storage import Storage
-from .unfit import UnfitError
+from .unfit import TaskRejected
 
 _DATA_URI = re.compile(r"data:(image/[a-z]+);base64,", re.ASCII)
 _MIME_OF = {"JPEG": "image/jpeg", "PNG": "image/png", "BMP": "image/bmp", "WEBP": "image/webp"}
 _SLACK = 0.1
-"""Seconds by which a sound may be longer than allowed: encoders of mp3 fill up to whole frames."""
+"""Seconds by which an audio file may be longer than allowed: encoders of mp3 fill up to whole frames."""
 
-ONLY_SOUNDS = {"format_whitelist": "wav,mp3", "protocol_whitelist": ""}
-"""For FFmpeg: a playlist, for one, could name files and addresses, which it would open."""
+AUDIO_ONLY = {"format_whitelist": "wav,mp3", "protocol_whitelist": ""}
+"""For FFmpeg: a playlist, for one, could name files and URLs, which it would open."""
 
 _ORIENTATION = 0x0112
 _LYING = 5
@@ -54,149 +54,151 @@ _INSTEAD = {
 
 
 @dataclass(frozen=True)
-class Finder:
-    """Finds files for one create call. `oss` tells whether the call asked for oss:// addresses to be resolved."""
+class MediaResolver:
+    """Finds files for one create call. `oss` tells whether the call asked for oss:// URLs to be resolved."""
 
     storage: Storage
     model: Model
     model_name: str
     oss: bool
 
-    def sources(self, order: Order) -> Sources:
-        """Fetch and check what the order names. Raises UnfitError."""
-        media = order.media
-        picture = self._picture(media[FIRST_FRAME]) if FIRST_FRAME in media else None
-        clip = self._clip(media[FIRST_CLIP], order) if FIRST_CLIP in media else None
-        ending = self._picture(media[LAST_FRAME]) if LAST_FRAME in media else None
-        sound = self._sound(media[DRIVING_AUDIO]) if DRIVING_AUDIO in media else None
-        found = {FIRST_FRAME: picture, LAST_FRAME: ending, DRIVING_AUDIO: sound, FIRST_CLIP: clip}
-        return Sources(
-            picture=picture.data if picture else None,
-            sound=sound,
+    def resolve(self, inputs: TaskInputs) -> ResolvedMedia:
+        """Fetch and check what the inputs name. Raises TaskRejected."""
+        media = inputs.media
+        image = self._resolve_image(media[FIRST_FRAME]) if FIRST_FRAME in media else None
+        clip = self._resolve_clip(media[FIRST_CLIP], inputs) if FIRST_CLIP in media else None
+        ending = self._resolve_image(media[LAST_FRAME]) if LAST_FRAME in media else None
+        audio = self._resolve_audio(media[DRIVING_AUDIO]) if DRIVING_AUDIO in media else None
+        found = {FIRST_FRAME: image, LAST_FRAME: ending, DRIVING_AUDIO: audio, FIRST_CLIP: clip}
+        return ResolvedMedia(
+            image=image.data if image else None,
+            audio=audio,
             ending=ending.data if ending else None,
             clip=clip,
-            size=clip.size if clip else picture.size if picture else DRAWN_SIZE,
+            size=clip.size if clip else image.size if image else DRAWN_SIZE,
             notes=[
-                f"{self.model.schema.fields.get(kind, kind)} could not be fetched offline: {_INSTEAD[kind]}"
+                f"{self.model.request_format.fields.get(kind, kind)} could not be fetched offline: {_INSTEAD[kind]}"
                 for kind in media
-                if found[kind] is None and (order.audio or kind != DRIVING_AUDIO)
+                if found[kind] is None and (inputs.audio or kind != DRIVING_AUDIO)
             ],
         )
 
-    def _picture(self, address: str) -> Picture | None:
-        limits = self.model.pictures
+    def _resolve_image(self, address: str) -> FetchedImage | None:
+        limits = self.model.image_limits
         if address.startswith("data:"):
             data, mime = _decode_data_uri(address)
-            return check_picture(data, mime=mime, limits=limits)
+            return check_image(data, mime=mime, limits=limits)
         stored = self._find(address)
         if stored is None:
             return None
         _check_bytes(stored.stat().st_size, limits=limits)
-        return check_picture(stored.read_bytes(), mime=None, limits=limits)
+        return check_image(stored.read_bytes(), mime=None, limits=limits)
 
-    def _sound(self, address: str) -> bytes | None:
+    def _resolve_audio(self, address: str) -> bytes | None:
         # The service judges by the extension (dashscope.md section 2.2, InvalidURL).
         if PurePosixPath(_parts(address).path).suffix.lower() not in (".wav", ".mp3"):
-            raise UnfitError("File type is not supported. Allowed types are: .wav, .mp3.", code="InvalidURL")
+            raise TaskRejected("File type is not supported. Allowed types are: .wav, .mp3.", code="InvalidURL")
         stored = self._find(address)
         if stored is None:
             return None
         data = stored.read_bytes()
-        check_sound(data, span=self.model.audio_seconds)
+        check_audio(data, span=self.model.audio_seconds)
         return data
 
-    def _clip(self, address: str, order: Order) -> Clip | None:
+    def _resolve_clip(self, address: str, inputs: TaskInputs) -> Clip | None:
         stored = self._find(address)
         if stored is None:
             return None
         clip = check_clip(stored)
         # The page does not say what happens to a clip that is not shorter (newer-models.md section 1.3).
-        if clip.seconds >= order.duration:
-            raise UnfitError(f"The duration must be longer than the first clip of {clip.seconds:.2f} s.")
+        if clip.seconds >= inputs.duration:
+            raise TaskRejected(f"The duration must be longer than the first clip of {clip.seconds:.2f} s.")
         return clip
 
     def _find(self, address: str) -> Path | None:
-        """Return the file behind an oss address, and None for an http(s) one."""
+        """Return the file behind an oss URL, and None for an http(s) one."""
         if address.startswith("oss://"):
             return self._stored(address)
         parts = _parts(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UnfitError(_BAD_URL)
+            raise TaskRejected(_BAD_URL)
         return None
 
     def _stored(self, address: str) -> Path:
         if not self.oss:
-            raise UnfitError(_BAD_URL_OF_WAN_3 if is_wan_3(self.model) else _BAD_URL)
+            raise TaskRejected(_BAD_URL_OF_WAN_3 if is_wan_3(self.model) else _BAD_URL)
         stored = self.storage.find(address)
         if stored is None:
-            raise UnfitError(_GONE)
+            raise TaskRejected(_GONE)
         if stored.model != self.model_name:
-            raise UnfitError(_FORBIDDEN)
+            raise TaskRejected(_FORBIDDEN)
         return stored.path
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An encoded picture, and its width and height in pixels as it is shown."""
+class FetchedImage:
+    """An encoded image, and its width and height in pixels as it is shown."""
 
     data: bytes
     size: tuple[int, int]
 
 
-def check_picture(data: bytes, *, mime: str | None, limits: PictureLimits) -> Picture:
-    """Refuse a picture that the service would refuse. Raises UnfitError."""
+def check_image(data: bytes, *, mime: str | None, limits: ImageLimits) -> FetchedImage:
+    """Refuse an image that the service would refuse. Raises TaskRejected."""
     _check_bytes(len(data), limits=limits)
     try:
-        with Image.open(io.BytesIO(data)) as picture:
-            if picture.format not in limits.formats:
-                raise UnfitError(_WRONG_FORMAT, code="InvalidImageFormat")
-            _check_shape(picture, limits=limits)
-            if picture.format == "PNG" and picture.has_transparency_data:
-                raise UnfitError(_WRONG_FORMAT, code="InvalidImageFormat")
-            if mime is not None and mime != _MIME_OF[picture.format]:
-                raise UnfitError("Invalid image format or corrupted file")
-            picture.load()
-            lying = picture.getexif().get(_ORIENTATION, 1) >= _LYING
-            return Picture(data, picture.size[::-1] if lying else picture.size)
+        with Image.open(io.BytesIO(data)) as image:
+            if image.format not in limits.formats:
+                raise TaskRejected(_WRONG_FORMAT, code="InvalidImageFormat")
+            _check_shape(image, limits=limits)
+            if image.format == "PNG" and image.has_transparency_data:
+                raise TaskRejected(_WRONG_FORMAT, code="InvalidImageFormat")
+            if mime is not None and mime != _MIME_OF[image.format]:
+                raise TaskRejected("Invalid image format or corrupted file")
+            image.load()
+            lying = image.getexif().get(_ORIENTATION, 1) >= _LYING
+            return FetchedImage(data, image.size[::-1] if lying else image.size)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnfitError("the size of input image is too small or too large.") from error
+        raise TaskRejected("the size of input image is too small or too large.") from error
     except (UnidentifiedImageError, OSError, SyntaxError, TypeError, ValueError) as error:
-        raise UnfitError(_UNDECODABLE) from error
+        raise TaskRejected(_UNDECODABLE) from error
 
 
-def _check_bytes(size: int, *, limits: PictureLimits) -> None:
+def _check_bytes(size: int, *, limits: ImageLimits) -> None:
     if size > limits.bytes:
         most = limits.bytes // 1024 // 1024
-        raise UnfitError(f"Invalid file size. The image file size must be less than {most}MB.", code="InvalidFile.Size")
+        raise TaskRejected(
+            f"Invalid file size. The image file size must be less than {most}MB.", code="InvalidFile.Size"
+        )
 
 
-def _check_shape(picture: Image.Image, *, limits: PictureLimits) -> None:
-    small, large = sorted(picture.size)
+def _check_shape(image: Image.Image, *, limits: ImageLimits) -> None:
+    small, large = sorted(image.size)
     if small < limits.sides[0] or large > limits.sides[1]:
-        raise UnfitError("the size of input image is too small or too large.")
+        raise TaskRejected("the size of input image is too small or too large.")
     if limits.ratio and large > limits.ratio * small:
         message = f"Invalid file aspect ratio. The image aspect ratio must be 1:{limits.ratio:g} ~ {limits.ratio:g}:1."
-        raise UnfitError(message, code="InvalidFile.AspectRatio")
+        raise TaskRejected(message, code="InvalidFile.AspectRatio")
 
 
-def check_sound(data: bytes, *, span: tuple[int, int]) -> None:
-    """Refuse a sound that the service would refuse. Raises UnfitError."""
+def check_audio(data: bytes, *, span: tuple[int, int]) -> None:
+    """Refuse an audio file that the service would refuse. Raises TaskRejected."""
     if len(data) > AUDIO_BYTES:
-        raise UnfitError(f"File size is larger than {AUDIO_BYTES // 1024 // 1024}MB.", code="InvalidURL")
+        raise TaskRejected(f"File size is larger than {AUDIO_BYTES // 1024 // 1024}MB.", code="InvalidURL")
     shortest, longest = span
-    seconds = _sound_seconds(data, most=longest)
+    seconds = _audio_seconds(data, most=longest)
     if seconds > longest + _SLACK:
-        raise UnfitError(f"The input audio is longer than {longest}s.", code="InvalidURL")
+        raise TaskRejected(f"The input audio is longer than {longest}s.", code="InvalidURL")
     if seconds < shortest:
         message = f"Invalid file duration. The file duration must be {shortest} s ~ {longest} s."
-        raise UnfitError(message, code="InvalidFile.Duration")
+        raise TaskRejected(message, code="InvalidFile.Duration")
 
 
-def _sound_seconds(data: bytes, *, most: float) -> float:
+def _audio_seconds(data: bytes, *, most: float) -> float:
     try:
-        with av.open(io.BytesIO(data), container_options=dict(ONLY_SOUNDS)) as container:
+        with av.open(io.BytesIO(data), container_options=dict(AUDIO_ONLY)) as container:
             if not container.streams.audio:
-                raise UnfitError(BAD_MEDIA)
+                raise TaskRejected(BAD_MEDIA)
             seconds = 0.0
             for frame in container.decode(audio=0):
                 seconds += frame.samples / frame.sample_rate
@@ -204,21 +206,21 @@ def _sound_seconds(data: bytes, *, most: float) -> float:
                     break
             return seconds
     except (av.error.FFmpegError, ValueError) as error:
-        raise UnfitError(BAD_MEDIA) from error
+        raise TaskRejected(BAD_MEDIA) from error
 
 
 def _decode_data_uri(address: str) -> tuple[bytes, str]:
     found = _DATA_URI.match(address)
     if not found or found.group(1) not in _MIME_OF.values():
-        raise UnfitError(_BAD_URL)
+        raise TaskRejected(_BAD_URL)
     try:
         return base64.b64decode(address[found.end() :], validate=True), found.group(1)
     except (binascii.Error, ValueError) as error:
-        raise UnfitError(_UNDECODABLE) from error
+        raise TaskRejected(_UNDECODABLE) from error
 
 
 def _parts(address: str) -> SplitResult:
     try:
         return urlsplit(address)
     except ValueError as error:
-        raise UnfitError(_BAD_URL) from error
+        raise TaskRejected(_BAD_URL) from error

@@ -1,4 +1,7 @@
-"""The stand-in's object storage: upload policies, uploaded files, signed links to videos (dashscope.md section 4)."""
+"""The mock server's object storage.
+
+Upload policies, uploaded files, signed links to videos (dashscope.md section 4).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from .answers import Answer, RefusedError, Text, storage_refusal
+from .answers import HttpError, Response, Text, oss_error_response
 from .forms import FormField, MalformedError, read_form
 
 POLICY_SECONDS = 300
@@ -49,7 +52,7 @@ class Storage:
         self._objects: dict[str, Stored] = {}
 
     def policy(self, model: str, *, host: str) -> dict[str, object]:
-        """Make the `data` object of a getPolicy answer. What is uploaded with it is bound to `model`."""
+        """Make the `data` object of a getPolicy response. What is uploaded with it is bound to `model`."""
         now = self._clock()
         day = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d")
         folder = f"dashscope-instant/offline/{day}/{uuid.uuid4()}"
@@ -79,8 +82,8 @@ class Storage:
             "x_oss_forbid_overwrite": "true",
         }
 
-    def receive(self, body: bytes, *, content_type: str) -> Answer:
-        """Take a form with a file in. Raises RefusedError with the storage's XML."""
+    def receive(self, body: bytes, *, content_type: str) -> Response:
+        """Take a form with a file in. Raises HttpError with the storage's XML."""
         fields = _fields(body, content_type)
         form = {field.name.lower(): str(field.content, "utf-8", "replace") for field in fields[:-1]}
         rules = self._checked_policy(form)
@@ -101,10 +104,10 @@ class Storage:
             self._folder.mkdir(parents=True, exist_ok=True)
             path.write_bytes(fields[-1].content)
         wanted = form.get("success_action_status", "204")
-        return Answer(int(wanted) if wanted in ("200", "201", "204") else 204, Text(), content_type="application/xml")
+        return Response(int(wanted) if wanted in ("200", "201", "204") else 204, Text(), content_type="application/xml")
 
     def find(self, address: str) -> Stored | None:
-        """Return the file behind an oss:// address, or None where there is none or it is over 48 h old."""
+        """Return the file behind an oss:// URL, or None where there is none or it is over 48 h old."""
         with self._lock:
             stored = self._objects.get(address.removeprefix("oss://"))
         if stored is None or self._clock() >= stored.at + OBJECT_LIFE:
@@ -118,7 +121,7 @@ class Storage:
         return f"{path}?Expires={expires}&OSSAccessKeyId={_ACCESS_ID}&Signature={signature}"
 
     def check_link(self, path: str, *, query: Mapping[str, str]) -> None:
-        """Refuse a link that was changed or has ended. Raises RefusedError with the storage's XML."""
+        """Refuse a link that was changed or has ended. Raises HttpError with the storage's XML."""
         expires = query.get("Expires", "")
         if not query.get("Signature") or query.get("OSSAccessKeyId") != _ACCESS_ID or not _SECONDS.fullmatch(expires):
             raise _denied("You have no right to access this object because of bucket acl.")
@@ -182,9 +185,9 @@ def _check_conditions(conditions: list[Any], *, form: Mapping[str, str], size: i
             raise _denied(f"Invalid according to Policy: Policy Condition failed: {json.dumps(condition)}")
 
 
-def _refused(status: int, code: str, *, message: str) -> RefusedError:
-    return RefusedError(storage_refusal(status, code=code, message=message))
+def _refused(status: int, code: str, *, message: str) -> HttpError:
+    return HttpError(oss_error_response(status, code=code, message=message))
 
 
-def _denied(message: str) -> RefusedError:
+def _denied(message: str) -> HttpError:
     return _refused(403, "AccessDenied", message=message)

@@ -15,15 +15,15 @@ from typing import Any, NoReturn
 from ..service.model import Model
 from ..service.models import ADAPTIVE, MODELS
 from ..service.regions import API_PATH, REGIONS
-from .answers import RefusedError, new_id, refusal
-from .calls import Call
-from .checks import read_order
+from .answers import HttpError, error_response, new_id
+from .calls import Request
+from .checks import parse_inputs
 from .families import is_happyhorse
 from .faults import Fault, TaskFails, TaskStuck
-from .parts import Parts
-from .scene import Scene, Sources, nearest_ratio
+from .parts import ServerState
+from .scene import ResolvedMedia, Scene, nearest_ratio
 from .tasks import Task
-from .unfit import Failure, UnfitError
+from .unfit import Failure, TaskRejected
 
 logger = logging.getLogger("dashscope_wan")
 _DEEPEST = 10
@@ -32,12 +32,12 @@ _DATA_URI = re.compile(r"data:[^,]{0,100},")
 
 def models_in(region: str) -> dict[str, Model]:
     """Return the models that a region knows, by its names for them. Offline knows every row of the table."""
-    names = {model.name_in(region): model for model in MODELS.values()}
+    names = {model.model_id_in(region): model for model in MODELS.values()}
     return {name: model for name, model in names.items() if name is not None}
 
 
-def submit(parts: Parts, call: Call) -> Task:
-    """Create a task from a create call, and order its video. Raises RefusedError where no task comes to be."""
+def create_task(parts: ServerState, call: Request) -> Task:
+    """Create a task from a create call, and order its video. Raises HttpError where no task comes to be."""
     if call.headers.get("x-dashscope-async") != "enable":
         _refuse("AccessDenied", "current user api does not support synchronous calls.", status=403)
     body = _read_body(call)
@@ -47,9 +47,9 @@ def submit(parts: Parts, call: Call) -> Task:
     model = models_in(parts.region).get(name) if isinstance(name, str) else None
     if model is None or not isinstance(name, str):
         _refuse("InvalidParameter", "Model not exist.")
-    if call.path.rstrip("/") != API_PATH + model.schema.path:
+    if call.path.rstrip("/") != API_PATH + model.request_format.path:
         _refuse("InvalidParameter", "url error, please check url!")
-    parts.rates.check(f"create {name}", per_second=model.submit_rate)
+    parts.rates.check(f"create {name}", per_second=model.rate_limit)
     _require_objects(body)
     _check_queue(parts, model)
     task = Task(
@@ -60,84 +60,84 @@ def submit(parts: Parts, call: Call) -> Task:
         body=_shortened(body),
         submitted=parts.clock(),
     )
-    _take_in(parts, task, body=body, call=call)
+    _accept(parts, task, body=body, call=call)
     return task
 
 
-def _check_queue(parts: Parts, model: Model) -> None:
+def _check_queue(parts: ServerState, model: Model) -> None:
     """Refuse what would wait behind a full queue. The service documents its length and not its words."""
     if not parts.rates.enforced:
         return
     limit: int = model.queue_limit
-    waiting = sum(task.model is model and task.state == "PENDING" for task in parts.book.all())
+    waiting = sum(task.model is model and task.state == "PENDING" for task in parts.tasks.all())
     if waiting >= limit:
         _refuse("Throttling.Concurrency", "Too many tasks are waiting, please try again later.", status=429)
 
 
-def bend(parts: Parts, task: Task, *, fault: Fault | None) -> None:
+def apply_fault(parts: ServerState, task: Task, *, fault: Fault | None) -> None:
     """Let a fault that concerns a task take hold of it."""
     if isinstance(fault, TaskFails):
-        parts.book.fail(task, Failure(fault.code, fault.message, outside=fault.outside))
+        parts.tasks.fail(task, Failure(fault.code, fault.message, outside=fault.outside))
     elif isinstance(fault, TaskStuck):
-        parts.book.hold(task, fault.state)
+        parts.tasks.freeze(task, fault.state)
 
 
-def _take_in(parts: Parts, task: Task, *, body: Mapping[str, Any], call: Call) -> None:
-    from .sources import Finder  # Brings the codecs, which only a create call needs.
+def _accept(parts: ServerState, task: Task, *, body: Mapping[str, Any], call: Request) -> None:
+    from .sources import MediaResolver  # Brings the codecs, which only a create call needs.
 
-    sources = Sources()
+    media = ResolvedMedia()
     try:
         oss = call.headers.get("x-dashscope-ossresourceresolve") == "enable"
-        order = read_order({"parameters": {}, **body}, model=task.model, effects=REGIONS[parts.region].effects)
-        finder = Finder(parts.storage, model=task.model, model_name=task.model_name, oss=oss)
-        sources = finder.sources(order)
-    except UnfitError as unfit:
-        parts.book.finish(task, failure=unfit.failure)
+        inputs = parse_inputs({"parameters": {}, **body}, model=task.model, effects=REGIONS[parts.region].effects)
+        finder = MediaResolver(parts.storage, model=task.model, model_name=task.model_name, oss=oss)
+        media = finder.resolve(inputs)
+    except TaskRejected as rejected:
+        parts.tasks.finish(task, failure=rejected.failure)
     else:
-        task.order = order
-        task.clip_seconds = sources.clip.seconds if sources.clip else 0.0
-        task.ratio = nearest_ratio(*sources.size) if order.ratio == ADAPTIVE else order.ratio
-        task.notes += [f"{name} is ignored: {task.model_name} has no such field" for name in order.ignored]
-    task.notes += sources.notes
+        task.inputs = inputs
+        task.clip_seconds = media.clip.seconds if media.clip else 0.0
+        task.ratio = nearest_ratio(*media.size) if inputs.ratio == ADAPTIVE else inputs.ratio
+        task.notes += [f"{name} is ignored: {task.model_name} has no such field" for name in inputs.ignored]
+    task.notes += media.notes
     for note in task.notes:
         logger.warning("Offline task %s: %s", task.id, note)
-    bend(parts, task, fault=call.fault)
-    parts.book.add(task)
-    if task.order is not None:
-        _order_video(parts, task, sources=sources)
+    apply_fault(parts, task, fault=call.fault)
+    parts.tasks.add(task)
+    if task.inputs is not None:
+        _order_video(parts, task, media=media)
 
 
-def _order_video(parts: Parts, task: Task, *, sources: Sources) -> None:
-    order = task.order
-    if order is None or task.failure is not None:
-        parts.book.finish(task)
+def _order_video(parts: ServerState, task: Task, *, media: ResolvedMedia) -> None:
+    inputs = task.inputs
+    if inputs is None or task.failure is not None:
+        parts.tasks.finish(task)
         return
     scene = Scene(
-        picture=sources.picture,
-        resolution=order.resolution,
-        duration=order.duration,
-        has_sound=order.audio,
-        sound=sources.sound if order.audio else None,
-        template=order.template,
-        watermark=_mark_of(task.model) if order.watermark else "",
-        ending=sources.ending,
-        clip=sources.clip,
-        ratio=order.ratio,
+        image=media.image,
+        resolution=inputs.resolution,
+        duration=inputs.duration,
+        has_audio=inputs.audio,
+        audio=media.audio if inputs.audio else None,
+        template=inputs.template,
+        watermark=_mark_of(task.model) if inputs.watermark else "",
+        ending=media.ending,
+        clip=media.clip,
+        ratio=inputs.ratio,
         fps=task.model.fps,
     )
 
     def done(path: Any) -> None:
         failure = None if path else Failure("InternalError.Algo", "inference internal error.")
-        parts.book.finish(task, video=path, failure=failure)
+        parts.tasks.finish(task, video=path, failure=failure)
 
-    parts.worker.order(scene, wanted=lambda: task.state != "CANCELED", done=done)
+    parts.worker.enqueue(scene, wanted=lambda: task.state != "CANCELED", done=done)
 
 
 def _mark_of(model: Model) -> str:
     return "Happy Horse" if is_happyhorse(model) else "AI generated"
 
 
-def _read_body(call: Call) -> dict[str, Any]:
+def _read_body(call: Request) -> dict[str, Any]:
     if call.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         _refuse("InvalidParameter", "Required body invalid, please check the request body format.")
     try:
@@ -178,4 +178,4 @@ def _shortened(value: Any, *, depth: int = 0) -> Any:
 
 
 def _refuse(code: str, message: str, *, status: int = 400) -> NoReturn:
-    raise RefusedError(refusal(status, code=code, message=message))
+    raise HttpError(error_response(status, code=code, message=message))

@@ -1,4 +1,4 @@
-"""The stand-in's tasks and how their states follow from the clock.
+"""The mock server's tasks and how their states follow from the clock.
 
 PENDING for a while, RUNNING for a while, then SUCCEEDED or FAILED; what exceeds a model's running limit waits as
 PENDING (dashscope.md section 5). Nothing ticks: the states are brought up to the clock whenever somebody asks.
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ..service.model import Model
 from ..service.models import DEFAULT_DURATION
-from .checks import Order
+from .checks import TaskInputs
 from .unfit import Failure
 
 State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED"]
@@ -58,11 +58,11 @@ class Timing:
 
 @dataclass
 class Task:
-    """One task. Times are seconds of the server's clock; `order` is None where the body did not fit.
+    """One task. Times are seconds of the server's clock; `inputs` is None where the body did not fit.
 
     `model_name` is the id that the caller used. `body` is what was sent, data URIs cut short. `clip_seconds` is the
     length of the clip that the video begins with, `ratio` the named ratio that its shape is nearest to. `ready_at` is
-    when the video file was finished or the failure known. `notes` say what the stand-in did differently from the
+    when the video file was finished or the failure known. `notes` say what the mock server did differently from the
     service.
     """
 
@@ -72,7 +72,7 @@ class Task:
     model_name: str
     body: Mapping[str, Any]
     submitted: float
-    order: Order | None = None
+    inputs: TaskInputs | None = None
     clip_seconds: float = 0.0
     ratio: str = ""
     notes: list[str] = field(default_factory=list)
@@ -82,14 +82,14 @@ class Task:
     failure: Failure | None = None
     video: Path | None = None
     ready_at: float | None = None
-    stuck_in: State | None = None
+    frozen_in: State | None = None
 
 
 def _end_of_life(task: Task) -> float:
     return (task.submitted if task.ended is None else task.ended) + TASK_LIFE
 
 
-class TaskBook:
+class TaskStore:
     """All tasks by id. Safe to use from several threads."""
 
     def __init__(self, timing: Timing, *, clock: Callable[[], float], running_limit: int | None) -> None:
@@ -103,19 +103,19 @@ class TaskBook:
     def add(self, task: Task) -> None:
         """Take a new task in."""
         with self._lock:
-            self._catch_up()
+            self._advance()
             self._tasks[task.id] = task
 
     def get(self, task_id: str) -> Task | None:
         """Return the task in its present state, or None where the id is unknown or over 24 h old."""
         with self._lock:
-            self._catch_up()
+            self._advance()
             return self._tasks.get(task_id)
 
     def all(self) -> list[Task]:
         """Return every task in its present state, oldest first."""
         with self._lock:
-            self._catch_up()
+            self._advance()
             return list(self._tasks.values())
 
     def cancel(self, task_id: str) -> bool:
@@ -140,25 +140,25 @@ class TaskBook:
         with self._lock:
             task.failure = failure
 
-    def hold(self, task: Task, state: State) -> None:
+    def freeze(self, task: Task, state: State) -> None:
         """Decide that the task will never leave `state`."""
         with self._lock:
-            task.stuck_in = state
+            task.frozen_in = state
 
-    def _catch_up(self) -> None:
+    def _advance(self) -> None:
         now = self._clock()
         self._tasks = {key: task for key, task in self._tasks.items() if now < _end_of_life(task)}
         by_model: dict[str, list[Task]] = {}
         for task in self._tasks.values():
             by_model.setdefault(task.model.id, []).append(task)
-            self._reject(task, now)
+            self._fail_invalid(task, now)
         for tasks in by_model.values():
             while self._start_one(tasks, now) or self._end_one(tasks, now):
                 pass
 
-    def _reject(self, task: Task, now: float) -> None:
+    def _fail_invalid(self, task: Task, now: float) -> None:
         """End a task whose body does not fit: it never waits for its turn, nor takes another's."""
-        if task.state != "PENDING" or task.order is not None or task.stuck_in is not None or task.ready_at is None:
+        if task.state != "PENDING" or task.inputs is not None or task.frozen_in is not None or task.ready_at is None:
             return
         end = max(task.submitted + self._timing.review_seconds(), task.ready_at)
         if end <= now:
@@ -173,7 +173,7 @@ class TaskBook:
             return False
         for task in tasks:
             due = task.submitted + self._timing.queue_seconds()
-            if task.state == "PENDING" and task.stuck_in != "PENDING" and due <= now:
+            if task.state == "PENDING" and task.frozen_in != "PENDING" and due <= now:
                 task.scheduled = max(due, self._slot_free.get(model.id, 0.0))
                 task.state = "RUNNING"
                 return True
@@ -190,9 +190,9 @@ class TaskBook:
         return True
 
     def _end_of(self, task: Task) -> float | None:
-        if task.state != "RUNNING" or task.stuck_in == "RUNNING" or task.scheduled is None or task.ready_at is None:
+        if task.state != "RUNNING" or task.frozen_in == "RUNNING" or task.scheduled is None or task.ready_at is None:
             return None
-        if task.order is None:  # What does not fit was rejected before, or is stuck.
+        if task.inputs is None:  # What does not fit was rejected before, or is stuck.
             return None
-        seconds = self._timing.run_seconds(task.order.resolution, task.order.duration, task_id=task.id)
+        seconds = self._timing.run_seconds(task.inputs.resolution, task.inputs.duration, task_id=task.id)
         return max(task.scheduled + seconds, task.ready_at)

@@ -1,4 +1,4 @@
-"""The HTTP side of the stand-in: connections, headers, limits, and the faults that happen on the wire.
+"""The HTTP side of the mock server: connections, headers, limits, and the faults that happen on the wire.
 
 It listens on this machine only and wants its own Host header, so that no web page can reach it by another name.
 """
@@ -19,12 +19,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 
-from .answers import Answer, refusal, storage_refusal
-from .calls import Call, Journal, Received, read_call
+from .answers import Response, error_response, oss_error_response
+from .calls import RecordedRequest, Request, RequestLog, parse_request
 from .faults import (
+    CannedResponse,
     Fault,
     Faults,
-    Instead,
     ResetAfterActing,
     ResetBeforeActing,
     ResetBeforeBody,
@@ -42,18 +42,18 @@ _LINGER = "hh" if os.name == "nt" else "ii"
 
 
 @dataclass(frozen=True)
-class Desk:
+class ServerContext:
     """What the HTTP side works with.
 
-    `admit` returns the refusal of a call that may not even send its body; `act` answers a call; `stopping` ends every
-    wait.
+    `authorize` returns the refusal of a call that may not even send its body; `handle` answers a call; `stopping` ends
+    every wait.
     """
 
-    admit: Callable[[Call], Answer | None]
-    act: Callable[[Call], Answer]
+    authorize: Callable[[Request], Response | None]
+    handle: Callable[[Request], Response]
     clock: Callable[[], float]
     faults: Faults
-    journal: Journal
+    request_log: RequestLog
     stopping: threading.Event
 
 
@@ -64,8 +64,8 @@ class LocalServer(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 32
 
-    def __init__(self, port: int, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, port: int, context: ServerContext) -> None:
+        self.context = context
         self._open: set[socket.socket] = set()
         self._changed = threading.Condition()
         super().__init__((HOST, port), _Handler)
@@ -138,47 +138,49 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_GET  # noqa: N815 - the base class's names
 
     def _serve(self) -> None:
-        desk = self.server.desk
+        context = self.server.context
         try:
-            call = read_call(self.command, self.path, headers=self.headers.items())
-        except ValueError:  # The target is no address.
+            call = parse_request(self.command, self.path, headers=self.headers.items())
+        except ValueError:  # The target is no URL.
             call = None
         refused = self._refused_by_head(call)
         if call is None or refused is not None:
             self._note(call, body=None)
-            self._refuse_unread(refused or refusal(404, code="NotFound", message="Not found!"))
+            self._refuse_unread(refused or error_response(404, code="NotFound", message="Not found!"))
             return
-        fault = desk.faults.take(call.on)
+        fault = context.faults.take(call.on)
         if isinstance(fault, ResetBeforeBody):
             self._note(call, body=None)
             self._reset()
             return
         call = replace(call, body=self._read_body(), fault=fault)
         self._note(call, body=call.body)
-        answer = self._answer(call)
-        if answer is None:
+        response = self._response(call)
+        if response is None:
             self._reset()
         else:
-            self._send(answer, fault=fault)
+            self._send(response, fault=fault)
 
-    def _refused_by_head(self, call: Call | None) -> Answer | None:
+    def _refused_by_head(self, call: Request | None) -> Response | None:
         """Return the refusal of a request whose headers are reason enough, before its body is read."""
         # A page in a browser may call this machine too; it then says where it comes from, and the pack never does.
         if self.headers.get("Host") not in self.server.hosts or "Origin" in self.headers:
-            return refusal(403, code="AccessDenied", message="Access denied.")
+            return error_response(403, code="AccessDenied", message="Access denied.")
         if call is None:
             return None
         # Without a length there is no body (RFC 9112, section 6.3): `curl -X POST .../cancel` has neither.
         length = self.headers.get("Content-Length", "0")
         if not length.isascii() or not length.isdigit() or "Transfer-Encoding" in self.headers:
-            return refusal(411, code="MissingContentLength", message="You must provide the Content-Length HTTP header.")
+            return error_response(
+                411, code="MissingContentLength", message="You must provide the Content-Length HTTP header."
+            )
         if len(length) <= _LENGTH_DIGITS and int(length) <= call.limit:
-            return self.server.desk.admit(call)
+            return self.server.context.authorize(call)
         if call.on == "upload":
             message = "Your proposed upload exceeds the maximum allowed size."
-            return storage_refusal(400, code="EntityTooLarge", message=message)
+            return oss_error_response(400, code="EntityTooLarge", message=message)
         message = f"Exceeded limit on max bytes to request body : {call.limit}"
-        return refusal(400, code="BadRequest.TooLarge", message=message)
+        return error_response(400, code="BadRequest.TooLarge", message=message)
 
     def _read_body(self) -> bytes:
         """Return the whole body. Raises OSError where the caller leaves before it has come."""
@@ -192,8 +194,8 @@ class _Handler(BaseHTTPRequestHandler):
         text = self.headers.get("Content-Length", "0")
         return int(text) if text.isascii() and text.isdigit() and len(text) <= _LENGTH_DIGITS else 0
 
-    def _note(self, call: Call | None, *, body: bytes | None) -> None:
-        received = Received(
+    def _note(self, call: Request | None, *, body: bytes | None) -> None:
+        received = RecordedRequest(
             on=call.on if call else None,
             method=self.command,
             path=call.path if call else self.path.partition("?")[0],
@@ -201,48 +203,48 @@ class _Handler(BaseHTTPRequestHandler):
             headers={name.lower(): value for name, value in self.headers.items()},
             body=_parsed(body),
             size=self._length(),
-            at=self.server.desk.clock(),
+            at=self.server.context.clock(),
         )
-        self.server.desk.journal.add(received)
+        self.server.context.request_log.add(received)
 
-    def _answer(self, call: Call) -> Answer | None:
-        """Return the answer, or None where the connection is to be reset instead."""
-        desk, fault = self.server.desk, call.fault
-        if isinstance(fault, Instead):
-            return fault.answer()
+    def _response(self, call: Request) -> Response | None:
+        """Return the response, or None where the connection is to be reset instead."""
+        context, fault = self.server.context, call.fault
+        if isinstance(fault, CannedResponse):
+            return fault.response()
         if isinstance(fault, ResetBeforeActing):
             return None
         try:
-            answer = desk.act(call)
+            response = context.handle(call)
         except Exception:
             logger.exception("The offline stand-in failed in a %s call", call.on)
-            return refusal(500, code="InternalError", message="Internal server error!")
+            return error_response(500, code="InternalError", message="Internal server error!")
         if isinstance(fault, Slow):
-            desk.stopping.wait(fault.seconds)
-        return None if isinstance(fault, ResetAfterActing) else answer
+            context.stopping.wait(fault.seconds)
+        return None if isinstance(fault, ResetAfterActing) else response
 
-    def _send(self, answer: Answer, *, fault: Fault | None = None) -> None:
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
+    def _send(self, response: Response, *, fault: Fault | None = None) -> None:
+        self.send_response(response.status)
+        for name, value in response.headers.items():
             self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
-        if answer.status != 204:
-            self.send_header("Content-Type", answer.content_type)
-            self.send_header("Content-Length", str(answer.body.length))
+        if response.status != 204:
+            self.send_header("Content-Type", response.content_type)
+            self.send_header("Content-Length", str(response.body.length))
         self.end_headers()
         if self.command == "HEAD":
             return
         cut = fault.sent if isinstance(fault, Truncated | Stalled) else None
-        self._send_body(answer, cut=cut)
+        self._send_body(response, cut=cut)
         if cut is not None:
             self.close_connection = True
         if isinstance(fault, Stalled):
             self._wait_for_end()
 
-    def _send_body(self, answer: Answer, *, cut: int | None) -> None:
-        left = answer.body.length if cut is None else min(cut, answer.body.length)
-        for piece in answer.body.pieces():
+    def _send_body(self, response: Response, *, cut: int | None) -> None:
+        left = response.body.length if cut is None else min(cut, response.body.length)
+        for piece in response.body.pieces():
             self.wfile.write(piece[:left])
             left -= len(piece)
             if left <= 0:
@@ -250,19 +252,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _wait_for_end(self) -> None:
         """Wait until the caller leaves or the server stops."""
-        while not self.server.desk.stopping.is_set():
+        while not self.server.context.stopping.is_set():
             readable, _, _ = select.select([self.connection], [], [], 0.05)
             if readable and not self.connection.recv(_PIECE):
                 return
 
-    def _refuse_unread(self, answer: Answer) -> None:
+    def _refuse_unread(self, response: Response) -> None:
         """Answer without reading the body.
 
         What the caller still sends is thrown away for a while: closing at once would reset the connection, and the
-        caller might lose the answer.
+        caller might lose the response.
         """
         self.close_connection = True
-        self._send(answer)
+        self._send(response)
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(_DRAIN_SECONDS)
         ends = time.monotonic() + _DRAIN_SECONDS
@@ -279,11 +281,11 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what cannot even be parsed, in the API's form."""
         self.close_connection = True
-        self._send(refusal(int(code), code="InvalidParameter", message=message or explain or "Bad request."))
+        self._send(error_response(int(code), code="InvalidParameter", message=message or explain or "Bad request."))
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """Write the Date header by the stand-in's own clock."""
-        return super().date_time_string(self.server.desk.clock() if timestamp is None else timestamp)
+        """Write the Date header by the mock server's own clock."""
+        return super().date_time_string(self.server.context.clock() if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's signature
         """Log for debugging only, and not the query: it holds signatures."""

@@ -32,7 +32,7 @@ class Failure:
     outside: bool = False
 
 
-class UnfitError(Exception):
+class TaskRejected(Exception):
     """The body, or a file it names, does not fit. The task will fail with `failure`."""
 
     def __init__(self, *problems: str, code: str = "InvalidParameter") -> None:
@@ -57,6 +57,6 @@ def one_of(name: str, values: Sequence[object]) -> str:
     return f"Input should be {' or '.join(filter(None, (', '.join(words[:-1]), words[-1])))}: {name}"
 
 
-def not_made(what: str, model: Model) -> UnfitError:
-    """Say that the service has something which the stand-in has not."""
-    return UnfitError(f"The offline stand-in makes no {what} with {model.id}; the service itself does.")
+def not_made(what: str, model: Model) -> TaskRejected:
+    """Say that the service has something which the mock server has not."""
+    return TaskRejected(f"The offline stand-in makes no {what} with {model.id}; the service itself does.")

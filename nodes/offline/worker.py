@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .scene import Scene, StoppedError
+from .scene import Interrupted, Scene
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -44,7 +44,7 @@ class RenderWorker:
         if self._thread.is_alive():
             self._thread.join()
 
-    def order(self, scene: Scene, *, wanted: Callable[[], bool], done: Callable[[Path | None], None]) -> None:
+    def enqueue(self, scene: Scene, *, wanted: Callable[[], bool], done: Callable[[Path | None], None]) -> None:
         """Queue a scene.
 
         `done` gets the video's path, or None where it could not be made. It is not called where `wanted` says no.
@@ -80,7 +80,7 @@ class RenderWorker:
             if not path.exists():
                 render(job.scene, part, wanted=lambda: job.wanted() and not self._stopping)
                 part.replace(path)
-        except StoppedError:
+        except Interrupted:
             part.unlink(missing_ok=True)
         except Exception:
             logger.exception("The offline stand-in could not render a video")

@@ -9,24 +9,24 @@ import re
 from dataclasses import dataclass
 
 from .errors import (
-    AccessRefused,
-    ContentRefused,
-    KeyRefused,
-    RequestRefused,
+    AuthenticationError,
+    BadRequest,
+    ContentRejected,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
     ServiceError,
-    ServiceFault,
-    Throttled,
 )
 
 
 @dataclass(frozen=True)
 class _Advice:
-    """What an error code means. `part`, where given, must occur in the message; the first fitting row counts."""
+    """What an error code means. `contains`, where given, must occur in the message; the first fitting row counts."""
 
     code: str
     error: type[ServiceError]
-    do: str
-    part: str = ""
+    hint: str
+    contains: str = ""
 
 
 _FREE = "Nothing was charged."
@@ -64,98 +64,97 @@ _UNREACHABLE = (
 )
 
 _ADVICE = (
-    _Advice("InvalidApiKey", KeyRefused, _CHECK_KEY),
-    _Advice("NOT AUTHORIZED", KeyRefused, "Check workspace_id in DashScope Connection: it must be the key's own."),
-    _Advice("invalid access token", KeyRefused, _CHECK_KEY),
-    _Advice("AccessDenied", AccessRefused, "Run again: the upload permit had expired.", part="policy expired"),
-    _Advice("AccessDenied", AccessRefused, _MODEL_NAME, part="asynchronous calls"),
-    _Advice("AccessDenied", AccessRefused, _HEADER_LOST, part="synchronous calls"),
-    _Advice("AccessDenied.Unpurchased", AccessRefused, _ACTIVATE),
-    _Advice("AccessDenied", AccessRefused, _ACTIVATE),
-    _Advice("Model.AccessDenied", AccessRefused, _RIGHTS),
-    _Advice("App.AccessDenied", AccessRefused, _RIGHTS),
-    _Advice("Workspace.AccessDenied", AccessRefused, _RIGHTS),
-    _Advice("Endpoint.AccessDenied", AccessRefused, _WORKSPACE),
+    _Advice("InvalidApiKey", AuthenticationError, _CHECK_KEY),
+    _Advice(
+        "NOT AUTHORIZED", AuthenticationError, "Check workspace_id in DashScope Connection: it must be the key's own."
+    ),
+    _Advice("invalid access token", AuthenticationError, _CHECK_KEY),
+    _Advice("AccessDenied", PermissionDenied, "Run again: the upload permit had expired.", contains="policy expired"),
+    _Advice("AccessDenied", PermissionDenied, _MODEL_NAME, contains="asynchronous calls"),
+    _Advice("AccessDenied", PermissionDenied, _HEADER_LOST, contains="synchronous calls"),
+    _Advice("AccessDenied.Unpurchased", PermissionDenied, _ACTIVATE),
+    _Advice("AccessDenied", PermissionDenied, _ACTIVATE),
+    _Advice("Model.AccessDenied", PermissionDenied, _RIGHTS),
+    _Advice("App.AccessDenied", PermissionDenied, _RIGHTS),
+    _Advice("Workspace.AccessDenied", PermissionDenied, _RIGHTS),
+    _Advice("Endpoint.AccessDenied", PermissionDenied, _WORKSPACE),
     _Advice(
         "AllocationQuota.FreeTierOnly",
-        AccessRefused,
+        PermissionDenied,
         "The model's free quota is spent: switch off 'use free tier only' in the console, or choose another model.",
     ),
-    _Advice("Arrearage", AccessRefused, _TOP_UP),
-    _Advice("CommodityNotPurchased", AccessRefused, _TOP_UP),
-    _Advice("PrepaidBillOverdue", AccessRefused, _TOP_UP),
-    _Advice("PostpaidBillOverdue", AccessRefused, _TOP_UP),
-    _Advice("ModelNotFound", RequestRefused, _MODEL_NAME),
-    _Advice("model_not_supported", RequestRefused, _MODEL_NAME),
-    _Advice("WorkSpaceNotFound", RequestRefused, "Check workspace_id in DashScope Connection."),
-    _Advice("InvalidParameter", RequestRefused, _MODEL_NAME, part="model not exist"),
-    _Advice("InvalidParameter", RequestRefused, _MODEL_NAME, part="url error"),
-    _Advice("InvalidParameter", ContentRefused, _OTHER_CONTENT, part="green network"),
-    _Advice("InvalidParameter", RequestRefused, _HEADER_LOST, part="scheme must be"),
-    _Advice("InvalidParameter", RequestRefused, _UNREACHABLE, part="download"),
-    _Advice("InvalidParameter", RequestRefused, _UNREACHABLE, part="media resource"),
-    _Advice("InvalidParameter", RequestRefused, _NEW_FILE, part="image"),
-    _Advice("InvalidParameter", RequestRefused, "Change the named setting and run again."),
-    _Advice("InvalidURL.ConnectionRefused", RequestRefused, _UNREACHABLE),
-    _Advice("InvalidURL.Timeout", RequestRefused, _UNREACHABLE),
-    _Advice("InvalidURL", RequestRefused, _NEW_FILE, part="audio"),
-    _Advice("InvalidURL", RequestRefused, _NEW_FILE, part="file"),
-    _Advice("InvalidURL", RequestRefused, _UNREACHABLE),
-    _Advice("InvalidImageResolution", RequestRefused, _NEW_FILE),
-    _Advice("InvalidImageFormat", RequestRefused, _NEW_FILE),
-    _Advice("DownloadFailed", RequestRefused, _UNREACHABLE),
-    *(
-        _Advice(code, RequestRefused, _NO_PERSON)
-        for code in ("NoHuman", "MultiHuman", "FullBody", "FacePose", "BodyPose")
-    ),
-    _Advice("InvalidImage", RequestRefused, _NEW_FILE),
-    _Advice("InvalidFile", RequestRefused, _NEW_FILE),
-    _Advice("BadRequest.TooLarge", RequestRefused, "The request is too large: give a smaller picture."),
-    _Advice("BadRequest", RequestRefused, "Please report this: the pack sent a body that the service could not read."),
-    _Advice("DataInspectionFailed", ContentRefused, _OTHER_CONTENT),
-    _Advice("IPInfringementSuspect", ContentRefused, _OTHER_CONTENT),
-    _Advice("CustomRoleBlocked", ContentRefused, _OWN_RULE),
-    _Advice("FaqRuleBlocked", ContentRefused, _OWN_RULE),
-    _Advice("UnsupportedOperation", RequestRefused, "Only a task that is still queued can be cancelled."),
-    _Advice("Throttling.AllocationQuota", AccessRefused, _BUDGET, part="free allocated quota"),
-    _Advice("insufficient_quota", AccessRefused, _BUDGET),
-    _Advice("Throttling", Throttled, _LATER),
-    _Advice("LimitRequests", Throttled, _LATER),
-    _Advice("limit_burst_rate", Throttled, _LATER),
-    _Advice("ResourceExhausted", Throttled, _LATER),
+    _Advice("Arrearage", PermissionDenied, _TOP_UP),
+    _Advice("CommodityNotPurchased", PermissionDenied, _TOP_UP),
+    _Advice("PrepaidBillOverdue", PermissionDenied, _TOP_UP),
+    _Advice("PostpaidBillOverdue", PermissionDenied, _TOP_UP),
+    _Advice("ModelNotFound", BadRequest, _MODEL_NAME),
+    _Advice("model_not_supported", BadRequest, _MODEL_NAME),
+    _Advice("WorkSpaceNotFound", BadRequest, "Check workspace_id in DashScope Connection."),
+    _Advice("InvalidParameter", BadRequest, _MODEL_NAME, contains="model not exist"),
+    _Advice("InvalidParameter", BadRequest, _MODEL_NAME, contains="url error"),
+    _Advice("InvalidParameter", ContentRejected, _OTHER_CONTENT, contains="green network"),
+    _Advice("InvalidParameter", BadRequest, _HEADER_LOST, contains="scheme must be"),
+    _Advice("InvalidParameter", BadRequest, _UNREACHABLE, contains="download"),
+    _Advice("InvalidParameter", BadRequest, _UNREACHABLE, contains="media resource"),
+    _Advice("InvalidParameter", BadRequest, _NEW_FILE, contains="image"),
+    _Advice("InvalidParameter", BadRequest, "Change the named setting and run again."),
+    _Advice("InvalidURL.ConnectionRefused", BadRequest, _UNREACHABLE),
+    _Advice("InvalidURL.Timeout", BadRequest, _UNREACHABLE),
+    _Advice("InvalidURL", BadRequest, _NEW_FILE, contains="audio"),
+    _Advice("InvalidURL", BadRequest, _NEW_FILE, contains="file"),
+    _Advice("InvalidURL", BadRequest, _UNREACHABLE),
+    _Advice("InvalidImageResolution", BadRequest, _NEW_FILE),
+    _Advice("InvalidImageFormat", BadRequest, _NEW_FILE),
+    _Advice("DownloadFailed", BadRequest, _UNREACHABLE),
+    *(_Advice(code, BadRequest, _NO_PERSON) for code in ("NoHuman", "MultiHuman", "FullBody", "FacePose", "BodyPose")),
+    _Advice("InvalidImage", BadRequest, _NEW_FILE),
+    _Advice("InvalidFile", BadRequest, _NEW_FILE),
+    _Advice("BadRequest.TooLarge", BadRequest, "The request is too large: give a smaller picture."),
+    _Advice("BadRequest", BadRequest, "Please report this: the pack sent a body that the service could not read."),
+    _Advice("DataInspectionFailed", ContentRejected, _OTHER_CONTENT),
+    _Advice("IPInfringementSuspect", ContentRejected, _OTHER_CONTENT),
+    _Advice("CustomRoleBlocked", ContentRejected, _OWN_RULE),
+    _Advice("FaqRuleBlocked", ContentRejected, _OWN_RULE),
+    _Advice("UnsupportedOperation", BadRequest, "Only a task that is still queued can be cancelled."),
+    _Advice("Throttling.AllocationQuota", PermissionDenied, _BUDGET, contains="free allocated quota"),
+    _Advice("insufficient_quota", PermissionDenied, _BUDGET),
+    _Advice("Throttling", RateLimited, _LATER),
+    _Advice("LimitRequests", RateLimited, _LATER),
+    _Advice("limit_burst_rate", RateLimited, _LATER),
+    _Advice("ResourceExhausted", RateLimited, _LATER),
     _Advice(
         "RewriteFailed",
-        ServiceFault,
+        ServerError,
         "The service could not rewrite the prompt: run again, or switch prompt_extend off.",
     ),
     _Advice(
         "InternalError.Timeout",
-        ServiceFault,
+        ServerError,
         "The service gave the task up after hours without a result. Run again.",
     ),
-    _Advice("ModelServingError", ServiceFault, _LATER),
-    _Advice("ServiceUnavailable", ServiceFault, _LATER),
-    _Advice("ModelUnavailable", ServiceFault, _LATER),
-    _Advice("InternalError", ServiceFault, _AGAIN),
-    _Advice("SystemError", ServiceFault, _AGAIN),
-    _Advice("ModelServiceFailed", ServiceFault, _AGAIN),
-    _Advice("RequestTimeOut", ServiceFault, _AGAIN),
-    _Advice("ResponseTimeout", ServiceFault, _AGAIN),
+    _Advice("ModelServingError", ServerError, _LATER),
+    _Advice("ServiceUnavailable", ServerError, _LATER),
+    _Advice("ModelUnavailable", ServerError, _LATER),
+    _Advice("InternalError", ServerError, _AGAIN),
+    _Advice("SystemError", ServerError, _AGAIN),
+    _Advice("ModelServiceFailed", ServerError, _AGAIN),
+    _Advice("RequestTimeOut", ServerError, _AGAIN),
+    _Advice("ResponseTimeout", ServerError, _AGAIN),
 )
 
 _ACCOUNT_WORDS = re.compile("budget|overdue|arrear|free tier|\u9884\u7b97|\u989d\u5ea6\u5df2|\u6b20\u8d39")
 """Budget, quota that is used up, and debt, in English and Chinese."""
 
 _BY_STATUS: dict[int, tuple[type[ServiceError], str]] = {
-    401: (KeyRefused, _CHECK_KEY),
+    401: (AuthenticationError, _CHECK_KEY),
     403: (
-        AccessRefused,
+        PermissionDenied,
         "Something on the way may have refused it (a firewall, a proxy), or the account may not use this model: check "
         "the network and DASHSCOPE_BASE_URL, then the model in the region's console.",
     ),
-    404: (RequestRefused, "Check DASHSCOPE_BASE_URL and workspace_id: nothing answers at this address."),
-    413: (RequestRefused, "The request is too large: give a smaller picture."),
-    429: (Throttled, _LATER),
+    404: (BadRequest, "Check DASHSCOPE_BASE_URL and workspace_id: nothing answers at this address."),
+    413: (BadRequest, "The request is too large: give a smaller picture."),
+    429: (RateLimited, _LATER),
 }
 
 
@@ -176,15 +175,15 @@ def service_error(  # noqa: PLR0913 - the fields of the service's error, all by 
     unknown code is judged by its HTTP status.
     """
     known = _account_matter(code, message, http_status=http_status) or _look_up(code, message)
-    kind, do = known or _BY_STATUS.get(http_status) or _fallback(message, http_status=http_status)
+    kind, hint = known or _BY_STATUS.get(http_status) or _fallback(message, http_status=http_status)
     if 400 <= http_status < 429 and kind.retry:
         # What the service does not take is not taken a moment later either, whatever family its code is of.
-        kind = RequestRefused
+        kind = BadRequest
     error = kind(
         code=code,
         service_message=message,
         http_status=http_status,
-        do=do,
+        hint=hint,
         failed=failed,
         formed=formed,
         task_id=task_id,
@@ -193,24 +192,24 @@ def service_error(  # noqa: PLR0913 - the fields of the service's error, all by 
     error.known = known is not None
     # Failed tasks and refused create calls cost nothing. A refused call about a task says nothing of the task.
     if failed or (error.certain and not task_id):
-        error.do = f"{do} {_FREE}".strip()
+        error.hint = f"{hint} {_FREE}".strip()
     return error
 
 
 def _account_matter(code: str, message: str, *, http_status: int) -> tuple[type[ServiceError], str] | None:
     """Tell a budget or a debt, which no waiting mends, from throttling: both come as 429."""
     said = f"{code} {message}".lower()
-    return (AccessRefused, _BUDGET) if http_status in (403, 429) and _ACCOUNT_WORDS.search(said) else None
+    return (PermissionDenied, _BUDGET) if http_status in (403, 429) and _ACCOUNT_WORDS.search(said) else None
 
 
 def _look_up(code: str, message: str) -> tuple[type[ServiceError], str] | None:
-    said = message.lower()
+    text = message.lower()
     name = _plain(code)
     parents = [name.rsplit(".", count)[0] for count in range(1, name.count(".") + 1)]
     for one in dict.fromkeys((name, name.rpartition(".")[2], *parents)):
         for row in _ADVICE:
-            if one and _plain(row.code) == one and row.part in said:
-                return row.error, row.do
+            if one and _plain(row.code) == one and row.contains in text:
+                return row.error, row.hint
     return None
 
 
@@ -220,7 +219,7 @@ def _plain(code: str) -> str:
 
 def _fallback(message: str, *, http_status: int) -> tuple[type[ServiceError], str]:
     if http_status >= 500:
-        return ServiceFault, _AGAIN
+        return ServerError, _AGAIN
     if message:
-        return RequestRefused, "The service's message says what does not fit."
-    return RequestRefused, "Run again; where it repeats, look at the request in the console."
+        return BadRequest, "The service's message says what does not fit."
+    return BadRequest, "Run again; where it repeats, look at the request in the console."

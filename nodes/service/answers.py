@@ -1,4 +1,6 @@
-"""Answers of the service, of any shape: read within bounds, and turned into the JSON object or the error that they are.
+"""Responses of the service, of any shape.
+
+Read within bounds, and turned into the JSON object or the error that they are.
 
 Whatever comes is redacted on its way in: a server that quotes the key back is not quoted any further.
 """
@@ -16,42 +18,40 @@ from typing import Any
 import requests
 
 from ..addresses import origin_of
-from ..wire import Limit, body_of, is_packed
+from ..wire import Deadline, is_compressed, iter_body
 from .advice import service_error
-from .errors import NetworkError, ServiceError, UnexpectedAnswer
+from .errors import NetworkError, ServiceError, UnexpectedResponse
 from .network import network_error
-from .texts import LONGEST_CODE, id_of, text_of
+from .texts import MAX_CODE, as_id, as_text
 
-ANSWER_BYTES = 1024 * 1024
-"""What an answer may hold. The longest there is, a page of the task list, has some tens of kilobytes."""
+MAX_RESPONSE_BYTES = 1024 * 1024
+"""What a response may hold. The longest there is, a page of the task list, has some tens of kilobytes."""
 
-_PIECE = 65536
-_SOMETHING_BETWEEN = (
-    "Something between here and the service may have answered: check the network and DASHSCOPE_BASE_URL."
-)
+_CHUNK = 65536
+_INTERMEDIARY = "Something between here and the service may have answered: check the network and DASHSCOPE_BASE_URL."
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer of the service that is the JSON object it should be.
+class ApiResponse:
+    """A response of the service that is the JSON object it should be.
 
-    `told_at` is when it was sent by the service's own clock: epoch seconds, 0 where it does not say.
+    `server_time` is when it was sent by the service's own clock: epoch seconds, 0 where it does not say.
     """
 
     body: Mapping[str, Any]
     http_status: int
-    told_at: float = 0.0
+    server_time: float = 0.0
 
 
-def judge(response: requests.Response, *, limit: Limit, task_id: str = "") -> Answer:
-    """Turn an answer into its JSON object, or raise the error that it is."""
+def parse_response(response: requests.Response, *, limit: Deadline, task_id: str = "") -> ApiResponse:
+    """Turn a response into its JSON object, or raise the error that it is."""
     status = response.status_code
-    body = _parsed(read(response, limit=limit, task_id=task_id))
-    if body is not None and 200 <= status < 300 and not _is_refusal(body):
-        return Answer(body, status, _date_of(response))
-    code, message, request_id = _told(body or {})
+    body = _parsed(read_body(response, limit=limit, task_id=task_id))
+    if body is not None and 200 <= status < 300 and not _is_error(body):
+        return ApiResponse(body, status, _server_time(response))
+    code, message, request_id = _error_fields(body or {})
     if code or (message and 400 <= status < 500):
-        raise _with_pause(
+        raise _with_retry_after(
             service_error(
                 code=code,
                 message=message,
@@ -63,36 +63,36 @@ def judge(response: requests.Response, *, limit: Limit, task_id: str = "") -> An
             response,
         )
     if 300 <= status < 400:
-        raise UnexpectedAnswer(
+        raise UnexpectedResponse(
             f"The service answered with a redirect (HTTP {status}), which is not followed.",
             http_status=status,
-            do="Check DASHSCOPE_BASE_URL.",
+            hint="Check DASHSCOPE_BASE_URL.",
             task_id=task_id,
         )
     if 400 <= status < 500:
-        raise _with_pause(service_error(code="", message="", http_status=status, task_id=task_id), response)
-    raise UnexpectedAnswer(
+        raise _with_retry_after(service_error(code="", message="", http_status=status, task_id=task_id), response)
+    raise UnexpectedResponse(
         f"The service's answer (HTTP {status}) is not the JSON it should be.",
         http_status=status,
-        do=_SOMETHING_BETWEEN,
+        hint=_INTERMEDIARY,
         task_id=task_id,
     )
 
 
-def read(response: requests.Response, *, limit: Limit, task_id: str = "") -> bytes:
-    """Read an answer of bounded size.
+def read_body(response: requests.Response, *, limit: Deadline, task_id: str = "") -> bytes:
+    """Read a response of bounded size.
 
     Raises:
-        UnexpectedAnswer: it is too large, or compressed.
+        UnexpectedResponse: it is too large, or compressed.
         NetworkError: it broke off, or took too long.
     """
-    wrong = "is compressed, which was not asked for" if is_packed(response) else ""
+    wrong = "is compressed, which was not asked for" if is_compressed(response) else ""
     held = bytearray()
     failure: NetworkError | None = None
     try:
-        for piece in () if wrong else body_of(response, size=_PIECE):
-            held += piece
-            if len(held) > ANSWER_BYTES:
+        for chunk in () if wrong else iter_body(response, size=_CHUNK):
+            held += chunk
+            if len(held) > MAX_RESPONSE_BYTES:
                 wrong = "does not end"
                 break
     except requests.RequestException as error:
@@ -100,17 +100,17 @@ def read(response: requests.Response, *, limit: Limit, task_id: str = "") -> byt
     if failure:
         raise failure
     if wrong:
-        raise UnexpectedAnswer(
-            f"The service's answer {wrong}.", http_status=response.status_code, do=_SOMETHING_BETWEEN, task_id=task_id
+        raise UnexpectedResponse(
+            f"The service's answer {wrong}.", http_status=response.status_code, hint=_INTERMEDIARY, task_id=task_id
         )
     if limit.over:
         raise NetworkError(f"{origin_of(response.url)[0]} did not answer in time.", sent=True, task_id=task_id)
     return bytes(held)
 
 
-def between(text: str, start: str, end: str) -> str:
+def xml_text(text: str, start: str, end: str) -> str:
     """Return what stands between two marks, "" where they are not there."""
-    return text_of(text.partition(start)[2].partition(end)[0], at_most=LONGEST_CODE)
+    return as_text(text.partition(start)[2].partition(end)[0], at_most=MAX_CODE)
 
 
 def _parsed(data: bytes) -> dict[str, Any] | None:
@@ -121,20 +121,20 @@ def _parsed(data: bytes) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _is_refusal(body: Mapping[str, Any]) -> bool:
+def _is_error(body: Mapping[str, Any]) -> bool:
     return "output" not in body and bool(body.get("code") or body.get("error"))
 
 
-def _told(body: Mapping[str, Any]) -> tuple[str, str, str]:
+def _error_fields(body: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return the code, words and request id of a refusal, flat or as `{"error": {...}}`; "" for what it lacks."""
     error = body.get("error")
     inner = error if isinstance(error, Mapping) else body if error is None else {**body, "message": error}
-    code = text_of(inner.get("code"), at_most=LONGEST_CODE) or text_of(inner.get("type"), at_most=LONGEST_CODE)
-    request_id = id_of(body.get("request_id")) or id_of(inner.get("request_id"))
-    return code, text_of(inner.get("message")), request_id
+    code = as_text(inner.get("code"), at_most=MAX_CODE) or as_text(inner.get("type"), at_most=MAX_CODE)
+    request_id = as_id(body.get("request_id")) or as_id(inner.get("request_id"))
+    return code, as_text(inner.get("message")), request_id
 
 
-def _date_of(response: requests.Response) -> float:
+def _server_time(response: requests.Response) -> float:
     """Return the time in the Date header, in epoch seconds; 0 where there is none."""
     try:
         date = parsedate_to_datetime(response.headers.get("Date", ""))
@@ -143,8 +143,8 @@ def _date_of(response: requests.Response) -> float:
         return 0.0
 
 
-def _with_pause(error: ServiceError, response: requests.Response) -> ServiceError:
+def _with_retry_after(error: ServiceError, response: requests.Response) -> ServiceError:
     """Note how long the service asks to wait, where it does, in seconds."""
-    asked = response.headers.get("Retry-After", "")
-    error.retry_after = float(asked) if re.fullmatch(r"[0-9]{1,9}", asked) else None
+    retry_after = response.headers.get("Retry-After", "")
+    error.retry_after = float(retry_after) if re.fullmatch(r"[0-9]{1,9}", retry_after) else None
     return error

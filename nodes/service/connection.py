@@ -1,4 +1,4 @@
-"""From the choice of a region to the address and key that a call goes to."""
+"""From the choice of a region to the URL and key that a call goes to."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from urllib.parse import urlsplit
 
 from ..addresses import Origin, origin_of
 from ..errors import InvalidRequest
-from ..redaction import excerpt, holds_key, keep_secret
+from ..redaction import contains_secret, register_secret, truncate_redacted
 from ..values import whole
 from .credentials import Secret, Settings
-from .models import choices
+from .models import format_choices
 from .regions import API_PATH, DEFAULT_REGION, OFFLINE, REGIONS, Region
 
 DEFAULT_CHOICE = "default"
 MAX_WAIT_MINUTES = 60
-LONGEST_WAIT_MINUTES = 24 * 60
+MAX_WAIT_MINUTES_LIMIT = 24 * 60
 _DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _KEY = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
 class Connection:
-    """What a graph may say about the connection: never a key, never an address.
+    """What a graph may say about the connection: never a key, never a URL.
 
     `region` is an id of the region table or "default", the one that the machine's owner has set. `max_wait_minutes`
     limits how long a node waits for a task that is being rendered.
@@ -38,45 +38,45 @@ class Connection:
         object.__setattr__(self, "max_wait_minutes", whole(self.max_wait_minutes))
 
     @classmethod
-    def of(cls, given: object) -> Connection:
+    def of(cls, value: object) -> Connection:
         """Return what a node was given as its connection, which may be nothing.
 
         Raises:
             InvalidRequest: it is something else.
         """
-        if given is None:
+        if value is None:
             return cls()
-        if not isinstance(given, cls):
-            raise InvalidRequest([f"connection: must come from DashScope Connection; this is a {type(given).__name__}"])
-        return given
+        if not isinstance(value, cls):
+            raise InvalidRequest([f"connection: must come from DashScope Connection; this is a {type(value).__name__}"])
+        return value
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where calls go: a region, the address of its API and the key for it."""
+    """Where calls go: a region, the URL of its API and the key for it."""
 
     region: Region
     base_url: str
     key: Secret
 
     def __post_init__(self) -> None:
-        # From now on it may be sent, and may come back in an answer.
-        keep_secret(self.key.reveal())
+        # From now on it may be sent, and may come back in a response.
+        register_secret(self.key.reveal())
 
     @property
     def at_workspace(self) -> bool:
-        """Whether this is a workspace's own host, or the offline stand-in, which makes no difference."""
+        """Whether this is a workspace's own host, or the offline mock server, which makes no difference."""
         return (origin_of(self.base_url)[0] or "").endswith(self.region.workspace_host.removeprefix("{workspace}"))
 
     @property
-    def own_machine(self) -> Origin | None:
-        """The host and port of an API on this very machine. No other near host may be named in an answer."""
+    def loopback_origin(self) -> Origin | None:
+        """The host and port of an API on this very machine. No other near host may be named in a response."""
         origin = origin_of(self.base_url)
         return origin if is_loopback(origin[0]) else None
 
 
 def choose_region(connection: Connection, settings: Settings) -> tuple[Region, list[str]]:
-    """Return the region that is meant, and the faults of the choice."""
+    """Return the region that is meant, and the problems of the choice."""
     name = connection.region
     source = "region"
     if not isinstance(name, str) or not isinstance(connection.workspace_id, str):
@@ -87,52 +87,52 @@ def choose_region(connection: Connection, settings: Settings) -> tuple[Region, l
     region = REGIONS.get(name)
     if region is None:
         return REGIONS[DEFAULT_REGION], [
-            f"{source}: {excerpt(name, 60)!r} is not a region; choose {choices(list(REGIONS))}"
+            f"{source}: {truncate_redacted(name, 60)!r} is not a region; choose {format_choices(list(REGIONS))}"
         ]
     return region, []
 
 
-def connection_faults(connection: Connection, settings: Settings, *, region: Region) -> list[str]:
-    """Return what stands in the way of any call to the region: workspace, address, key."""
+def connection_problems(connection: Connection, settings: Settings, *, region: Region) -> list[str]:
+    """Return what stands in the way of any call to the region: workspace, URL, key."""
     if region.id == OFFLINE:
         return []
-    faults = []
+    problems = []
     workspace = _workspace(connection, settings)
-    if holds_key(workspace) or workspace.lower().startswith("sk-"):
+    if contains_secret(workspace) or workspace.lower().startswith("sk-"):
         # It would be part of a host's name, and those go out in the open.
-        faults.append("workspace_id: this looks like an API key, which must be in no workflow; take it out")
+        problems.append("workspace_id: this looks like an API key, which must be in no workflow; take it out")
     elif workspace and not _DNS_LABEL.fullmatch(workspace):
-        faults.append(
+        problems.append(
             f"workspace_id: {workspace[:60]!r} is not a workspace id; it has letters, digits and hyphens only, "
             "such as llm-abc123"
         )
     base_url = settings.get("base_url")
     if base_url:
-        faults += _address_faults(base_url)
+        problems += _url_problems(base_url)
     elif region.needs_workspace and not workspace:
-        faults.append(
+        problems.append(
             f"workspace_id: {region.title} is only reached through a workspace's own address; give the workspace id in "
             "DashScope Connection or set DASHSCOPE_WORKSPACE_ID"
         )
     key = settings.key(region.id)
     if key is None:
-        faults.append(settings.missing_key(region.id))
+        problems.append(settings.missing_key(region.id))
     elif not _KEY.fullmatch(key.reveal()):
         # As a header it would end in an error that quotes it.
-        faults.append(
+        problems.append(
             f"the API key for {region.title} has a blank, a line break or a character that no key has; copy it again"
         )
-    return faults
+    return problems
 
 
 def open_endpoint(connection: Connection, settings: Settings, *, region: Region) -> Endpoint:
-    """Return the endpoint of a region whose connection has no faults. Not for the offline region.
+    """Return the endpoint of a region whose connection has no problems. Not for the offline region.
 
     `DASHSCOPE_BASE_URL` replaces the region's host; a workspace id chooses the workspace's own host.
     """
     key = settings.key(region.id)
     if key is None:
-        raise ValueError(f"no key for {region.id}: connection_faults would have told")
+        raise ValueError(f"no key for {region.id}: connection_problems would have reported it")
     base_url = settings.get("base_url").rstrip("/")
     if not base_url:
         workspace = _workspace(connection, settings)
@@ -142,7 +142,7 @@ def open_endpoint(connection: Connection, settings: Settings, *, region: Region)
 
 
 def is_loopback(host: str | None) -> bool:
-    """Tell whether a host name or address is this machine itself."""
+    """Tell whether a host name or URL is this machine itself."""
     if host in (None, ""):
         return False
     if host == "localhost":
@@ -157,8 +157,8 @@ def _workspace(connection: Connection, settings: Settings) -> str:
     return connection.workspace_id.strip() or settings.get("workspace_id")
 
 
-def _address_faults(base_url: str) -> list[str]:
-    """Faults of an address that the key will be sent to: https, or http on this machine."""
+def _url_problems(base_url: str) -> list[str]:
+    """Problems of a URL that the key will be sent to: https, or http on this machine."""
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port

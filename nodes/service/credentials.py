@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InvalidRequest
-from ..redaction import keep_secret
+from ..redaction import register_secret
 from ..values import unquoted
 from .regions import REGIONS
 
@@ -60,7 +60,7 @@ class Settings:
         # quotes, what stands between them is what any other form of it holds.
         for name in ("api_key", *(f"api_key_{region}" for region in REGIONS)):
             for source in (_from_environment, self._from_file):
-                keep_secret(source(name).reveal())
+                register_secret(source(name).reveal())
 
     def get(self, name: str) -> str:
         """Return a setting that is not secret, such as "region", or "" where it is not set."""
@@ -121,10 +121,10 @@ def _from_environment(name: str) -> Secret:
 
 
 def _read_file(path: Path) -> dict[str, Secret]:
-    # The fault is raised here: what caught it holds the file's text, and that the key.
-    settings, fault = _parsed_file(path)
-    if fault:
-        raise InvalidRequest([fault])
+    # The problem is raised here: what caught it holds the file's text, and that the key.
+    settings, problem = _parsed_file(path)
+    if problem:
+        raise InvalidRequest([problem])
     return settings
 
 
@@ -132,7 +132,7 @@ def _parsed_file(path: Path) -> tuple[dict[str, Secret], str]:
     """Return the settings in a file, and what is wrong with it."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        _warn_of_loose_mode(path)
+        _warn_of_file_mode(path)
         table: Mapping[str, object] = tomllib.loads(text)
     except FileNotFoundError:
         return {}, ""
@@ -143,7 +143,7 @@ def _parsed_file(path: Path) -> tuple[dict[str, Secret], str]:
     return {name.lower(): Secret(unquoted(value)) for name, value in table.items() if isinstance(value, str)}, ""
 
 
-def _warn_of_loose_mode(path: Path) -> None:
+def _warn_of_file_mode(path: Path) -> None:
     if os.name != "posix" or path in _warned_of:
         return
     if stat.S_IMODE(path.stat().st_mode) & 0o077:

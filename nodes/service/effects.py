@@ -1,4 +1,4 @@
-"""The table of video effects: templates that the two wanx2.1 models animate a picture with, without a prompt.
+"""The table of video effects: templates that the two wanx2.1 models animate an image with, without a prompt.
 
 Source: the service's page on Wan video effects. English names other than Squeeze and Magic Levitation are ours.
 """
@@ -25,13 +25,13 @@ _COUPLE = "two people, half or full body, facing the camera or each other"
 
 @dataclass(frozen=True)
 class Effect:
-    """One template: its id, its names, the models that have it and what the picture should show."""
+    """One template: its id, its names, the models that have it and what the image should show."""
 
     id: str
     zh: str
     en: str
     models: tuple[str, ...]
-    picture: str
+    image: str
 
 
 _ROWS = (

@@ -15,22 +15,22 @@ class NetworkError(WanError):
     may have arrived. `permanent` tells that trying again within seconds is of no use: something has to be changed.
     """
 
-    def __init__(self, what: str, *, sent: bool, permanent: bool = False, do: str = "", task_id: str = "") -> None:
-        super().__init__(what, do=do, task_id=task_id)
+    def __init__(self, message: str, *, sent: bool, permanent: bool = False, hint: str = "", task_id: str = "") -> None:
+        super().__init__(message, hint=hint, task_id=task_id)
         self.sent = sent
         self.permanent = permanent
 
 
-class UnexpectedAnswer(WanError):
-    """The service's answer is not of the form its documents describe. `http_status` is the answer's."""
+class UnexpectedResponse(WanError):
+    """The service's response is not of the form its documents describe. `http_status` is the response's."""
 
-    def __init__(self, what: str, *, http_status: int, do: str = "", task_id: str = "") -> None:
-        super().__init__(what, do=do, task_id=task_id)
+    def __init__(self, message: str, *, http_status: int, hint: str = "", task_id: str = "") -> None:
+        super().__init__(message, hint=hint, task_id=task_id)
         self.http_status = http_status
 
 
 class OutcomeUnknown(WanError):
-    """A create call was sent and its answer did not come: whether a task was created is not known."""
+    """A create call was sent and its response did not come: whether a task was created is not known."""
 
 
 class TaskUnknown(WanError):
@@ -49,7 +49,7 @@ class ServiceError(WanError):
     """The service refused a call, or a task failed.
 
     `code` and `service_message` are the service's own words; `failed` tells that it is the task that failed, and no
-    call. `formed` tells that the answer has the service's own form: JSON with a code and a request id. `retry` tells
+    call. `formed` tells that the response has the service's own form: JSON with a code and a request id. `retry` tells
     whether the same call may succeed later without any change, `retry_after` after how many seconds where the service
     says so; `known` is False where nothing but its status says what it means.
     """
@@ -64,7 +64,7 @@ class ServiceError(WanError):
         code: str,
         service_message: str,
         http_status: int,
-        do: str,
+        hint: str,
         failed: bool = False,
         formed: bool = False,
         task_id: str = "",
@@ -76,38 +76,38 @@ class ServiceError(WanError):
         self.failed = failed
         self.formed = formed
         where = "The task failed" if failed else f"The service refused the call (HTTP {http_status})"
-        said = f": {service_message}" if service_message else "." if code else "; the service gave no reason."
-        what = f"{where}, {code}{said}" if code else f"{where}{said}"
-        super().__init__(what, do=do, task_id=task_id, request_id=request_id)
+        text = f": {service_message}" if service_message else "." if code else "; the service gave no reason."
+        what = f"{where}, {code}{text}" if code else f"{where}{text}"
+        super().__init__(what, hint=hint, task_id=task_id, request_id=request_id)
 
     @property
     def certain(self) -> bool:
-        """Whether the answer proves that the call did nothing: what a gateway or a firewall says does not."""
+        """Whether the response proves that the call did nothing: what a gateway or a firewall says does not."""
         return self.http_status == 429 or (400 <= self.http_status < 500 and self.formed)
 
     @property
     def is_server_error(self) -> bool:
-        """Whether the service itself says that it had a fault of its own: it all but proves that nothing was done."""
+        """Whether the service itself says that it had an error of its own: it all but proves that nothing was done."""
         return self.http_status >= 500 and self.formed
 
 
-class KeyRefused(ServiceError):
+class AuthenticationError(ServiceError):
     """The key is wrong, or belongs to another region (401)."""
 
 
-class AccessRefused(ServiceError):
+class PermissionDenied(ServiceError):
     """The account may not do this: rights, activation, debt or quota."""
 
 
-class RequestRefused(ServiceError):
+class BadRequest(ServiceError):
     """Something in the request does not fit."""
 
 
-class ContentRefused(ServiceError):
-    """Moderation refused the prompt, the picture or the video."""
+class ContentRejected(ServiceError):
+    """Moderation refused the prompt, the image or the video."""
 
 
-class Throttled(ServiceError):
+class RateLimited(ServiceError):
     """Too many calls at once. The same call may pass later."""
 
     retry = True
@@ -117,7 +117,7 @@ class NoVideo(WanError):
     """The task succeeded and there is no video, or it is in a state that this version does not know."""
 
 
-class ServiceFault(ServiceError):
-    """The service had a fault of its own. The same call may pass later."""
+class ServerError(ServiceError):
+    """The service had an error of its own. The same call may pass later."""
 
     retry = True

@@ -31,8 +31,8 @@ FIRST_CLIP = "first_clip"
 """The kinds of media that go into a request, by the service's own names of `input.media[].type`."""
 
 
-class Sound(enum.Enum):
-    """Whether a model's videos have sound: `CHOICE` is the request's own."""
+class AudioMode(enum.Enum):
+    """Whether a model's videos have audio: `CHOICE` is the request's own."""
 
     NEVER = "never"
     CHOICE = "choice"
@@ -40,7 +40,7 @@ class Sound(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Schema:
+class RequestFormat:
     """A form of the create call: its path, and the field of `input` for each kind of media.
 
     No fields means a list instead: `input.media`, one `{type, url}` for each.
@@ -52,16 +52,16 @@ class Schema:
 
 _SYNTHESIS = "/services/aigc/video-generation/video-synthesis"
 
-IMG_URL = Schema(_SYNTHESIS, {FIRST_FRAME: "img_url", DRIVING_AUDIO: "audio_url"})
-MEDIA = Schema(_SYNTHESIS)
-FRAME_URLS = Schema(
+IMG_URL = RequestFormat(_SYNTHESIS, {FIRST_FRAME: "img_url", DRIVING_AUDIO: "audio_url"})
+MEDIA = RequestFormat(_SYNTHESIS)
+FRAME_URLS = RequestFormat(
     "/services/aigc/image2video/video-synthesis", {FIRST_FRAME: "first_frame_url", LAST_FRAME: "last_frame_url"}
 )
 
 
 @dataclass(frozen=True)
-class PictureLimits:
-    """What a model takes as a picture.
+class ImageLimits:
+    """What a model takes as an image.
 
     `sides` are the least and most pixels of a side: what has more is scaled down. `ratio` is the most that the longer
     side may be of the shorter, 0 where the service names no limit. `bytes` is the size of the file, `formats` are those
@@ -75,18 +75,18 @@ class PictureLimits:
 
 
 @dataclass(frozen=True)
-class Offer:
+class RegionalOffer:
     """A model as one region sells it: the id its API wants there and the list price per second of video, by tier.
 
     `silent_price` holds the lower price of `audio: false` where there is one. A tier that the region's price list does
-    not name is missing from `price`. `sure_durations` are the only ones that some of the service's pages name for the
-    region, where its pages differ; empty where they agree. `as_of` is the price list's day.
+    not name is missing from `price`. `documented_durations` are the only ones that some of the service's pages name for
+    the region, where its pages differ; empty where they agree. `as_of` is the price list's day.
     """
 
     name: str
     price: Mapping[str, float]
     silent_price: Mapping[str, float] = field(default_factory=dict)
-    sure_durations: tuple[int, ...] = ()
+    documented_durations: tuple[int, ...] = ()
     currency: str = CURRENCY
     as_of: str = PRICES_AS_OF
 
@@ -100,12 +100,12 @@ class Model:
     """One model's rules.
 
     `durations` are seconds. `prompt_limit` counts characters, a Chinese one as `chinese_weight`; the service cuts what
-    is longer. `media_sets` are the kinds of media that a request may have, every set that is legal; `audio_seconds` is
-    the length of a sound. `negative_prompt` and `prompt_extend` tell whether the API has a field of that name for the
-    model. `workspace_hosts_only` tells that the service documents it for workspaces' own hosts only. `submit_rate` is
-    tasks a second, `running_limit` tasks at once and `queue_limit` tasks that wait, per main account; after
-    `timeout_hours` the service gives a task up. `usual_wait` is the documented or measured span, in seconds, from
-    submission to the finished video. `fps` is the video's.
+    is longer. `media_combinations` are the kinds of media that a request may have, every set that is legal;
+    `audio_seconds` is the length of an audio file. `negative_prompt` and `prompt_extend` tell whether the API has a
+    field of that name for the model. `workspace_hosts_only` tells that the service documents it for workspaces' own
+    hosts only. `rate_limit` is tasks a second, `running_limit` tasks at once and `queue_limit` tasks that wait, per
+    main account; after `timeout_hours` the service gives a task up. `typical_wait` is the documented or measured span,
+    in seconds, from submission to the finished video. `fps` is the video's.
     """
 
     id: str
@@ -113,16 +113,16 @@ class Model:
     default_resolution: str
     durations: tuple[int, ...]
     prompt_limit: int
-    sound: Sound
-    offers: Mapping[str, Offer]
-    submit_rate: float = 5
+    audio_mode: AudioMode
+    offers: Mapping[str, RegionalOffer]
+    rate_limit: float = 5
     running_limit: int = 5
     queue_limit: int = 500
     timeout_hours: int = 3
-    usual_wait: tuple[int, int] = (60, 300)
-    schema: Schema = IMG_URL
-    media_sets: tuple[tuple[str, ...], ...] = ((FIRST_FRAME,),)
-    pictures: PictureLimits = PictureLimits()
+    typical_wait: tuple[int, int] = (60, 300)
+    request_format: RequestFormat = IMG_URL
+    media_combinations: tuple[tuple[str, ...], ...] = ((FIRST_FRAME,),)
+    image_limits: ImageLimits = ImageLimits()
     audio_seconds: tuple[int, int] = (3, 30)
     chinese_weight: int = 1
     negative_prompt: bool = True
@@ -136,47 +136,47 @@ class Model:
     def __post_init__(self) -> None:
         object.__setattr__(self, "offers", MappingProxyType(dict(self.offers)))
 
-    def name_in(self, region: str) -> str | None:
+    def model_id_in(self, region: str) -> str | None:
         """Return the id this model goes by in a region, or None where the region does not have it."""
         if region == OFFLINE:
             return self.id
         offer = self.offers.get(region)
         return offer.name if offer else None
 
-    def takes(self, *kinds: str) -> bool:
+    def accepts(self, *kinds: str) -> bool:
         """Tell whether some request may have media of all these kinds."""
-        return any(set(kinds) <= set(legal) for legal in self.media_sets)
+        return any(set(kinds) <= set(legal) for legal in self.media_combinations)
 
-    def needs_with(self, *kinds: str) -> list[str]:
+    def missing_media(self, *kinds: str) -> list[str]:
         """Return the kinds of media that a request with just these still lacks; none where no request has them all."""
-        if any(set(legal) == set(kinds) for legal in self.media_sets):
+        if any(set(legal) == set(kinds) for legal in self.media_combinations):
             return []
-        larger = [legal for legal in self.media_sets if set(kinds) <= set(legal)]
+        larger = [legal for legal in self.media_combinations if set(kinds) <= set(legal)]
         return [kind for kind in min(larger, key=len, default=()) if kind not in kinds]
 
     @property
     def duration_field(self) -> bool:
-        """Whether requests name the duration: where a model has only one, the service refuses to be told."""
+        """Whether requests name the duration: where a model has only one, the service refuses to be reported."""
         return len(self.durations) > 1
 
     @property
     def audio_input(self) -> bool:
-        """Whether the model takes a sound beside the first frame."""
-        return self.takes(FIRST_FRAME, DRIVING_AUDIO)
+        """Whether the model takes an audio file beside the first frame."""
+        return self.accepts(FIRST_FRAME, DRIVING_AUDIO)
 
     @property
     def audio_switch(self) -> bool:
         """Whether a request can ask for a silent video."""
-        return self.sound is Sound.CHOICE
+        return self.audio_mode is AudioMode.CHOICE
 
     @property
     def always_silent(self) -> bool:
-        """Whether no video of this model has sound."""
-        return self.sound is Sound.NEVER
+        """Whether no video of this model has audio."""
+        return self.audio_mode is AudioMode.NEVER
 
-    def has_sound(self, *, generate_audio: bool) -> bool:
-        """Whether the video will have a sound track."""
-        return self.sound is Sound.ALWAYS or (self.audio_switch and generate_audio)
+    def has_audio(self, *, generate_audio: bool) -> bool:
+        """Whether the video will have an audio track."""
+        return self.audio_mode is AudioMode.ALWAYS or (self.audio_switch and generate_audio)
 
     def prompt_length(self, text: str) -> int:
         """Return how many characters a text counts for `prompt_limit`."""
@@ -188,7 +188,7 @@ class Model:
     def price_per_second(self, *, region: str, resolution: str, generate_audio: bool) -> float | None:
         """Return the list price per second of video, in the offer's currency, or None where the list does not name it.
 
-        The offline stand-in costs nothing.
+        The offline mock server costs nothing.
         """
         if region == OFFLINE:
             return 0.0

@@ -1,8 +1,8 @@
 """The table of models: what each model takes, makes and costs.
 
-Every rule about a model stands here once. Widgets, checks, tooltips, the README's table and the offline stand-in read
-it. Sources: the service's API reference of the eight older first-frame models (May 2026), of wan2.7 (2026-05-11), of
-wan3.0 and happyhorse (autumn 2026), of first and last frame (2026); its rate-limit page (2026-05-27); its price list
+Every rule about a model stands here once. Widgets, checks, tooltips, the README's table and the offline mock server
+read it. Sources: the service's API reference of the eight older first-frame models (May 2026), of wan2.7 (2026-05-11),
+of wan3.0 and happyhorse (autumn 2026), of first and last frame (2026); its rate-limit page (2026-05-27); its price list
 (2026-05-26, printed in CNY for all regions), and a later one where an offer says so.
 """
 
@@ -20,10 +20,10 @@ from .model import (
     LAST_FRAME,
     MB,
     MEDIA,
+    AudioMode,
+    ImageLimits,
     Model,
-    Offer,
-    PictureLimits,
-    Sound,
+    RegionalOffer,
 )
 
 DEFAULT_MODEL = "wan2.6-i2v-flash"
@@ -47,8 +47,8 @@ def _tiers(*prices: float | None) -> dict[str, float]:
 
 
 _ANY_2_TO_15 = tuple(range(2, 16))
-_UP_TO_10_MB = PictureLimits(bytes=10 * MB)
-_WITH_SOUND = ((FIRST_FRAME,), (FIRST_FRAME, DRIVING_AUDIO))
+_UP_TO_10_MB = ImageLimits(bytes=10 * MB)
+_WITH_AUDIO = ((FIRST_FRAME,), (FIRST_FRAME, DRIVING_AUDIO))
 _WITH_LAST_FRAME = ((FIRST_FRAME,), (FIRST_FRAME, LAST_FRAME))
 
 _WAN_3_LIST, _HORSE_1_1_LIST = "2026-09-16", "2026-09-12"
@@ -58,28 +58,28 @@ _WAN_2_7 = Model(
     default_resolution="1080P",
     durations=_ANY_2_TO_15,
     prompt_limit=5000,
-    sound=Sound.ALWAYS,
-    schema=MEDIA,
-    media_sets=(
-        *_WITH_SOUND,
+    audio_mode=AudioMode.ALWAYS,
+    request_format=MEDIA,
+    media_combinations=(
+        *_WITH_AUDIO,
         (FIRST_FRAME, LAST_FRAME),
         (FIRST_FRAME, LAST_FRAME, DRIVING_AUDIO),
         (FIRST_CLIP,),
         (FIRST_CLIP, LAST_FRAME),
     ),
-    pictures=PictureLimits(ratio=8),
+    image_limits=ImageLimits(ratio=8),
     audio_seconds=(2, 30),
-    usual_wait=(45, 155),
+    typical_wait=(45, 155),
     offers={
-        "beijing": Offer("wan2.7-i2v", _tiers(None, 0.6, 1.0)),
-        "singapore": Offer("wan2.7-i2v", _tiers(None, 0.733924, 1.100886)),
+        "beijing": RegionalOffer("wan2.7-i2v", _tiers(None, 0.6, 1.0)),
+        "singapore": RegionalOffer("wan2.7-i2v", _tiers(None, 0.733924, 1.100886)),
     },
 )
 
 
-def _wan_3(name: str, *, beijing: Sequence[float], singapore: Sequence[float], usual_wait: tuple[int, int]) -> Model:
+def _wan_3(name: str, *, beijing: Sequence[float], singapore: Sequence[float], typical_wait: tuple[int, int]) -> Model:
     """A model of Wan 3.0, with its prices in CNY (Beijing and the other regions) and USD (Singapore)."""
-    at_home = Offer(name, _tiers(*beijing), as_of=_WAN_3_LIST)
+    at_home = RegionalOffer(name, _tiers(*beijing), as_of=_WAN_3_LIST)
     regions = ("virginia", "frankfurt", "tokyo", "hongkong")
     return Model(
         id=name,
@@ -87,21 +87,21 @@ def _wan_3(name: str, *, beijing: Sequence[float], singapore: Sequence[float], u
         default_resolution="1080P",
         durations=tuple(range(2, 31)),
         prompt_limit=20_000,
-        sound=Sound.CHOICE,
-        schema=MEDIA,
-        media_sets=_WITH_LAST_FRAME,
-        pictures=PictureLimits(ratio=8),
+        audio_mode=AudioMode.CHOICE,
+        request_format=MEDIA,
+        media_combinations=_WITH_LAST_FRAME,
+        image_limits=ImageLimits(ratio=8),
         negative_prompt=False,
         ratios=RATIOS,
         workspace_hosts_only=True,
         # The console's catalogue: 50 tasks a minute.
-        submit_rate=50 / 60,
+        rate_limit=50 / 60,
         queue_limit=200,
         timeout_hours=8,
-        usual_wait=usual_wait,
+        typical_wait=typical_wait,
         offers={
             "beijing": at_home,
-            "singapore": Offer(name, _tiers(*singapore), currency="USD", as_of=_WAN_3_LIST),
+            "singapore": RegionalOffer(name, _tiers(*singapore), currency="USD", as_of=_WAN_3_LIST),
             **dict.fromkeys(regions, at_home),
         },
     )
@@ -114,17 +114,19 @@ _HORSE = Model(
     durations=tuple(range(3, 16)),
     prompt_limit=5000,
     chinese_weight=2,
-    sound=Sound.ALWAYS,
-    schema=MEDIA,
-    pictures=PictureLimits(sides=(300, 8000), ratio=2.5, formats=("JPEG", "PNG", "WEBP")),
+    audio_mode=AudioMode.ALWAYS,
+    request_format=MEDIA,
+    image_limits=ImageLimits(sides=(300, 8000), ratio=2.5, formats=("JPEG", "PNG", "WEBP")),
     negative_prompt=False,
     prompt_extend=False,
-    usual_wait=(80, 115),
+    typical_wait=(80, 115),
     fps=24,
     offers={
-        "beijing": Offer("happyhorse-1.1-i2v", _tiers(0.45, 0.9, 1.2), as_of=_HORSE_1_1_LIST),
-        "singapore": Offer("happyhorse-1.1-i2v", _tiers(0.07, 0.14, 0.18), currency="USD", as_of=_HORSE_1_1_LIST),
-        **dict.fromkeys(("virginia", "frankfurt", "tokyo"), Offer("happyhorse-1.1-i2v", {})),
+        "beijing": RegionalOffer("happyhorse-1.1-i2v", _tiers(0.45, 0.9, 1.2), as_of=_HORSE_1_1_LIST),
+        "singapore": RegionalOffer(
+            "happyhorse-1.1-i2v", _tiers(0.07, 0.14, 0.18), currency="USD", as_of=_HORSE_1_1_LIST
+        ),
+        **dict.fromkeys(("virginia", "frankfurt", "tokyo"), RegionalOffer("happyhorse-1.1-i2v", {})),
     },
 )
 
@@ -135,13 +137,15 @@ _ROWS = (
         default_resolution="1080P",
         durations=_ANY_2_TO_15,
         prompt_limit=1500,
-        sound=Sound.CHOICE,
-        media_sets=_WITH_SOUND,
+        audio_mode=AudioMode.CHOICE,
+        media_combinations=_WITH_AUDIO,
         shot_types=SHOT_TYPES,
-        usual_wait=(59, 73),
+        typical_wait=(59, 73),
         offers={
-            "beijing": Offer("wan2.6-i2v-flash", _tiers(None, 0.3, 0.5), _tiers(None, 0.15, 0.25)),
-            "singapore": Offer("wan2.6-i2v-flash", _tiers(None, 0.366962, 0.550443), _tiers(None, 0.183481, 0.275221)),
+            "beijing": RegionalOffer("wan2.6-i2v-flash", _tiers(None, 0.3, 0.5), _tiers(None, 0.15, 0.25)),
+            "singapore": RegionalOffer(
+                "wan2.6-i2v-flash", _tiers(None, 0.366962, 0.550443), _tiers(None, 0.183481, 0.275221)
+            ),
         },
     ),
     Model(
@@ -150,14 +154,14 @@ _ROWS = (
         default_resolution="1080P",
         durations=_ANY_2_TO_15,
         prompt_limit=1500,
-        sound=Sound.ALWAYS,
-        media_sets=_WITH_SOUND,
+        audio_mode=AudioMode.ALWAYS,
+        media_combinations=_WITH_AUDIO,
         shot_types=SHOT_TYPES,
         offers={
-            "beijing": Offer("wan2.6-i2v", _tiers(None, 0.6, 1.0)),
-            "singapore": Offer("wan2.6-i2v", _tiers(None, 0.733924, 1.100886)),
-            "virginia": Offer("wan2.6-i2v", _tiers(None, 0.6, 1.0), sure_durations=(5, 10, 15)),
-            "frankfurt": Offer("wan2.6-i2v", _tiers(None, 0.6, 1.0), sure_durations=(5, 10, 15)),
+            "beijing": RegionalOffer("wan2.6-i2v", _tiers(None, 0.6, 1.0)),
+            "singapore": RegionalOffer("wan2.6-i2v", _tiers(None, 0.733924, 1.100886)),
+            "virginia": RegionalOffer("wan2.6-i2v", _tiers(None, 0.6, 1.0), documented_durations=(5, 10, 15)),
+            "frankfurt": RegionalOffer("wan2.6-i2v", _tiers(None, 0.6, 1.0), documented_durations=(5, 10, 15)),
         },
     ),
     Model(
@@ -166,10 +170,10 @@ _ROWS = (
         default_resolution="1080P",
         durations=(5, 10, 15),
         prompt_limit=1500,
-        sound=Sound.ALWAYS,
-        media_sets=_WITH_SOUND,
+        audio_mode=AudioMode.ALWAYS,
+        media_combinations=_WITH_AUDIO,
         shot_types=SHOT_TYPES,
-        offers={"virginia": Offer("wan2.6-i2v-us", _tiers(None, 0.733924, 1.100886))},
+        offers={"virginia": RegionalOffer("wan2.6-i2v-us", _tiers(None, 0.733924, 1.100886))},
     ),
     Model(
         id="wan2.5-i2v-preview",
@@ -177,12 +181,12 @@ _ROWS = (
         default_resolution="1080P",
         durations=(5, 10),
         prompt_limit=1500,
-        sound=Sound.ALWAYS,
-        media_sets=_WITH_SOUND,
-        usual_wait=(220, 600),
+        audio_mode=AudioMode.ALWAYS,
+        media_combinations=_WITH_AUDIO,
+        typical_wait=(220, 600),
         offers={
-            "beijing": Offer("wan2.5-i2v-preview", _tiers(0.3, 0.6, 1.0)),
-            "singapore": Offer("wan2.5-i2v-preview", _tiers(0.366961, 0.733923, 1.100885)),
+            "beijing": RegionalOffer("wan2.5-i2v-preview", _tiers(0.3, 0.6, 1.0)),
+            "singapore": RegionalOffer("wan2.5-i2v-preview", _tiers(0.366961, 0.733923, 1.100885)),
         },
     ),
     Model(
@@ -191,13 +195,13 @@ _ROWS = (
         default_resolution="720P",
         durations=(5,),
         prompt_limit=800,
-        pictures=_UP_TO_10_MB,
-        sound=Sound.NEVER,
-        submit_rate=2,
+        image_limits=_UP_TO_10_MB,
+        audio_mode=AudioMode.NEVER,
+        rate_limit=2,
         running_limit=2,
         offers={
-            "beijing": Offer("wan2.2-i2v-flash", _tiers(0.10, 0.20, 0.48)),
-            "singapore": Offer("wan2.2-i2v-flash", _tiers(0.110089, 0.264213, None)),
+            "beijing": RegionalOffer("wan2.2-i2v-flash", _tiers(0.10, 0.20, 0.48)),
+            "singapore": RegionalOffer("wan2.2-i2v-flash", _tiers(0.110089, 0.264213, None)),
         },
     ),
     Model(
@@ -206,13 +210,13 @@ _ROWS = (
         default_resolution="1080P",
         durations=(5,),
         prompt_limit=800,
-        pictures=_UP_TO_10_MB,
-        sound=Sound.NEVER,
-        submit_rate=2,
+        image_limits=_UP_TO_10_MB,
+        audio_mode=AudioMode.NEVER,
+        rate_limit=2,
         running_limit=2,
         offers={
-            "beijing": Offer("wan2.2-i2v-plus", _tiers(0.14, None, 0.70)),
-            "singapore": Offer("wan2.2-i2v-plus", _tiers(0.146785, None, 0.733924)),
+            "beijing": RegionalOffer("wan2.2-i2v-plus", _tiers(0.14, None, 0.70)),
+            "singapore": RegionalOffer("wan2.2-i2v-plus", _tiers(0.146785, None, 0.733924)),
         },
     ),
     Model(
@@ -221,14 +225,14 @@ _ROWS = (
         default_resolution="720P",
         durations=(3, 4, 5),
         prompt_limit=800,
-        pictures=_UP_TO_10_MB,
-        sound=Sound.NEVER,
+        image_limits=_UP_TO_10_MB,
+        audio_mode=AudioMode.NEVER,
         effects=True,
-        submit_rate=2,
+        rate_limit=2,
         running_limit=2,
         offers={
-            "beijing": Offer("wanx2.1-i2v-turbo", _tiers(0.24, 0.24, None)),
-            "singapore": Offer("wan2.1-i2v-turbo", _tiers(0.264213, 0.264213, None)),
+            "beijing": RegionalOffer("wanx2.1-i2v-turbo", _tiers(0.24, 0.24, None)),
+            "singapore": RegionalOffer("wan2.1-i2v-turbo", _tiers(0.264213, 0.264213, None)),
         },
     ),
     Model(
@@ -237,14 +241,14 @@ _ROWS = (
         default_resolution="720P",
         durations=(5,),
         prompt_limit=800,
-        pictures=_UP_TO_10_MB,
-        sound=Sound.NEVER,
+        image_limits=_UP_TO_10_MB,
+        audio_mode=AudioMode.NEVER,
         effects=True,
-        submit_rate=2,
+        rate_limit=2,
         running_limit=2,
         offers={
-            "beijing": Offer("wanx2.1-i2v-plus", _tiers(None, 0.70, None)),
-            "singapore": Offer("wan2.1-i2v-plus", _tiers(None, 0.733924, None)),
+            "beijing": RegionalOffer("wanx2.1-i2v-plus", _tiers(None, 0.70, None)),
+            "singapore": RegionalOffer("wan2.1-i2v-plus", _tiers(None, 0.733924, None)),
         },
     ),
     _WAN_2_7,
@@ -253,19 +257,19 @@ _ROWS = (
         id="wan2.7-i2v-2026-04-25",
         offers={name: replace(offer, name="wan2.7-i2v-2026-04-25") for name, offer in _WAN_2_7.offers.items()},
     ),
-    _wan_3("wan3.0-video", beijing=(0.3, 0.6, 1.2), singapore=(0.05, 0.10, 0.20), usual_wait=(300, 900)),
-    _wan_3("wan3.0-video-prime", beijing=(0.45, 0.9, 1.8), singapore=(0.068, 0.14, 0.28), usual_wait=(120, 600)),
+    _wan_3("wan3.0-video", beijing=(0.3, 0.6, 1.2), singapore=(0.05, 0.10, 0.20), typical_wait=(300, 900)),
+    _wan_3("wan3.0-video-prime", beijing=(0.45, 0.9, 1.8), singapore=(0.068, 0.14, 0.28), typical_wait=(120, 600)),
     _HORSE,
     replace(
         _HORSE,
         id="happyhorse-1.0-i2v",
         resolutions=("720P", "1080P"),
         offers={
-            "beijing": Offer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
-            "singapore": Offer("happyhorse-1.0-i2v", _tiers(None, 1.049188, 1.798608)),
-            "virginia": Offer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
-            "frankfurt": Offer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
-            "tokyo": Offer("happyhorse-1.0-i2v", {}),
+            "beijing": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
+            "singapore": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 1.049188, 1.798608)),
+            "virginia": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
+            "frankfurt": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
+            "tokyo": RegionalOffer("happyhorse-1.0-i2v", {}),
         },
     ),
     Model(
@@ -274,16 +278,16 @@ _ROWS = (
         default_resolution="720P",
         durations=(5,),
         prompt_limit=800,
-        sound=Sound.NEVER,
-        schema=FRAME_URLS,
-        media_sets=((FIRST_FRAME, LAST_FRAME),),
-        pictures=PictureLimits(ratio=8, bytes=10 * MB),
-        submit_rate=2,
+        audio_mode=AudioMode.NEVER,
+        request_format=FRAME_URLS,
+        media_combinations=((FIRST_FRAME, LAST_FRAME),),
+        image_limits=ImageLimits(ratio=8, bytes=10 * MB),
+        rate_limit=2,
         running_limit=2,
-        usual_wait=(240, 600),
+        typical_wait=(240, 600),
         offers={
-            "beijing": Offer("wan2.2-kf2v-flash", _tiers(0.10, 0.20, 0.48)),
-            "singapore": Offer("wan2.2-kf2v-flash", {}),
+            "beijing": RegionalOffer("wan2.2-kf2v-flash", _tiers(0.10, 0.20, 0.48)),
+            "singapore": RegionalOffer("wan2.2-kf2v-flash", {}),
         },
     ),
 )
@@ -305,12 +309,12 @@ def models_with(rule: str) -> list[str]:
     return [row.id for row in _ROWS if getattr(row, rule)]
 
 
-def models_taking(*kinds: str) -> list[str]:
+def models_accepting(*kinds: str) -> list[str]:
     """Ids of the models that take media of all these kinds in one request."""
-    return [row.id for row in _ROWS if row.takes(*kinds)]
+    return [row.id for row in _ROWS if row.accepts(*kinds)]
 
 
-def choices(values: Sequence[object]) -> str:
+def format_choices(values: Sequence[object]) -> str:
     """Say a set of allowed values: "5", "3, 4 or 5", "2 to 15"."""
     words = [str(value) for value in values]
     numbers = [value for value in values if isinstance(value, int)]

@@ -1,4 +1,4 @@
-"""Why a request got no answer, in words: from how far the exchange came, and the kinds of the errors behind it.
+"""Why a request got no response, in words: from how far the exchange came, and the kinds of the errors behind it.
 
 An exception's own text is never quoted: it can hold the request, the key, or a proxy's password.
 """
@@ -19,7 +19,7 @@ import urllib3
 from requests.utils import get_environ_proxies, select_proxy
 
 from ..addresses import origin_of
-from ..wire import Limit, Stage
+from ..wire import Deadline, Stage
 from .errors import NetworkError
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -55,19 +55,19 @@ _PASSING_REFUSALS = frozenset({408, 425, 429})
 
 @dataclass(frozen=True)
 class _Cause:
-    what: str
-    do: str = _CHECK_NETWORK
+    message: str
+    hint: str = _CHECK_NETWORK
     permanent: bool = False
 
 
-def network_error(error: Exception, url: str, *, limit: Limit, task_id: str = "") -> NetworkError:
+def network_error(error: Exception, url: str, *, limit: Deadline, task_id: str = "") -> NetworkError:
     """Say what happened on the way.
 
     Raise what this returns outside of the `except` block: the exception holds the request, and that the key.
     """
     errors = tuple(_behind(error))
     cause = (_sent if limit.sent else _not_sent)(errors, url, limit)
-    return NetworkError(cause.what, sent=limit.sent, permanent=cause.permanent, do=cause.do, task_id=task_id)
+    return NetworkError(cause.message, sent=limit.sent, permanent=cause.permanent, hint=cause.hint, task_id=task_id)
 
 
 def _behind(error: BaseException) -> Iterator[BaseException]:
@@ -86,7 +86,7 @@ def _has(errors: tuple[BaseException, ...], *kinds: type[BaseException]) -> bool
     return any(isinstance(one, kinds) for one in errors)
 
 
-def _timed_out(errors: tuple[BaseException, ...], limit: Limit) -> bool:
+def _timed_out(errors: tuple[BaseException, ...], limit: Deadline) -> bool:
     # urllib3's errors of a connection that was not made are among its time-outs.
     return limit.over or any(
         isinstance(one, (TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError))
@@ -95,7 +95,7 @@ def _timed_out(errors: tuple[BaseException, ...], limit: Limit) -> bool:
     )
 
 
-def _sent(errors: tuple[BaseException, ...], url: str, limit: Limit) -> _Cause:
+def _sent(errors: tuple[BaseException, ...], url: str, limit: Deadline) -> _Cause:
     host = origin_of(url)[0]
     if _timed_out(errors, limit):
         return _Cause(f"{host} did not answer in time.")
@@ -112,7 +112,7 @@ def _sent(errors: tuple[BaseException, ...], url: str, limit: Limit) -> _Cause:
     return _Cause(f"The connection to {host} broke.")
 
 
-def _not_sent(errors: tuple[BaseException, ...], url: str, limit: Limit) -> _Cause:
+def _not_sent(errors: tuple[BaseException, ...], url: str, limit: Deadline) -> _Cause:
     host = origin_of(url)[0]
     if cause := _settings(errors, url, limit):
         return cause
@@ -125,8 +125,8 @@ def _not_sent(errors: tuple[BaseException, ...], url: str, limit: Limit) -> _Cau
     return _Cause(f"The request to {host} could not be made.", "Check the key and DASHSCOPE_BASE_URL.", permanent=True)
 
 
-def _settings(errors: tuple[BaseException, ...], url: str, limit: Limit) -> _Cause | None:
-    """Find the fault in what is set for the proxy and the certificates."""
+def _settings(errors: tuple[BaseException, ...], url: str, limit: Deadline) -> _Cause | None:
+    """Find the problem in what is set for the proxy and the certificates."""
     starting = limit.stage is Stage.NOTHING
     proxy = select_proxy(url, get_environ_proxies(url)) if url.startswith("https://") else None
     if proxy and starting and _has(errors, requests.exceptions.InvalidSchema) and proxy.lower().startswith("socks"):
@@ -176,24 +176,24 @@ def _unusable_bundle() -> str:
     return ""
 
 
-def _unreachable(errors: tuple[BaseException, ...], host: str, limit: Limit) -> _Cause:
-    named, do = (f"The proxy {limit.proxy}", _CHECK_PROXY) if limit.proxy else (host, _CHECK_NETWORK)
+def _unreachable(errors: tuple[BaseException, ...], host: str, limit: Deadline) -> _Cause:
+    named, hint = (f"The proxy {limit.proxy}", _CHECK_PROXY) if limit.proxy else (host, _CHECK_NETWORK)
     # PySocks, which need not be there, says so by these.
     socks = {type(one).__name__ for one in errors}
     if "SOCKS5AuthError" in socks:
         return _login(limit)
     if socks & {"SOCKS5Error", "SOCKS4Error", "GeneralProxyError"}:
-        return _Cause(f"{named} did not let the connection to {host} through.", do)
+        return _Cause(f"{named} did not let the connection to {host} through.", hint)
     if _has(errors, socket.gaierror):
-        return _Cause(f"{named} cannot be found: its name cannot be resolved (DNS).", do)
+        return _Cause(f"{named} cannot be found: its name cannot be resolved (DNS).", hint)
     if _timed_out(errors, limit):
-        return _Cause(f"{named} cannot be reached: connecting took too long.", do)
+        return _Cause(f"{named} cannot be reached: connecting took too long.", hint)
     if _has(errors, ConnectionRefusedError):
-        return _Cause(f"{named} cannot be reached: the connection was refused.", do)
-    return _Cause(f"{named} cannot be reached.", do)
+        return _Cause(f"{named} cannot be reached: the connection was refused.", hint)
+    return _Cause(f"{named} cannot be reached.", hint)
 
 
-def _proxy(errors: tuple[BaseException, ...], host: str, limit: Limit) -> _Cause:
+def _proxy(errors: tuple[BaseException, ...], host: str, limit: Deadline) -> _Cause:
     named, status = f"The proxy {limit.proxy}", limit.proxy_status
     if status == _PROXY_LOGIN:
         return _login(limit)
@@ -216,7 +216,7 @@ def _proxy(errors: tuple[BaseException, ...], host: str, limit: Limit) -> _Cause
     return _Cause(f"{named} broke off before it had connected to {host}.", _CHECK_PROXY)
 
 
-def _login(limit: Limit) -> _Cause:
+def _login(limit: Deadline) -> _Cause:
     return _Cause(
         f"The proxy {limit.proxy} wants a name and a password, or other ones (HTTP {_PROXY_LOGIN}).",
         f"Give them in HTTPS_PROXY. {_PROXY_FORM}",
@@ -224,7 +224,7 @@ def _login(limit: Limit) -> _Cause:
     )
 
 
-def _handshake(errors: tuple[BaseException, ...], host: str, limit: Limit) -> _Cause:
+def _handshake(errors: tuple[BaseException, ...], host: str, limit: Deadline) -> _Cause:
     if cause := _certificate(errors, host):
         return cause
     late = " It did not answer in time." if _timed_out(errors, limit) else ""
@@ -239,7 +239,7 @@ def _certificate(errors: tuple[BaseException, ...], named: str) -> _Cause | None
         # urllib3 compares names by itself where OpenSSL does not, and its own error has no number.
         own = urllib3.connection.CertificateError  # type: ignore[attr-defined]  # where it is in every version
         if isinstance(one, (ssl.SSLCertVerificationError, own)):
-            said, do = _CERTIFICATES.get(getattr(one, "verify_code", 62), ("cannot be verified", _INSPECTED))
+            said, hint = _CERTIFICATES.get(getattr(one, "verify_code", 62), ("cannot be verified", _INSPECTED))
             what = f"The secure connection to {named} could not be made: its certificate was not accepted, it {said}."
-            return _Cause(what, do, permanent=True)
+            return _Cause(what, hint, permanent=True)
     return None

@@ -19,7 +19,7 @@ class Region:
     """One region. `shared_host` is empty where only a workspace's own host exists.
 
     `workspace_host` takes the workspace id as `{workspace}`. `temporary_storage` tells whether files can be uploaded to
-    `oss://` addresses; `effects` whether the effect templates run there. `docs_id` is the region's id in Alibaba Cloud.
+    `oss://` URLs; `effects` whether the effect templates run there. `docs_id` is the region's id in Alibaba Cloud.
     """
 
     id: str

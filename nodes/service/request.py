@@ -15,7 +15,7 @@ from .model import CURRENCY, PRICES_AS_OF, Model
 from .models import ADAPTIVE, DEFAULT_DURATION, DEFAULT_MODEL, MODELS, SHOT_TYPES
 from .regions import Region
 
-SWITCHES = ("prompt_extend", "generate_audio", "watermark")
+BOOL_FIELDS = ("prompt_extend", "generate_audio", "watermark")
 """The fields of a request that are true or false."""
 
 BODY_BYTES = 6 * 1024 * 1024
@@ -24,11 +24,11 @@ BODY_BYTES = 6 * 1024 * 1024
 
 @dataclass(frozen=True)
 class VideoRequest:
-    """What one video is asked for, pictures, sound and clip aside. `duration` is in seconds, a clip's included.
+    """What one video is asked for, images, audio and clip aside. `duration` is in seconds, a clip's included.
 
-    `audio_url` is an http(s) or oss address of a sound, `template` an effect's id; empty where there is none. `ratio`
-    is the video's shape, "adaptive" that of the picture. Whole numbers and truths of any type, as other nodes hand them
-    over, are taken as int and bool; what is neither stays as it is, for `find_faults` to tell.
+    `audio_url` is an http(s) or oss URL of an audio file, `template` an effect's id; empty where there is none. `ratio`
+    is the video's shape, "adaptive" that of the image. Whole numbers and truths of any type, as other nodes hand them
+    over, are taken as int and bool; what is neither stays as it is, for `validate` to tell.
     """
 
     model: str = DEFAULT_MODEL
@@ -46,27 +46,27 @@ class VideoRequest:
     ratio: str = ADAPTIVE
 
     def __post_init__(self) -> None:
-        for parse, names in ((whole, ("duration", "seed")), (truth, SWITCHES)):
+        for parse, names in ((whole, ("duration", "seed")), (truth, BOOL_FIELDS)):
             for name in names:
                 object.__setattr__(self, name, parse(getattr(self, name)))
 
 
 def build_body(request: VideoRequest, *, region: Region, media: Mapping[str, str]) -> dict[str, Any]:
-    """Return the JSON body of the create call. `request` has no faults.
+    """Return the JSON body of the create call. `request` has no problems.
 
-    `media` has the address of each kind of media that there is: `data:{mime};base64,...`, http(s) or oss.
+    `media` has the URL of each kind of media that there is: `data:{mime};base64,...`, http(s) or oss.
     """
     model = MODELS[request.model]
-    entry: dict[str, Any] = {}
+    input_: dict[str, Any] = {}
     if request.template:
-        entry["template"] = request.template
+        input_["template"] = request.template
     else:
-        entry |= {k: v for k, v in (("prompt", request.prompt), ("negative_prompt", request.negative_prompt)) if v}
-    if model.schema.fields:
-        entry |= {model.schema.fields[kind]: address for kind, address in media.items()}
+        input_ |= {k: v for k, v in (("prompt", request.prompt), ("negative_prompt", request.negative_prompt)) if v}
+    if model.request_format.fields:
+        input_ |= {model.request_format.fields[kind]: url for kind, url in media.items()}
     else:
-        entry["media"] = [{"type": kind, "url": address} for kind, address in media.items()]
-    return {"model": model.name_in(region.id), "input": entry, "parameters": _parameters(request, model)}
+        input_["media"] = [{"type": kind, "url": url} for kind, url in media.items()]
+    return {"model": model.model_id_in(region.id), "input": input_, "parameters": _parameters(request, model)}
 
 
 def _parameters(request: VideoRequest, model: Model) -> dict[str, Any]:
@@ -84,27 +84,27 @@ def _parameters(request: VideoRequest, model: Model) -> dict[str, Any]:
     return parameters | {"seed": request.seed, "watermark": request.watermark}
 
 
-def prompt_told(request: VideoRequest) -> str | None:
+def expected_prompt(request: VideoRequest) -> str | None:
     """Return what the task of a request will tell as its prompt, None where that is not known."""
     return None if request.template else request.prompt
 
 
-def put_pictures(body: bytes, pictures: Mapping[str, Iterable[bytes]]) -> bytes:
-    """Return a body as JSON with pictures' data URIs, given in pieces, where their marks stand for them.
+def splice_data_uris(body: bytes, images: Mapping[str, Iterable[bytes]]) -> bytes:
+    """Return a body as JSON with images' data URIs, given in pieces, where their marks stand for them.
 
     A mark is a text that is nothing else's value in the body. The data is copied once: it may be megabytes.
     """
-    places = sorted((body.index(f'"{mark}"'.encode()) + 1, mark) for mark in pictures)
+    places = sorted((body.index(f'"{placeholder}"'.encode()) + 1, placeholder) for placeholder in images)
     whole, done = io.BytesIO(), 0
-    for place, mark in places:
+    for place, placeholder in places:
         whole.write(body[done:place])
-        whole.writelines(pictures[mark])
-        done = place + len(mark)
+        whole.writelines(images[placeholder])
+        done = place + len(placeholder)
     whole.write(body[done:])
     return whole.getvalue()
 
 
-def cost(request: VideoRequest, *, region: Region) -> dict[str, Any] | None:
+def estimate_cost(request: VideoRequest, *, region: Region) -> dict[str, Any] | None:
     """Return the list price of the video as {amount, currency, as_of}, or None where the list does not have it."""
     model = MODELS[request.model]
     price = model.price_per_second(

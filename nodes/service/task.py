@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .advice import service_error
-from .errors import ServiceError, UnexpectedAnswer
-from .texts import LONGEST_CODE, address_of, facts_of, id_of, number_of, prompt_of, text_of
+from .errors import ServiceError, UnexpectedResponse
+from .texts import MAX_CODE, as_id, as_number, as_prompt, as_scalars, as_text, as_url
 
 MIN_TRUNCATED_PROMPT = 500
 """How many letters at least are left of a prompt that the service truncates."""
@@ -33,7 +33,7 @@ class TaskStatus(enum.Enum):
     OTHER = ""
 
     @property
-    def waiting(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether the task is still under way."""
         return self in (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.SUSPENDED)
 
@@ -44,9 +44,9 @@ _STATES = {status.value: status for status in TaskStatus}
 
 @dataclass(frozen=True)
 class Task:
-    """One answer to a query. Times are the service's own texts (`YYYY-MM-DD HH:mm:ss.SSS`, UTC+8).
+    """One response to a query. Times are the service's own texts (`YYYY-MM-DD HH:mm:ss.SSS`, UTC+8).
 
-    `answered_at` is when it answered, by its own clock: epoch seconds, 0 where it does not say. `state` is the status
+    `server_time` is when it answered, by its own clock: epoch seconds, 0 where it does not say. `state` is the status
     in the service's own word. A task that makes no video has no `video_url` when it has succeeded.
     """
 
@@ -63,7 +63,7 @@ class Task:
     code: str = ""
     message: str = ""
     usage: Mapping[str, Any] = field(default_factory=dict)
-    answered_at: float = 0.0
+    server_time: float = 0.0
 
     def failure(self) -> ServiceError:
         """Return the error that a FAILED task stands for."""
@@ -90,75 +90,75 @@ class ListedTask:
 
 @dataclass(frozen=True)
 class TaskPage:
-    """One page of the task list. `answered_at`: when, by the service's clock, in epoch seconds; 0 if not told."""
+    """One page of the task list. `server_time`: when, by the service's clock, in epoch seconds; 0 if unknown."""
 
     tasks: tuple[ListedTask, ...]
     total_pages: int
-    answered_at: float = 0.0
+    server_time: float = 0.0
 
 
-def read_task(body: Mapping[str, Any], *, task_id: str, answered_at: float) -> Task:
-    """Read the answer to a query for `task_id`.
+def parse_task(body: Mapping[str, Any], *, task_id: str, server_time: float) -> Task:
+    """Read the response to a query for `task_id`.
 
     Raises:
-        UnexpectedAnswer: there is no `output` with a `task_status`.
+        UnexpectedResponse: there is no `output` with a `task_status`.
     """
     output = body.get("output")
     if not isinstance(output, Mapping):
-        raise UnexpectedAnswer("The service's answer describes no task.", http_status=200, task_id=task_id)
-    state = text_of(output.get("task_status"), at_most=50).upper()
+        raise UnexpectedResponse("The service's answer describes no task.", http_status=200, task_id=task_id)
+    state = as_text(output.get("task_status"), at_most=50).upper()
     if not _STATE.fullmatch(state):
-        raise UnexpectedAnswer("The service's answer names no task state.", http_status=200, task_id=task_id)
+        raise UnexpectedResponse("The service's answer names no task state.", http_status=200, task_id=task_id)
     return Task(
         task_id=task_id,
         status=_STATES.get(state, TaskStatus.OTHER),
         state=state,
-        request_id=id_of(body.get("request_id")),
+        request_id=as_id(body.get("request_id")),
         video_url=_video_url(output),
-        code=text_of(output.get("code"), at_most=LONGEST_CODE) or text_of(body.get("code"), at_most=LONGEST_CODE),
-        message=text_of(output.get("message")) or text_of(body.get("message")),
-        usage=facts_of(body.get("usage")),
-        answered_at=answered_at,
-        **{name: text_of(output.get(name), at_most=100) for name in ("submit_time", "scheduled_time", "end_time")},
-        **{name: prompt_of(output.get(name)) for name in ("orig_prompt", "actual_prompt")},
+        code=as_text(output.get("code"), at_most=MAX_CODE) or as_text(body.get("code"), at_most=MAX_CODE),
+        message=as_text(output.get("message")) or as_text(body.get("message")),
+        usage=as_scalars(body.get("usage")),
+        server_time=server_time,
+        **{name: as_text(output.get(name), at_most=100) for name in ("submit_time", "scheduled_time", "end_time")},
+        **{name: as_prompt(output.get(name)) for name in ("orig_prompt", "actual_prompt")},
     )
 
 
 def _video_url(output: Mapping[str, Any]) -> str:
-    """Return the video's address, which some models' tasks have in `results`; "" where there is none."""
+    """Return the video's URL, which some models' tasks have in `results`; "" where there is none."""
     results = output.get("results")
     rows = results if isinstance(results, list) else [results]
     found = [output, *(row for row in rows if isinstance(row, Mapping))]
-    return next((url for one in found if (url := address_of(one.get("video_url")))), "")
+    return next((url for one in found if (url := as_url(one.get("video_url")))), "")
 
 
-def is_anothers(task: Task, prompt: str) -> bool:
+def prompt_differs(task: Task, prompt: str) -> bool:
     """Tell whether a task says of itself that it was made for another prompt."""
-    told, own = _letters(task.orig_prompt), _letters(prompt)
-    cut = len(told) >= MIN_TRUNCATED_PROMPT and own.startswith(told)
-    return bool(told and own) and told != own and not cut
+    reported, own = _normalized_prompt(task.orig_prompt), _normalized_prompt(prompt)
+    is_truncated = len(reported) >= MIN_TRUNCATED_PROMPT and own.startswith(reported)
+    return bool(reported and own) and reported != own and not is_truncated
 
 
-def _letters(prompt: str) -> str:
+def _normalized_prompt(prompt: str) -> str:
     """Return what is left of a prompt however the service may write it down."""
-    text = unicodedata.normalize("NFKC", prompt_of(prompt)).casefold()
+    text = unicodedata.normalize("NFKC", as_prompt(prompt)).casefold()
     return "".join(filter(str.isalnum, text))
 
 
-def read_page(body: Mapping[str, Any], *, answered_at: float) -> TaskPage:
+def parse_page(body: Mapping[str, Any], *, server_time: float) -> TaskPage:
     """Read a page of the task list; rows that make no sense are left out."""
     rows = body.get("data")
     if not isinstance(rows, list):
-        raise UnexpectedAnswer("The service's answer lists no tasks.", http_status=200)
+        raise UnexpectedResponse("The service's answer lists no tasks.", http_status=200)
     tasks = tuple(
         ListedTask(
-            task_id=id_of(row["task_id"]),
-            status=text_of(row.get("status"), at_most=50),
-            model_name=text_of(row.get("model_name"), at_most=100),
-            created=number_of(row.get("gmt_create")) / 1000,
-            request_id=id_of(row.get("request_id")),
+            task_id=as_id(row["task_id"]),
+            status=as_text(row.get("status"), at_most=50),
+            model_name=as_text(row.get("model_name"), at_most=100),
+            created=as_number(row.get("gmt_create")) / 1000,
+            request_id=as_id(row.get("request_id")),
         )
         for row in rows
-        if isinstance(row, Mapping) and id_of(row.get("task_id"))
+        if isinstance(row, Mapping) and as_id(row.get("task_id"))
     )
-    return TaskPage(tasks, int(number_of(body.get("total_page"))), answered_at)
+    return TaskPage(tasks, int(as_number(body.get("total_page"))), server_time)

@@ -1,4 +1,7 @@
-"""Values out of the service's answers, of which nothing is taken for granted: type, size, characters, or discretion."""
+"""Values out of the service's responses, of which nothing is taken for granted.
+
+Type, size, characters or discretion.
+"""
 
 from __future__ import annotations
 
@@ -7,48 +10,48 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..redaction import excerpt, holds_key, without_keys
+from ..redaction import contains_secret, truncate_redacted, without_secrets
 
-LONGEST_TEXT = 2000
-LONGEST_PROMPT = 20_000
-LONGEST_CODE = 500
-LONGEST_ADDRESS = 8000
-MOST_FACTS = 40
+MAX_TEXT = 2000
+MAX_PROMPT = 20_000
+MAX_CODE = 500
+MAX_URL = 8000
+MAX_FIELDS = 40
 
 # A terminal would obey some of these; half a character cannot be written to a file.
-_UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+_CONTROL_CHARS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _ID = re.compile(r"[A-Za-z0-9][!-~]{0,199}")
 
 
-def text_of(value: object, *, at_most: int = LONGEST_TEXT) -> str:
+def as_text(value: object, *, at_most: int = MAX_TEXT) -> str:
     """Return a text of the service's own, without what it must not hold; "" where it is none."""
     if not isinstance(value, str):
         return ""
-    return excerpt(_UNFIT.sub("\ufffd", value.replace("\r\n", "\n")), at_most)
+    return truncate_redacted(_CONTROL_CHARS.sub("\ufffd", value.replace("\r\n", "\n")), at_most)
 
 
-def prompt_of(value: object) -> str:
+def as_prompt(value: object) -> str:
     """Return a prompt that the service tells, which is the user's own: nothing in it is masked but a key."""
     if not isinstance(value, str):
         return ""
-    return without_keys(_UNFIT.sub("\ufffd", value.replace("\r\n", "\n")))[:LONGEST_PROMPT]
+    return without_secrets(_CONTROL_CHARS.sub("\ufffd", value.replace("\r\n", "\n")))[:MAX_PROMPT]
 
 
-def id_of(value: object) -> str:
+def as_id(value: object) -> str:
     """Return an id: printable ASCII and not the key. "" where it is none."""
-    if isinstance(value, str) and _ID.fullmatch(value) and not holds_key(value):
+    if isinstance(value, str) and _ID.fullmatch(value) and not contains_secret(value):
         return value
     return ""
 
 
-def address_of(value: object) -> str:
-    """Return an address with its signature, as it is; "" where it is none that could be called."""
-    if not isinstance(value, str) or len(value) > LONGEST_ADDRESS or _UNFIT.search(value) or holds_key(value):
+def as_url(value: object) -> str:
+    """Return a URL with its signature, as it is; "" where it is none that could be called."""
+    if not isinstance(value, str) or len(value) > MAX_URL or _CONTROL_CHARS.search(value) or contains_secret(value):
         return ""
     return value
 
 
-def number_of(value: object) -> float:
+def as_number(value: object) -> float:
     """Return a number, also one that was written as a text; 0.0 where it is none, or no finite one."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return 0.0
@@ -59,17 +62,17 @@ def number_of(value: object) -> float:
     return number if math.isfinite(number) else 0.0
 
 
-def facts_of(value: object) -> dict[str, Any]:
+def as_scalars(value: object) -> dict[str, Any]:
     """Return a flat object of facts such as `usage`: numbers, texts and truths by name; what is nested is left out."""
     if not isinstance(value, Mapping):
         return {}
-    facts = {text_of(name, at_most=100): _fact(inner) for name, inner in list(value.items())[:MOST_FACTS]}
-    return {name: fact for name, fact in facts.items() if name and fact is not None}
+    fields = {as_text(name, at_most=100): _as_scalar(inner) for name, inner in list(value.items())[:MAX_FIELDS]}
+    return {name: field for name, field in fields.items() if name and field is not None}
 
 
-def _fact(value: object) -> str | int | float | bool | None:
+def _as_scalar(value: object) -> str | int | float | bool | None:
     if isinstance(value, str):
-        return text_of(value, at_most=200)
+        return as_text(value, at_most=200)
     if isinstance(value, bool):
         return value
     if isinstance(value, int):

@@ -8,18 +8,18 @@ from dataclasses import replace
 from functools import partial
 
 from ..errors import WanError
-from .entry import Entry, Role, State
-from .pauses import Say, pause
-from .session import Session
-from .stopping import stopped_following, stopped_unsent
+from .entry import Claim, Record, State
+from .pauses import Progress, sleep_with_countdown
+from .session import RunContext
+from .stopping import report_interrupt_unsent, report_interrupt_waiting
 
-FOLLOW_LOOKS_EVERY = 0.5
+CLAIM_POLL_INTERVAL = 0.5
 
 
 async def claim(
-    draft: Entry, *, session: Session, say: Say, earlier: Callable[[str], Iterable[str]] = lambda _: ()
-) -> tuple[Entry, Role]:
-    """Claim a request: SEND, RESUME or REUSE it. While another run has it, wait for that run.
+    draft: Record, *, context: RunContext, report: Progress, earlier: Callable[[str], Iterable[str]] = lambda _: ()
+) -> tuple[Record, Claim]:
+    """Claim a request: NEW, RESUME or REUSE it. While another run has it, wait for that run.
 
     `earlier` returns the fingerprints that earlier versions gave the request under an account.
 
@@ -27,30 +27,30 @@ async def claim(
         LedgerUnavailable: it cannot be written down; nothing may be sent.
         WanError: the run that was waited for failed.
     """
-    call = partial(session.ledger.claim, earlier=earlier, free=session.is_free)
-    followed: Entry | None = None
+    call = partial(context.ledger.claim, earlier=earlier, free=context.is_free)
+    followed: Record | None = None
     try:
         while True:
             following = followed.id if followed else ""
-            entry, role = await session.in_thread(call, replace(draft), following=following)
-            if role is not Role.FOLLOW:
+            record, claimed = await context.to_thread(call, replace(draft), following=following)
+            if claimed is not Claim.WAIT:
                 break
-            followed = entry
-            await pause(FOLLOW_LOOKS_EVERY, partial(_show, entry, say))
+            followed = record
+            await sleep_with_countdown(CLAIM_POLL_INTERVAL, partial(_show, record, report))
     except asyncio.CancelledError:
         if followed:
-            stopped_following(followed, say)
+            report_interrupt_waiting(followed, report)
         else:
-            stopped_unsent(say)
+            report_interrupt_unsent(report)
         raise
-    if role is Role.FAILED:
-        raise WanError(entry.error, task_id=entry.task_id, request_id=entry.request_id)
-    if role is Role.REUSE and entry.state != State.SAVED.value:
+    if claimed is Claim.FAILED:
+        raise WanError(record.error, task_id=record.task_id, request_id=record.request_id)
+    if claimed is Claim.REUSE and record.state != State.SAVED.value:
         # The run that saved it was killed before it could write that down.
-        await session.note(entry, state=State.SAVED.value, part="")
-    return entry, role
+        await context.update(record, state=State.SAVED.value, part="")
+    return record, claimed
 
 
-def _show(entry: Entry, say: Say, _left: float) -> None:
-    task = f" (task {entry.task_id})" if entry.task_id else ""
-    say(0.1, f"the same request is under way{task}; waiting for its video")
+def _show(record: Record, report: Progress, _left: float) -> None:
+    task = f" (task {record.task_id})" if record.task_id else ""
+    report(0.1, f"the same request is under way{task}; waiting for its video")

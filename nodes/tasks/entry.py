@@ -10,43 +10,43 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-TASK_LIFE_SECONDS = 24 * 3600
+TASK_TTL = 24 * 3600
 """How long the service keeps a task and its video."""
 
 
 class State(str, enum.Enum):
-    """Where a request is. UNCERTAIN: it was sent, and whether a task was created is not known."""
+    """Where a request is. OUTCOME_UNKNOWN: it was sent, and whether a task was created is not known."""
 
-    SUBMITTING = "submitting"
+    PENDING_SUBMIT = "submitting"
     SUBMITTED = "submitted"
     SUCCEEDED = "succeeded"
     SAVED = "saved"
     FAILED = "failed"
     CANCELED = "canceled"
     EXPIRED = "expired"
-    UNCERTAIN = "uncertain"
+    OUTCOME_UNKNOWN = "uncertain"
 
 
-class Role(enum.Enum):
-    """What a run is to do about a request: send it, go on with it, wait for the run that has it, or take the film.
+class Claim(enum.Enum):
+    """What a run is to do about a request: send it, go on with it, wait for the run that has it, or take the video.
 
     A request that was ever paid is never sent again. FAILED: the run that was waited for failed, and so does this one.
     """
 
-    SEND = "send"
+    NEW = "send"
     RESUME = "resume"
-    FOLLOW = "follow"
+    WAIT = "follow"
     REUSE = "reuse"
     FAILED = "failed"
 
 
 @dataclass
-class Entry:
+class Record:
     """One request. Times are epoch seconds, 0 where the step is still to come; `duration` is in seconds.
 
     `sent_at` is set just before the create call leaves, by this machine's clock; `service_sent_at` is the same moment
     by the service's, 0 where that is not known: what this machine's clock says decides nothing. `account` is a hash of
-    the address and the key that it was sent with. Requests of one `subject` have the same model and picture. `rendered`
+    the URL and the key that it was sent with. Requests of one `subject` have the same model and image. `rendered`
     is how many seconds the service took, by its own clock.
     `part` is the half-downloaded file, `path` the saved one.
     `model` is empty for a task that is only known by its id. `id` is empty until the ledger has the request.
@@ -58,7 +58,7 @@ class Entry:
     model: str = ""
     resolution: str = ""
     duration: int = 0
-    state: str = State.SUBMITTING.value
+    state: str = State.PENDING_SUBMIT.value
     owner: str = ""
     task_id: str = ""
     request_id: str = ""
@@ -77,7 +77,7 @@ class Entry:
     subject: str = ""
 
     @property
-    def is_over(self) -> bool:
+    def is_terminal(self) -> bool:
         """Whether nothing will come of the request any more."""
         return self.is_unbilled or self.state == State.EXPIRED.value
 
@@ -87,25 +87,29 @@ class Entry:
         return self.state in (State.FAILED.value, State.CANCELED.value)
 
     @property
-    def is_open(self) -> bool:
+    def is_outcome_unknown(self) -> bool:
         """Whether the request was sent, as far as is known, and has no task yet."""
-        return not self.task_id and self.sent_at > 0 and self.state in (State.SUBMITTING.value, State.UNCERTAIN.value)
+        return (
+            not self.task_id
+            and self.sent_at > 0
+            and self.state in (State.PENDING_SUBMIT.value, State.OUTCOME_UNKNOWN.value)
+        )
 
     @property
     def is_adopted(self) -> bool:
-        """Whether the task was found in the service's list: the answer to its create call was never seen."""
+        """Whether the task was found in the service's list: the response to its create call was never seen."""
         return bool(self.task_id) and self.sent_at > 0 and not self.request_id
 
     @property
-    def film_is_there(self) -> bool:
-        """Whether the film was saved and is still there, whole."""
+    def has_video_file(self) -> bool:
+        """Whether the video was saved and is still there, whole."""
         try:
             return bool(self.path) and 0 < self.bytes == Path(self.path).stat().st_size
         except OSError:
             return False
 
 
-COLUMNS = tuple(field.name for field in fields(Entry))
+COLUMNS = tuple(field.name for field in fields(Record))
 
 FINGERPRINT_VERSION = "2:"
 """What the fingerprints of this version begin with."""
@@ -119,8 +123,8 @@ def fingerprint(body: Mapping[str, Any], *, region: str) -> str:
     return FINGERPRINT_VERSION + _digest(region, body)
 
 
-def subject_of(body: Mapping[str, Any], *, region: str) -> str:
-    """Return what the tasks of a request show of it: the model, and the picture or clip that the video begins with."""
+def subject_fingerprint(body: Mapping[str, Any], *, region: str) -> str:
+    """Return what the tasks of a request show of it: the model, and the image or clip that the video begins with."""
     given = body["input"]
     listed = [one["url"] for one in given.get("media", ()) if one["type"] in ("first_frame", "first_clip")]
     first = given.get("img_url") or given.get("first_frame_url") or listed

@@ -1,4 +1,4 @@
-"""Bringing the video of a known task home: for an id from an error, a status text or a receipt."""
+"""Downloading the video of a known task: for an id from an error, a status text or a receipt."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import DownloadFailed, InvalidRequest, UnusableTask
-from ..redaction import holds_key
+from ..redaction import contains_secret
 from ..service.connection import Connection
-from ..service.errors import KeyRefused
+from ..service.errors import AuthenticationError
 from .claiming import claim
-from .delivery import deliver
-from .entry import Entry, Role, State, fingerprint
-from .fetch import Terms
-from .pauses import Say
+from .delivery import wait_and_save
+from .entry import Claim, Record, State, fingerprint
+from .fetch import SaveOptions
+from .pauses import Progress
 from .probe import point_to_working_regions
-from .receipt import reused
-from .saving import SavedVideo, find_place
-from .session import Session, find_connection, open_session
-from .stopping import stopped
+from .receipt import cached_video
+from .saving import SavedVideo, resolve_output
+from .session import RunContext, open_run_context, resolve_endpoint
+from .stopping import report_interrupt
 from .store import LedgerUnavailable
-from .watch import BatchProgress, ItemProgress, Watch, until_stopped
+from .watch import BatchProgress, ItemProgress, RunMonitor, run_interruptible
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -35,7 +35,7 @@ _TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class FetchOrder:
+class FetchRequest:
     """What a run of Wan Fetch Task asks for; the fields are those of `Order`."""
 
     task_id: str
@@ -46,65 +46,71 @@ class FetchOrder:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-async def fetch_video(order: FetchOrder, *, watch: Watch) -> SavedVideo:
+async def fetch_video(request: FetchRequest, *, watch: RunMonitor) -> SavedVideo:
     """Wait for a task where it still runs, and return its video saved.
 
     Raises:
-        InvalidRequest: the id cannot be one, or the connection has faults; nothing was sent.
+        InvalidRequest: the id cannot be one, or the connection has problems; nothing was sent.
         TaskUnknown, TaskCanceled, ServiceError, WaitExceeded, DownloadFailed: as their names say, each with what to do.
     """
     progress = BatchProgress(watch, count=1)
     try:
-        return await until_stopped(watch, _fetch(order, ItemProgress(progress, index=0)))
+        return await run_interruptible(watch, _fetch(request, ItemProgress(progress, index=0)))
     except DownloadFailed as error:
         progress.show_links([error])
         raise
 
 
-async def _fetch(order: FetchOrder, say: Say) -> SavedVideo:
-    wrong = find_connection(order.connection, order.home)[2]
-    place, faults = find_place(order.filename_prefix, output_folder=order.output_folder)
-    if not isinstance(order.task_id, str) or not _TASK_ID.fullmatch(order.task_id) or holds_key(order.task_id):
-        faults = [
+async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
+    connection_problems = resolve_endpoint(request.connection, request.home)[2]
+    output, problems = resolve_output(request.filename_prefix, output_folder=request.output_folder)
+    if (
+        not isinstance(request.task_id, str)
+        or not _TASK_ID.fullmatch(request.task_id)
+        or contains_secret(request.task_id)
+    ):
+        problems = [
             "task_id: this is not the id of a task; it has letters, digits and hyphens only, as an error, the status "
             "text or a receipt prints it",
-            *faults,
+            *problems,
         ]
-    if faults or wrong:
-        raise InvalidRequest([*faults, *wrong])
-    async with open_session(order.connection, order.home, pays=False) as session:
-        draft = _draft(order.task_id, session)
+    if problems or connection_problems:
+        raise InvalidRequest([*problems, *connection_problems])
+    async with open_run_context(request.connection, request.home, pays=False) as context:
+        draft = _new_record(request.task_id, context)
         try:
-            entry, role = await claim(draft, session=session, say=say)
+            record, claimed = await claim(draft, context=context, report=report)
         except LedgerUnavailable as error:
             # The task is paid: its video is saved, ledger or not.
-            logger.warning("%s The video is fetched without it.", error.what)
-            entry, role = replace(draft, id=secrets.token_hex(8)), Role.RESUME
-        if role is Role.REUSE:
-            say(1.0, f"already saved: {entry.path}")
-            return reused(entry)
-        if entry.model and entry.region != session.region.id:
+            logger.warning("%s The video is fetched without it.", error.message)
+            record, claimed = replace(draft, id=secrets.token_hex(8)), Claim.RESUME
+        if claimed is Claim.REUSE:
+            report(1.0, f"already saved: {record.path}")
+            return cached_video(record)
+        if record.model and record.region != context.region.id:
             raise UnusableTask(
-                [f"task_id: this task is of region {entry.region}; choose that region in DashScope Connection"]
+                [f"task_id: this task is of region {record.region}; choose that region in DashScope Connection"]
             )
         try:
             # How old a task is that this ledger's run created is known. Of any other the service's first word counts.
-            age = session.age(entry) if entry.model else math.inf
-            return await deliver(entry, Terms(place, order.metadata), session=session, say=say, usual=(0, 0), age=age)
+            age = context.age(record) if record.model else math.inf
+            return await wait_and_save(
+                record, SaveOptions(output, request.metadata), context=context, report=report, typical=(0, 0), age=age
+            )
         except asyncio.CancelledError:
-            await stopped(entry, session=session, say=say, cancel=False)
+            await report_interrupt(record, context=context, report=report, cancel=False)
             raise
-        except KeyRefused as error:
-            await point_to_working_regions(error, home=order.home, region=session.region.id)
+        except AuthenticationError as error:
+            await point_to_working_regions(error, home=request.home, region=context.region.id)
             raise
 
 
-def _draft(task_id: str, session: Session) -> Entry:
+def _new_record(task_id: str, context: RunContext) -> Record:
     """Return what stands for a task that this ledger does not know."""
-    return Entry(
-        fingerprint=fingerprint({"task_id": task_id}, region=session.region.id),
-        account=session.account,
-        region=session.region.id,
+    return Record(
+        fingerprint=fingerprint({"task_id": task_id}, region=context.region.id),
+        account=context.account,
+        region=context.region.id,
         state=State.SUBMITTED.value,
         task_id=task_id,
         created_at=time.time(),

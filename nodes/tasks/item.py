@@ -1,4 +1,4 @@
-"""One video's life: found in the ledger or written down, submitted once, waited for, brought home."""
+"""One video's life: found in the ledger or written down, submitted once, waited for, downloaded."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import WanError
-from ..media.likeness import opening_of, picture_of
+from ..media.likeness import first_image, to_image
 from ..service.client import to_json
-from ..service.errors import AccessRefused, RequestRefused, ServiceError, TaskCanceled, TaskUnknown
+from ..service.errors import BadRequest, PermissionDenied, ServiceError, TaskCanceled, TaskUnknown
 from ..service.model import FIRST_FRAME
 from ..service.models import MODELS
-from ..service.request import BODY_BYTES, VideoRequest, build_body, cost, prompt_told, put_pictures
+from ..service.request import BODY_BYTES, VideoRequest, build_body, estimate_cost, expected_prompt, splice_data_uris
 from .claiming import claim
-from .delivery import deliver
-from .entry import Entry, Role, State, earlier_fingerprints, fingerprint, subject_of
-from .fetch import Terms
-from .lost import LOST_SECONDS, Own, reconcile
-from .material import ADDRESSES_CHARS, Material, Media
-from .order import Order
-from .pauses import Say
-from .receipt import reused
+from .delivery import wait_and_save
+from .entry import Claim, Record, State, earlier_fingerprints, fingerprint, subject_fingerprint
+from .fetch import SaveOptions
+from .lost import RESPONSE_LOST_SECONDS, OwnTask, reconcile
+from .material import RESERVED_URL_CHARS, Attachments, RequestMedia
+from .order import Batch
+from .pauses import Progress
+from .receipt import cached_video
 from .saving import SavedVideo
-from .session import Session
-from .stopping import stopped, stopped_unsent
-from .submit import Call, submit
-from .threads import in_thread
+from .session import RunContext
+from .stopping import report_interrupt, report_interrupt_unsent
+from .submit import CreateRequest, submit
+from .threads import run_in_thread
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,146 +40,154 @@ logger = logging.getLogger("dashscope_wan")
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """What a create call is made of: its media, and the entry whose fingerprint they are in.
+class _PreparedRequest:
+    """What a create call is made of: its media, and the record whose fingerprint they are in.
 
     `earlier` returns the fingerprints that earlier versions gave the request under an account.
     """
 
-    media: Media
-    draft: Entry
+    media: RequestMedia
+    draft: Record
     earlier: Callable[[str], Iterable[str]]
 
 
 @dataclass
-class Item:
-    """One picture of an order on its way to a video. `on_over` hears when its task no longer runs at the service."""
+class Generation:
+    """One image of a batch on its way to a video. `on_finished` hears when its task no longer runs at the service."""
 
-    order: Order
+    batch: Batch
     index: int
-    session: Session
-    material: Material
+    context: RunContext
+    attachments: Attachments
     warnings: list[str]
-    on_over: Callable[[], None]
+    on_finished: Callable[[], None]
 
-    async def make(self, say: Say) -> SavedVideo:
+    async def run(self, report: Progress) -> SavedVideo:
         """Make the video, or go on with what an earlier run began, and return it saved."""
-        request = self.order.request_of(self.index)
+        request = self.batch.request_for(self.index)
         try:
-            made = await self._prepare(request, say)
+            prepared = await self._prepare(request, report)
         except asyncio.CancelledError:
-            stopped_unsent(say)
+            report_interrupt_unsent(report)
             raise
         while True:
-            entry, role = await claim(made.draft, session=self.session, say=say, earlier=made.earlier)
-            if role is Role.REUSE:
-                say(1.0, "already saved: returned without paying; change the seed for a new video")
-                return reused(entry)
+            record, role = await claim(prepared.draft, context=self.context, report=report, earlier=prepared.earlier)
+            if role is Claim.REUSE:
+                report(1.0, "already saved: returned without paying; change the seed for a new video")
+                return cached_video(record)
             try:
-                return await self._carry_on(entry, request, made=made, say=say)
+                return await self._resume_from(record, request, prepared=prepared, report=report)
             except asyncio.CancelledError:
-                await stopped(entry, session=self.session, say=say)
+                await report_interrupt(record, context=self.context, report=report)
                 raise
             except WanError as error:
                 # So that another run of the same request need not wait for the rest of this one's batch.
-                await self.session.note(entry, owner="")
-                anew = isinstance(error, TaskCanceled) or (self.session.is_free and isinstance(error, TaskUnknown))
-                if role is not Role.RESUME or not anew or not entry.is_over:
+                await self.context.update(record, owner="")
+                anew = isinstance(error, TaskCanceled) or (self.context.is_free and isinstance(error, TaskUnknown))
+                if role is not Claim.RESUME or not anew or not record.is_terminal:
                     raise
-                logger.warning("Task %s is %s and cost nothing; submitting a new request", entry.task_id, entry.state)
+                logger.warning("Task %s is %s and cost nothing; submitting a new request", record.task_id, record.state)
             except Exception:
                 # A mistake of our own, or of a library: it names no task, and the task may be paid.
-                if entry.task_id:
-                    logger.warning("Task %s is at the service; Wan Fetch Task brings its video.", entry.task_id)
+                if record.task_id:
+                    logger.warning("Task %s is at the service; Wan Fetch Task brings its video.", record.task_id)
                 raise
 
-    async def _prepare(self, request: VideoRequest, say: Say) -> _Prepared:
+    async def _prepare(self, request: VideoRequest, report: Progress) -> _PreparedRequest:
         """Return what the create call is made of."""
-        say(0.0, "preparing")
-        words = to_json(build_body(request, region=self.session.region, media={}))
-        media = await self.material.of(self.index, room=BODY_BYTES - len(words) - ADDRESSES_CHARS)
+        report(0.0, "preparing")
+        body_without_media = to_json(build_body(request, region=self.context.region, media={}))
+        media = await self.attachments.for_request(
+            self.index, max_chars=BODY_BYTES - len(body_without_media) - RESERVED_URL_CHARS
+        )
         for note in media.notes:
             logger.warning("%s", note)
-        contents = {kind: medium.content for kind, medium in media.by_kind.items()}
-        body = build_body(request, region=self.session.region, media=contents)
-        region = self.session.region.id
+        contents = {kind: attachment.content_hash for kind, attachment in media.by_kind.items()}
+        body = build_body(request, region=self.context.region, media=contents)
+        region = self.context.region.id
 
         def earlier(account: str) -> Iterable[str]:
             return earlier_fingerprints(body, region=region, account=account, duration=request.duration)
 
-        return _Prepared(media, self._draft(request, body), earlier)
+        return _PreparedRequest(media, self._new_record(request, body), earlier)
 
-    def _draft(self, request: VideoRequest, body: dict[str, Any]) -> Entry:
-        """Return the entry of a request that is not yet in the ledger."""
-        return Entry(
-            fingerprint=fingerprint(body, region=self.session.region.id),
-            subject=subject_of(body, region=self.session.region.id),
-            account=self.session.account,
-            region=self.session.region.id,
+    def _new_record(self, request: VideoRequest, body: dict[str, Any]) -> Record:
+        """Return the record of a request that is not yet in the ledger."""
+        return Record(
+            fingerprint=fingerprint(body, region=self.context.region.id),
+            subject=subject_fingerprint(body, region=self.context.region.id),
+            account=self.context.account,
+            region=self.context.region.id,
             model=request.model,
             resolution=request.resolution,
             duration=request.duration,
             created_at=time.time(),
         )
 
-    async def _carry_on(self, entry: Entry, request: VideoRequest, *, made: _Prepared, say: Say) -> SavedVideo:
-        """Take a claimed entry from where it is to a saved video."""
-        resumed = bool(entry.task_id or entry.sent_at)
-        own = Own(self._model_name(request), prompt_told(request), self._picture, request.duration, self.order.place)
-        if entry.is_adopted and not entry.subject and not entry.bytes and not entry.is_over:
+    async def _resume_from(
+        self, record: Record, request: VideoRequest, *, prepared: _PreparedRequest, report: Progress
+    ) -> SavedVideo:
+        """Take a claimed record from where it is to a saved video."""
+        resumed = bool(record.task_id or record.sent_at)
+        own = OwnTask(
+            self._model_name(request), expected_prompt(request), self._first_image, request.duration, self.batch.output
+        )
+        if record.is_adopted and not record.subject and not record.bytes and not record.is_terminal:
             # An earlier version took a listed task for the request's own before its video could prove it.
-            await self.session.note(entry, state=State.UNCERTAIN.value, task_id="")
-        if entry.is_open and self.session.is_free:
-            await self.session.note(entry, state=State.SUBMITTING.value, sent_at=0.0, service_sent_at=0.0)
-        if entry.is_open:
-            await reconcile(entry, own, seconds=LOST_SECONDS, session=self.session, say=say)
-        if not entry.task_id:
-            call = await self._call(request, made.media, say)
+            await self.context.update(record, state=State.OUTCOME_UNKNOWN.value, task_id="")
+        if record.is_outcome_unknown and self.context.is_free:
+            await self.context.update(record, state=State.PENDING_SUBMIT.value, sent_at=0.0, service_sent_at=0.0)
+        if record.is_outcome_unknown:
+            await reconcile(record, own, seconds=RESPONSE_LOST_SECONDS, context=self.context, report=report)
+        if not record.task_id:
+            create = await self._create_request(request, prepared.media, report)
             try:
-                await submit(entry, call, own, session=self.session, say=say)
-            except (RequestRefused, AccessRefused) as error:
+                await submit(record, create, own, context=self.context, report=report)
+            except (BadRequest, PermissionDenied) as error:
                 self._point_to_workspace(error, request)
                 raise
-        told = [*self.warnings, *made.media.notes]
-        resumed = resumed or entry.is_adopted
-        terms = Terms(self.order.place, self.order.metadata, request=request, warnings=told, resumed=resumed)
-        # How long the stand-in takes is not what the model's row says.
-        usual = (0, 0) if self.session.is_free else MODELS[entry.model].usual_wait
-        age = self.session.age(entry)
-        return await deliver(entry, terms, session=self.session, say=say, usual=usual, age=age, on_over=self.on_over)
+        notes = [*self.warnings, *prepared.media.notes]
+        resumed = resumed or record.is_adopted
+        terms = SaveOptions(self.batch.output, self.batch.metadata, request=request, warnings=notes, resumed=resumed)
+        # How long the mock server takes is not what the model's row says.
+        usual = (0, 0) if self.context.is_free else MODELS[record.model].typical_wait
+        age = self.context.age(record)
+        return await wait_and_save(
+            record, terms, context=self.context, report=report, typical=usual, age=age, on_finished=self.on_finished
+        )
 
-    def _picture(self) -> Image.Image:
-        """Return the picture that the video begins with."""
-        if clip := self.order.clip:
-            return opening_of(io.BytesIO(clip.data))
-        return picture_of(self.order.pictures_of(self.index)[FIRST_FRAME])
+    def _first_image(self) -> Image.Image:
+        """Return the image that the video begins with."""
+        if clip := self.batch.clip:
+            return first_image(io.BytesIO(clip.data))
+        return to_image(self.batch.images_for(self.index)[FIRST_FRAME])
 
     def _point_to_workspace(self, error: ServiceError, request: VideoRequest) -> None:
         """Add to a refusal what may be behind it: not every model is on the hosts that all workspaces share."""
-        if MODELS[request.model].workspace_hosts_only and not self.session.client.endpoint.at_workspace:
-            error.do = (
-                f"{error.do} The service documents {request.model} for workspaces' own addresses only: give "
+        if MODELS[request.model].workspace_hosts_only and not self.context.client.endpoint.at_workspace:
+            error.hint = (
+                f"{error.hint} The service documents {request.model} for workspaces' own addresses only: give "
                 "workspace_id in DashScope Connection, or set DASHSCOPE_BASE_URL to a workspace's address."
             ).lstrip()
 
-    async def _call(self, request: VideoRequest, media: Media, say: Say) -> Call:
-        """Return the create call, with the pictures and the addresses of what is uploaded in it."""
-        addresses, pictures = {}, {}
-        for kind, medium in media.by_kind.items():
-            addresses[kind] = await medium.address(say)
-            if medium.frame:
-                addresses[kind] = uuid.uuid4().hex
-                pictures[addresses[kind]] = medium.frame.pieces()
-        body = build_body(request, region=self.session.region, media=addresses)
-        row, price = MODELS[request.model], cost(request, region=self.session.region)
-        return Call(
-            body=await in_thread(put_pictures, to_json(body), pictures),
-            path=row.schema.path,
-            uses_uploads=any(address.lower().startswith("oss://") for address in addresses.values()),
-            submit_rate=row.submit_rate,
+    async def _create_request(self, request: VideoRequest, media: RequestMedia, report: Progress) -> CreateRequest:
+        """Return the create call, with the images and the URLs of what is uploaded in it."""
+        urls, images = {}, {}
+        for kind, attachment in media.by_kind.items():
+            urls[kind] = await attachment.resolve_url(report)
+            if attachment.frame:
+                urls[kind] = uuid.uuid4().hex
+                images[urls[kind]] = attachment.frame.iter_chunks()
+        body = build_body(request, region=self.context.region, media=urls)
+        row, price = MODELS[request.model], estimate_cost(request, region=self.context.region)
+        return CreateRequest(
+            body=await run_in_thread(splice_data_uris, to_json(body), images),
+            path=row.request_format.path,
+            uses_uploads=any(url.lower().startswith("oss://") for url in urls.values()),
+            rate_limit=row.rate_limit,
             model_name=self._model_name(request),
             price=f", about {price['currency']} {price['amount']:.2f}" if price and price["amount"] else "",
         )
 
     def _model_name(self, request: VideoRequest) -> str:
-        return MODELS[request.model].name_in(self.session.region.id) or ""
+        return MODELS[request.model].model_id_in(self.context.region.id) or ""

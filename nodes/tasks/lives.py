@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dashscope_wan")
 
-_here: set[str] = set()
+_local: set[str] = set()
 
 
-class Life:
-    """The life of one run, seen by others from `begin` to `end` under the name `owner`."""
+class RunLock:
+    """The lock of one run, seen by others from `acquire` to `release` under the name `run_id`."""
 
     def __init__(self, folder: Path) -> None:
-        self.owner = secrets.token_hex(8)
+        self.run_id = secrets.token_hex(8)
         self._folder = folder
         self._guard = threading.Lock()
         self._lock: FileLock | None = None
 
-    def begin(self) -> None:
+    def acquire(self) -> None:
         """Take the lock, once.
 
         Raises:
@@ -40,48 +40,48 @@ class Life:
                 return
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                lock = FileLock(_path(self._folder, self.owner), thread_local=False)
+                lock = FileLock(_path(self._folder, self.run_id), thread_local=False)
                 lock.acquire(timeout=0)
             except (OSError, NotImplementedError) as error:
                 raise LedgerUnavailable(
                     f"No file in {self._folder} can be locked ({error or type(error).__name__}).",
-                    do="Nothing was sent. Make it a writable folder, or set DASHSCOPE_WAN_HOME to a folder on a local "
-                    "disk, then run again.",
+                    hint="Nothing was sent. Make it a writable folder, or set DASHSCOPE_WAN_HOME to a folder on a "
+                    "local disk, then run again.",
                 ) from error
             self._lock = lock
-            _here.add(self.owner)
+            _local.add(self.run_id)
 
-    def end(self) -> None:
+    def release(self) -> None:
         """Give the lock back."""
         with self._guard:
             if self._lock is not None:
                 self._lock.release()
-                _remove(_path(self._folder, self.owner))
+                _remove(_path(self._folder, self.run_id))
                 self._lock = None
-            _here.discard(self.owner)
+            _local.discard(self.run_id)
 
 
-def lives(folder: Path, owner: str) -> bool:
-    """Tell whether a run lives, in this process or in another."""
+def is_alive(folder: Path, run_id: str) -> bool:
+    """Tell whether a run is alive, in this process or in another."""
     from filelock import FileLock
 
-    path = _path(folder, owner)
-    if owner in _here or not owner or not path.exists():
-        return owner in _here
+    path = _path(folder, run_id)
+    if run_id in _local or not run_id or not path.exists():
+        return run_id in _local
     lock = FileLock(path, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except (OSError, NotImplementedError) as error:
         # Held; or not to be tried, and then better waited for than run beside.
-        logger.debug("run %s counts as alive: %s", owner, error)
+        logger.debug("run %s counts as alive: %s", run_id, error)
         return True
     lock.release()
     _remove(path)
     return False
 
 
-def _path(folder: Path, owner: str) -> Path:
-    return folder / f"{owner}.lock"
+def _path(folder: Path, run_id: str) -> Path:
+    return folder / f"{run_id}.lock"
 
 
 def _remove(path: Path) -> None:

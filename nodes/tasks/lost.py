@@ -1,4 +1,4 @@
-"""Finding the task of a request whose answer was lost, so that it is neither paid twice nor lost.
+"""Finding the task of a request whose response was lost, so that it is neither paid twice nor lost.
 
 The service has no idempotency key, but it lists the account's tasks, with the time of their creation, and a task that
 has succeeded tells its prompt and shows its video. A task is the request's own only where these prove it. That there is
@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import WanError
-from ..media.likeness import Likeness, compare, opening_of
+from ..media.likeness import Likeness, compare, first_image
 from ..media.video import probe
 from ..service.errors import OutcomeUnknown
-from ..service.task import ListedTask, Task, TaskStatus, is_anothers
+from ..service.task import ListedTask, Task, TaskStatus, prompt_differs
 from . import pace
-from .entry import TASK_LIFE_SECONDS, Entry, State
-from .fetch import Fetch, Terms
-from .pauses import Patience, Say, now, pause
-from .saving import SavePlace, discard
-from .session import Session
+from .entry import TASK_TTL, Record, State
+from .fetch import SaveOptions, VideoDownload
+from .pauses import Progress, RetryBudget, now, sleep_with_countdown
+from .saving import OutputTarget, discard
+from .session import RunContext
 from .store import LedgerUnavailable
 from .task_list import list_tasks
 
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dashscope_wan")
 
-LOST_SECONDS = 200.0
+RESPONSE_LOST_SECONDS = 200.0
 """How long after the call its task is looked for before there is none: the gateway's own time, and some more."""
 
 SERVER_ERROR_SECONDS = 32.0
 """The same where the service answered in good form that it had an error of its own."""
 
-LOOKS_EVERY = 5.0
+SCAN_INTERVAL = 5.0
 
-LIST_LIFE_SECONDS = TASK_LIFE_SECONDS - 1800.0
+LIST_TTL = TASK_TTL - 1800.0
 """For how long after the call the list, which shows a day, can still prove that there is none."""
 
 CLOCK_TOLERANCE = 60.0
 """How much two readings of the service's clock may contradict each other."""
 
-EARLY_SECONDS, LATE_SECONDS = 120.0, 300.0
+MAX_EARLY_SECONDS, MAX_LATE_SECONDS = 120.0, 300.0
 """How long before and after its call, by the service's clock, a task may have been created to be the call's own."""
 
 SECONDS_TOLERANCE = 0.5
@@ -64,18 +64,18 @@ _UNBILLED = ("FAILED", "CANCELED")
 
 
 @dataclass(frozen=True)
-class Own:
-    """What tells a request's own task from others: the model's name in the region, the prompt, the picture it sent.
+class OwnTask:
+    """What tells a request's own task from others: the model's name in the region, the prompt, the image it sent.
 
-    `prompt` is None where its task tells none, as that of an effect. `picture` makes the picture (blocking), `seconds`
-    is the video's length, `place` is where the video goes.
+    `prompt` is None where its task tells none, as that of an effect. `first_image` makes the image (blocking),
+    `seconds` is the video's length, `output` is where the video goes.
     """
 
     model_name: str
     prompt: str | None
-    picture: Callable[[], Image.Image]
+    first_image: Callable[[], Image.Image]
     seconds: float
-    place: SavePlace
+    output: OutputTarget
 
 
 class Verdict(enum.Enum):
@@ -87,74 +87,74 @@ class Verdict(enum.Enum):
     FOREIGN = "foreign"
 
 
-async def reconcile(entry: Entry, own: Own, *, seconds: float, session: Session, say: Say) -> bool:
-    """Look for the task of an entry whose call was sent and not answered, until its outcome is certain.
+async def reconcile(record: Record, own: OwnTask, *, seconds: float, context: RunContext, report: Progress) -> bool:
+    """Look for the task of a record whose call was sent and not answered, until its outcome is certain.
 
-    Returns True where the task was found: the entry is then SUBMITTED with its id. Returns False where it is proven
-    that none was created: the entry is then as if it had not been sent. `seconds` is how long after the call at least
+    Returns True where the task was found: the record is then SUBMITTED with its id. Returns False where it is proven
+    that none was created: the record is then as if it had not been sent. `seconds` is how long after the call at least
     none may be listed for that.
 
     Raises:
         OutcomeUnknown: neither can be proven.
     """
     try:
-        return await _reconcile(entry, own, seconds=seconds, session=session, say=say)
+        return await _reconcile(record, own, seconds=seconds, context=context, report=report)
     except LedgerUnavailable as error:
         raise OutcomeUnknown(
-            f"The answer to the request was lost, and its task cannot be looked for. {error.what}",
-            do="Mend the ledger, then run the same graph again: it looks for the task before it pays for a new one.",
+            f"The answer to the request was lost, and its task cannot be looked for. {error.message}",
+            hint="Mend the ledger, then run the same graph again: it looks for the task before it pays for a new one.",
         ) from error
 
 
-async def _reconcile(entry: Entry, own: Own, *, seconds: float, session: Session, say: Say) -> bool:
-    search = _Search(entry, own=own, session=session, say=say)
+async def _reconcile(record: Record, own: OwnTask, *, seconds: float, context: RunContext, report: Progress) -> bool:
+    search = _Reconciliation(record, own=own, context=context, report=report)
     await search.forget_part()
     while True:
         # A look may take minutes: what its list lacks, it lacked at its beginning.
-        since = search.since_call()
-        await search.look()
+        since = search.seconds_since_create()
+        await search.scan()
         found = search.tasks(Verdict.OWN)
         if len(found) == 1 and await search.adopt(found[0]):
             return True
-        # Another request of this ledger, whose answer is still to come, may be the one.
-        disputed = len(found) == 1 and search.waited() < LOST_SECONDS
+        # Another request of this ledger, whose response is still to come, may be the one.
+        disputed = len(found) == 1 and search.waited() < RESPONSE_LOST_SECONDS
         if since >= seconds and not disputed and not search.tasks(Verdict.WAITING):
             break
-        if search.waited() > session.max_wait:
+        if search.waited() > context.max_wait:
             break
-        await pause(LOOKS_EVERY, partial(search.show, seconds))
+        await sleep_with_countdown(SCAN_INTERVAL, partial(search.show, seconds))
     candidates = search.tasks(Verdict.OWN, Verdict.WAITING, Verdict.UNCLEAR)
     if candidates:
         await search.forget_part()
         raise OutcomeUnknown(
             "The connection was lost before DashScope confirmed the request. It may have created one of these tasks: "
             f"{', '.join(candidates[:20])}.",
-            do="Use Wan Fetch Task with these ids to see whether one is your video. To submit the request again, and "
+            hint="Use Wan Fetch Task with these ids to see whether one is your video. To submit the request again, and "
             "pay for it, change the seed.",
         )
-    if why := await search.unproven(server_error=seconds == SERVER_ERROR_SECONDS):
+    if why := await search.why_unproven(server_error=seconds == SERVER_ERROR_SECONDS):
         later = "" if why in _FOR_GOOD else "Run the same graph again later: it looks again, for 24 hours. "
         raise OutcomeUnknown(
             f"The connection was lost before DashScope confirmed the request. Its task is not listed, but {why}: it "
             "may exist all the same.",
-            do=f"{later}Nothing is sent before it is certain. The console's list of tasks, or the bill, may tell. To "
+            hint=f"{later}Nothing is sent before it is certain. The console's list of tasks, or the bill, may tell. To "
             "submit the request now, and pay perhaps twice, change the seed.",
         )
-    await session.note(entry, state=State.SUBMITTING.value, sent_at=0.0, service_sent_at=0.0, error="")
+    await context.update(record, state=State.PENDING_SUBMIT.value, sent_at=0.0, service_sent_at=0.0, error="")
     return False
 
 
 @dataclass
-class _Search:
-    """One search for an entry's task. `verdicts` has the tasks that may be its own, and what is known of each."""
+class _Reconciliation:
+    """One search for a record's task. `verdicts` has the tasks that may be its own, and what is known of each."""
 
-    entry: Entry
-    own: Own
-    session: Session
-    say: Say
-    begun: float = field(default_factory=now)
+    record: Record
+    own: OwnTask
+    context: RunContext
+    report: Progress
+    started: float = field(default_factory=now)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
-    _picture: Image.Image | None = None
+    _first_image: Image.Image | None = None
 
     def tasks(self, *verdicts: Verdict) -> list[str]:
         """Return the tasks that these verdicts stand for."""
@@ -162,36 +162,36 @@ class _Search:
 
     def waited(self) -> float:
         """Return for how many seconds this search has gone on."""
-        return now() - self.begun
+        return now() - self.started
 
-    def since_call(self) -> float:
+    def seconds_since_create(self) -> float:
         """Return at least how many seconds ago the call left."""
-        if self.entry.id in self.session.sent:
-            return now() - self.session.sent[self.entry.id]
-        told, sent = self.session.client.clock.now(), self.entry.service_sent_at
+        if self.record.id in self.context.sent_at:
+            return now() - self.context.sent_at[self.record.id]
+        service_now, sent = self.context.client.clock.now(), self.record.service_sent_at
         if sent:
-            return max(self.waited(), told - sent if told else 0.0)
+            return max(self.waited(), service_now - sent if service_now else 0.0)
         # By this machine's clock, which proves nothing; but without the service's time no wait proves anything either.
-        return max(self.waited(), time.time() - self.entry.sent_at)
+        return max(self.waited(), time.time() - self.record.sent_at)
 
     def show(self, seconds: float, _left: float) -> None:
         """Say what is being done, and for how long."""
         if waiting := self.tasks(Verdict.WAITING):
             ids = ", ".join(waiting[:3])
             text = f"looking for this request's task, as the answer was lost: waiting for the video of {ids}"
-            self.say(0.05, f"{text}, {self.waited():.0f} s")
+            self.report(0.05, f"{text}, {self.waited():.0f} s")
         else:
-            passed = f"{min(self.since_call(), seconds):.0f} of {seconds:.0f} s"
-            self.say(0.05, f"the answer was lost; looking for the task at the service, {passed}")
+            passed = f"{min(self.seconds_since_create(), seconds):.0f} of {seconds:.0f} s"
+            self.report(0.05, f"the answer was lost; looking for the task at the service, {passed}")
 
-    async def look(self) -> None:
+    async def scan(self) -> None:
         """Look at the list once, and at each task that may be the request's own and is not judged yet."""
-        self.show(LOST_SECONDS, 0.0)
-        tasks = await list_tasks(self.own.model_name, session=self.session, say=self.say)
+        self.show(RESPONSE_LOST_SECONDS, 0.0)
+        tasks = await list_tasks(self.own.model_name, context=self.context, report=self.report)
         listed = [task.task_id for task in tasks if self._may_be_own(task)]
         # Those of earlier looks too: what has failed since is not listed, and what another request has is that one's.
         found = list(dict.fromkeys([*self.verdicts, *listed]))
-        ids = await self.session.in_thread(self.session.ledger.unknown_tasks, found)
+        ids = await self.context.to_thread(self.context.ledger.unknown_tasks, found)
         before = self.verdicts
         self.verdicts = {task_id: before.get(task_id, Verdict.WAITING) for task_id in ids}
         for task_id in self.tasks(Verdict.WAITING)[:MAX_CANDIDATES]:
@@ -199,57 +199,61 @@ class _Search:
 
     async def forget_part(self) -> None:
         """Remove what was downloaded for comparing: nothing of it may get into the request's own video."""
-        for part in {self.entry.part, str(self.own.place.part_of(self.entry.id))} - {""}:
-            await self.session.in_thread(discard, Path(part))
-        await self.session.note(self.entry, part="", bytes=0)
+        for part in {self.record.part, str(self.own.output.partial_path(self.record.id))} - {""}:
+            await self.context.to_thread(discard, Path(part))
+        await self.context.update(self.record, part="", bytes=0)
 
     async def adopt(self, task_id: str) -> bool:
-        """Give the entry its task, unless it may as well be that of another request whose answer is still to come."""
-        ledger, at = self.session.ledger, self.entry.service_sent_at
+        """Give the record its task, unless it may be the task of another request that still waits for its response."""
+        ledger, at = self.context.ledger, self.record.service_sent_at
 
-        def rival(other: Entry) -> bool:
+        def rival(other: Record) -> bool:
             """Tell whether a task of this request may as well be the other's: it differs in nothing but the seed."""
             timed = at and other.service_sent_at
-            near = not timed or abs(other.service_sent_at - at) <= EARLY_SECONDS + LATE_SECONDS
-            return near and other.subject == self.entry.subject
+            near = not timed or abs(other.service_sent_at - at) <= MAX_EARLY_SECONDS + MAX_LATE_SECONDS
+            return near and other.subject == self.record.subject
 
-        return await self.session.in_thread(ledger.adopt, self.entry, task_id, rival=rival)
+        return await self.context.to_thread(ledger.adopt, self.record, task_id, rival=rival)
 
-    async def unproven(self, *, server_error: bool) -> str:
+    async def why_unproven(self, *, server_error: bool) -> str:
         """Say why the lack of a task proves nothing; "" where it proves that none was created."""
-        told, sent = self.session.client.clock.now(), self.entry.service_sent_at
-        if not sent or not told:
+        service_now, sent = self.context.client.clock.now(), self.record.service_sent_at
+        if not sent or not service_now:
             return "" if server_error else _NO_TIME
-        if not -CLOCK_TOLERANCE <= told - sent < LIST_LIFE_SECONDS:
+        if not -CLOCK_TOLERANCE <= service_now - sent < LIST_TTL:
             return _TOO_OLD
-        created = {task.task_id: task.created for task in await list_tasks("", session=self.session, say=self.say)}
-        ledger, account = self.session.ledger, self.entry.account
-        due = await self.session.in_thread(
-            partial(ledger.answered_tasks, account=account, since=told - LIST_LIFE_SECONDS)
+        created = {
+            task.task_id: task.created for task in await list_tasks("", context=self.context, report=self.report)
+        }
+        ledger, account = self.context.ledger, self.record.account
+        due = await self.context.to_thread(
+            partial(ledger.acknowledged_tasks, account=account, since=service_now - LIST_TTL)
         )
         # The time that answers tell may be a gateway's own: that of the tasks must agree with it.
-        if any(one in created and -EARLY_SECONDS <= created[one] - at <= LATE_SECONDS for one, at in due.items()):
+        if any(
+            one in created and -MAX_EARLY_SECONDS <= created[one] - at <= MAX_LATE_SECONDS for one, at in due.items()
+        ):
             return ""
         return "" if server_error and not due else "the list shows none of your other tasks either"
 
     def _may_be_own(self, task: ListedTask) -> bool:
         """Tell whether a task was created at the call's time; one of an unknown time may have been."""
-        sent = self.entry.service_sent_at
-        near = not sent or not task.created or sent - EARLY_SECONDS <= task.created <= sent + LATE_SECONDS
+        sent = self.record.service_sent_at
+        near = not sent or not task.created or sent - MAX_EARLY_SECONDS <= task.created <= sent + MAX_LATE_SECONDS
         # What failed or was cancelled costs nothing: it is nothing that could be paid twice.
         return near and task.status not in _UNBILLED and task.model_name in (self.own.model_name, "")
 
     async def _judge(self, task_id: str) -> Verdict:
-        """Say whose a task is, as far as it can be told now."""
+        """Say whose a task is, as far as is known now."""
         task = await self._query(task_id)
         if task is None:
             return Verdict.UNCLEAR
-        if task.status in (TaskStatus.FAILED, TaskStatus.CANCELED) or is_anothers(task, self.own.prompt or ""):
+        if task.status in (TaskStatus.FAILED, TaskStatus.CANCELED) or prompt_differs(task, self.own.prompt or ""):
             return Verdict.FOREIGN
         if task.status is not TaskStatus.SUCCEEDED:
             # What is listed and yet unknown may be known in a moment, or never.
-            late = self.since_call() > LOST_SECONDS
-            return Verdict.WAITING if task.status.waiting or not late else Verdict.UNCLEAR
+            late = self.seconds_since_create() > RESPONSE_LOST_SECONDS
+            return Verdict.WAITING if task.status.is_waiting or not late else Verdict.UNCLEAR
         # A request without a prompt has no task that tells one, as far as the documents go.
         strange = self.own.prompt == "" and task.orig_prompt
         likeness = await self._likeness(task) if task.video_url and not strange else Likeness.UNCLEAR
@@ -262,30 +266,32 @@ class _Search:
         return Verdict.UNCLEAR
 
     async def _likeness(self, task: Task) -> Likeness:
-        """Compare a task's video with the picture that was sent. What was downloaded stays, to be saved."""
+        """Compare a task's video with the image that was sent. What was downloaded stays, to be saved."""
         await self.forget_part()
-        terms = Terms(self.own.place, {})
-        fetch = Fetch(task, self.entry, terms=terms, session=self.session, say=lambda _, text: self.say(0.05, text))
+        terms = SaveOptions(self.own.output, {})
+        fetch = VideoDownload(
+            task, self.record, options=terms, context=self.context, report=lambda _, text: self.report(0.05, text)
+        )
         try:
-            part = await fetch.bring()
-            if abs((await self.session.in_thread(probe, part)).duration - self.own.seconds) > SECONDS_TOLERANCE:
+            part = await fetch.download()
+            if abs((await self.context.to_thread(probe, part)).duration - self.own.seconds) > SECONDS_TOLERANCE:
                 return Likeness.UNCLEAR
-            self._picture = self._picture or await self.session.in_thread(self.own.picture)
-            seen = await self.session.in_thread(opening_of, part)
+            self._first_image = self._first_image or await self.context.to_thread(self.own.first_image)
+            seen = await self.context.to_thread(first_image, part)
         except (WanError, OSError) as error:
             logger.warning("Task %s cannot be compared: %s", task.task_id, error)
             return Likeness.UNCLEAR
-        return await self.session.in_thread(compare, self._picture, seen)
+        return await self.context.to_thread(compare, self._first_image, seen)
 
     async def _query(self, task_id: str) -> Task | None:
         """Return a task, None where the service refuses to tell of it."""
-        patience = Patience()
+        retries = RetryBudget()
         while True:
-            await pace.turn("query", per_second=pace.QUERIES_PER_SECOND)
+            await pace.acquire_rate_limit("query", per_second=pace.QUERIES_PER_SECOND)
             try:
-                return await self.session.in_thread(self.session.client.query, task_id)
+                return await self.context.to_thread(self.context.client.get_task, task_id)
             except WanError as error:
                 try:
-                    await patience.bear(error, partial(self.say, 0.05))
+                    await retries.wait_or_raise(error, partial(self.report, 0.05))
                 except WanError:
                     return None

@@ -9,17 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import WanError
-from ..service.errors import NetworkError, ServiceError, UnexpectedAnswer
+from ..service.errors import NetworkError, ServiceError, UnexpectedResponse
 
-Say = Callable[[float, str], None]
+Progress = Callable[[float, str], None]
 """Shows how far a video is, 0 to 1, and what is being done."""
 
-LONGEST = 30.0
-LONGEST_ASKED = 120.0
-PATIENCE_SECONDS = 15 * 60.0
+MAX_INTERVAL = 30.0
+MAX_RETRY_AFTER = 120.0
+OUTAGE_TIMEOUT = 15 * 60.0
 """How long the service may be out of reach while a task is waited for."""
 
-UNKNOWN_THROTTLED_SECONDS = 2 * 60.0
+UNKNOWN_THROTTLE_TIMEOUT = 2 * 60.0
 """How long a 429 is waited out whose words are not known: it may be a matter of the account."""
 
 
@@ -42,38 +42,38 @@ def now() -> float:
     return TEMPO.clock() / TEMPO.scale
 
 
-def backoff(tries: int, *, asked: float | None = None) -> float:
+def backoff(tries: int, *, retry_after: float | None = None) -> float:
     """Return the seconds to wait after the given number of failed tries: doubling, capped, spread by chance.
 
-    `asked` is what the service's Retry-After says; it is obeyed up to two minutes.
+    `retry_after` is what the service's Retry-After says; it is obeyed up to two minutes.
     """
-    if asked is not None:
-        return min(max(asked, 0.0), LONGEST_ASKED)
-    longest: float = min(2.0 ** min(tries - 1, 10), LONGEST)
+    if retry_after is not None:
+        return min(max(retry_after, 0.0), MAX_RETRY_AFTER)
+    longest: float = min(2.0 ** min(tries - 1, 10), MAX_INTERVAL)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - chance, not secrecy
 
 
-async def pause(seconds: float, tell: Callable[[float], None]) -> None:
+async def sleep_with_countdown(seconds: float, on_tick: Callable[[float], None]) -> None:
     """Wait, telling once a second how many seconds are left."""
     until = now() + seconds
     while (left := until - now()) > 0:
-        tell(left)
+        on_tick(left)
         await asyncio.sleep(min(1.0, left) * TEMPO.scale)
 
 
-class Patience:
+class RetryBudget:
     """Failed tries in a row: what may pass is waited out, for `seconds` in all, and a success begins anew."""
 
-    def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, seconds: float = OUTAGE_TIMEOUT) -> None:
         self._seconds = seconds
         self._tries = 0
         self._since = 0.0
 
-    def answered(self) -> None:
+    def reset(self) -> None:
         """Forget the failed tries."""
         self._tries = 0
 
-    async def bear(self, error: WanError, tell: Callable[[str], None]) -> None:
+    async def wait_or_raise(self, error: WanError, report: Callable[[str], None]) -> None:
         """Wait before the next try.
 
         Raises:
@@ -81,12 +81,17 @@ class Patience:
         """
         self._since = self._since if self._tries else now()
         self._tries += 1
-        passing = (isinstance(error, NetworkError) and not error.permanent) or isinstance(error, UnexpectedAnswer)
-        passing = passing or (isinstance(error, ServiceError) and error.retry)
+        is_transient = (isinstance(error, NetworkError) and not error.permanent) or isinstance(
+            error, UnexpectedResponse
+        )
+        is_transient = is_transient or (isinstance(error, ServiceError) and error.retry)
         unknown = isinstance(error, ServiceError) and not error.known and error.http_status == 429
-        if not passing or now() - self._since > (
-            min(self._seconds, UNKNOWN_THROTTLED_SECONDS) if unknown else self._seconds
+        if not is_transient or now() - self._since > (
+            min(self._seconds, UNKNOWN_THROTTLE_TIMEOUT) if unknown else self._seconds
         ):
             raise error
-        asked = error.retry_after if isinstance(error, ServiceError) else None
-        await pause(backoff(self._tries, asked=asked), lambda left: tell(f"{error.what} Trying again in {left:.0f} s"))
+        retry_after = error.retry_after if isinstance(error, ServiceError) else None
+        await sleep_with_countdown(
+            backoff(self._tries, retry_after=retry_after),
+            lambda left: report(f"{error.message} Trying again in {left:.0f} s"),
+        )

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from ..errors import WanError
 from ..service.client import Client
-from ..service.connection import Connection, Endpoint, connection_faults, open_endpoint
+from ..service.connection import Connection, Endpoint, connection_problems, open_endpoint
 from ..service.credentials import Settings, read_settings
-from ..service.errors import KeyRefused
-from ..service.models import choices
+from ..service.errors import AuthenticationError
+from ..service.models import format_choices
 from ..service.regions import API_PATH, OFFLINE, REGIONS, Region
-from .threads import in_thread
+from .threads import run_in_thread
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -37,7 +37,7 @@ def working_regions(
     owner's workspace where there is none. No region is asked where `DASHSCOPE_BASE_URL` is set: the keys are then not
     meant for the regions' own hosts. What does not answer within `seconds` in all does not count.
 
-    `address_of` gives another base URL for a region.
+    `as_url` gives another base URL for a region.
     """
     if settings.get("base_url"):
         return []
@@ -53,17 +53,17 @@ def working_regions(
     return [row.id for row in rows if row.id in working]
 
 
-async def point_to_working_regions(refused: KeyRefused, *, home: Path, region: str) -> None:
+async def point_to_working_regions(refused: AuthenticationError, *, home: Path, region: str) -> None:
     """Add to the error of a refused key in which other regions a key of the owner's works. Never raises a WanError."""
     try:
-        found = await in_thread(lambda: working_regions(read_settings(home), but=region))
+        found = await run_in_thread(lambda: working_regions(read_settings(home), but=region))
     except WanError as error:
-        logger.debug("no other key was tried: %s", error.what)
+        logger.debug("no other key was tried: %s", error.message)
         return
     if found:
         titles = " and ".join(REGIONS[name].title for name in found)
         works = f"Your key for {titles} works" if len(found) == 1 else f"Your keys for {titles} work"
-        refused.do = f"{works}: choose region {choices(found)} in DashScope Connection. {refused.do}"
+        refused.hint = f"{works}: choose region {format_choices(found)} in DashScope Connection. {refused.hint}"
 
 
 def _endpoint(region: Region, settings: Settings, address_of: Callable[[Region], str] | None) -> Endpoint | None:
@@ -71,7 +71,7 @@ def _endpoint(region: Region, settings: Settings, address_of: Callable[[Region],
     key, own = settings.key(region.id), settings.own_key(region.id)
     if key is None or own is None or key.reveal() != own.reveal():
         return None
-    if connection_faults(Connection(region.id), settings, region=region):
+    if connection_problems(Connection(region.id), settings, region=region):
         return None
     if address_of:
         return Endpoint(region, address_of(region), own)
@@ -83,9 +83,9 @@ def _endpoint(region: Region, settings: Settings, address_of: Callable[[Region],
 def _ask(endpoint: Endpoint, working: set[str]) -> None:
     client = Client(endpoint)
     try:
-        client.query(NO_TASK)
+        client.get_task(NO_TASK)
     except WanError as error:
-        logger.debug("no key for %s that works: %s", endpoint.region.title, error.what)
+        logger.debug("no key for %s that works: %s", endpoint.region.title, error.message)
     else:
         working.add(endpoint.region.id)
     finally:

@@ -24,7 +24,7 @@ HISTORY = 20
 """How many tasks of the same kind tell how long the next one takes."""
 
 UNKNOWN_SECONDS = 30.0
-LIKELY_SPREAD, LIKELY_WEIGHT = 0.25, 2
+PRIOR_SIGMA, PRIOR_WEIGHT = 0.25, 2
 """The spread that tasks of a kind have before any was seen, and how many tasks that guess counts for."""
 
 
@@ -35,7 +35,7 @@ def poll_interval(age: float) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long a task is likely to be rendered, in seconds: the `median`, and the `span` that users are told."""
+    """How long a task is likely to be rendered, in seconds: the `median`, and the `span` that users see."""
 
     median: float
     span: tuple[float, float] = (0.0, 0.0)
@@ -62,8 +62,8 @@ def estimate(past: Sequence[float], *, usual: tuple[int, int]) -> Estimate:
         return Estimate(math.sqrt(usual[0] * usual[1]) or UNKNOWN_SECONDS, usual)
     logs = [math.log(seconds) for seconds in past]
     median = math.fsum(logs) / len(logs)
-    squares = LIKELY_WEIGHT * LIKELY_SPREAD**2 + math.fsum((one - median) ** 2 for one in logs)
-    spread = math.sqrt(squares / (LIKELY_WEIGHT + len(logs) - 1))
+    squares = PRIOR_WEIGHT * PRIOR_SIGMA**2 + math.fsum((one - median) ** 2 for one in logs)
+    spread = math.sqrt(squares / (PRIOR_WEIGHT + len(logs) - 1))
     return Estimate(math.exp(median), (math.exp(median - spread), math.exp(median + spread)))
 
 

@@ -1,4 +1,4 @@
-"""From an order to saved videos, in parallel up to the model's running limit."""
+"""From a batch to saved videos, in parallel up to the model's running limit."""
 
 from __future__ import annotations
 
@@ -7,122 +7,129 @@ import logging
 from collections.abc import Sequence
 
 from ..errors import WanError
-from ..service.errors import AccessRefused, KeyRefused
+from ..service.errors import AuthenticationError, PermissionDenied
 from ..service.models import MODELS
 from ..service.regions import Region
-from ..service.request import cost
-from .item import Item
-from .material import Material
-from .order import Order, check_order
+from ..service.request import estimate_cost
+from .item import Generation
+from .material import Attachments
+from .order import Batch, validate_batch
 from .probe import point_to_working_regions
 from .saving import SavedVideo
-from .session import open_session
-from .threads import in_thread
-from .watch import BatchProgress, ItemProgress, Watch, cancel, until_stopped
+from .session import open_run_context
+from .threads import run_in_thread
+from .watch import BatchProgress, ItemProgress, RunMonitor, cancel, run_interruptible
 
 logger = logging.getLogger("dashscope_wan")
 
 
-class Place:
+class TaskSlot:
     """One of the places for tasks that the service runs at once, held inside the `with` block or until it is left."""
 
-    def __init__(self, places: asyncio.Semaphore) -> None:
-        self._places = places
-        self._held = False
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots = slots
+        self._is_held = False
 
-    async def __aenter__(self) -> Place:
-        await self._places.acquire()
-        self._held = True
+    async def __aenter__(self) -> TaskSlot:
+        await self._slots.acquire()
+        self._is_held = True
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.leave()
+        self.release()
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Make room for the next task. Calling it again does nothing."""
-        if self._held:
-            self._held = False
-            self._places.release()
+        if self._is_held:
+            self._is_held = False
+            self._slots.release()
 
 
-class BatchIncomplete(WanError):
+class PartialFailure(WanError):
     """Some videos of a batch were made and others were not. `videos` are the saved ones."""
 
-    def __init__(self, what: str, *, do: str, videos: Sequence[SavedVideo]) -> None:
-        super().__init__(what, do=do)
+    def __init__(self, message: str, *, hint: str, videos: Sequence[SavedVideo]) -> None:
+        super().__init__(message, hint=hint)
         self.videos = tuple(videos)
 
 
-async def make_videos(order: Order, *, watch: Watch) -> list[SavedVideo]:
-    """Make one video for each picture of an order and return them in order.
+async def make_videos(batch: Batch, *, watch: RunMonitor) -> list[SavedVideo]:
+    """Make one video for each image of a batch and return them in order.
 
     Raises:
         InvalidRequest: something is not possible; nothing was sent.
-        BatchIncomplete: some of several videos were not made.
+        PartialFailure: some of several videos were not made.
         WanError: what went wrong, with the task's id where there is one.
     """
-    return await until_stopped(watch, _make_all(order, watch))
+    return await run_interruptible(watch, _run_all(batch, watch))
 
 
-async def _make_all(order: Order, watch: Watch) -> list[SavedVideo]:
-    found = await in_thread(check_order, order)
-    for warning in found:
+async def _run_all(batch: Batch, watch: RunMonitor) -> list[SavedVideo]:
+    warnings = await run_in_thread(validate_batch, batch)
+    for warning in warnings:
         logger.warning("%s", warning)
-    async with open_session(order.connection, order.home) as session:
-        progress = BatchProgress(watch, count=order.count, price=_price_of_all(order, session.region))
+    async with open_run_context(batch.connection, batch.home) as context:
+        progress = BatchProgress(watch, count=batch.count, price=_total_price(batch, context.region))
         progress.announce()
-        material = Material(order, session=session)
-        free = asyncio.Semaphore(MODELS[order.request.model].running_limit)
-        hopeless: list[WanError] = []
+        attachments = Attachments(batch, context=context)
+        slots = asyncio.Semaphore(MODELS[batch.request.model].running_limit)
+        fatal_errors: list[WanError] = []
 
         async def make(index: int) -> SavedVideo:
-            async with Place(free) as place:
+            async with TaskSlot(slots) as slot:
                 # What is wrong with the account is wrong for all: the rest of the batch is not even asked for.
-                if hopeless:
-                    raise hopeless[0]
-                item = Item(order, index=index, session=session, material=material, warnings=found, on_over=place.leave)
+                if fatal_errors:
+                    raise fatal_errors[0]
+                item = Generation(
+                    batch,
+                    index=index,
+                    context=context,
+                    attachments=attachments,
+                    warnings=warnings,
+                    on_finished=slot.release,
+                )
                 try:
-                    return await item.make(ItemProgress(progress, index=index))
-                except (KeyRefused, AccessRefused) as error:
-                    hopeless.append(error)
-                    if isinstance(error, KeyRefused) and error is hopeless[0]:
-                        await point_to_working_regions(error, home=order.home, region=session.region.id)
+                    return await item.run(ItemProgress(progress, index=index))
+                except (AuthenticationError, PermissionDenied) as error:
+                    fatal_errors.append(error)
+                    if isinstance(error, AuthenticationError) and error is fatal_errors[0]:
+                        await point_to_working_regions(error, home=batch.home, region=context.region.id)
                     raise
 
-        items = [asyncio.ensure_future(make(index)) for index in range(order.count)]
+        futures = [asyncio.ensure_future(make(index)) for index in range(batch.count)]
         try:
-            await asyncio.wait(items)
+            await asyncio.wait(futures)
         finally:
             # Only when interrupted is any of them still under way.
-            await cancel(items)
-        progress.show_links([item.exception() for item in items])
-        return _collect(items)
+            await cancel(futures)
+        progress.show_links([generation.exception() for generation in futures])
+        return _gather_results(futures)
 
 
-def _price_of_all(order: Order, region: Region) -> str:
+def _total_price(batch: Batch, region: Region) -> str:
     """Return what a status adds about the cost of all videos; "" where it is not known, or nothing."""
-    price = cost(order.request, region=region)
-    return f", about {price['currency']} {price['amount'] * order.count:.2f}" if price and price["amount"] else ""
+    price = estimate_cost(batch.request, region=region)
+    return f", about {price['currency']} {price['amount'] * batch.count:.2f}" if price and price["amount"] else ""
 
 
-def _collect(items: Sequence[asyncio.Future[SavedVideo]]) -> list[SavedVideo]:
+def _gather_results(futures: Sequence[asyncio.Future[SavedVideo]]) -> list[SavedVideo]:
     """Return the videos of items that are all done, or raise what went wrong. One failure does not hide the others."""
-    failures = {index: error for index, item in enumerate(items, 1) if (error := item.exception())}
+    failures = {index: error for index, future in enumerate(futures, 1) if (error := future.exception())}
     if not failures:
-        return [item.result() for item in items]
-    said = set()
+        return [future.result() for future in futures]
+    seen = set()
     for error in failures.values():
         if not isinstance(error, WanError):
             raise error
-        said.add((error.what, error.task_id))
+        seen.add((error.message, error.task_id))
     first = next(iter(failures.values()))
     # Where no task is concerned the same words once are enough, whatever the ids of the requests.
-    if len(failures) == len(items) and len(said) == 1:
+    if len(failures) == len(futures) and len(seen) == 1:
         raise first
-    videos = [item.result() for item in items if not item.exception()]
-    lines = [f"{len(failures)} of {len(items)} videos were not made."]
+    videos = [future.result() for future in futures if not future.exception()]
+    lines = [f"{len(failures)} of {len(futures)} videos were not made."]
     lines += [f"- picture {index}: {error}" for index, error in failures.items()]
     lines += [f"Saved: {video.path}" for video in videos]
-    raise BatchIncomplete(
-        "\n".join(lines), do="Run the same graph again: what is saved is not paid again.", videos=videos
+    raise PartialFailure(
+        "\n".join(lines), hint="Run the same graph again: what is saved is not paid again.", videos=videos
     ) from first

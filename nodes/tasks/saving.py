@@ -13,16 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..media.video import TAGGING
-from ..redaction import holds_key
+from ..media.video import REMUX_SUFFIX
+from ..redaction import contains_secret
 
 logger = logging.getLogger("dashscope_wan")
 
-PART = ".part"
-ENTRY_ID_CHARS = 16
-LONGEST_NAME = 150
-LONGEST_PREFIX = 300
-WINDOWS_LONGEST = 259
+PARTIAL_SUFFIX = ".part"
+RECORD_ID_CHARS = 16
+MAX_NAME = 150
+MAX_PREFIX = 300
+WINDOWS_MAX_PATH = 259
 """Characters of a whole path: `MAX_PATH` without the zero that ends it, in units of UTF-16."""
 
 # The characters that a terminal obeys, among them those that turn the direction of what follows.
@@ -32,18 +32,18 @@ _TIMES = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M"
 
 
 @dataclass(frozen=True)
-class SavePlace:
+class OutputTarget:
     """A folder inside the output folder, and how the names of the files in it begin."""
 
     folder: Path
     stem: str
 
-    def part_of(self, entry_id: str) -> Path:
+    def partial_path(self, record_id: str) -> Path:
         """Return the file that the video of a request is downloaded into: always the same one."""
-        return self.folder / f"{self.stem}_{entry_id}.mp4{PART}"
+        return self.folder / f"{self.stem}_{record_id}.mp4{PARTIAL_SUFFIX}"
 
-    def take(self, part: Path, *, on_name: Callable[[Path], None]) -> Path:
-        """Give a whole film the next free name, `STEM_00001_.mp4`, and return it.
+    def commit(self, partial: Path, *, on_name: Callable[[Path], None]) -> Path:
+        """Give a whole video the next free name, `STEM_00001_.mp4`, and return it.
 
         The name is claimed with an empty file that must not be there yet: so two processes never take the same.
         `on_name` hears the name just before.
@@ -53,19 +53,19 @@ class SavePlace:
         """
         number = self._next_number()
         while True:
-            film = self.folder / f"{self.stem}_{number:05}_.mp4"
+            path = self.folder / f"{self.stem}_{number:05}_.mp4"
             number += 1
-            if film.exists():
+            if path.exists():
                 continue
-            on_name(film)
+            on_name(path)
             try:
-                film.touch(exist_ok=False)
+                path.touch(exist_ok=False)
             except FileExistsError:
                 continue
             try:
-                return part.replace(film)
+                return partial.replace(path)
             except OSError:
-                discard(film)
+                discard(path)
                 raise
 
     def _next_number(self) -> int:
@@ -85,7 +85,7 @@ class SavedVideo:
 
 
 def move(part: Path, target: Path) -> None:
-    """Move the beginning of a film, to another disk too; what is there is overwritten.
+    """Move the beginning of a video, to another disk too; what is there is overwritten.
 
     What is copied when this breaks off is a beginning too.
 
@@ -112,37 +112,37 @@ def discard(path: Path) -> None:
         logger.warning("%s is of no use and cannot be removed: %s", path, error)
 
 
-def discard_placeholder(film: Path) -> None:
+def remove_placeholder(path: Path) -> None:
     """Remove what a killed run left under the name that it had just claimed: an empty file."""
-    if film.is_file() and film.stat().st_size == 0:
-        discard(film)
+    if path.is_file() and path.stat().st_size == 0:
+        discard(path)
 
 
-def find_place(prefix: str, *, output_folder: Path) -> tuple[SavePlace, list[str]]:
-    """Return the place that a `filename_prefix` means, and the faults of the prefix.
+def resolve_output(prefix: str, *, output_folder: Path) -> tuple[OutputTarget, list[str]]:
+    """Return the place that a `filename_prefix` means, and the problems of the prefix.
 
     A prefix is a name, with folders before it where wanted: "wan/i2v". `%year%`, `%month%`, `%day%`, `%hour%`,
     `%minute%` and `%second%` stand for the time. It never leads out of the output folder.
     """
     output = output_folder.resolve()
     if not isinstance(prefix, str):
-        return SavePlace(output, "video"), [f"filename_prefix: must be a text, not {type(prefix).__name__}"]
+        return OutputTarget(output, "video"), [f"filename_prefix: must be a text, not {type(prefix).__name__}"]
     filled = re.sub(rf"%({'|'.join(_TIMES)})%", lambda match: time.strftime(_TIMES[match[1]]), prefix)
     names = filled.replace("\\", "/").split("/")
-    faults = _prefix_faults(filled, names)
-    if holds_key(filled):
-        faults = ["filename_prefix: it holds your API key, which would be in the names of files; take it out"]
-    if faults:
-        return SavePlace(output, "video"), faults
-    kept = [_kept(name) for name in names]
-    folder = output.joinpath(*[name for name in kept[:-1] if name])
-    if not _leads_into(output, folder):
-        return SavePlace(output, "video"), ["filename_prefix: it leads out of the output folder through a link"]
-    place = SavePlace(folder, kept[-1] or "video")
-    return place, _length_faults(place)
+    problems = _prefix_problems(filled, names)
+    if contains_secret(filled):
+        problems = ["filename_prefix: it holds your API key, which would be in the names of files; take it out"]
+    if problems:
+        return OutputTarget(output, "video"), problems
+    safe_name = [_windows_name(name) for name in names]
+    folder = output.joinpath(*[name for name in safe_name[:-1] if name])
+    if not _is_inside(output, folder):
+        return OutputTarget(output, "video"), ["filename_prefix: it leads out of the output folder through a link"]
+    target = OutputTarget(folder, safe_name[-1] or "video")
+    return target, _length_problems(target)
 
 
-def longest_path() -> int | None:
+def max_path_length() -> int | None:
     """Return how many characters a path may have on this system; None where only its names have a limit.
 
     On Windows it is what this process is allowed: the registry's `LongPathsEnabled` and Python's own manifest.
@@ -154,23 +154,23 @@ def longest_path() -> int | None:
     try:
         enabled = ctypes.windll.ntdll.RtlAreLongPathsEnabled
     except AttributeError:  # Windows before 10, 1607.
-        return WINDOWS_LONGEST
+        return WINDOWS_MAX_PATH
     enabled.restype = ctypes.c_ubyte
-    return None if enabled() else WINDOWS_LONGEST
+    return None if enabled() else WINDOWS_MAX_PATH
 
 
-def folder_faults(place: SavePlace) -> list[str]:
+def folder_problems(output: OutputTarget) -> list[str]:
     """Make the folder of a place, and return what stands against writing into it."""
     try:
-        place.folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(place.folder, os.W_OK)
+        output.folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(output.folder, os.W_OK)
     except OSError as error:
-        return [f"filename_prefix: the folder {place.folder} cannot be made ({error.strerror or error})"]
-    return [] if writable else [f"filename_prefix: the folder {place.folder} cannot be written; choose another"]
+        return [f"filename_prefix: the folder {output.folder} cannot be made ({error.strerror or error})"]
+    return [] if writable else [f"filename_prefix: the folder {output.folder} cannot be written; choose another"]
 
 
-def _prefix_faults(prefix: str, names: list[str]) -> list[str]:
-    """Faults of a prefix on any system, so that a workflow works on all of them."""
+def _prefix_problems(prefix: str, names: list[str]) -> list[str]:
+    """Problems of a prefix on any system, so that a workflow works on all of them."""
     if prefix.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", prefix):
         return ["filename_prefix: give a name inside the output folder, such as wan/i2v, not a whole path"]
     if any(name.strip() == ".." for name in names):
@@ -178,33 +178,33 @@ def _prefix_faults(prefix: str, names: list[str]) -> list[str]:
     if _FORBIDDEN.search(prefix):
         dates = "; instead of %date:...% write %year%-%month%-%day%" if "%date:" in prefix else ""
         return [f'filename_prefix: it must not have control characters, broken ones, or any of < > : " | ? *{dates}']
-    if any(_RESERVED.fullmatch(_kept(name)) for name in names):
+    if any(_RESERVED.fullmatch(_windows_name(name)) for name in names):
         return ["filename_prefix: it has a name that Windows keeps for itself, such as CON or COM1; choose another"]
-    if len(prefix) > LONGEST_PREFIX or any(len(name.encode("utf-8", "replace")) > LONGEST_NAME for name in names):
-        return [f"filename_prefix: it is too long; {LONGEST_NAME} bytes for each name is the limit"]
+    if len(prefix) > MAX_PREFIX or any(len(name.encode("utf-8", "replace")) > MAX_NAME for name in names):
+        return [f"filename_prefix: it is too long; {MAX_NAME} bytes for each name is the limit"]
     return []
 
 
-def _length_faults(place: SavePlace) -> list[str]:
-    """Faults of the longest path that saving needs: that of the part's copy that the graph is written into."""
-    most = longest_path()
-    longest = str(place.part_of("0" * ENTRY_ID_CHARS)) + TAGGING
-    characters = len(longest.encode("utf-16-le", "surrogatepass")) // 2
+def _length_problems(output: OutputTarget) -> list[str]:
+    """Problems of the longest path that saving needs: that of the part's copy that the graph is written into."""
+    most = max_path_length()
+    max_length = str(output.partial_path("0" * RECORD_ID_CHARS)) + REMUX_SUFFIX
+    characters = len(max_length.encode("utf-16-le", "surrogatepass")) // 2
     if most is None or characters <= most:
         return []
     return [
-        f"filename_prefix: in {place.folder} it makes a path of {characters} characters, and Windows takes {most}; "
+        f"filename_prefix: in {output.folder} it makes a path of {characters} characters, and Windows takes {most}; "
         f"make it {characters - most} shorter, choose another output folder, or enable long paths in Windows"
     ]
 
 
-def _leads_into(output: Path, folder: Path) -> bool:
+def _is_inside(output: Path, folder: Path) -> bool:
     try:
         return folder.resolve().is_relative_to(output)
     except (OSError, RuntimeError):  # Links in a circle.
         return False
 
 
-def _kept(name: str) -> str:
+def _windows_name(name: str) -> str:
     """Return what Windows keeps of a name: nothing of it may be lost, or two names would be one."""
     return name.strip().rstrip(". ")

@@ -102,7 +102,7 @@ def quarantine(path: Path) -> None:
     from filelock import FileLock
 
     with FileLock(path.with_name(path.name + ".lock"), timeout=BUSY_SECONDS):
-        if _is_sound(path):
+        if _is_intact(path):
             return
         away = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
         for suffix in ("-wal", "-shm", ""):
@@ -154,7 +154,7 @@ def _migrate(database: sqlite3.Connection) -> None:
     database.execute("COMMIT")
 
 
-def _is_sound(path: Path) -> bool:
+def _is_intact(path: Path) -> bool:
     """Tell whether a ledger is whole: another process may have set the damaged one aside already."""
     import sqlite3
 

@@ -15,20 +15,20 @@ from typing import Any, TypeVar
 from ..errors import InvalidRequest
 from ..service.client import Client
 from ..service.connection import (
-    LONGEST_WAIT_MINUTES,
+    MAX_WAIT_MINUTES_LIMIT,
     Connection,
     Endpoint,
     choose_region,
-    connection_faults,
+    connection_problems,
     open_endpoint,
 )
 from ..service.credentials import Secret, Settings, read_settings
 from ..service.regions import OFFLINE, Region
-from ..service.rules import shown
-from .entry import TASK_LIFE_SECONDS, Entry
+from ..service.rules import format_value
+from .entry import TASK_TTL, Record
 from .ledger import Ledger, open_ledger
 from .store import LedgerUnavailable
-from .threads import in_thread
+from .threads import run_in_thread
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -36,12 +36,12 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Session:
+class RunContext:
     """What the steps of a run share. `max_wait` limits the seconds that a task may be rendered.
 
-    `sending` lets one create call of the run leave at a time: when a run is killed, at most one answer is missing.
-    `sent` has when the create calls of the run's entries left, in seconds of `pauses.now`. `troubled` has the tasks
-    whose records could not be written.
+    `create_lock` lets one create call of the run leave at a time: when a run is killed, at most one response is
+    missing. `sent_at` has when the create calls of the run's records left, in seconds of `pauses.now`. `unwritten` has
+    the tasks whose records could not be written.
     """
 
     region: Region
@@ -49,12 +49,15 @@ class Session:
     ledger: Ledger
     account: str
     max_wait: float
-    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
-    sent: dict[str, float] = field(default_factory=dict)
-    troubled: set[str] = field(default_factory=set)
+    create_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    sent_at: dict[str, float] = field(default_factory=dict)
+    unwritten: set[str] = field(default_factory=set)
 
-    async def in_thread(self, call: Callable[..., T], *args: Any, **named: Any) -> T:
-        """Run a blocking call in a thread. Until it ends the run lives on, even when nobody waits for it any more."""
+    async def to_thread(self, call: Callable[..., T], *args: Any, **named: Any) -> T:
+        """Run a blocking call in a thread.
+
+        Until it ends the run stays alive, even when nobody waits for it any more.
+        """
         self.ledger.hold()
 
         def held() -> T:
@@ -63,43 +66,43 @@ class Session:
             finally:
                 self.ledger.close()
 
-        return await in_thread(held)
+        return await run_in_thread(held)
 
-    async def note(self, entry: Entry, **changes: object) -> None:
-        """Change an entry and write it down, as `note_now` does."""
-        _change(entry, changes)
-        await self.in_thread(self.note_now, replace(entry))
+    async def update(self, record: Record, **changes: object) -> None:
+        """Change a record and write it down, as `update_sync` does."""
+        _change(record, changes)
+        await self.to_thread(self.update_sync, replace(record))
 
-    def note_now(self, entry: Entry, **changes: object) -> None:
-        """Change an entry and write it down. For threads: it blocks.
+    def update_sync(self, record: Record, **changes: object) -> None:
+        """Change a record and write it down. For threads: it blocks.
 
         Where the ledger cannot be written, the log says so and the run goes on: what is paid is brought to its end.
         """
-        _change(entry, changes)
+        _change(record, changes)
         try:
-            self.ledger.save(entry)
+            self.ledger.save(record)
         except LedgerUnavailable as error:
-            if entry.task_id not in self.troubled:
-                self.troubled.add(entry.task_id)
+            if record.task_id not in self.unwritten:
+                self.unwritten.add(record.task_id)
                 logger.warning(
                     "%s The run goes on without it. Should ComfyUI be closed before the video is saved, use Wan Fetch "
                     "Task with the id %s.",
-                    error.what,
-                    entry.task_id or "of the task, which the console lists",
+                    error.message,
+                    record.task_id or "of the task, which the console lists",
                 )
 
-    def note_before_sending(self, entry: Entry, **changes: object) -> None:
-        """Change an entry and write it down, which a request must not leave without. For threads: it blocks.
+    def persist(self, record: Record, **changes: object) -> None:
+        """Change a record and write it down, which a request must not leave without. For threads: it blocks.
 
         Raises:
             LedgerUnavailable: nothing may be sent.
         """
-        _change(entry, changes)
-        self.ledger.save(entry)
+        _change(record, changes)
+        self.ledger.save(record)
 
-    def age(self, entry: Entry) -> float:
-        """Return how many seconds ago the task of an entry was submitted."""
-        return max(0.0, time.time() - entry.submitted_at)
+    def age(self, record: Record) -> float:
+        """Return how many seconds ago the task of a record was submitted."""
+        return max(0.0, time.time() - record.submitted_at)
 
     @property
     def is_free(self) -> bool:
@@ -107,61 +110,61 @@ class Session:
         return self.region.id == OFFLINE
 
     @property
-    def task_life(self) -> float:
-        """For how many seconds the service knows a task. The stand-in forgets all when it is started anew."""
-        return 0.0 if self.is_free else TASK_LIFE_SECONDS
+    def task_ttl(self) -> float:
+        """For how many seconds the service knows a task. The mock server forgets all when it is started anew."""
+        return 0.0 if self.is_free else TASK_TTL
 
 
-def find_connection(connection: Connection, home: Path) -> tuple[Region, Settings, list[str]]:
+def resolve_endpoint(connection: Connection, home: Path) -> tuple[Region, Settings, list[str]]:
     """Return the region that a connection means, the owner's settings, and all that stands in the way of calls."""
     settings = read_settings(home)
-    region, faults = choose_region(connection, settings)
-    if not faults:
-        faults = connection_faults(connection, settings, region=region)
-    if type(connection.max_wait_minutes) is not int or not 1 <= connection.max_wait_minutes <= LONGEST_WAIT_MINUTES:
-        wait = shown(connection.max_wait_minutes)
-        faults.append(f"max_wait_minutes: {wait} is not possible; choose 1 to {LONGEST_WAIT_MINUTES}")
-    return region, settings, faults
+    region, problems = choose_region(connection, settings)
+    if not problems:
+        problems = connection_problems(connection, settings, region=region)
+    if type(connection.max_wait_minutes) is not int or not 1 <= connection.max_wait_minutes <= MAX_WAIT_MINUTES_LIMIT:
+        wait = format_value(connection.max_wait_minutes)
+        problems.append(f"max_wait_minutes: {wait} is not possible; choose 1 to {MAX_WAIT_MINUTES_LIMIT}")
+    return region, settings, problems
 
 
 @asynccontextmanager
-async def open_session(connection: Connection, home: Path, *, pays: bool = True) -> AsyncIterator[Session]:
+async def open_run_context(connection: Connection, home: Path, *, pays: bool = True) -> AsyncIterator[RunContext]:
     """Open what a run needs and close it at the end. A run that `pays` needs a ledger.
 
     Raises:
-        InvalidRequest: the connection has faults; callers that collect faults ask `find_connection` first.
+        InvalidRequest: the connection has problems; callers that collect problems ask `resolve_endpoint` first.
         LedgerUnavailable: the ledger of a run that pays cannot be used.
     """
-    region, settings, faults = await in_thread(find_connection, connection, home)
-    if faults:
-        raise InvalidRequest(faults)
-    endpoint = await in_thread(_endpoint, connection, settings, region=region)
+    region, settings, problems = await run_in_thread(resolve_endpoint, connection, home)
+    if problems:
+        raise InvalidRequest(problems)
+    endpoint = await run_in_thread(_endpoint, connection, settings, region=region)
     ledger = open_ledger(settings.home)
     client = Client(endpoint)
     try:
         try:
-            salt = await in_thread(ledger.salt)
+            salt = await run_in_thread(ledger.salt)
             account = _account(endpoint, salt)
         except LedgerUnavailable:
             if pays:
                 raise
             account = ""
-        yield Session(region, client, ledger, account, connection.max_wait_minutes * 60.0)
+        yield RunContext(region, client, ledger, account, connection.max_wait_minutes * 60.0)
     finally:
         client.close()
-        await in_thread(ledger.close)
+        await run_in_thread(ledger.close)
 
 
 def _account(endpoint: Endpoint, salt: str) -> str:
     """Return what stands for an account in the ledger: a salted hash, never the key itself."""
-    # The stand-in's key is new in every process, its films are not.
+    # The mock server's key is new in every process, its videos are not.
     who = (OFFLINE,) if endpoint.region.id == OFFLINE else (endpoint.base_url, endpoint.key.reveal())
     return hashlib.sha256("\0".join((salt, *who)).encode()).hexdigest()[:24]
 
 
-def _change(entry: Entry, changes: dict[str, object]) -> None:
+def _change(record: Record, changes: dict[str, object]) -> None:
     for name, value in changes.items():
-        setattr(entry, name, value)
+        setattr(record, name, value)
 
 
 def _endpoint(connection: Connection, settings: Settings, *, region: Region) -> Endpoint:

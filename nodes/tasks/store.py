@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import WanError
-from .entry import COLUMNS, Entry
+from .entry import COLUMNS, Record
 from .schema import FILE_NAME, LOST, is_damage, open_database, quarantine
 
 if TYPE_CHECKING:
@@ -35,21 +35,21 @@ class Rows:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
 
-    def find(self, *, newest: int = -1, **values: object) -> list[Entry]:
+    def find(self, *, newest: int = -1, **values: object) -> list[Record]:
         """Return the records that have these values, newest first, at most `newest` of them."""
         where = " AND ".join(f"{name} = ?" for name in values)
         statement = f"SELECT {_NAMES} FROM requests WHERE {where} ORDER BY rowid DESC LIMIT ?"  # noqa: S608 - our own names
-        return [Entry(**dict(row)) for row in self._database.execute(statement, (*values.values(), newest))]
+        return [Record(**dict(row)) for row in self._database.execute(statement, (*values.values(), newest))]
 
     def accounts(self, *, unlike: str) -> list[str]:
         """Return the accounts of the records whose fingerprints do not begin with `unlike`."""
         statement = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint, 1, ?) <> ?"
         return [row[0] for row in self._database.execute(statement, (len(unlike), unlike))]
 
-    def upsert(self, entry: Entry) -> None:
+    def upsert(self, record: Record) -> None:
         """Write a record, new or changed. A new one is given its id."""
-        entry.id = entry.id or secrets.token_hex(8)
-        self._database.execute(_UPSERT, [_storable(value) for value in astuple(entry)])
+        record.id = record.id or secrets.token_hex(8)
+        self._database.execute(_UPSERT, [_storable(value) for value in astuple(record)])
 
     def take_lost(self) -> str:
         """Return where the damaged ledger is whose records are lost, "" where none is, and forget that."""
@@ -63,8 +63,8 @@ class Rows:
         return str(self._database.execute("SELECT value FROM facts WHERE name = 'salt'").fetchone()[0])
 
 
-class Store:
-    """One ledger file. All runs and threads of the process share it; `enter` and `leave` bracket a run's use."""
+class Database:
+    """One ledger file. All runs and threads of the process share it; `open` and `close` bracket a run's use."""
 
     def __init__(self, home: Path) -> None:
         self._path = home / FILE_NAME
@@ -73,18 +73,18 @@ class Store:
         self._users = 0
         self._database: sqlite3.Connection | None = None
 
-    def enter(self) -> None:
+    def open(self) -> None:
         """Count one more run. The file is opened when it is first needed."""
         with self._counting:
             self._users += 1
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Count one run less. The file is closed after the last one: here, or by the thread that is using it now."""
         with self._counting:
             self._users -= 1
         if self._guard.acquire(blocking=False):
             try:
-                self._close_if_unused()
+                self._disconnect_if_unused()
             finally:
                 self._guard.release()
 
@@ -101,20 +101,20 @@ class Store:
         with self._guard:
             try:
                 try:
-                    return self._run(work)
+                    return self._transact(work)
                 except sqlite3.Error as error:
                     if not is_damage(error):
                         raise
-                    self._close()
+                    self._disconnect()
                 quarantine(self._path)
-                return self._run(work)
+                return self._transact(work)
             except (sqlite3.Error, OSError, NotImplementedError) as error:
-                self._close()
+                self._disconnect()
                 raise _unavailable(self._path, error) from error
             finally:
-                self._close_if_unused()
+                self._disconnect_if_unused()
 
-    def _run(self, work: Callable[[Rows], T]) -> T:
+    def _transact(self, work: Callable[[Rows], T]) -> T:
         if self._database is None:
             self._database = open_database(self._path)
         database = self._database
@@ -128,13 +128,13 @@ class Store:
             raise
         return result
 
-    def _close_if_unused(self) -> None:
+    def _disconnect_if_unused(self) -> None:
         with self._counting:
             unused = self._users <= 0
         if unused:
-            self._close()
+            self._disconnect()
 
-    def _close(self) -> None:
+    def _disconnect(self) -> None:
         database, self._database = self._database, None
         if database is not None:
             database.close()
@@ -153,15 +153,15 @@ def _unavailable(path: Path, error: Exception) -> LedgerUnavailable:
             f"Make {path.parent} writable, or set DASHSCOPE_WAN_HOME to a folder on a local disk that is, then run "
             "again."
         )
-    return LedgerUnavailable(f"The ledger {path} cannot be used ({error}).", do=f"Nothing was sent. {do}")
+    return LedgerUnavailable(f"The ledger {path} cannot be used ({error}).", hint=f"Nothing was sent. {do}")
 
 
 def memory_lost(away: str) -> LedgerUnavailable:
     """Say that records are lost: what they stood for would be paid once more without a word."""
     return LedgerUnavailable(
         f"The ledger was damaged and is set aside as {away}. Not all that it knew could be read.",
-        do="Nothing was sent. Run again to go on with a new ledger. What it no longer knows is submitted, and paid, as "
-        "new: for a video that was paid in the last 24 hours use Wan Fetch Task with its id instead.",
+        hint="Nothing was sent. Run again to go on with a new ledger. What it no longer knows is submitted, and paid, "
+        "as new: for a video that was paid in the last 24 hours use Wan Fetch Task with its id instead.",
     )
 
 
@@ -170,11 +170,11 @@ def _storable(value: object) -> Any:
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
-_stores: dict[Path, Store] = {}
-_stores_guard = threading.Lock()
+_databases: dict[Path, Database] = {}
+_databases_guard = threading.Lock()
 
 
-def store_of(home: Path) -> Store:
+def database_for(home: Path) -> Database:
     """Return the store of a folder, the same one for all of this process."""
-    with _stores_guard:
-        return _stores.setdefault(home.absolute(), Store(home))
+    with _databases_guard:
+        return _databases.setdefault(home.absolute(), Database(home))

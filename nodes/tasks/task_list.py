@@ -8,49 +8,49 @@ from ..errors import WanError
 from ..service.errors import OutcomeUnknown
 from ..service.task import ListedTask
 from . import pace
-from .pauses import Patience, Say
-from .session import Session
+from .pauses import Progress, RetryBudget
+from .session import RunContext
 
-_PAGE = 50
-_PAGES = 40
+_PAGE_SIZE = 50
+_MAX_PAGES = 40
 
 
-async def list_tasks(model_name: str, *, session: Session, say: Say) -> list[ListedTask]:
+async def list_tasks(model_name: str, *, context: RunContext, report: Progress) -> list[ListedTask]:
     """Return the account's tasks of the last 24 hours by the service's own clock, of one model or, "", of all.
 
     Raises:
         OutcomeUnknown: the list cannot be read.
     """
-    patience = Patience()
+    retries = RetryBudget()
     tasks: list[ListedTask] = []
     page = 1
-    while page <= _PAGES:
-        await pace.turn("list", session.account, per_second=pace.QUERIES_PER_SECOND)
-        asked = partial(session.client.list, model_name=model_name, page_no=page, page_size=_PAGE)
+    while page <= _MAX_PAGES:
+        await pace.acquire_rate_limit("list", context.account, per_second=pace.QUERIES_PER_SECOND)
+        asked = partial(context.client.list_tasks, model_name=model_name, page_no=page, page_size=_PAGE_SIZE)
         try:
-            answer = await session.in_thread(asked)
+            response = await context.to_thread(asked)
         except WanError as error:
-            await _bear(error, patience, say=say)
+            await _bear(error, retries, report=report)
             continue
-        patience.answered()
-        tasks += answer.tasks
+        retries.reset()
+        tasks += response.tasks
         # Where it does not say how many pages there are, a full one is not the last.
-        if page >= answer.total_pages and (answer.total_pages or len(answer.tasks) < _PAGE):
+        if page >= response.total_pages and (response.total_pages or len(response.tasks) < _PAGE_SIZE):
             return tasks
         page += 1
-    raise _unreadable("it has more than 2,000 tasks of a day.")
+    raise _list_unreadable("it has more than 2,000 tasks of a day.")
 
 
-async def _bear(error: WanError, patience: Patience, *, say: Say) -> None:
+async def _bear(error: WanError, retries: RetryBudget, *, report: Progress) -> None:
     try:
-        await patience.bear(error, partial(say, 0.05))
+        await retries.wait_or_raise(error, partial(report, 0.05))
     except WanError:
-        raise _unreadable(error.what) from error
+        raise _list_unreadable(error.message) from error
 
 
-def _unreadable(why: str) -> OutcomeUnknown:
+def _list_unreadable(why: str) -> OutcomeUnknown:
     return OutcomeUnknown(
         f"The answer to the request was lost, and the service's list of tasks cannot be read: {why}",
-        do="Run the same graph again when the service can be reached: it looks for the task before it pays for a new "
+        hint="Run the same graph again when the service can be reached: it looks for the task before it pays for a new "
         "one.",
     )

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def in_thread(call: Callable[..., T], *args: Any, **named: Any) -> T:
+async def run_in_thread(call: Callable[..., T], *args: Any, **named: Any) -> T:
     """Run a blocking call in a thread of its own and return what it returns.
 
     Unlike `asyncio.to_thread`, nobody waits for the thread when the waiting coroutine is cancelled: Stop is heard at

@@ -10,11 +10,11 @@ from ..errors import WanError
 from ..service.errors import NoVideo, TaskUnknown, WaitExceeded
 from ..service.task import Task, TaskStatus
 from . import pace
-from .pauses import Patience, Say, now, pause
+from .pauses import Progress, RetryBudget, now, sleep_with_countdown
 from .rhythm import FIRST_POLLS, Estimate, poll_interval
-from .session import Session
+from .session import RunContext
 
-SETTLING_SECONDS = 60.0
+UNKNOWN_TASK_TIMEOUT = 60.0
 """How long a task that the service must know may be unknown to its queries before the waiting ends."""
 
 STRANGE_SECONDS = 120.0
@@ -24,11 +24,11 @@ _GOES_ON = "The task goes on: run the same graph again, or use Wan Fetch Task."
 
 
 @dataclass
-class _Clock:
+class _WaitState:
     """When the waiting began, and what the time went into. Seconds."""
 
-    age: float
-    begun: float = field(default_factory=now)
+    task_age: float
+    started: float = field(default_factory=now)
     rendering_since: float | None = None
     rendered: float = 0.0
     unknown_since: float | None = None
@@ -37,15 +37,15 @@ class _Clock:
     @property
     def passed(self) -> float:
         """Seconds since the waiting began."""
-        return now() - self.begun
+        return now() - self.started
 
     @property
     def since_submission(self) -> float:
         """Seconds since the task was submitted; since the waiting began where that is not known."""
-        return self.passed + (self.age if math.isfinite(self.age) else 0.0)
+        return self.passed + (self.task_age if math.isfinite(self.task_age) else 0.0)
 
-    def count(self, status: TaskStatus) -> None:
-        """Count the time since the last answer as rendering where the task was being rendered."""
+    def observe(self, status: TaskStatus) -> None:
+        """Count the time since the last response as rendering where the task was being rendered."""
         at = now()
         if self.rendering_since is not None:
             self.rendered += at - self.rendering_since
@@ -54,103 +54,112 @@ class _Clock:
         self.strange_since = (self.strange_since or at) if status is TaskStatus.OTHER else None
 
 
-async def wait(  # noqa: PLR0913 - all by name
-    task_id: str, *, session: Session, say: Say, likely: Estimate, age: float, born: float
+async def poll_until_done(  # noqa: PLR0913 - all by name
+    task_id: str,
+    *,
+    context: RunContext,
+    report: Progress,
+    likely: Estimate,
+    task_age: float,
+    submitted_at_service: float,
 ) -> Task:
     """Wait until a task is over and return it: SUCCEEDED, FAILED, CANCELED, or UNKNOWN where it is too old.
 
-    `likely` tells how long it takes, `age` how many seconds ago it was submitted, `born` when that was by the
-    service's clock, 0 where that is not known. A network that is gone for minutes is survived.
+    `likely` tells how long it takes, `task_age` how many seconds ago it was submitted, `submitted_at_service` when that
+    was by the service's clock, 0 where that is not known. A network that is gone for minutes is survived.
 
     Raises:
         ServiceError: the service refuses the query for good.
         NoVideo: it succeeded without a video, or stays in a state that is not known.
         TaskUnknown: the service does not know the task, although it should; that says nothing about its end.
         WaitExceeded: the task is rendered for longer than the connection allows.
-        NetworkError, UnexpectedAnswer: the service stayed out of reach.
+        NetworkError, UnexpectedResponse: the service stayed out of reach.
     """
-    clock, patience = _Clock(age), Patience()
-    if age < FIRST_POLLS[0]:
-        await pause(FIRST_POLLS[0] - age, lambda _: say(0.06, f"queued; task {task_id}"))
+    state, retries = _WaitState(task_age), RetryBudget()
+    if task_age < FIRST_POLLS[0]:
+        await sleep_with_countdown(FIRST_POLLS[0] - task_age, lambda _: report(0.06, f"queued; task {task_id}"))
     while True:
-        await pace.turn("query", per_second=pace.QUERIES_PER_SECOND)
+        await pace.acquire_rate_limit("query", per_second=pace.QUERIES_PER_SECOND)
         try:
-            task = await session.in_thread(session.client.query, task_id)
+            task = await context.to_thread(context.client.get_task, task_id)
         except WanError as error:
             error.task_id = error.task_id or task_id
-            await _bear(error, patience, say=say)
+            await _retry(error, retries, report=report)
             continue
-        patience.answered()
-        clock.count(task.status)
-        if task.status is TaskStatus.UNKNOWN and _age(task, clock, born=born) < session.task_life:
-            _check_known(task_id, clock)
+        retries.reset()
+        state.observe(task.status)
+        if (
+            task.status is TaskStatus.UNKNOWN
+            and _task_age(task, state, submitted_at_service=submitted_at_service) < context.task_ttl
+        ):
+            _raise_if_unknown(task_id, state)
         elif task.status is TaskStatus.OTHER:
-            _check_strange(task, clock)
+            _check_strange(task, state)
         elif task.status is TaskStatus.SUCCEEDED and not task.video_url:
             raise NoVideo(
                 "The task succeeded and made no video. It may be a task for pictures.",
-                do="Check the id; the console shows what the task made.",
+                hint="Check the id; the console shows what the task made.",
                 task_id=task_id,
             )
-        elif not task.status.waiting:
+        elif not task.status.is_waiting:
             return task
-        elif clock.rendered > session.max_wait:
+        elif state.rendered > context.max_wait:
             raise WaitExceeded(
-                f"The task has been rendered for {clock.rendered / 60:.0f} minutes, the limit of this connection.",
-                do="It goes on at the service. Run the same graph again to go on waiting, or use Wan Fetch Task.",
+                f"The task has been rendered for {state.rendered / 60:.0f} minutes, the limit of this connection.",
+                hint="It goes on at the service. Run the same graph again to go on waiting, or use Wan Fetch Task.",
                 task_id=task_id,
             )
-        await pause(poll_interval(clock.since_submission), partial(_show, task, clock, likely, say))
+        await sleep_with_countdown(poll_interval(state.since_submission), partial(_show, task, state, likely, report))
 
 
-def _age(task: Task, clock: _Clock, *, born: float) -> float:
+def _task_age(task: Task, state: _WaitState, *, submitted_at_service: float) -> float:
     """Return how many seconds old a task is, by the service's clock: ours proves nothing.
 
     It is 0 where that is not known, infinite where the task is no request's of ours.
     """
-    if math.isinf(clock.age):
-        return clock.age
-    return task.answered_at - born if born and task.answered_at else 0.0
+    if math.isinf(state.task_age):
+        return state.task_age
+    return task.server_time - submitted_at_service if submitted_at_service and task.server_time else 0.0
 
 
-async def _bear(error: WanError, patience: Patience, *, say: Say) -> None:
+async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> None:
     """Wait before the next query when an error may pass, else raise it."""
     try:
-        await patience.bear(error, partial(say, 0.1))
+        await retries.wait_or_raise(error, partial(report, 0.1))
     except WanError:
-        error.do = f"{error.do} {_GOES_ON}".strip()
+        error.hint = f"{error.hint} {_GOES_ON}".strip()
         raise
 
 
-def _check_known(task_id: str, clock: _Clock) -> None:
-    """Raise where a task that must be there stays unknown. One such answer proves nothing, and a new task costs."""
-    if clock.unknown_since is None or now() - clock.unknown_since < SETTLING_SECONDS:
+def _raise_if_unknown(task_id: str, state: _WaitState) -> None:
+    """Raise where a task that must be there stays unknown. One such response proves nothing, and a new task costs."""
+    if state.unknown_since is None or now() - state.unknown_since < UNKNOWN_TASK_TIMEOUT:
         return
     raise TaskUnknown(
         "The service says that it does not know the task, which it should for 24 hours after its submission.",
-        do="Check in DashScope Connection and DASHSCOPE_BASE_URL that region and workspace are the task's own, and run "
-        "the same graph again later: it asks again. To give it up and pay for a new one, change the seed.",
+        hint="Check in DashScope Connection and DASHSCOPE_BASE_URL that region and workspace are the task's own, and "
+        "run the same graph again later: it asks again. To give it up and pay for a new one, change the seed.",
         task_id=task_id,
     )
 
 
-def _check_strange(task: Task, clock: _Clock) -> None:
+def _check_strange(task: Task, clock: _WaitState) -> None:
     """Raise where a task stays in a state that the documents do not know: nobody can tell what comes of it."""
     if clock.strange_since is None or now() - clock.strange_since < STRANGE_SECONDS:
         return
     raise NoVideo(
         f"The service says that the task is {task.state}, a state that this version of the pack does not know.",
-        do="Look at the task in the console, or update the pack. When it has succeeded, run the same graph again or "
+        hint="Look at the task in the console, or update the pack. When it has succeeded, run the same graph again or "
         "use Wan Fetch Task.",
         task_id=task.task_id,
     )
 
 
-def _show(task: Task, clock: _Clock, likely: Estimate, say: Say, _left: float) -> None:
+def _show(task: Task, state: _WaitState, likely: Estimate, report: Progress, _left: float) -> None:
     """Show how far a waiting task is likely to be."""
     if task.status is not TaskStatus.RUNNING:
-        say(0.06, f"queued {clock.passed:.0f} s; task {task.task_id}")
+        report(0.06, f"queued {state.passed:.0f} s; task {task.task_id}")
         return
     # Towards 0.9 and never there: nobody knows when it ends.
-    fraction = 0.1 + 0.8 * (clock.passed / (clock.passed + likely.median / 2))
-    say(fraction, f"rendering {clock.passed:.0f} s{likely.text()}; task {task.task_id}")
+    fraction = 0.1 + 0.8 * (state.passed / (state.passed + likely.median / 2))
+    report(fraction, f"rendering {state.passed:.0f} s{likely.text()}; task {task.task_id}")

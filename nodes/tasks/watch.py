@@ -12,17 +12,17 @@ from ..errors import DownloadFailed
 
 T = TypeVar("T")
 
-STOP_LOOKS_EVERY = 0.2
-CLEAN_UP_SECONDS = 0.7
+STOP_POLL_INTERVAL = 0.2
+CLEANUP_TIMEOUT = 0.7
 
 
-class Watch(Protocol):
+class RunMonitor(Protocol):
     """The host's side of a node that is running."""
 
     def report(self, fraction: float, text: str) -> None:
         """Show how far the node is, 0 to 1, and what it is doing."""
 
-    def check_stop(self) -> None:
+    def raise_if_interrupted(self) -> None:
         """Raise the host's own interruption when the user has pressed Stop."""
 
 
@@ -33,7 +33,7 @@ class BatchProgress:
     are: a batch may be one by accident.
     """
 
-    def __init__(self, watch: Watch, *, count: int, price: str = "") -> None:
+    def __init__(self, watch: RunMonitor, *, count: int, price: str = "") -> None:
         self._watch = watch
         self._whole = f"{count} videos{price}"
         self._fractions = [0.0] * count
@@ -55,7 +55,7 @@ class BatchProgress:
         self._watch.report(sum(self._fractions) / count, text)
 
     def show_links(self, failures: Sequence[BaseException | None]) -> None:
-        """Show the links of paid videos that could not be brought home, in place of the text.
+        """Show the links of paid videos that could not be downloaded, in place of the text.
 
         What a node shows is sent to the user's page alone: it is neither logged nor saved, as errors are.
         """
@@ -81,7 +81,7 @@ class ItemProgress:
         self._batch.report(self._index, fraction, text=text)
 
 
-async def until_stopped(watch: Watch, work: Coroutine[Any, Any, T]) -> T:
+async def run_interruptible(watch: RunMonitor, work: Coroutine[Any, Any, T]) -> T:
     """Run `work`, looking for Stop all the while.
 
     On Stop, or when this coroutine is cancelled, `work` is cancelled and has a moment to clean up before the
@@ -90,8 +90,8 @@ async def until_stopped(watch: Watch, work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(work)
     try:
         while not task.done():
-            await asyncio.wait({task}, timeout=STOP_LOOKS_EVERY)
-            watch.check_stop()
+            await asyncio.wait({task}, timeout=STOP_POLL_INTERVAL)
+            watch.raise_if_interrupted()
         return task.result()
     finally:
         await cancel([task])
@@ -99,13 +99,13 @@ async def until_stopped(watch: Watch, work: Coroutine[Any, Any, T]) -> T:
 
 async def cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
     """Cancel what is not done, give it a moment to clean up, and take note of every failure: nobody else will."""
-    await settled([task for task in tasks if task.cancel()], seconds=CLEAN_UP_SECONDS)
+    await wait_settled([task for task in tasks if task.cancel()], seconds=CLEANUP_TIMEOUT)
     for task in tasks:
         if task.done() and not task.cancelled():
             task.exception()
 
 
-async def settled(tasks: Sequence[asyncio.Future[Any]], *, seconds: float) -> None:
+async def wait_settled(tasks: Sequence[asyncio.Future[Any]], *, seconds: float) -> None:
     """Wait for tasks, no longer than a moment. For cleaning up: being cancelled once more does not cut it short.
 
     A host that ends its event loop cancels every task in it, and each of them then cancels its own.

@@ -1,17 +1,17 @@
-// How many pictures arrive at a node's image input, and so how many videos a run asks for, where the page can know it.
+// How many images arrive at a node's image input, and so how many videos a run asks for, where the page can know it.
 import { api } from "../../scripts/api.js";
 import { isLinked, originOf } from "./graph.js";
 
 const ANIMATED = /\.(gif|webp)$/i;
 const SAME = ["ImageScale", "ImageScaleBy", "ImageScaleToTotalPixels", "ImageCrop"]; // as many out as in
-const known = new Map(); // by address; a promise while the file is on its way
+const known = new Map(); // by URL; a promise while the file is on its way
 
-// The number of pictures; undefined where it is not known. `later` is called when it is known later on.
-export function pictures(node, root, later, input = "image") {
+// The number of images; undefined where it is not known. `later` is called when it is known later on.
+export function imageCount(node, root, later, input = "image") {
   const slot = node.inputs?.findIndex((one) => one.name === input) ?? -1;
   const origin = originOf(node, slot, root);
   if (!origin) return undefined;
-  const of = (name) => pictures(origin, root, later, name);
+  const of = (name) => imageCount(origin, root, later, name);
   const value = (name) => isLinked(origin, name) ? undefined : origin.widgets?.find((widget) => widget.name === name)?.value;
   const type = origin.comfyClass ?? origin.type;
   if (SAME.includes(type)) return of("image");
@@ -20,7 +20,7 @@ export function pictures(node, root, later, input = "image") {
   if (type === "RepeatImageBatch") return whole(of("image") * value("amount"));
   if (type === "ImageBatch") return whole(of("image1") + of("image2"));
   if (type === "ImageFromBatch") {
-    // Its index is at most the last picture's, and it gives no more than there are.
+    // Its index is at most the last image's, and it gives no more than there are.
     const count = of("image");
     const first = Math.min(value("batch_index"), count - 1);
     return value("length") === 1 ? 1 : whole(Math.min(value("length"), count - first));
@@ -34,16 +34,16 @@ function inFile(chosen, later) {
   const [, path, type = "input"] = String(chosen ?? "").match(/^(.*?)(?: \[(input|output|temp)\])?$/) ?? [];
   if (!path || !ANIMATED.test(path)) return path ? 1 : undefined;
   const [subfolder, filename] = path.includes("/") ? path.match(/^(.*)\/(.*)$/).slice(1) : ["", path];
-  const address = api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
-  if (!known.has(address)) {
-    const counted = fetch(address)
-      .then((answer) => answer.ok ? answer.arrayBuffer() : undefined)
-      .then((buffer) => known.set(address, buffer && frames(new Uint8Array(buffer))))
-      .catch(() => known.delete(address)) // asked again at the next change
+  const url = api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
+  if (!known.has(url)) {
+    const counted = fetch(url)
+      .then((response) => response.ok ? response.arrayBuffer() : undefined)
+      .then((buffer) => known.set(url, buffer && frames(new Uint8Array(buffer))))
+      .catch(() => known.delete(url)) // asked again at the next change
       .then(later);
-    known.set(address, counted);
+    known.set(url, counted);
   }
-  return whole(known.get(address));
+  return whole(known.get(url));
 }
 
 // The frames of a GIF or WebP file; undefined where it is none, or broken.

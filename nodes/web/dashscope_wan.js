@@ -2,11 +2,11 @@
 // the finished video on its node after the page was reloaded. Without it the nodes work; the server checks everything.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { follow, load, watch } from "./follow.js";
+import { applyModelRules, watch, withLoading } from "./follow.js";
 import { allNodes } from "./graph.js";
 import { addPriceLine, showPrice } from "./price.js";
 import { bringBack } from "./reload.js";
-import { keepSeed } from "./seed.js";
+import { fixSeedControl } from "./seed.js";
 
 const OURS = "DashScopeWan";
 const CONNECTION = "DashScopeWanConnection";
@@ -31,19 +31,19 @@ function followModel(prototype, table) {
     const height = this.computeSize()[1];
     watch(this, table, () => showPrice(this));
     addPriceLine(this, table);
-    follow(this);
+    applyModelRules(this);
     this.setSize([this.size[0], this.size[1] + this.computeSize()[1] - height]);
   });
   const { configure } = prototype;
   prototype.configure = function (...args) {
-    return load(this, () => configure.apply(this, args));
+    return withLoading(this, () => configure.apply(this, args));
   };
   after(prototype, "onConnectionsChange", function () {
-    if (!app.configuringGraph) follow(this);
+    if (!app.configuringGraph) applyModelRules(this);
   });
 }
 
-// A node that saves videos: some versions of Nodes 2.0 take what it shows for a picture unless it says this.
+// A node that saves videos: some versions of Nodes 2.0 take what it shows for an image unless it says this.
 function showVideo(prototype) {
   after(prototype, "onNodeCreated", function () {
     this.previewMediaType = "video";
@@ -58,7 +58,7 @@ function keepLinks({ nodeId, text }) {
   links.set(String(nodeId), text.split("\n").filter((line) => /https?:\/\//.test(line)));
 }
 
-function sayOnNode({ node_id, exception_message, prompt_id }) {
+function showErrorOnNode({ node_id, exception_message, prompt_id }) {
   // The page shows such a text as HTML, its older versions whatever is in it.
   const error = exception_message.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
   const text = [error, ...(links.get(String(node_id)) ?? [])].join("\n");
@@ -92,7 +92,7 @@ app.registerExtension({
     api.addEventListener("graphChanged", showPrices);
     api.addEventListener("progress_text", ({ detail }) => keepLinks(detail));
     api.addEventListener("execution_error", ({ detail }) => {
-      if (detail.node_type?.startsWith(OURS)) sayOnNode(detail);
+      if (detail.node_type?.startsWith(OURS)) showErrorOnNode(detail);
     });
   },
   beforeRegisterNodeDef(nodeType, nodeData) {
@@ -104,7 +104,7 @@ app.registerExtension({
     if (nodeData.name === CONNECTION) followRegion(nodeType.prototype);
   },
   nodeCreated(node) {
-    if (node.comfyClass?.startsWith(OURS)) keepSeed(node);
+    if (node.comfyClass?.startsWith(OURS)) fixSeedControl(node);
   },
   afterConfigureGraph() {
     showPrices();
@@ -112,6 +112,6 @@ app.registerExtension({
   },
   refreshComboInNodes() {
     // ComfyUI has just put the full lists back.
-    for (const { node } of allNodes(app.rootGraph ?? app.graph)) follow(node);
+    for (const { node } of allNodes(app.rootGraph ?? app.graph)) applyModelRules(node);
   },
 });

@@ -1,7 +1,7 @@
 // Widgets follow the model: options and limits narrow to what the table says, what a model does not have is hidden.
 // A widget whose value comes over a link is left alone, and so are all while the model itself does.
 import { isLinked } from "./graph.js";
-import { words } from "./texts.js";
+import { strings } from "./texts.js";
 
 const states = new WeakMap();
 
@@ -11,14 +11,14 @@ export function watch(node, table, changed) {
   const originals = new Map();
   for (const widget of node.widgets) {
     if (names.has(widget.name)) originals.set(widget, { ...widget.options });
-    if (names.has(widget.name) || widget.name === "model") onChange(widget, () => follow(node));
+    if (names.has(widget.name) || widget.name === "model") onChange(widget, () => applyModelRules(node));
   }
   const labels = new Map(node.inputs.map((slot) => [slot.name, slot.localized_name]));
   states.set(node, { table, originals, labels, remembered: new Map(), changed, busy: false });
 }
 
 // Let the node get its values from a workflow. Nothing is followed before it has them all, and its size is its own.
-export function load(node, values) {
+export function withLoading(node, values) {
   const state = states.get(node);
   if (!state) return values();
   state.busy = true;
@@ -27,12 +27,12 @@ export function load(node, values) {
   } finally {
     state.busy = false;
     state.remembered.clear();
-    follow(node, { keepSize: true });
+    applyModelRules(node, { keepSize: true });
   }
 }
 
 // Make the widgets what the model says.
-export function follow(node, { keepSize = false } = {}) {
+export function applyModelRules(node, { keepSize = false } = {}) {
   const state = states.get(node);
   if (!state || state.busy) return;
   state.busy = true;
@@ -40,9 +40,9 @@ export function follow(node, { keepSize = false } = {}) {
     const height = node.computeSize()[1];
     const rules = rulesOf(node, state.table);
     const decides = ([widget]) => rules.given.some((rule) => rule.widget === widget.name);
-    for (const [widget, options] of [...state.originals].filter(decides)) settle(node, widget, { options, rules, state });
-    const left = narrowed(node, rules);
-    for (const [widget, options] of state.originals) settle(node, widget, { options, rules: left, state });
+    for (const [widget, options] of [...state.originals].filter(decides)) applyToWidget(node, widget, { options, rules, state });
+    const effective = effectiveRules(node, rules);
+    for (const [widget, options] of state.originals) applyToWidget(node, widget, { options, rules: effective, state });
     label(node, rules, state.labels);
     if (!keepSize) grow(node, node.computeSize()[1] - height);
     state.changed();
@@ -63,7 +63,7 @@ function rulesOf(node, table) {
 }
 
 // The model's rules with what the node's other values and links leave of them.
-function narrowed(node, rules) {
+function effectiveRules(node, rules) {
   const found = { ...rules, allowed: { ...rules.allowed }, unused: [...rules.unused] };
   for (const rule of rules.given) {
     const value = node.widgets.find((widget) => widget.name === rule.widget)?.value;
@@ -74,7 +74,7 @@ function narrowed(node, rules) {
   return found;
 }
 
-function settle(node, widget, { options, rules, state }) {
+function applyToWidget(node, widget, { options, rules, state }) {
   const linked = isLinked(node, widget.name);
   const allowed = linked ? undefined : rules.allowed[widget.name];
   const visible = linked || !rules.unused.includes(widget.name);
@@ -84,11 +84,11 @@ function settle(node, widget, { options, rules, state }) {
   const { remembered } = state;
   if (!visible && allowed && !allowed.includes(widget.value)) {
     remembered.set(widget.name, widget.value);
-    setValue(widget, nearest(widget.value, allowed));
+    setValue(widget, closestAllowed(widget.value, allowed));
   } else if (visible) {
     const wish = remembered.has(widget.name) ? remembered.get(widget.name) : widget.value;
     remembered.delete(widget.name);
-    setValue(widget, allowed ? nearest(wish, allowed) : wish);
+    setValue(widget, allowed ? closestAllowed(wish, allowed) : wish);
   }
 }
 
@@ -115,7 +115,7 @@ function show(widget, visible) {
 }
 
 // The allowed value that is nearest as a number ("720P" is 720), the first where there is none.
-function nearest(value, allowed) {
+function closestAllowed(value, allowed) {
   if (allowed.includes(value)) return value;
   const distance = (other) => Math.abs(parseFloat(other) - parseFloat(value));
   return allowed.reduce((best, other) => (distance(other) < distance(best) ? other : best));
@@ -145,7 +145,7 @@ function label(node, rules, labels) {
     if (slot.widget || !labels.has(slot.name)) continue;
     const plain = labels.get(slot.name) ?? slot.name;
     const needed = rules.needed.includes(slot.name) && slot.link == null;
-    const remark = rules.unused.includes(slot.name) ? words().unused : needed ? words().needed : "";
+    const remark = rules.unused.includes(slot.name) ? strings().unused : needed ? strings().needed : "";
     const name = remark ? `${plain} (${remark})` : plain;
     if (name === slot.localized_name) continue;
     slot.localized_name = name;

@@ -1,8 +1,8 @@
 // A line on the node: what a run costs by the price list. It is no part of the workflow, nor of what is sent.
 import { app } from "../../scripts/app.js";
-import { pictures } from "./batch.js";
+import { imageCount } from "./batch.js";
 import { isLinked, originOf } from "./graph.js";
-import { words } from "./texts.js";
+import { strings } from "./texts.js";
 
 const HEIGHT = 22;
 const COUNTED = ["model", "resolution", "duration", "generate_audio"];
@@ -30,36 +30,36 @@ export function addPriceLine(node, table) {
   widget.serialize = false; // not in the workflow
   widget.computeSize = () => [0, HEIGHT];
   widget.computeLayoutSize = undefined; // no share of what room is left
-  widget.label = words().price;
+  widget.label = strings().price;
   lines.set(node, { element, table });
 }
 
 export function showPrice(node) {
   const line = lines.get(node);
   if (!line) return;
-  const say = words();
-  const count = pictures(node, app.rootGraph ?? app.graph, () => showPrice(node)) ?? 1;
+  const texts = strings();
+  const count = imageCount(node, app.rootGraph ?? app.graph, () => showPrice(node)) ?? 1;
   const cost = price(node, line.table, count);
-  const text = cost && count > 1 ? say.videos(count, cost) : cost;
+  const text = cost && count > 1 ? texts.videos(count, cost) : cost;
   if (line.element.textContent !== text) line.element.textContent = text;
-  line.element.title = `${text}\n${count > 1 ? say.estimateOfAll : say.estimate}`;
+  line.element.title = `${text}\n${count > 1 ? texts.estimateOfAll : texts.estimate}`;
 }
 
 function price(node, table, count) {
-  const say = words();
-  if (COUNTED.some((name) => isLinked(node, name))) return say.linked;
+  const texts = strings();
+  if (COUNTED.some((name) => isLinked(node, name))) return texts.linked;
   const value = Object.fromEntries(node.widgets.map((widget) => [widget.name, widget.value]));
   const regions = table.models[value.model]?.prices;
   if (!regions) return "";
   const region = regionOf(node, table);
-  if (!region) return say.somewhere;
-  const title = say.regions[region] ?? table.regions[region] ?? region;
+  if (!region) return texts.somewhere;
+  const title = texts.regions[region] ?? table.regions[region] ?? region;
   const list = regions[region];
-  if (!list) return say.elsewhere(value.model, title);
+  if (!list) return texts.elsewhere(value.model, title);
   const second = list.tiers[value.resolution]?.[value.generate_audio === false ? "silent" : "sound"];
-  if (second === 0) return say.free(title);
-  if (second == null) return say.unlisted(title);
-  return say.about(`${list.currency} ${(second * value.duration * count).toFixed(2)}`, title, list.as_of);
+  if (second === 0) return texts.free(title);
+  if (second == null) return texts.unlisted(title);
+  return texts.about(`${list.currency} ${(second * value.duration * count).toFixed(2)}`, title, list.as_of);
 }
 
 // The region that the Connection node says, or the machine's own; none behind a link, or where the machine has none.

@@ -3,7 +3,7 @@
 
 const CONTROL = "control_after_generate";
 
-export function keepSeed(node) {
+export function fixSeedControl(node) {
   const seed = node.widgets?.find((widget) => widget.name === "seed");
   const control = seed?.linkedWidgets?.find((widget) => widget.options?.values?.includes?.("fixed"));
   if (!control) return;

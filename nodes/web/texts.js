@@ -41,7 +41,7 @@ const zh = {
   elsewhere: (model, region) => `${region}没有 ${model}`,
 };
 
-export function words() {
+export function strings() {
   const language = app.extensionManager?.setting?.get("Comfy.Locale") ?? navigator.language;
   return language?.startsWith("zh") ? zh : en;
 }

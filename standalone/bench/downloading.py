@@ -26,18 +26,18 @@ def lines(*, quick: bool) -> Iterator[Line]:
     size = (QUICK_MEGABYTES if quick else MEGABYTES) * 1_000_000
     curl = shutil.which("curl")
     with tempfile.TemporaryDirectory() as folder:
-        film = Path(folder) / "film"
-        with film.open("wb") as file:
+        video = Path(folder) / "video"
+        with video.open("wb") as file:
             for at in range(0, size, _BLOCK):
                 file.write(bytes([at // _BLOCK % 256]) * min(_BLOCK, size - at))
-        with _Server(film) as server:
+        with _Server(video) as server:
             found = [_turn(server.url, Path(folder), curl=curl) for _ in range(2 if quick else 5)]
     speed = [theirs / ours for ours, theirs, _ in found if theirs]
     own = statistics.median(ours for ours, _, _ in found)
     title = f"{size // 1_000_000} MB over loopback"
     if speed:
-        told = (milliseconds(own), f"curl {milliseconds(statistics.median(theirs for _, theirs, _ in found))}")
-        yield Line("download", f"{title}: speed", statistics.median(speed), "of curl's", *told, least=0.8)
+        label = (milliseconds(own), f"curl {milliseconds(statistics.median(theirs for _, theirs, _ in found))}")
+        yield Line("download", f"{title}: speed", statistics.median(speed), "of curl's", *label, least=0.8)
     else:
         yield Line("download", f"{title}: speed", size / own / 1e6, "MB a second; no curl here", milliseconds(own))
     memory = max(extra for _, _, extra in found)
@@ -46,14 +46,14 @@ def lines(*, quick: bool) -> Iterator[Line]:
 
 def _turn(url: str, folder: Path, *, curl: str | None) -> tuple[float, float, int]:
     """One download each way: our seconds, curl's (0 where there is none), our extra memory."""
-    part = folder / "film.part"
+    part = folder / "video.part"
     part.unlink(missing_ok=True)
     theirs = 0.0
     if curl:
         # By its own word, so that its start as a process does not count.
         command = [curl, "-s", "-f", "--noproxy", "*", "--write-out", "%{time_total}", "--output", str(part), url]
-        told = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - ours
-        theirs = float(told.stdout)
+        label = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - ours
+        theirs = float(label.stdout)
         part.unlink()
     own, extra = measured("download", url=url, part=str(part))
     return own, theirs, extra
@@ -87,10 +87,10 @@ def _small(url: str, part: Path) -> Path:
 class _Server:
     """Hands one file out with the system's own copying, so that it is not what is measured."""
 
-    def __init__(self, film: Path) -> None:
-        handler = type("Handler", (_Handler,), {"film": film})
+    def __init__(self, video: Path) -> None:
+        handler = type("Handler", (_Handler,), {"video": video})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}/film.mp4"
+        self.url = f"http://127.0.0.1:{self._http.server_port}/video.mp4"
 
     def __enter__(self) -> _Server:
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
@@ -102,7 +102,7 @@ class _Server:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    film: Path
+    video: Path
     protocol_version = "HTTP/1.1"
 
     def do_HEAD(self) -> None:
@@ -113,11 +113,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Send the file, from where it is asked for."""
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
         self._begin(start)
-        with self.film.open("rb") as file:
+        with self.video.open("rb") as file:
             self.connection.sendfile(file, start)
 
     def _begin(self, start: int) -> None:
-        size = self.film.stat().st_size
+        size = self.video.stat().st_size
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(size - start))
         if start:

@@ -31,18 +31,18 @@ def lines(*, quick: bool) -> Iterator[Line]:
         if quick and tier != "1080p":
             continue
         for name, make in {**NATURAL, **SYNTHETIC, **NOISY}.items():
-            yield from _picture_lines(f"{tier} {name}", make(size), name=name, turns=1 if quick else 3)
+            yield from _image_lines(f"{tier} {name}", make(size), name=name, turns=1 if quick else 3)
         yield _memory_line(tier)
     yield _body_line()
 
 
-def _picture_lines(title: str, levels: Pixels, *, name: str, turns: int) -> Iterator[Line]:
-    """What one picture takes, weighs and loses; for one that meets a limit, what shows it."""
+def _image_lines(title: str, levels: Pixels, *, name: str, turns: int) -> Iterator[Line]:
+    """What one image takes, weighs and loses; for one that meets a limit, what shows it."""
     image = torch.from_numpy(levels.astype(np.float32) / 255)
     taken = by_turns(lambda: ours(image), lambda: peers(image), turns=turns)
     frame, theirs = ours(image), peers(image)
     slow, large, lossy = _LIMITS.get(name, ("", "", ""))
-    yield Line("first frame", f"{title}: times faster", taken.ratio, "x", *taken.told(), least=30, limit=slow)
+    yield Line("first frame", f"{title}: times faster", taken.ratio, "x", *taken.label(), least=30, limit=slow)
     share = len(frame.data_uri) / len(theirs)
     sizes = (megabytes(len(frame.data_uri)), megabytes(len(theirs)))
     yield Line("first frame", f"{title}: bytes", share, "of the peers'", *sizes, most=0.5, limit=large)
@@ -71,13 +71,13 @@ _LIMITS = {
     "grainy photo": ("", "", _NOISE_LIMIT),
     "noise": (_NOISE_LIMIT, _NOISE_LIMIT, _NOISE_LIMIT),
 }
-"""Why some pictures cannot be 30 times faster, half the bytes, or kept at 46 dB."""
+"""Why some images cannot be 30 times faster, half the bytes, or kept at 46 dB."""
 
 
 def ours(image: Any) -> Any:
     """The pack's way: the frame, with its data URI made."""
     module = load_pack(ROOT).module("nodes.media.first_frame")
-    frame = module.encode_first_frame(image, max_chars=BODY_BYTES - 4096, sides=SIDES)
+    frame = module.encode_frame(image, max_chars=BODY_BYTES - 4096, sides=SIDES)
     _ = frame.data_uri
     return frame
 
@@ -117,8 +117,8 @@ def _memory_line(tier: str) -> Line:
     width, height = SIZES[tier]
     whole = width * height * 3
     own, other = (measured("frame-memory", tier=tier, way=way) for way in ("ours", "peers"))
-    told = (megabytes(own), megabytes(other))
-    return Line("first frame", f"{tier}: peak memory beyond the tensor", own / whole, "8-bit pictures", *told, most=3)
+    label = (megabytes(own), megabytes(other))
+    return Line("first frame", f"{tier}: peak memory beyond the tensor", own / whole, "8-bit pictures", *label, most=3)
 
 
 def frame_memory(*, tier: str, way: str) -> int:
@@ -139,8 +139,8 @@ def _body_line() -> Line:
     """How many copies of the data there are at most while the body is built."""
     data = np.random.default_rng(4).bytes(BODY_BYTES * 3 // 4 - 8192)
     own, theirs = (_copies(way, data) for way in (_our_body, _peers_body))
-    told = (f"{own:.2f}", f"{theirs:.2f}")
-    return Line("body", "6 MiB: copies of the data while it is built", own, "", *told, most=2)
+    label = (f"{own:.2f}", f"{theirs:.2f}")
+    return Line("body", "6 MiB: copies of the data while it is built", own, "", *label, most=2)
 
 
 def _copies(build: Any, data: bytes) -> float:
@@ -156,10 +156,10 @@ def _copies(build: Any, data: bytes) -> float:
 def _our_body(data: bytes) -> bytes:
     pack = load_pack(ROOT)
     request, client = pack.module("nodes.service.request"), pack.module("nodes.service.client")
-    frame = pack.module("nodes.media.first_frame").FirstFrame(data, "image/jpeg", 1920, 1080, 95, scaled=False)
+    frame = pack.module("nodes.media.first_frame").EncodedFrame(data, "image/jpeg", 1920, 1080, 95, scaled=False)
     region = pack.module("nodes.service.regions").REGIONS["beijing"]
     body = request.build_body(request.VideoRequest(prompt="a cat"), region=region, media={"first_frame": "mark"})
-    built: bytes = request.put_pictures(client.to_json(body), {"mark": frame.pieces()})
+    built: bytes = request.splice_data_uris(client.to_json(body), {"mark": frame.iter_chunks()})
     return built
 
 

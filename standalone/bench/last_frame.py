@@ -1,4 +1,4 @@
-"""A film's last frame, beside decoding all of it to floats."""
+"""A video's last frame, beside decoding all of it to floats."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ SHELF = 30
 def lines(*, quick: bool) -> Iterator[Line]:
     """Measure."""
     with tempfile.TemporaryDirectory() as folder:
-        film = Path(folder) / "film.mp4"
-        _draw(film)
-        turns = [_turn(film) for _ in range(1 if quick else 3)]
+        video = Path(folder) / "video.mp4"
+        _draw(video)
+        turns = [_turn(video) for _ in range(1 if quick else 3)]
     own, theirs = (statistics.median(turn[way]["seconds"] for turn in turns) for way in ("ours", "peers"))
     ratio = statistics.median(turn["peers"]["seconds"] / turn["ours"]["seconds"] for turn in turns)
     title = f"{SECONDS} s of 1080p"
     yield Line("last frame", f"{title}: times faster", ratio, "x", milliseconds(own), milliseconds(theirs), least=20)
     extra = max(turn["ours"]["extra"] for turn in turns)
     whole = turns[0]["peers"]["floats"]
-    told = (megabytes(extra), f"{megabytes(whole)}, as counted")
-    yield Line("last frame", f"{title}: times less memory", whole / extra, "x", *told, least=40)
+    label = (megabytes(extra), f"{megabytes(whole)}, as counted")
+    yield Line("last frame", f"{title}: times less memory", whole / extra, "x", *label, least=40)
 
 
-def _turn(film: Path) -> dict[str, Any]:
-    return {way: measured("last-frame", film=str(film), way=way) for way in ("ours", "peers")}
+def _turn(video: Path) -> dict[str, Any]:
+    return {way: measured("last-frame", video=str(video), way=way) for way in ("ours", "peers")}
 
 
-def last_frame(*, film: str, way: str) -> dict[str, float]:
+def last_frame(*, video: str, way: str) -> dict[str, float]:
     """Part: the seconds, the extra memory, and the bytes of all frames as floats."""
     take = load_pack(ROOT).module("nodes.media.last_frame").last_frame
     import av
@@ -53,7 +53,7 @@ def last_frame(*, film: str, way: str) -> dict[str, float]:
     def all_frames() -> None:
         """As ComfyUI's Get Video Components: every frame as a tensor of floats, then all in one."""
         shelf: list[torch.Tensor] = []
-        with av.open(film) as container:
+        with av.open(video) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             for frame in container.decode(stream):
@@ -63,15 +63,15 @@ def last_frame(*, film: str, way: str) -> dict[str, float]:
                     torch.stack(shelf)
                     shelf.clear()
 
-    taken = seconds((lambda: take(film)) if way == "ours" else all_frames)
+    taken = seconds((lambda: take(video)) if way == "ours" else all_frames)
     return {"seconds": taken, "extra": peak_bytes() - held, "floats": sum(frames)}
 
 
-def _draw(film: Path) -> None:
-    """Let the stand-in draw a film over a photograph."""
-    pack, picture = load_pack(ROOT), io.BytesIO()
+def _draw(video: Path) -> None:
+    """Let the mock server draw a video over a photograph."""
+    pack, image = load_pack(ROOT), io.BytesIO()
     from PIL import Image
 
-    Image.fromarray(photograph("astronaut.png", (1920, 1080))).save(picture, "JPEG", quality=95)
-    scene = pack.module("nodes.offline.scene").Scene(picture.getvalue(), "1080P", SECONDS, has_sound=True)
-    pack.module("nodes.offline.render").render(scene, film)
+    Image.fromarray(photograph("astronaut.png", (1920, 1080))).save(image, "JPEG", quality=95)
+    scene = pack.module("nodes.offline.scene").Scene(image.getvalue(), "1080P", SECONDS, has_audio=True)
+    pack.module("nodes.offline.render").render(scene, video)

@@ -19,7 +19,7 @@ class Kind:
 
 
 QUICK_KIND = Kind("wanx2.1-i2v-turbo", "480P", 3)
-"""What the stand-in renders soonest."""
+"""What the mock server renders soonest."""
 
 FIVE_AT_ONCE = Kind("wan2.6-i2v-flash", "720P", 2)
 """Of which the service runs five at once."""
@@ -42,19 +42,19 @@ class Onlooker:
     def report(self, fraction: float, text: str) -> None:
         """Look at the progress."""
 
-    def check_stop(self) -> None:
+    def raise_if_interrupted(self) -> None:
         """Go on."""
 
 
 def order(kind: Kind, images: Any, *, home: Path, seed: int = 0) -> Any:
-    """An order of one video for each picture."""
+    """A batch of one video for each image."""
     pack = load_pack(ROOT)
     request = pack.module("nodes.service.request").VideoRequest(
         model=kind.model, resolution=kind.resolution, duration=kind.duration, prompt="a cat looks up", seed=seed
     )
-    return pack.module("nodes.tasks.order").Order(request, images, home / "output", "wan/bench", home)
+    return pack.module("nodes.tasks.order").Batch(request, images, home / "output", "wan/bench", home)
 
 
 async def make(wanted: Any) -> Any:
-    """Let the pack make the videos of an order."""
+    """Let the pack make the videos of a batch."""
     return await load_pack(ROOT).module("nodes.tasks.runner").make_videos(wanted, watch=Onlooker())

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ..folders import PICTURES, Folders
+from ..folders import IMAGES, Folders
 from ..graph import run_graph
 from ..pack import ROOT, load_pack
 from .orders import FIVE_AT_ONCE, make, order
@@ -67,20 +67,20 @@ def lines(*, quick: bool) -> Iterator[Line]:
             home = Path(folder) / str(limit)
             with apart(speed=SPEED, timing=_RENDERING, running_limit=limit) as service:
                 point_to(home, service["base_url"], service["key"])
-                # The stand-in draws its film, and the ledger learns how long that kind takes.
-                asyncio.run(make(order(FIVE_AT_ONCE, _picture(), home=home, seed=10_000)))
+                # The mock server draws its video, and the ledger learns how long that kind takes.
+                asyncio.run(make(order(FIVE_AT_ONCE, _image(), home=home, seed=10_000)))
                 yield from _work_lines(title, rounds, asyncio.run(_watched(work, home)))
 
 
 def _work_lines(title: str, rounds: int, found: tuple[float, Heartbeat, bool | None]) -> Iterator[Line]:
     passed, heart, others = found
     ideal = rounds * (TASK_SECONDS + QUEUED_SECONDS)
-    told = (f"{passed:.1f} s", f"ideal {ideal:.1f} s")
-    yield Line("parallel", f"{title}: over the ideal", passed / ideal, "", *told, most=1.15)
+    label = (f"{passed:.1f} s", f"ideal {ideal:.1f} s")
+    yield Line("parallel", f"{title}: over the ideal", passed / ideal, "", *label, most=1.15)
     if others is None:
         longest = max(heart.gaps) * 1000
-        told = (f"{longest:.0f} ms", f"{max(heart.coreless) * 1000:.0f} ms for want of a core")
-        yield Line("parallel", f"{title}: longest gap in the event loop", longest, "ms", *told, most=50)
+        label = (f"{longest:.0f} ms", f"{max(heart.coreless) * 1000:.0f} ms for want of a core")
+        yield Line("parallel", f"{title}: longest gap in the event loop", longest, "ms", *label, most=50)
     else:
         yield Line("parallel", f"{title}: other nodes ran meanwhile", float(others), "", least=1)
 
@@ -97,17 +97,17 @@ async def _watched(work: Any, home: Path) -> tuple[float, Heartbeat, bool | None
 
 
 async def _batch(home: Path) -> bool | None:
-    films = await make(order(FIVE_AT_ONCE, _picture().expand(BATCH, -1, -1, -1), home=home))
-    if len({film.path for film in films}) != BATCH:
+    videos = await make(order(FIVE_AT_ONCE, _image().expand(BATCH, -1, -1, -1), home=home))
+    if len({video.path for video in videos}) != BATCH:
         raise RuntimeError("the batch is not whole")
     return None
 
 
 async def _graph(home: Path) -> bool:
     """Run the main node several times beside other nodes. Returns whether the others were done before."""
-    picture = {"class_type": "LoadImage", "inputs": {"image": str(PICTURES / "astronaut.png")}}
+    image = {"class_type": "LoadImage", "inputs": {"image": str(IMAGES / "astronaut.png")}}
     shown = {"class_type": "PreviewImage", "inputs": {"images": ["picture", 0]}}
-    prompt: dict[str, Any] = {"picture": picture, "shown": shown}
+    prompt: dict[str, Any] = {"picture": image, "shown": shown}
     for number in range(NODES):
         inputs = {"image": ["picture", 0], "prompt": "a cat", "shot_type": "single", "prompt_extend": True}
         inputs |= asdict(FIVE_AT_ONCE)
@@ -125,7 +125,7 @@ async def _graph(home: Path) -> bool:
 def _classes(home: Path) -> dict[str, Any]:
     pack = load_pack(ROOT)
     host = pack.module("nodes.host")
-    folders = Folders(inputs=(PICTURES,), output=home / "output", temp=home / "temp")
+    folders = Folders(inputs=(IMAGES,), output=home / "output", temp=home / "temp")
     for folder in (folders.output, folders.temp):
         folder.mkdir(parents=True, exist_ok=True)
     host.configure(output_folder=folders.output, input_folders=folders.inputs, temp_folder=folders.temp, home=home)
@@ -135,13 +135,13 @@ def _classes(home: Path) -> dict[str, Any]:
 
 
 @cache
-def _picture() -> torch.Tensor:
+def _image() -> torch.Tensor:
     return torch.from_numpy(photograph("astronaut.png", (1920, 1080))[None]).float() / 255
 
 
 @contextmanager
 def _hurry() -> Iterator[None]:
-    """Let the pack's time pass as fast as the stand-in's."""
+    """Let the pack's time pass as fast as the mock server's."""
     tempo = load_pack(ROOT).module("nodes.tasks.pauses").TEMPO
     tempo.scale = 1 / SPEED
     try:

@@ -84,10 +84,10 @@ def summary(lines: Sequence[Line]) -> str:
 
 def write_json(lines: Sequence[Line], path: Path) -> None:
     """Write the same as JSON, which knows no infinite figure: null."""
-    told = [{**asdict(line), "target": line.target, "verdict": line.verdict} for line in lines]
-    for one in told:
+    label = [{**asdict(line), "target": line.target, "verdict": line.verdict} for line in lines]
+    for one in label:
         one["figure"] = one["figure"] if math.isfinite(one["figure"]) else None
-    path.write_text(json.dumps({"machine": machine(), "lines": told}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({"machine": machine(), "lines": label}, indent=1) + "\n", encoding="utf-8")
 
 
 def _row(line: Line) -> tuple[str, ...]:

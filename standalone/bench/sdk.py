@@ -1,4 +1,4 @@
-"""The service's own SDK, waiting for tasks of the stand-in by a clock that jumps."""
+"""The service's own SDK, waiting for tasks of the mock server by a clock that jumps."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def looks_of_the_sdk(*, lengths: Sequence[float]) -> list[int]:
         dashscope.base_http_api_url, dashscope.api_key = server.base_url, server.key
         for number in range(len(lengths)):
             task = dashscope.VideoSynthesis.async_call(seed=number, **_call())
-            server.settle()
+            server.wait_idle()
             dashscope.VideoSynthesis.wait(task)
             looks.append(sum(call.on == "query" and task.output.task_id in call.path for call in server.received))
     return looks
 
 
 def _call() -> dict[str, Any]:
-    """A call that the stand-in takes."""
+    """A call that the mock server takes."""
     import base64
     import io
 

@@ -33,8 +33,8 @@ def lines(*, quick: bool) -> Iterator[Line]:
         found = measured("soak", home=str(home), count=count)
     part = count // 5
     second, last = (statistics.median(found["held"][at : at + part]) for at in (part, count - part))
-    told = (f"{last / 1e6:.1f} MB", f"second fifth {second / 1e6:.1f} MB")
-    yield Line("soak", f"{count} tasks: memory, last fifth over the second", last / second, "", *told, most=1.05)
+    label = (f"{last / 1e6:.1f} MB", f"second fifth {second / 1e6:.1f} MB")
+    yield Line("soak", f"{count} tasks: memory, last fifth over the second", last / second, "", *label, most=1.05)
     for name in ("threads", "sockets and files"):
         yield Line("soak", f"{count} tasks: {name} left behind", found[name], "", most=0)
     taken = statistics.median(found["seconds"])
@@ -49,9 +49,9 @@ def soak(*, home: str, count: int) -> dict[str, Any]:
     before = (0, 0)
     for number in range(count):
         begun = time.perf_counter()
-        films = asyncio.run(make(order(QUICK_KIND, image, home=Path(home), seed=number)))
+        videos = asyncio.run(make(order(QUICK_KIND, image, home=Path(home), seed=number)))
         taken.append(time.perf_counter() - begun)
-        films[0].path.unlink()
+        videos[0].path.unlink()
         gc.collect()
         held.append(held_bytes())
         if number == 10:

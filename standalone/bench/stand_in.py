@@ -1,4 +1,4 @@
-"""The stand-in as the bench uses it: as Beijing's address, by another clock, in this process or in one of its own."""
+"""The mock server as the bench uses it: as Beijing's URL, by another clock, in this process or in one of its own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def bare_environment() -> None:
 
 
 def point_to(home: Path, base_url: str, key: str) -> Path:
-    """Write settings that lead to a stand-in, and return their folder."""
+    """Write settings that lead to a mock server, and return their folder."""
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "credentials.toml"
     settings.write_text(f'region = "beijing"\nbase_url = "{base_url}"\napi_key = "{key}"\n', encoding="utf-8")
@@ -34,7 +34,7 @@ def point_to(home: Path, base_url: str, key: str) -> Path:
 
 @contextmanager
 def apart(*, speed: float = 1.0, timing: Mapping[str, float], running_limit: int | None = None) -> Iterator[Any]:
-    """A stand-in in a process of its own, whose clock runs `speed` times as fast. Yields its address and key."""
+    """A mock server in a process of its own, whose clock runs `speed` times as fast. Yields its URL and key."""
     settings = {"speed": speed, "timing": dict(timing), "running_limit": running_limit}
     with subprocess.Popen(  # noqa: S603 - ours
         command("stand-in", **settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

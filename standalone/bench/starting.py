@@ -44,8 +44,8 @@ def lines(*, quick: bool) -> Iterator[Line]:
     _imported("json")  # Compiles what was edited since.
     found = [_imported("torch, numpy, PIL.Image, requests") for _ in range(3 if quick else 9)]
     taken = min(one["seconds"] for one in found)  # More of it is what shares the caches.
-    told = (taken * 1000, "ms", milliseconds(taken))
-    yield Line("import", "processor time beyond torch, numpy, PIL, requests", *told, most=60)
+    label = (taken * 1000, "ms", milliseconds(taken))
+    yield Line("import", "processor time beyond torch, numpy, PIL, requests", *label, most=60)
     brought = _imported("json")["brought"]
     yield Line("import", "heavy modules that come with it", len(brought), "", ", ".join(brought) or "none", most=0)
     rows = QUICK_ROWS if quick else ROWS
@@ -72,7 +72,7 @@ def _fill(home: Path, rows: int) -> None:
     now = time.time()
     opened.execute("BEGIN")
     for number in range(rows):
-        one = entry.Entry(f"{number:064x}", id=f"{number:016x}", task_id=f"task-{number}", **common)
+        one = entry.Record(f"{number:064x}", id=f"{number:016x}", task_id=f"task-{number}", **common)
         one.created_at, one.path = now - number, f"/out/{number}.mp4"
         opened.execute(store._PUT, [getattr(one, name) for name in entry.COLUMNS])
     opened.execute("COMMIT")
@@ -82,7 +82,7 @@ def _fill(home: Path, rows: int) -> None:
 def _ledger_lines(home: Path, rows: int) -> Iterator[Line]:
     title = f"a ledger of {rows} rows"
     found = [measured("ledger", home=str(home), rows=rows) for _ in range(3)]
-    for name, told, most in (
+    for name, label, most in (
         ("open", "opening and the first lookup", 20),
         ("task", "lookup of a task", 2),
         ("kind", "lookup of how long a kind takes", 2),
@@ -90,7 +90,7 @@ def _ledger_lines(home: Path, rows: int) -> Iterator[Line]:
         ("close", "closing", None),
     ):
         value = statistics.median(one[name] for one in found) * 1000
-        yield Line("ledger", f"{title}: {told}", value, "ms", most=most)
+        yield Line("ledger", f"{title}: {label}", value, "ms", most=most)
 
 
 def use_ledger(*, home: str, rows: int) -> dict[str, float]:
@@ -103,12 +103,12 @@ def use_ledger(*, home: str, rows: int) -> dict[str, float]:
     ledger = module.open_ledger(Path(home))
     ledger.by_task("task-7")
     taken = {"open": time.perf_counter() - start}
-    like = entry.Entry("", **KIND)
+    like = entry.Record("", **KIND)
     places = [number * 7919 % rows for number in range(LOOKUPS)]
     works: dict[str, list[Callable[[], Any]]] = {
         "task": [partial(ledger.by_task, f"task-{at}") for at in places],
-        "kind": [partial(ledger.rendering_times, like)] * LOOKUPS,
-        "claim": [partial(ledger.claim, entry.Entry(f"{at:064x}", account="a" * 24)) for at in places],
+        "kind": [partial(ledger.recent_durations, like)] * LOOKUPS,
+        "claim": [partial(ledger.claim, entry.Record(f"{at:064x}", account="a" * 24)) for at in places],
     }
     for name, calls in works.items():
         taken[name] = statistics.median(seconds(call) for call in calls)

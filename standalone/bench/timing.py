@@ -20,7 +20,7 @@ class Turns:
         """How many times faster ours is: the median over the turns."""
         return statistics.median(theirs / own for own, theirs in zip(self.ours, self.peers, strict=True))
 
-    def told(self) -> tuple[str, str]:
+    def label(self) -> tuple[str, str]:
         """Both medians in words."""
         return milliseconds(statistics.median(self.ours)), milliseconds(statistics.median(self.peers))
 

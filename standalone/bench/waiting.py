@@ -28,7 +28,7 @@ MEDIAN_LATE, MOST_LATE = 1.0, 2.0
 CROWD = 80
 """With so many tasks near their ends, all together would like to ask more often than the service allows."""
 
-PICTURE = torch.full((1, 240, 240, 3), 0.5)
+IMAGE = torch.full((1, 240, 240, 3), 0.5)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Draw:
 
 @dataclass
 class Lengths:
-    """The stand-in's timing: each task takes the next of the given seconds, and none is queued."""
+    """The mock server's timing: each task takes the next of the given seconds, and none is queued."""
 
     seconds: Iterator[float]
     given: dict[str, float] = field(default_factory=dict)
@@ -67,8 +67,8 @@ def lines(*, quick: bool) -> Iterator[Line]:
         yield from _draw_lines(draw, late, queries)
     yield _sdk_line(quick=quick)
     most, late = measured("crowd")
-    told = (f"{most} queries", f"end to return {late:.2f} s in the median")
-    yield Line("waiting", f"{CROWD} tasks at once: most queries in any second", most, "", *told, most=20)
+    label = (f"{most} queries", f"end to return {late:.2f} s in the median")
+    yield Line("waiting", f"{CROWD} tasks at once: most queries in any second", most, "", *label, most=20)
 
 
 def _draw_lines(draw: Draw, late: Sequence[float], queries: int) -> Iterator[Line]:
@@ -76,10 +76,10 @@ def _draw_lines(draw: Draw, late: Sequence[float], queries: int) -> Iterator[Lin
     total, their_late = sum(looks for looks, _ in theirs), [seconds for _, seconds in theirs]
     for name, percent, most in (("median", 50, MEDIAN_LATE), ("95th percentile", 95, MOST_LATE)):
         value = _percentile(late, percent)
-        told = (f"{value:.2f} s", f"{_percentile(their_late, percent):.2f} s")
-        yield Line("waiting", f"{draw.title}: end to return, {name}", value, "s", *told, most=most)
-    told = (f"{queries} queries", f"{total} queries")
-    yield Line("waiting", f"{draw.title}: queries", queries / total, "of the SDK's", *told, most=3)
+        label = (f"{value:.2f} s", f"{_percentile(their_late, percent):.2f} s")
+        yield Line("waiting", f"{draw.title}: end to return, {name}", value, "s", *label, most=most)
+    label = (f"{queries} queries", f"{total} queries")
+    yield Line("waiting", f"{draw.title}: queries", queries / total, "of the SDK's", *label, most=3)
 
 
 def draws(count: int) -> list[Draw]:
@@ -119,8 +119,8 @@ def waited_for(*, number: int, count: int) -> tuple[list[float], int]:
     ):
         for seed, (kind, _) in enumerate(draw.tasks):
             home = point_to(Path(folder) / f"{0 if draw.memory else seed}", server.base_url, server.key)
-            wanted = order(kind, PICTURE, home=home, seed=seed)
-            run(make(wanted), clock, busy=lambda: pack_is_calling() or not server.settle(0))
+            wanted = order(kind, IMAGE, home=home, seed=seed)
+            run(make(wanted), clock, busy=lambda: pack_is_calling() or not server.wait_idle(0))
             task = server.tasks[-1]
             late.append(clock.epoch() - task.ended)
             queries += _queries(server, task.id)
@@ -143,14 +143,14 @@ def crowd() -> tuple[int, float]:
         home = point_to(Path(folder), server.base_url, server.key)
 
         async def one(seed: int) -> None:
-            (film,) = await make(order(KINDS[0], PICTURE, home=home, seed=seed))
-            ended = {task.id: task.ended for task in server.tasks}[film.task_id]
+            (video,) = await make(order(KINDS[0], IMAGE, home=home, seed=seed))
+            ended = {task.id: task.ended for task in server.tasks}[video.task_id]
             back.append(clock.epoch() - ended)
 
         async def everybody() -> None:
             await asyncio.gather(*(one(seed) for seed in range(CROWD)))
 
-        run(everybody(), clock, busy=lambda: pack_is_calling() or not server.settle(0))
+        run(everybody(), clock, busy=lambda: pack_is_calling() or not server.wait_idle(0))
         times = sorted(call.at for call in server.received if call.on == "query")
     return max(bisect.bisect_left(times, at + 1) - first for first, at in enumerate(times)), statistics.median(back)
 

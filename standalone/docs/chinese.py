@@ -175,7 +175,7 @@ REGIONS = {
     "hongkong": "中国香港",
 }
 
-PICTURES = {
+IMAGES = {
     "any subject": "任意主体",
     "any subject that stands out from the background": "任意主体，与背景分明",
     "one person, half to full body, facing the camera": "单人，半身至全身，正面",
@@ -187,4 +187,4 @@ PICTURES = {
     ),
     "two people, half or full body, facing the camera or each other": "双人，半身或全身，正面或面对面",
 }
-"""What a picture should show, by the words of the table of effects."""
+"""What an image should show, by the words of the table of effects."""

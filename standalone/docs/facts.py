@@ -38,9 +38,9 @@ def rows_of(node: Any, tables: Tables) -> list[Any]:
 def chinese_facts(tables: Tables, rows: list[Any]) -> dict[str, str]:
     """Return the words for the braces of `chinese.NODES`, for a node that offers the models of these rows."""
     models, regions = tables.models, tables.regions.REGIONS.values()
-    first, last, sound = tables.model.FIRST_FRAME, tables.model.LAST_FRAME, tables.model.DRIVING_AUDIO
-    sounding = [row for row in rows if row.takes(first, sound)]
-    needing = [row.id for row in rows if last in row.needs_with(first)]
+    first, last, audio = tables.model.FIRST_FRAME, tables.model.LAST_FRAME, tables.model.DRIVING_AUDIO
+    sounding = [row for row in rows if row.accepts(first, audio)]
+    needing = [row.id for row in rows if last in row.missing_media(first)]
     return {
         "summaries": by_model(rows, lambda row: _summary(row, tables)),
         "resolutions": by_model(rows, lambda row: choices(row.resolutions)),
@@ -49,7 +49,7 @@ def chinese_facts(tables: Tables, rows: list[Any]) -> dict[str, str]:
         "negative_limit": str(models.NEGATIVE_PROMPT_LIMIT),
         "no_negative": _not_with(row.id for row in rows if not row.negative_prompt),
         "no_extend": _not_with(row.id for row in rows if not row.prompt_extend),
-        "last_frame_rule": _only_with([row.id for row in rows if row.takes(last)], rows)
+        "last_frame_rule": _only_with([row.id for row in rows if row.accepts(last)], rows)
         + (f"{choices(needing)} 必须有尾帧。" if needing else ""),
         "shot_models": choices(models.models_with("shot_types")),
         "ratio_models": choices(models.models_with("ratios")),
@@ -81,10 +81,10 @@ def prompt_limit(row: Any) -> str:
 def _summary(row: Any, tables: Tables) -> str:
     """Say in a line what a model can do."""
     first, last = tables.model.FIRST_FRAME, tables.model.LAST_FRAME
-    sound = "无声" if row.always_silent else "有声或无声" if row.audio_switch else "有声"
-    frames = "，首尾帧" if row.needs_with(first) else "，可加尾帧" if row.takes(last) else ""
+    audio = "无声" if row.always_silent else "有声或无声" if row.audio_switch else "有声"
+    frames = "，首尾帧" if row.missing_media(first) else "，可加尾帧" if row.accepts(last) else ""
     extra = "，特效" if row.effects else ""
-    return f"最高 {row.resolutions[-1]}，最长 {row.durations[-1]} 秒，{sound}{frames}{extra}"
+    return f"最高 {row.resolutions[-1]}，最长 {row.durations[-1]} 秒，{audio}{frames}{extra}"
 
 
 def _only_with(models: list[str], rows: list[Any]) -> str:
@@ -98,4 +98,4 @@ def _not_with(models: Iterable[str]) -> str:
 
 def _effect(row: Any) -> str:
     only = "" if len(row.models) > 1 else f"（仅 {row.models[0]}）"
-    return f"{row.id}：{row.zh}；{chinese.PICTURES[row.picture]}{only}"
+    return f"{row.id}：{row.zh}；{chinese.IMAGES[row.image]}{only}"

@@ -96,9 +96,9 @@ def _abilities(row: Any, tables: Tables, words: dict[str, str]) -> list[str]:
     able = {
         "own sound": row.audio_input,
         "shots": row.shot_types,
-        "last frame": row.takes(kinds.FIRST_FRAME, kinds.LAST_FRAME) and not row.needs_with(kinds.FIRST_FRAME),
-        "first and last frame": row.needs_with(kinds.FIRST_FRAME),
-        "continuation": row.takes(kinds.FIRST_CLIP),
+        "last frame": row.accepts(kinds.FIRST_FRAME, kinds.LAST_FRAME) and not row.missing_media(kinds.FIRST_FRAME),
+        "first and last frame": row.missing_media(kinds.FIRST_FRAME),
+        "continuation": row.accepts(kinds.FIRST_CLIP),
         "ratio": row.ratios,
         "effects": row.effects,
     }
@@ -136,8 +136,8 @@ def _notes(rows: list[Any], tables: Tables, language: str) -> str:
         named = words["list"].format(region=_title(region, tables, language), day=offer.as_of)
         lists.setdefault(named, []).append(row.id)
     usual, *others = lists
-    told = [words["others"].format(models=words["comma"].join(lists[named]), list=named) for named in others]
-    notes = [words["prices"].format("".join([usual, *told]))]
+    label = [words["others"].format(models=words["comma"].join(lists[named]), list=named) for named in others]
+    notes = [words["prices"].format("".join([usual, *label]))]
     if dedicated := [row.id for row in rows if row.workspace_hosts_only]:
         notes.append(words["workspace"].format(words["and"].join(dedicated)))
     return "\n".join(notes)

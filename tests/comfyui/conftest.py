@@ -1,4 +1,4 @@
-"""A real ComfyUI, started with the pack in a folder of its own and the offline stand-in.
+"""A real ComfyUI, started with the pack in a folder of its own and the offline mock server.
 
 COMFYUI_DIR         a checkout of ComfyUI; without it these tests are skipped
 COMFYUI_PYTHON      the Python that has its requirements (this one, if not set)
@@ -90,26 +90,26 @@ class ComfyUI:
         """Return what it printed."""
         return (self.base / "comfy.log").read_text(encoding="utf-8", errors="replace")
 
-    def answer(self, path: str, **query: str) -> requests.Response:
-        """Return the answer to a GET."""
+    def response(self, path: str, **query: str) -> requests.Response:
+        """Return the response to a GET."""
         return self._session.get(f"{self.url}{path}?{urlencode(query)}" if query else self.url + path, timeout=60)
 
     def get(self, path: str) -> dict:
         """Return the JSON of a GET that succeeds."""
-        answer = self.answer(path)
-        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text[:300]}"
-        return answer.json()
+        response = self.response(path)
+        assert response.status_code == 200, f"{path}: {response.status_code} {response.text[:300]}"
+        return response.json()
 
     def post(self, path: str, body: dict) -> requests.Response:
-        """Return the answer to a POST."""
+        """Return the response to a POST."""
         return self._session.post(self.url + path, json=body, timeout=60)
 
     def queue(self, prompt: dict, *, client: str = "") -> str:
         """Queue a graph in API format and return its prompt id."""
-        answer = self.post("/prompt", {"prompt": prompt, "client_id": client or uuid.uuid4().hex})
-        assert answer.status_code == 200, answer.text[:2000]
-        assert not answer.json().get("node_errors")
-        return answer.json()["prompt_id"]
+        response = self.post("/prompt", {"prompt": prompt, "client_id": client or uuid.uuid4().hex})
+        assert response.status_code == 200, response.text[:2000]
+        assert not response.json().get("node_errors")
+        return response.json()["prompt_id"]
 
     def finished(self, prompt_id: str) -> dict:
         """Wait for a run and return what the history keeps of it."""

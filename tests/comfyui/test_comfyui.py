@@ -42,7 +42,7 @@ def plain(*seeds):
     return graph
 
 
-def films(outputs):
+def videos(outputs):
     """The videos that our nodes show, as arguments of /view."""
     shown = [image for output in outputs.values() for image in output.get("images", [])]
     return [image for image in shown if image["filename"].endswith(".mp4")]
@@ -65,7 +65,7 @@ def test_the_pages_files_are_served(comfyui):
     written = {path.name for path in (ROOT / "nodes" / "web").glob("*.js")}
     assert {path.rpartition("/")[2] for path in listed} == written
     for path in listed:
-        assert "javascript" in comfyui.answer(path).headers["Content-Type"]
+        assert "javascript" in comfyui.response(path).headers["Content-Type"]
 
 
 def test_the_workflows_are_in_the_template_browser(comfyui):
@@ -85,8 +85,8 @@ def test_a_shipped_workflow_runs_and_its_videos_can_be_seen(comfyui, name):
         number for number, node in graph.items() if node["class_type"] in OURS and "filename_prefix" in node["inputs"]
     }
     assert savers <= set(outputs)
-    for film in films({number: outputs[number] for number in savers}):
-        seen = comfyui.answer("/view", **film)
+    for video in videos({number: outputs[number] for number in savers}):
+        seen = comfyui.response("/view", **video)
         assert seen.headers["Content-Type"] == "video/mp4"
         assert seen.content[4:8] == b"ftyp"
         assert outputs[next(iter(savers))]["animated"] == [True]
@@ -109,9 +109,9 @@ def test_the_page_hears_progress_and_status(comfyui):
 def test_an_error_reaches_the_page_as_it_reads(comfyui):
     graph = plain(151)
     graph["2"]["inputs"] |= {"duration": 10, "resolution": "720P"}
-    told = dict(comfyui.finished(comfyui.queue(graph))["status"]["messages"])["execution_error"]
-    assert told["exception_type"] == "dashscope_wan.InvalidRequest"
-    first, *faults = told["exception_message"].strip().splitlines()
+    reported = dict(comfyui.finished(comfyui.queue(graph))["status"]["messages"])["execution_error"]
+    assert reported["exception_type"] == "dashscope_wan.InvalidRequest"
+    first, *faults = reported["exception_message"].strip().splitlines()
     assert first == "Nothing was sent and nothing was paid:"
     assert [fault.split(":")[0] for fault in faults] == ["- resolution", "- duration"]
 
@@ -119,7 +119,7 @@ def test_an_error_reaches_the_page_as_it_reads(comfyui):
 def test_two_nodes_wait_together(comfyui):
     with comfyui.listen() as listener:
         outputs = comfyui.finished(comfyui.queue(plain(201, 202), client=listener.client))["outputs"]
-    assert len(films(outputs)) == 2
+    assert len(videos(outputs)) == 2
     running = [{number for number, node in nodes.items() if node["state"] == "running"} for nodes in listener.states()]
     assert {"2", "3"} in running
 
@@ -137,18 +137,18 @@ def test_stop_is_heard_and_running_again_goes_on_with_the_task(comfyui):
         assert heard < 2
         first = task_ids(listener, "2")
         ended = comfyui.finished(comfyui.queue(graph, client=listener.client))
-    assert len(films(ended["outputs"])) == 1
+    assert len(videos(ended["outputs"])) == 1
     assert task_ids(listener, "2") == first
 
 
 def test_after_a_restart_the_same_graph_brings_the_saved_video_without_a_new_task(comfyui):
     graph = plain(401)
-    before = films(comfyui.run(graph))
+    before = videos(comfyui.run(graph))
     comfyui.stop()
     comfyui.start()
     with comfyui.listen() as listener:
         ended = comfyui.finished(comfyui.queue(graph, client=listener.client))
-    assert films(ended["outputs"]) == before
+    assert videos(ended["outputs"]) == before
     assert not any(text.startswith(("submitting", "queued", "rendering")) for text in listener.texts("2"))
     assert len(list((comfyui.base / "output" / "tests").glob("401*.mp4"))) == 1
 

@@ -1,4 +1,4 @@
-"""Real films and pictures, made on the spot, and a server that hands out a film in good and bad ways."""
+"""Real videos and images, made on the spot, and a server that hands out a video in good and bad ways."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from PIL import Image
 from wanpack.nodes.media.download import download
 
 BITS = 8
-FILM_SIZE = (128, 64)
+VIDEO_SIZE = (128, 64)
 
 
 def numbered_frame(number):
     """A frame [H,W,3] that says its number: black and white fields in its upper half, below one grey."""
-    width, height = FILM_SIZE
+    width, height = VIDEO_SIZE
     frame = np.full((height, width, 3), 100, np.uint8)
     for bit in range(BITS):
         left = bit * width // BITS
@@ -29,65 +29,65 @@ def numbered_frame(number):
     return frame
 
 
-def number_in(picture):
+def number_in(image):
     """The number that a decoded frame, float [H,W,3], says."""
-    _, width = picture.shape[:2]
-    fields = picture[8, width // BITS // 2 :: width // BITS, 0]
+    _, width = image.shape[:2]
+    fields = image[8, width // BITS // 2 :: width // BITS, 0]
     return sum(1 << bit for bit, level in enumerate(fields) if level > 0.5)
 
 
-class FilmMaker:
-    """Makes films in one folder. `frames` are pictures, or a number of numbered ones."""
+class VideoMaker:
+    """Makes videos in one folder. `frames` are images, or a number of numbered ones."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, name="film.mp4", *, frames=10, times=None, sound=False, container="mp4", **options):
-        """Make a film and return its path. `times` are milliseconds; what is left over goes to the encoder."""
+    def __call__(self, name="video.mp4", *, frames=10, times=None, audio=False, container="mp4", **options):
+        """Make a video and return its path. `times` are milliseconds; what is left over goes to the encoder."""
         path = self.folder / name
-        pictures = [numbered_frame(number) for number in range(frames)] if isinstance(frames, int) else frames
+        images = [numbered_frame(number) for number in range(frames)] if isinstance(frames, int) else frames
         movflags = {"movflags": options.pop("movflags")} if "movflags" in options else {}
-        with av.open(str(path), "w", format=container, container_options=movflags) as film:
-            film.metadata.update(options.pop("metadata", {}))
-            stream = self._stream(film, pictures, **options)
+        with av.open(str(path), "w", format=container, container_options=movflags) as video:
+            video.metadata.update(options.pop("metadata", {}))
+            stream = self._stream(video, images, **options)
             if times:
                 stream.codec_context.time_base = Fraction(1, 1000)
-            tone = film.add_stream("aac", rate=48000, layout="stereo") if sound else None
-            for index, picture in enumerate(pictures):
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=stream.pix_fmt)
+            tone = video.add_stream("aac", rate=48000, layout="stereo") if audio else None
+            for index, image in enumerate(images):
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=stream.pix_fmt)
                 frame.pts, frame.time_base = (times[index], Fraction(1, 1000)) if times else (index, Fraction(1, 30))
-                film.mux(stream.encode(frame))
-            film.mux(stream.encode())
+                video.mux(stream.encode(frame))
+            video.mux(stream.encode())
             if tone:
-                self._add_tone(film, tone, seconds=len(pictures) / 30)
+                self._add_tone(video, tone, seconds=len(images) / 30)
         return path
 
     @staticmethod
-    def _stream(film, pictures, *, codec="libx264", gop=12, b_frames=2, pix_fmt="yuv420p", **settings):
-        stream = film.add_stream(codec, rate=30)
+    def _stream(video, images, *, codec="libx264", gop=12, b_frames=2, pix_fmt="yuv420p", **settings):
+        stream = video.add_stream(codec, rate=30)
         for name, value in {"gop_size": gop, "bit_rate": 4_000_000, **settings}.items():
             setattr(stream.codec_context, name, value)
-        stream.height, stream.width = pictures[0].shape[:2]
+        stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pix_fmt
         if codec == "libx264":
             stream.options = {"bf": str(b_frames), "g": str(gop), "crf": "10", "preset": "veryfast"}
         return stream
 
     @staticmethod
-    def _add_tone(film, stream, *, seconds):
+    def _add_tone(video, stream, *, seconds):
         wave = np.sin(np.arange(int(seconds * 48000)) / 20).astype(np.float32) * 0.3
         for start in range(0, len(wave), 1024):
             frame = av.AudioFrame.from_ndarray(
                 np.stack([wave[start : start + 1024]] * 2), format="fltp", layout="stereo"
             )
             frame.sample_rate, frame.pts = 48000, start
-            film.mux(stream.encode(frame))
-        film.mux(stream.encode())
+            video.mux(stream.encode(frame))
+        video.mux(stream.encode())
 
 
 @pytest.fixture
-def make_film(tmp_path):
-    return FilmMaker(tmp_path)
+def make_video(tmp_path):
+    return VideoMaker(tmp_path)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def read_number():
 
 @pytest.fixture
 def rotate():
-    """Make a film ask for a quarter turn clockwise, or for what another matrix a, b, c, d says."""
+    """Make a video ask for a quarter turn clockwise, or for what another matrix a, b, c, d says."""
 
     def turn(path, matrix=(0, 1, -1, 0)):
         data = bytearray(path.read_bytes())
@@ -111,7 +111,7 @@ def rotate():
 
 @pytest.fixture(scope="session")
 def photo():
-    """Make a picture [H,W,3] of 8 bits that has detail of every size, as photographs have."""
+    """Make an image [H,W,3] of 8 bits that has detail of every size, as photographs have."""
 
     def make(width, height):
         random = np.random.default_rng(7)
@@ -126,18 +126,18 @@ def photo():
     return make
 
 
-FILM = os.urandom(700_000)
+VIDEO = os.urandom(700_000)
 
 
-class FilmServer(ThreadingHTTPServer):
-    """Answers a path by the method of that name, and remembers what was asked. `film` are the bytes of the film."""
+class VideoServer(ThreadingHTTPServer):
+    """Answers a path by the method of that name, and remembers what was asked. `video` are the bytes of the video."""
 
-    film = FILM
+    video = VIDEO
 
     daemon_threads = True
 
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Answers)
+        super().__init__(("127.0.0.1", 0), _Responses)
         self.asked = []
         self.closing = threading.Event()
 
@@ -153,7 +153,7 @@ class FilmServer(ThreadingHTTPServer):
         return f"http://{user}127.0.0.1:{self.server_port}/{path}"
 
 
-class _Answers(BaseHTTPRequestHandler):
+class _Responses(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_):
@@ -170,69 +170,69 @@ class _Answers(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), str(value))
         self.end_headers()
 
-    def film(self, _):
+    def video(self, _):
         """A good server: knows ranges."""
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
-        if start >= len(FILM):
-            self.begin(416, Content_Range=f"bytes */{len(FILM)}", Content_Length=5)
+        if start >= len(VIDEO):
+            self.begin(416, Content_Range=f"bytes */{len(VIDEO)}", Content_Length=5)
             self.wfile.write(b"nope!")
             return
         if not start:
-            self.begin(Content_Length=len(FILM))
+            self.begin(Content_Length=len(VIDEO))
         else:
-            told = f"bytes {start}-{len(FILM) - 1}/{len(FILM)}"
-            self.begin(206, Content_Length=len(FILM) - start, Content_Range=told)
-        self.wfile.write(FILM[start:])
+            reported = f"bytes {start}-{len(VIDEO) - 1}/{len(VIDEO)}"
+            self.begin(206, Content_Length=len(VIDEO) - start, Content_Range=reported)
+        self.wfile.write(VIDEO[start:])
 
     def rangeless(self, _):
-        self.begin(Content_Length=len(FILM))
-        self.wfile.write(FILM)
+        self.begin(Content_Length=len(VIDEO))
+        self.wfile.write(VIDEO)
 
     def elsewhere(self, _):
         """Begins at another byte than the one asked for."""
         if self.headers.get("Range"):
-            self.begin(206, Content_Length=len(FILM) - 5, Content_Range=f"bytes 5-{len(FILM) - 1}/{len(FILM)}")
-            self.wfile.write(FILM[5:])
+            self.begin(206, Content_Length=len(VIDEO) - 5, Content_Range=f"bytes 5-{len(VIDEO) - 1}/{len(VIDEO)}")
+            self.wfile.write(VIDEO[5:])
         else:
             self.rangeless(0)
 
     def piecemeal(self, length):
         """Sends only so much of what was asked for, and says so."""
         start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
-        told = f"bytes {start}-{start + length - 1}/{len(FILM)}"
-        self.begin(206, Content_Length=length, Content_Range=told)
-        self.wfile.write(FILM[start : start + length])
+        reported = f"bytes {start}-{start + length - 1}/{len(VIDEO)}"
+        self.begin(206, Content_Length=length, Content_Range=reported)
+        self.wfile.write(VIDEO[start : start + length])
 
     def long(self, _):
-        self.begin(Content_Length=len(FILM) * 8)
+        self.begin(Content_Length=len(VIDEO) * 8)
         for _ in range(8):
-            self.wfile.write(FILM)
+            self.wfile.write(VIDEO)
 
     def lengthless(self, _):
         self.begin(Connection="close")
-        self.wfile.write(FILM)
+        self.wfile.write(VIDEO)
         self.close_connection = True
 
     def broken(self, length):
-        self.begin(Content_Length=len(FILM))
-        self.wfile.write(FILM[:length])
+        self.begin(Content_Length=len(VIDEO))
+        self.wfile.write(VIDEO[:length])
         self.close_connection = True
 
     def silent(self, length):
-        self.begin(Content_Length=len(FILM))
-        self.wfile.write(FILM[:length])
+        self.begin(Content_Length=len(VIDEO))
+        self.wfile.write(VIDEO[:length])
         self.wfile.flush()
         self.server.closing.wait(20)
         self.close_connection = True
 
     def drip(self, bits):
         """Sends a byte ten times a second, after so many at once."""
-        self.begin(Content_Length=len(FILM))
-        self.wfile.write(FILM[:bits])
-        for at in range(bits, len(FILM)):
+        self.begin(Content_Length=len(VIDEO))
+        self.wfile.write(VIDEO[:bits])
+        for at in range(bits, len(VIDEO)):
             if self.server.closing.wait(0.1):
                 break
-            self.wfile.write(FILM[at : at + 1])
+            self.wfile.write(VIDEO[at : at + 1])
         self.close_connection = True
 
     def mute(self, _):
@@ -243,17 +243,17 @@ class _Answers(BaseHTTPRequestHandler):
         self.begin(number, Content_Length=0)
 
     def turn(self, times):
-        """Redirect so many times, then to the film."""
-        self.begin(302, Location=f"/turn-{times - 1}" if times > 1 else "film", Content_Length=0)
+        """Redirect so many times, then to the video."""
+        self.begin(302, Location=f"/turn-{times - 1}" if times > 1 else "video", Content_Length=0)
 
     def astray(self, kind):
-        target = ["file:///etc/passwd", "ftp://127.0.0.1/film", "data:video/mp4;base64,AAAA"][kind]
+        target = ["file:///etc/passwd", "ftp://127.0.0.1/video", "data:video/mp4;base64,AAAA"][kind]
         self.begin(302, Location=target, Content_Length=0)
 
 
 @pytest.fixture
 def server():
-    running = FilmServer()
+    running = VideoServer()
     thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield running
@@ -273,7 +273,7 @@ def _no_proxy(monkeypatch):
 
 @pytest.fixture
 def part(tmp_path):
-    return tmp_path / "film.mp4.part"
+    return tmp_path / "video.mp4.part"
 
 
 @pytest.fixture

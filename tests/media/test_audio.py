@@ -4,18 +4,18 @@ import wave
 import numpy as np
 import pytest
 import torch
-from wanpack.nodes.media.audio import audio_faults, audio_seconds, encode_wav
+from wanpack.nodes.media.audio import audio_seconds, encode_wav, validate_audio
 
 SECONDS = (3, 30)
 MAX_BYTES = 15 << 20
 
 
-def sound(samples, *, rate=44100):
+def make_audio(samples, *, rate=44100):
     return {"waveform": np.asarray(samples, np.float32)[None], "sample_rate": rate}
 
 
 def silence(seconds, *, channels=2, rate=44100):
-    return sound(np.zeros((channels, round(seconds * rate))), rate=rate)
+    return make_audio(np.zeros((channels, round(seconds * rate))), rate=rate)
 
 
 def tone(hertz, *, seconds=1.0, rate=44100):
@@ -23,7 +23,7 @@ def tone(hertz, *, seconds=1.0, rate=44100):
 
 
 def faults(audio, *, seconds=SECONDS, max_bytes=MAX_BYTES):
-    return audio_faults(audio, seconds=seconds, max_bytes=max_bytes)
+    return validate_audio(audio, seconds=seconds, max_bytes=max_bytes)
 
 
 def read(data):
@@ -38,25 +38,25 @@ def pitch(samples, *, rate):
 
 
 def test_samples_are_rounded_to_16_bits():
-    samples, *_ = read(encode_wav(sound([[0.5, -0.5, 0.6 / 32768, 0.4 / 32768, -0.6 / 32768]])))
+    samples, *_ = read(encode_wav(make_audio([[0.5, -0.5, 0.6 / 32768, 0.4 / 32768, -0.6 / 32768]])))
     assert samples[:, 0].tolist() == [16384, -16384, 1, 0, -1]
 
 
 def test_samples_beyond_full_scale_are_clipped():
-    samples, *_ = read(encode_wav(sound([[1.0, 7.0, -1.0, -7.0]])))
+    samples, *_ = read(encode_wav(make_audio([[1.0, 7.0, -1.0, -7.0]])))
     assert samples[:, 0].tolist() == [32767, 32767, -32768, -32768]
 
 
-def test_16_bit_sound_comes_back_exactly():
+def test_16_bit_audio_comes_back_exactly():
     levels = np.arange(-32768, 32768)
-    samples, *_ = read(encode_wav(sound([levels / 32768])))
+    samples, *_ = read(encode_wav(make_audio([levels / 32768])))
     assert np.array_equal(samples[:, 0], levels)
 
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_mono_and_stereo_stay_as_they_are(channels):
     given = np.stack([tone(440, seconds=0.1), tone(880, seconds=0.1)])[:channels]
-    samples, found, *_ = read(encode_wav(sound(given)))
+    samples, found, *_ = read(encode_wav(make_audio(given)))
     assert found == channels
     assert np.abs(samples.T / 32768 - given).max() <= 0.51 / 32768
 
@@ -69,21 +69,21 @@ def test_the_sample_rate_is_kept_up_to_48_khz(rate):
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_higher_rate_is_resampled_to_48_khz(channels):
-    samples, found, rate, _ = read(encode_wav(sound([tone(1000, rate=96000)] * channels, rate=96000)))
+    samples, found, rate, _ = read(encode_wav(make_audio([tone(1000, rate=96000)] * channels, rate=96000)))
     assert (found, rate) == (channels, 48000)
     assert len(samples) == pytest.approx(48000, abs=1)
     assert pitch(samples[:, 0], rate=48000) == pytest.approx(1000, abs=2)
 
 
 def test_resampling_lets_no_ultrasound_fold_back():
-    samples, *_ = read(encode_wav(sound([tone(40_000, rate=96000)], rate=96000)))
+    samples, *_ = read(encode_wav(make_audio([tone(40_000, rate=96000)], rate=96000)))
     assert np.abs(samples[500:-500]).max() < 50
 
 
 def test_the_centre_of_5_1_is_heard_on_both_sides():
     channels = np.zeros((6, 4410))
     channels[2] = tone(440, seconds=0.1)
-    samples, found, *_ = read(encode_wav(sound(channels)))
+    samples, found, *_ = read(encode_wav(make_audio(channels)))
     assert found == 2
     assert samples[:, 0].max() > 3000
     assert np.array_equal(samples[:, 0], samples[:, 1])
@@ -91,19 +91,19 @@ def test_the_centre_of_5_1_is_heard_on_both_sides():
 
 @pytest.mark.parametrize("channels", range(3, 9))
 def test_many_channels_become_stereo(channels):
-    samples, found, *_ = read(encode_wav(sound([tone(440, seconds=0.1)] * channels)))
+    samples, found, *_ = read(encode_wav(make_audio([tone(440, seconds=0.1)] * channels)))
     assert (found, len(samples)) == (2, 4410)
     assert samples.max() > 3000
 
 
 def test_more_channels_than_have_places_become_one():
-    samples, found, *_ = read(encode_wav(sound([tone(440, seconds=0.1)] * 12)))
+    samples, found, *_ = read(encode_wav(make_audio([tone(440, seconds=0.1)] * 12)))
     assert found == 1
     assert samples.max() == pytest.approx(16384, abs=50)
 
 
 def test_a_torch_tensor_is_read_like_an_array():
-    given = sound([tone(440)])
+    given = make_audio([tone(440)])
     waveform = torch.from_numpy(given["waveform"]).requires_grad_()
     assert encode_wav({"waveform": waveform, "sample_rate": 44100}) == encode_wav(given)
 
@@ -113,23 +113,23 @@ def test_seconds_are_samples_over_rate():
 
 
 @pytest.mark.parametrize("seconds", [3, 30])
-def test_a_sound_within_the_limits_has_no_faults(seconds):
+def test_an_audio_within_the_limits_has_no_faults(seconds):
     assert faults(silence(seconds)) == []
 
 
-def test_a_long_sound_is_told_with_the_limits():
+def test_a_long_audio_is_reported_with_the_limits():
     assert faults(silence(31)) == ["audio: 31.0 s is too long; the service takes 3 to 30 s"]
 
 
-def test_a_short_sound_is_told_with_the_limits():
+def test_a_short_audio_is_reported_with_the_limits():
     assert faults(silence(1.25, rate=8000)) == ["audio: 1.2 s is too short; the service takes 3 to 30 s"]
 
 
-def test_a_sound_that_is_a_moment_too_long_is_not_called_30_0():
+def test_an_audio_that_is_a_moment_too_long_is_not_called_30_0():
     assert faults(silence(30.01)) == ["audio: 30.01 s is too long; the service takes 3 to 30 s"]
 
 
-def test_a_large_sound_is_told_with_its_size():
+def test_a_large_audio_is_reported_with_its_size():
     assert faults(silence(10), max_bytes=1 << 20) == ["audio: as a WAV file it has 1.7 MB; at most 1 MB can be sent"]
 
 
@@ -141,7 +141,7 @@ def test_the_size_that_is_checked_is_the_size_that_is_made(given):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_no_numbers_are_told(bad):
+def test_samples_that_are_no_numbers_are_reported(bad):
     given = silence(4)
     given["waveform"][0, 1, 77] = bad
     assert "NaN or infinite" in faults(given)[0]
@@ -156,7 +156,7 @@ def test_a_sample_rate_of_another_type_is_taken(rate):
 
 
 @pytest.mark.parametrize(
-    ("peak", "told"),
+    ("peak", "reported"),
     [
         (32767.0, "Divide them by 32768 before this node"),
         (127.0, "Divide them by 128 before this node"),
@@ -164,17 +164,17 @@ def test_a_sample_rate_of_another_type_is_taken(rate):
         (1e20, "Scale them before this node"),
     ],
 )
-def test_samples_that_are_counted_in_another_way_are_told(peak, told):
-    [fault] = faults(sound([peak * tone(440, seconds=4) * 2]))
+def test_samples_that_are_counted_in_another_way_are_reported(peak, reported):
+    [fault] = faults(make_audio([peak * tone(440, seconds=4) * 2]))
     assert fault.startswith("audio: it has samples from -")
-    assert fault.endswith(f"; an AUDIO has -1 to 1. {told}")
+    assert fault.endswith(f"; an AUDIO has -1 to 1. {reported}")
 
 
 def test_a_mix_that_is_too_loud_is_clipped():
-    assert faults(sound([8 * tone(440, seconds=4)])) == []
+    assert faults(make_audio([8 * tone(440, seconds=4)])) == []
 
 
-def test_samples_of_a_whole_type_are_told_with_it():
+def test_samples_of_a_whole_type_are_reported_with_it():
     given = {"waveform": torch.zeros((1, 2, 9), dtype=torch.int16), "sample_rate": 44100}
     assert faults(given) == [
         "audio: the waveform must be a tensor of floats from -1 to 1, not numbers of type torch.int16"
@@ -182,7 +182,7 @@ def test_samples_of_a_whole_type_are_told_with_it():
 
 
 @pytest.mark.parametrize(
-    ("audio", "told"),
+    ("audio", "reported"),
     [
         (None, "NoneType"),
         ({"waveform": np.zeros((1, 2, 9), np.float32)}, "dict"),
@@ -193,12 +193,12 @@ def test_samples_of_a_whole_type_are_told_with_it():
         ({"waveform": np.zeros((1, 2, 0), np.float32), "sample_rate": 44100}, "empty"),
         ({"waveform": np.zeros((1, 0, 9), np.float32), "sample_rate": 44100}, "empty"),
         ({"waveform": np.zeros((0, 2, 9), np.float32), "sample_rate": 44100}, "empty"),
-        (sound([[0.0]], rate=0), "above 0, not 0"),
-        (sound([[0.0]], rate=44100.5), "44100.5"),
-        (sound([[0.0]], rate=True), "True"),
+        (make_audio([[0.0]], rate=0), "above 0, not 0"),
+        (make_audio([[0.0]], rate=44100.5), "44100.5"),
+        (make_audio([[0.0]], rate=True), "True"),
     ],
 )
-def test_what_is_no_sound_is_told(audio, told):
+def test_what_is_no_audio_is_reported(audio, reported):
     (fault,) = faults(audio)
     assert fault.startswith("audio: ")
-    assert told in fault
+    assert reported in fault

@@ -5,66 +5,66 @@ from pathlib import Path
 import pytest
 import urllib3
 from wanpack.nodes.errors import DownloadFailed
-from wanpack.nodes.media.download import DiskFull, DownloadInterrupted, LinkExpired, Stopped, VideoTooLarge, download
+from wanpack.nodes.media.download import Cancelled, DiskFull, DownloadInterrupted, UrlExpired, VideoTooLarge, download
 
 
-def test_the_film_arrives_whole(server, fetch, part):
-    assert fetch(server.url("film")) == len(server.film)
-    assert part.read_bytes() == server.film
+def test_the_video_arrives_whole(server, fetch, part):
+    assert fetch(server.url("video")) == len(server.video)
+    assert part.read_bytes() == server.video
 
 
 @pytest.mark.parametrize("have", [1, 300_000, 699_999])
 def test_it_goes_on_where_the_part_ends(server, fetch, part, have):
-    part.write_bytes(server.film[:have])
-    assert fetch(server.url("film")) == len(server.film)
-    assert part.read_bytes() == server.film
+    part.write_bytes(server.video[:have])
+    assert fetch(server.url("video")) == len(server.video)
+    assert part.read_bytes() == server.video
     assert [asked.headers["Range"] for asked in server.asked] == [f"bytes={have}-"]
 
 
 def test_it_starts_over_where_the_server_knows_no_ranges(server, fetch, part):
     part.write_bytes(b"x" * 300_000)
-    assert fetch(server.url("rangeless")) == len(server.film)
-    assert part.read_bytes() == server.film
+    assert fetch(server.url("rangeless")) == len(server.video)
+    assert part.read_bytes() == server.video
 
 
 def test_it_starts_over_where_the_server_begins_elsewhere(server, fetch, part):
     part.write_bytes(b"x" * 300_000)
-    assert fetch(server.url("elsewhere")) == len(server.film)
-    assert part.read_bytes() == server.film
+    assert fetch(server.url("elsewhere")) == len(server.video)
+    assert part.read_bytes() == server.video
 
 
 def test_a_whole_part_needs_no_more(server, fetch, part):
-    part.write_bytes(server.film)
-    assert fetch(server.url("film")) == len(server.film)
-    assert part.read_bytes() == server.film
+    part.write_bytes(server.video)
+    assert fetch(server.url("video")) == len(server.video)
+    assert part.read_bytes() == server.video
     assert len(server.asked) == 1
 
 
-def test_a_part_that_is_longer_than_the_film_is_dropped(server, fetch, part):
-    part.write_bytes(b"x" * (len(server.film) + 9))
-    assert fetch(server.url("film")) == len(server.film)
-    assert part.read_bytes() == server.film
+def test_a_part_that_is_longer_than_the_video_is_dropped(server, fetch, part):
+    part.write_bytes(b"x" * (len(server.video) + 9))
+    assert fetch(server.url("video")) == len(server.video)
+    assert part.read_bytes() == server.video
 
 
-def test_a_film_of_unknown_length_is_taken_to_its_end(server, fetch, part):
+def test_a_video_of_unknown_length_is_taken_to_its_end(server, fetch, part):
     totals = set()
-    assert fetch(server.url("lengthless"), on_progress=lambda _, total: totals.add(total)) == len(server.film)
-    assert part.read_bytes() == server.film
+    assert fetch(server.url("lengthless"), on_progress=lambda _, total: totals.add(total)) == len(server.video)
+    assert part.read_bytes() == server.video
     assert totals == {None}
 
 
 def test_progress_goes_from_what_is_there_to_the_whole(server, fetch, part):
-    part.write_bytes(server.film[:100_000])
-    told = []
-    fetch(server.url("film"), on_progress=lambda done, total: told.append((done, total)))
-    assert told[0] == (100_000, len(server.film))
-    assert told[-1] == (len(server.film), len(server.film))
-    assert told == sorted(told)
+    part.write_bytes(server.video[:100_000])
+    reported = []
+    fetch(server.url("video"), on_progress=lambda done, total: reported.append((done, total)))
+    assert reported[0] == (100_000, len(server.video))
+    assert reported[-1] == (len(server.video), len(server.video))
+    assert reported == sorted(reported)
 
 
-def test_progress_is_told_in_the_calling_thread(server, fetch, part):
+def test_progress_is_reported_in_the_calling_thread(server, fetch, part):
     threads = set()
-    fetch(server.url("film"), on_progress=lambda *_: threads.add(threading.current_thread()))
+    fetch(server.url("video"), on_progress=lambda *_: threads.add(threading.current_thread()))
     assert threads == {threading.current_thread()}
 
 
@@ -74,16 +74,16 @@ def test_what_progress_raises_ends_the_download_and_keeps_the_part(server, fetch
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetch(server.url("film"), on_progress=interrupt)
-    assert server.film.startswith(part.read_bytes())
+        fetch(server.url("video"), on_progress=interrupt)
+    assert server.video.startswith(part.read_bytes())
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_a_refused_link_has_expired(server, fetch, part, status):
-    part.write_bytes(server.film[:1000])
-    with pytest.raises(LinkExpired, match=f"HTTP {status}"):
+    part.write_bytes(server.video[:1000])
+    with pytest.raises(UrlExpired, match=f"HTTP {status}"):
         fetch(server.url(f"status-{status}"))
-    assert part.read_bytes() == server.film[:1000]
+    assert part.read_bytes() == server.video[:1000]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -93,7 +93,7 @@ def test_a_busy_server_is_worth_another_try(server, fetch, part, status):
 
 
 @pytest.mark.parametrize("status", [400, 401, 204])
-def test_any_other_answer_is_a_plain_failure(server, fetch, part, status):
+def test_any_other_response_is_a_plain_failure(server, fetch, part, status):
     with pytest.raises(DownloadFailed, match=f"HTTP {status}") as caught:
         fetch(server.url(f"status-{status}"))
     assert type(caught.value) is DownloadFailed
@@ -102,16 +102,16 @@ def test_any_other_answer_is_a_plain_failure(server, fetch, part, status):
 def test_a_connection_that_breaks_keeps_what_came_and_goes_on(server, fetch, part):
     with pytest.raises(DownloadInterrupted):
         fetch(server.url("broken-600000"))
-    assert part.read_bytes() == server.film[:600_000]
-    assert fetch(server.url("film")) == len(server.film)
-    assert part.read_bytes() == server.film
+    assert part.read_bytes() == server.video[:600_000]
+    assert fetch(server.url("video")) == len(server.video)
+    assert part.read_bytes() == server.video
 
 
 def test_a_server_that_sends_less_than_the_rest_is_not_done(server, fetch, part):
-    part.write_bytes(server.film[:1000])
+    part.write_bytes(server.video[:1000])
     with pytest.raises(DownloadInterrupted, match="after 301000 of 700000 bytes"):
         fetch(server.url("piecemeal-300000"))
-    assert part.read_bytes() == server.film[:301_000]
+    assert part.read_bytes() == server.video[:301_000]
 
 
 def test_a_server_that_falls_silent_is_given_up_after_the_stall_time(server, fetch, part):
@@ -119,7 +119,7 @@ def test_a_server_that_falls_silent_is_given_up_after_the_stall_time(server, fet
     with pytest.raises(DownloadInterrupted):
         fetch(server.url("silent-300000"), stall_seconds=0.3)
     assert 0.25 < time.monotonic() - start < 5
-    assert part.read_bytes() == server.film[:300_000]
+    assert part.read_bytes() == server.video[:300_000]
 
 
 @pytest.mark.parametrize("at_once", [0, 300_000])
@@ -130,7 +130,7 @@ def test_a_server_that_sends_too_little_is_given_up(at_once, server, fetch, part
     assert 1 < time.monotonic() - start < 5
     came = part.read_bytes()
     assert len(came) > at_once
-    assert server.film.startswith(came)
+    assert server.video.startswith(came)
 
 
 def test_with_an_old_urllib3_little_is_held_back(server, fetch, part, monkeypatch):
@@ -140,34 +140,34 @@ def test_with_an_old_urllib3_little_is_held_back(server, fetch, part, monkeypatc
         fetch(server.url("silent-300000"), stall_seconds=0.3)
     came = part.read_bytes()
     assert 300_000 - 16_384 <= len(came) <= 300_000
-    assert server.film.startswith(came)
-    assert fetch(server.url("film")) == len(server.film)
-    assert part.read_bytes() == server.film
+    assert server.video.startswith(came)
+    assert fetch(server.url("video")) == len(server.video)
+    assert part.read_bytes() == server.video
 
 
 def test_a_server_that_cannot_be_reached_is_worth_another_try(fetch):
     with pytest.raises(DownloadInterrupted, match=r"127\.0\.0\.1"):
-        fetch("http://127.0.0.1:9/film", own=("127.0.0.1", 9))
+        fetch("http://127.0.0.1:9/video", own=("127.0.0.1", 9))
 
 
-@pytest.mark.parametrize("answer", ["silent-600000", "mute"])
-def test_stop_is_heard_while_the_server_is_silent(server, fetch, part, answer):
+@pytest.mark.parametrize("response", ["silent-600000", "mute"])
+def test_stop_is_heard_while_the_server_is_silent(server, fetch, part, response):
     stop = threading.Event()
     threading.Timer(0.2, stop.set).start()
     start = time.monotonic()
-    with pytest.raises(Stopped):
-        fetch(server.url(answer), stop=stop)
+    with pytest.raises(Cancelled):
+        fetch(server.url(response), stop=stop)
     assert time.monotonic() - start < 1
-    assert part.read_bytes() == server.film[: 600_000 if answer == "silent-600000" else 0]
+    assert part.read_bytes() == server.video[: 600_000 if response == "silent-600000" else 0]
 
 
 def test_stop_keeps_the_part(server, fetch, part):
     stop = threading.Event()
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         fetch(server.url("long"), stop=stop, on_progress=lambda done, _: stop.set() if done else None)
     came = part.read_bytes()
-    assert 0 < len(came) < len(server.film) * 8
-    assert (server.film * 8).startswith(came)
+    assert 0 < len(came) < len(server.video) * 8
+    assert (server.video * 8).startswith(came)
 
 
 def test_what_has_come_before_stop_is_written(server, fetch, part):
@@ -180,17 +180,17 @@ def test_what_has_come_before_stop_is_written(server, fetch, part):
             at_stop.append(done)
             stop.set()
 
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         fetch(server.url("silent-600000"), stop=stop, on_progress=stop_late)
     came = part.read_bytes()
     assert len(came) > at_stop[0]
-    assert server.film.startswith(came)
+    assert server.video.startswith(came)
 
 
 def test_nothing_is_written_after_stop(server, fetch, part):
     stop = threading.Event()
     threading.Timer(0.2, stop.set).start()
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         fetch(server.url("silent-600000"), stop=stop)
     before = part.read_bytes()
     server.closing.set()
@@ -202,7 +202,7 @@ def test_nothing_is_written_after_stop(server, fetch, part):
 
 def test_no_thread_is_left_after_stop(server, fetch):
     stop = threading.Event()
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         fetch(server.url("long"), stop=stop, on_progress=lambda done, _: stop.set() if done else None)
     for thread in threading.enumerate():
         if thread.name == "wan-download":
@@ -210,30 +210,30 @@ def test_no_thread_is_left_after_stop(server, fetch):
             assert not thread.is_alive()
 
 
-def test_a_film_that_says_it_is_too_large_is_not_begun(server, fetch, part):
+def test_a_video_that_says_it_is_too_large_is_not_begun(server, fetch, part):
     with pytest.raises(VideoTooLarge):
-        fetch(server.url("film"), max_bytes=len(server.film) - 1)
+        fetch(server.url("video"), max_bytes=len(server.video) - 1)
     assert part.read_bytes() == b""
 
 
-def test_of_a_film_that_turns_out_too_large_nothing_is_kept(server, fetch, part):
+def test_of_a_video_that_turns_out_too_large_nothing_is_kept(server, fetch, part):
     with pytest.raises(VideoTooLarge):
         fetch(server.url("lengthless"), max_bytes=400_000)
     assert part.stat().st_size == 0
 
 
-def test_a_film_as_large_as_the_limit_is_fetched(server, fetch, part):
-    assert fetch(server.url("film"), max_bytes=len(server.film)) == len(server.film)
+def test_a_video_as_large_as_the_limit_is_fetched(server, fetch, part):
+    assert fetch(server.url("video"), max_bytes=len(server.video)) == len(server.video)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_a_full_disk_is_told(server, fetch, part):
+def test_a_full_disk_is_reported(server, fetch, part):
     part.symlink_to("/dev/full")
     with pytest.raises(DiskFull, match="disk is full"):
-        fetch(server.url("film"))
+        fetch(server.url("video"))
 
 
-def test_a_folder_that_is_missing_is_told(server, part):
-    nowhere = part.parent / "none" / "film.part"
+def test_a_folder_that_is_missing_is_reported(server, part):
+    nowhere = part.parent / "none" / "video.part"
     with pytest.raises(DownloadFailed, match="cannot be written"):
-        download(server.url("film"), nowhere, on_progress=lambda *_: None, stop=threading.Event())
+        download(server.url("video"), nowhere, on_progress=lambda *_: None, stop=threading.Event())

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw, JpegImagePlugin
 from wanpack.nodes.errors import MediaError
-from wanpack.nodes.media.first_frame import encode_first_frame, frame_size, image_faults
+from wanpack.nodes.media.first_frame import encode_frame, frame_size, validate_images
 
 SIDES = (240, 8000)
 PLENTY = 20 << 20
@@ -33,7 +33,7 @@ def as_floats(levels):
 
 
 def encode(image, *, max_chars=PLENTY, sides=SIDES):
-    return encode_first_frame(image, max_chars=max_chars, sides=sides)
+    return encode_frame(image, max_chars=max_chars, sides=sides)
 
 
 def psnr(one, other):
@@ -42,11 +42,11 @@ def psnr(one, other):
 
 @pytest.fixture(scope="session")
 def drawing():
-    picture = Image.new("RGB", (640, 360), "white")
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (640, 360), "white")
+    draw = ImageDraw.Draw(image)
     for row in range(0, 360, 12):
         draw.text((5, row), "The quick brown fox jumps over the lazy dog. " * 3, fill=(20, 20, 60))
-    return np.asarray(picture)
+    return np.asarray(image)
 
 
 def test_values_are_rounded_not_truncated():
@@ -68,13 +68,13 @@ def test_every_level_of_8_bits_comes_back_exactly():
 
 
 def test_grey_becomes_rgb():
-    picture = opened(encode(flat(0.2)))
-    assert (picture.mode, picture.getpixel((0, 0))) == ("RGB", (51, 51, 51))
+    image = opened(encode(flat(0.2)))
+    assert (image.mode, image.getpixel((0, 0))) == ("RGB", (51, 51, 51))
 
 
 def test_alpha_is_flattened_over_white():
-    picture = opened(encode(flat(1.0, 0.0, 0.0, 0.2)))
-    assert (picture.mode, picture.getpixel((0, 0))) == ("RGB", (255, 204, 204))
+    image = opened(encode(flat(1.0, 0.0, 0.0, 0.2)))
+    assert (image.mode, image.getpixel((0, 0))) == ("RGB", (255, 204, 204))
 
 
 def test_a_photograph_becomes_jpeg_with_full_colour_resolution(photo):
@@ -101,7 +101,7 @@ def test_a_drawing_that_is_too_large_as_png_becomes_jpeg(drawing):
     assert len(frame.data_uri) <= room
 
 
-def test_width_and_height_are_those_of_the_sent_picture(photo):
+def test_width_and_height_are_those_of_the_sent_image(photo):
     frame = encode(as_floats(photo(300, 260)))
     assert (frame.width, frame.height, frame.scaled) == (300, 260, False)
     assert opened(frame).size == (300, 260)
@@ -157,7 +157,7 @@ def test_no_room_at_all_is_refused(photo):
         encode(as_floats(photo(300, 300)), max_chars=1000)
 
 
-def test_repr_does_not_hold_the_picture():
+def test_repr_does_not_hold_the_image():
     assert "base64" not in repr(encode(flat(0.5, 0.5, 0.5)))
 
 
@@ -174,7 +174,7 @@ def test_a_torch_tensor_is_read_like_an_array(photo, dtype):
 
 
 @pytest.mark.parametrize(
-    ("image", "told"),
+    ("image", "reported"),
     [
         (np.zeros((300, 300, 3), np.uint8), "uint8"),
         (np.zeros((1, 300, 300, 3), np.float32), "not 5"),
@@ -185,45 +185,45 @@ def test_a_torch_tensor_is_read_like_an_array(photo, dtype):
         (None, "NoneType"),
     ],
 )
-def test_a_faulty_picture_is_refused(image, told):
-    with pytest.raises(MediaError, match=told):
+def test_a_faulty_image_is_refused(image, reported):
+    with pytest.raises(MediaError, match=reported):
         encode(image)
 
 
 def test_a_good_batch_has_no_faults():
     for channels in (1, 3, 4):
-        assert image_faults(np.ones((2, 240, 8000, channels), np.float32) * 1.5, sides=SIDES) == []
+        assert validate_images(np.ones((2, 240, 8000, channels), np.float32) * 1.5, sides=SIDES) == []
 
 
-def test_a_small_picture_is_told_with_its_size_and_the_limit():
-    faults = image_faults(np.zeros((1, 320, 200, 3), np.float32), sides=SIDES)
+def test_a_small_image_is_reported_with_its_size_and_the_limit():
+    faults = validate_images(np.zeros((1, 320, 200, 3), np.float32), sides=SIDES)
     assert faults == ["image: 200x320 is too small; each side must be at least 240 px"]
 
 
 def test_a_side_that_is_too_small_once_the_other_is_scaled_down_is_a_fault():
-    (fault,) = image_faults(np.zeros((1, 250, 500, 3), np.float32), sides=(240, 400))
+    (fault,) = validate_images(np.zeros((1, 250, 500, 3), np.float32), sides=(240, 400))
     assert fault.startswith("image: 500x250 (scaled down to 400x200")
 
 
 def test_a_large_side_alone_is_no_fault():
-    assert image_faults(np.zeros((1, 500, 600, 3), np.float32), sides=(240, 400)) == []
+    assert validate_images(np.zeros((1, 500, 600, 3), np.float32), sides=(240, 400)) == []
 
 
 @pytest.mark.parametrize("value", [1.05, -0.05, 1.5, -0.5])
 def test_what_sharpening_and_colour_matching_leave_is_clipped(value):
-    assert image_faults(np.full((1, 240, 240, 3), value, np.float32), sides=SIDES) == []
+    assert validate_images(np.full((1, 240, 240, 3), value, np.float32), sides=SIDES) == []
     assert pixels(encode(flat(value, value, value)))[0, 0].tolist() == [255 * (value > 0)] * 3
 
 
 def counted(low, high, dtype="float32"):
-    """A batch of two whose second picture has values from `low` to `high`."""
+    """A batch of two whose second image has values from `low` to `high`."""
     values = torch.linspace(low, high, 240)[None, :, None, None].expand(1, 240, 240, 3)
     return torch.cat([torch.full((1, 240, 240, 3), 0.5), values]).to(getattr(torch, dtype))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
 @pytest.mark.parametrize(
-    ("low", "high", "told"),
+    ("low", "high", "reported"),
     [
         (0, 255, "values from 0 to 255; an IMAGE has 0 to 1. Divide them by 255 before this node"),
         (12, 200, "values from 12 to 200; an IMAGE has 0 to 1. Divide them by 255 before this node"),
@@ -233,13 +233,13 @@ def counted(low, high, dtype="float32"):
         (-128, 128, "values from -128 to 128; an IMAGE has 0 to 1. Scale or clamp them before this node"),
     ],
 )
-def test_values_that_are_counted_in_another_way_are_told_for_the_picture_of_the_batch(low, high, told, dtype):
-    [fault] = image_faults(counted(low, high, dtype), sides=SIDES, name="last_frame")
-    assert fault.startswith(f"last_frame: picture 2 of 2 has {told}")
+def test_values_that_are_counted_in_another_way_are_reported_for_the_image_of_the_batch(low, high, reported, dtype):
+    [fault] = validate_images(counted(low, high, dtype), sides=SIDES, name="last_frame")
+    assert fault.startswith(f"last_frame: picture 2 of 2 has {reported}")
 
 
-def test_values_of_16_bits_are_told_with_what_they_are_divided_by():
-    [fault] = image_faults(counted(0, 65535)[1:], sides=SIDES)
+def test_values_of_16_bits_are_reported_with_what_they_are_divided_by():
+    [fault] = validate_images(counted(0, 65535)[1:], sides=SIDES)
     assert fault.startswith("image: it has values from 0 to 65535; ")
     assert "Divide them by 65535" in fault
 
@@ -247,31 +247,31 @@ def test_values_of_16_bits_are_told_with_what_they_are_divided_by():
 def test_one_pixel_that_is_far_out_is_enough():
     images = np.zeros((1, 240, 240, 4), np.float32)
     images[0, 7, 7, 3] = 255
-    assert len(image_faults(images, sides=SIDES)) == 1
+    assert len(validate_images(images, sides=SIDES)) == 1
 
 
-def test_both_what_is_no_number_and_what_is_far_out_are_told():
+def test_both_what_is_no_number_and_what_is_far_out_are_reported():
     images = np.zeros((3, 240, 240, 3), np.float32)
     images[0, 0, 0, 0], images[2] = np.nan, 200
-    first, second = image_faults(images, sides=SIDES)
+    first, second = validate_images(images, sides=SIDES)
     assert first.startswith("image: picture 1 of 3 has pixels that are NaN")
     assert second.startswith("image: picture 3 of 3 has values from 200 to 200; ")
 
 
-def test_the_pictures_with_nan_or_infinity_are_named():
+def test_the_images_with_nan_or_infinity_are_named():
     images = np.zeros((4, 240, 240, 3), np.float32)
     images[1, 5, 5, 0], images[3, 0, 0, 2] = np.nan, -np.inf
-    assert "picture 2, 4 of 4" in image_faults(images, sides=SIDES)[0]
+    assert "picture 2, 4 of 4" in validate_images(images, sides=SIDES)[0]
 
 
-def test_all_faults_are_told_at_once():
+def test_all_problems_are_reported_at_once():
     images = np.full((1, 100, 300, 5), np.nan, np.float32)
-    faults = " ".join(image_faults(images, sides=SIDES))
+    faults = " ".join(validate_images(images, sides=SIDES))
     assert all(part in faults for part in ("5 channels", "too small", "NaN"))
 
 
 @pytest.mark.parametrize(
-    ("images", "told"),
+    ("images", "reported"),
     [
         (None, "NoneType"),
         ([1, 2], "list"),
@@ -281,30 +281,30 @@ def test_all_faults_are_told_at_once():
         (np.zeros((1, 0, 300, 3), np.float32), "300x0 is too small"),
     ],
 )
-def test_what_is_no_batch_of_pictures_is_told(images, told):
-    (fault,) = image_faults(images, sides=SIDES)
+def test_what_is_no_batch_of_images_is_reported(images, reported):
+    (fault,) = validate_images(images, sides=SIDES)
     assert fault.startswith("image: ")
-    assert told in fault
+    assert reported in fault
 
 
-def test_an_integer_tensor_is_told():
-    assert "torch.uint8" in image_faults(torch.zeros((1, 300, 300, 3), dtype=torch.uint8), sides=SIDES)[0]
+def test_an_integer_tensor_is_reported():
+    assert "torch.uint8" in validate_images(torch.zeros((1, 300, 300, 3), dtype=torch.uint8), sides=SIDES)[0]
 
 
 def test_looking_for_faults_does_not_copy_the_batch():
     images = np.zeros((16, 256, 256, 3), np.float32)
     tracemalloc.start()
-    image_faults(images, sides=SIDES)
+    validate_images(images, sides=SIDES)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < images.nbytes / 16
 
 
-def test_encoding_takes_less_than_three_times_the_8_bit_picture(photo):
+def test_encoding_takes_less_than_three_times_the_8_bit_image(photo):
     image = as_floats(photo(1920, 1080))
     tracemalloc.start()
     encode(image)
-    # Pillow's own picture, four bytes a pixel, is not traced.
+    # Pillow's own image, four bytes a pixel, is not traced.
     peak = tracemalloc.get_traced_memory()[1] + image.size * 4 // 3
     tracemalloc.stop()
     assert peak < 3 * image.size

@@ -1,6 +1,6 @@
 """A ComfyUI as far as the pack sees one: its modules, under their names, with nothing behind them.
 
-And the nodes as a graph calls them, with the stand-in as the other side.
+And the nodes as a graph calls them, with the mock server as the other side.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def quick(monkeypatch):
 
 @pytest.fixture
 def serve(bare_environment, standalone_host):
-    """Start the stand-in as a region's address, which the owner's settings then lead to. Tasks end at once."""
+    """Start the mock server as a region's URL, which the owner's settings then lead to. Tasks end at once."""
     from wanpack.nodes.offline.server import OfflineServer
     from wanpack.nodes.offline.tasks import Timing
 
@@ -136,11 +136,11 @@ def serve(bare_environment, standalone_host):
 
 
 class Nodes:
-    """The nodes, called as ComfyUI calls them, with a small grey picture and cheap settings where none are given."""
+    """The nodes, called as ComfyUI calls them, with a small grey image and cheap settings where none are given."""
 
     @staticmethod
-    def picture(count=1, *, side=240):
-        """IMAGE of plain pictures, each of another grey."""
+    def image(count=1, *, side=240):
+        """IMAGE of plain images, each of another grey."""
         import torch
 
         greys = torch.linspace(0.2, 0.8, count)
@@ -153,9 +153,9 @@ class Nodes:
 
         row = MODELS[model]
         settings = {"model": model, "resolution": row.resolutions[0], "duration": 5}
-        settings["image"] = cls.picture(side=row.pictures.sides[0])
-        needed = row.needs_with("first_frame")
-        return settings | {kind: cls.picture(side=260) for kind in needed}
+        settings["image"] = cls.image(side=row.image_limits.sides[0])
+        needed = row.missing_media("first_frame")
+        return settings | {kind: cls.image(side=260) for kind in needed}
 
     @staticmethod
     def connection(region, **settings):
@@ -166,28 +166,28 @@ class Nodes:
         return connection
 
     def image_to_video(self, **settings):
-        """The one film of the main node: its path, video, task id and receipt."""
+        """The one video of the main node: its path, video, task id and receipt."""
         from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 
         cheap = {"prompt": "a cat runs", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
-        return self._one(DashScopeWanImageToVideo(), {"image": self.picture(), **cheap, **settings})
+        return self._one(DashScopeWanImageToVideo(), {"image": self.image(), **cheap, **settings})
 
     def effect(self, **settings):
-        """The one film of the effect node."""
+        """The one video of the effect node."""
         from wanpack.nodes.video_effect import DashScopeWanVideoEffect
 
         cheap = {"template": "flying", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
-        return self._one(DashScopeWanVideoEffect(), {"image": self.picture(), **cheap, **settings})
+        return self._one(DashScopeWanVideoEffect(), {"image": self.image(), **cheap, **settings})
 
     def continue_video(self, **settings):
-        """The one film of the Continue node."""
+        """The one video of the Continue node."""
         from wanpack.nodes.continue_video import DashScopeWanContinueVideo
 
         cheap = {"prompt": "the cat turns", "model": "wan2.7-i2v", "resolution": "720P", "duration": 5}
         return self._one(DashScopeWanContinueVideo(), {**cheap, **settings})
 
     def fetch(self, task_id, **settings):
-        """The film of a task."""
+        """The video of a task."""
         from wanpack.nodes.fetch_task import DashScopeWanFetchTask
 
         return self._one(DashScopeWanFetchTask(), {"task_id": task_id, **settings})
@@ -196,7 +196,7 @@ class Nodes:
         """The IMAGE of the last frame."""
         from wanpack.nodes.last_frame import DashScopeWanLastFrame
 
-        [image] = asyncio.run(DashScopeWanLastFrame().take(**settings))
+        [image] = asyncio.run(DashScopeWanLastFrame().extract(**settings))
         return image
 
     @staticmethod
@@ -242,6 +242,6 @@ def refused(monkeypatch):
             node(*arguments, **settings)
         assert len(server.received) == before
         assert str(caught.value).startswith("Nothing was sent and nothing was paid:\n- ")
-        return list(caught.value.faults)
+        return list(caught.value.problems)
 
     return call

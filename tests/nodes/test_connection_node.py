@@ -1,4 +1,4 @@
-"""The Connection node: regions, workspaces and keys, and what is told about them before anything is paid."""
+"""The Connection node: regions, workspaces and keys, and what is reported about them before anything is paid."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import pytest
 import requests
 from wanpack.nodes.offline.server import OfflineServer
 from wanpack.nodes.offline.tasks import Timing
-from wanpack.nodes.service.errors import KeyRefused
+from wanpack.nodes.service.errors import AuthenticationError
 from wanpack.nodes.service.models import MODELS
 from wanpack.nodes.service.regions import REGIONS
 
 LACKING = [
-    (model.id, region.id) for model in MODELS.values() for region in REGIONS.values() if not model.name_in(region.id)
+    (model.id, region.id)
+    for model in MODELS.values()
+    for region in REGIONS.values()
+    if not model.model_id_in(region.id)
 ]
 IN_SINGAPORE = [model for model in MODELS.values() if "singapore" in model.offers]
 
@@ -27,7 +30,7 @@ def in_words(regions):
 
 
 @pytest.mark.parametrize(("model", "region"), LACKING)
-def test_a_model_that_the_region_lacks_is_told_with_the_regions_that_have_it(serve, nodes, refused, model, region):
+def test_a_model_that_the_region_lacks_is_reported_with_the_regions_that_have_it(serve, nodes, refused, model, region):
     [fault] = refused(serve(region), nodes.image_to_video, **nodes.settings_for(model))
     title = REGIONS[region].title
     assert fault.startswith(f"model: {model} is not available in {title}; it is in {in_words(MODELS[model].offers)} (")
@@ -56,14 +59,14 @@ def test_the_default_region_is_the_machines(serve, nodes, asked):
 
 
 @pytest.mark.parametrize("region", ["mars", "", "Beijing"])
-def test_a_region_that_there_is_not_is_told_with_those_that_there_are(live_server, nodes, refused, region):
+def test_a_region_that_there_is_not_is_reported_with_those_that_there_are(live_server, nodes, refused, region):
     [fault] = refused(live_server, nodes.image_to_video, connection=nodes.connection(region))
     assert fault.startswith(
         f"region: {region!r} is not a region; choose beijing, singapore, virginia, frankfurt, tokyo, "
     )
 
 
-def test_a_machine_set_to_a_region_that_there_is_not_is_told_which_setting_that_is(
+def test_a_machine_set_to_a_region_that_there_is_not_is_reported_with_which_setting_that_is(
     live_server, nodes, refused, bare_environment
 ):
     bare_environment.setenv("DASHSCOPE_REGION", "mars")
@@ -98,7 +101,7 @@ def test_a_workspace_is_one_label_of_a_hosts_name_and_nothing_else(live_server, 
 
 
 @pytest.mark.parametrize("minutes", [0, -5])
-def test_a_waiting_limit_below_a_minute_is_told(live_server, nodes, refused, minutes):
+def test_a_waiting_limit_below_a_minute_is_reported(live_server, nodes, refused, minutes):
     connection = nodes.connection("beijing", max_wait_minutes=minutes)
     [fault] = refused(live_server, nodes.image_to_video, connection=connection)
     assert fault == f"max_wait_minutes: {minutes} is not possible; choose 1 to 1440"
@@ -134,31 +137,31 @@ def test_what_the_node_gives_is_neither_key_nor_address(nodes):
     assert vars(given) == {"region": "singapore", "workspace_id": "llm-abc", "max_wait_minutes": 5}
 
 
-def test_a_refused_key_is_told_with_its_usual_cause(live_server, nodes, bare_environment):
+def test_a_refused_key_is_reported_with_its_usual_cause(live_server, nodes, bare_environment):
     bare_environment.setenv("DASHSCOPE_API_KEY", "sk-of-another-region")
-    with pytest.raises(KeyRefused) as caught:
+    with pytest.raises(AuthenticationError) as caught:
         nodes.image_to_video()
-    told = str(caught.value)
-    assert told.startswith("The service refused the call (HTTP 401), InvalidApiKey")
-    assert "it must belong to the region in use" in told
-    assert "choose the region with DashScope Connection" in told
-    assert "sk-of-another-region" not in told
+    reported = str(caught.value)
+    assert reported.startswith("The service refused the call (HTTP 401), InvalidApiKey")
+    assert "it must belong to the region in use" in reported
+    assert "choose the region with DashScope Connection" in reported
+    assert "sk-of-another-region" not in reported
     # It is the same key for all that a run might still ask, and the first question is free.
     assert [call.on for call in live_server.received] == ["query"]
-    assert "Nothing was sent" in told
+    assert "Nothing was sent" in reported
 
 
-def test_a_refused_key_stops_the_rest_of_a_batch_and_is_told_once(live_server, nodes, bare_environment):
+def test_a_refused_key_stops_the_rest_of_a_batch_and_is_reported_once(live_server, nodes, bare_environment):
     bare_environment.setenv("DASHSCOPE_API_KEY", "sk-of-another-region")
-    with pytest.raises(KeyRefused) as caught:
-        nodes.image_to_video(image=nodes.picture(6))
+    with pytest.raises(AuthenticationError) as caught:
+        nodes.image_to_video(image=nodes.image(6))
     assert str(caught.value).count("InvalidApiKey") == 1
     assert len(live_server.received) <= MODELS["wanx2.1-i2v-turbo"].running_limit
 
 
-def test_a_refused_key_is_told_by_fetch_task_too(live_server, nodes, bare_environment):
+def test_a_refused_key_is_reported_by_fetch_task_too(live_server, nodes, bare_environment):
     bare_environment.setenv("DASHSCOPE_API_KEY", "sk-of-another-region")
-    with pytest.raises(KeyRefused, match="it must belong to the region in use"):
+    with pytest.raises(AuthenticationError, match="it must belong to the region in use"):
         nodes.fetch("0385dc79-5ff8-4d82-bcb6-000000000000")
 
 
@@ -167,7 +170,7 @@ def test_a_refused_key_is_told_by_fetch_task_too(live_server, nodes, bare_enviro
 
 @pytest.fixture
 def internet(monkeypatch, bare_environment, standalone_host):
-    """The regions' own hosts, each of them a stand-in: what is sent to `https://HOST` arrives there."""
+    """The regions' own hosts, each of them a mock server: what is sent to `https://HOST` arrives there."""
     servers = {}
     send = requests.Session.request
 
@@ -188,16 +191,16 @@ def internet(monkeypatch, bare_environment, standalone_host):
 
 
 @pytest.mark.parametrize("node", ["image_to_video", "fetch"])
-def test_a_refused_key_is_told_with_the_region_whose_key_works(internet, nodes, bare_environment, node):
+def test_a_refused_key_is_reported_with_the_region_whose_key_works(internet, nodes, bare_environment, node):
     beijing, singapore, virginia = (internet(region) for region in ("beijing", "singapore", "virginia"))
     bare_environment.setenv("DASHSCOPE_API_KEY", singapore.key)
     bare_environment.setenv("DASHSCOPE_API_KEY_SINGAPORE", singapore.key)
     bare_environment.setenv("DASHSCOPE_API_KEY_VIRGINIA", "sk-old")
-    with pytest.raises(KeyRefused) as caught:
+    with pytest.raises(AuthenticationError) as caught:
         getattr(nodes, node)(**({"task_id": "an-id"} if node == "fetch" else {}))
-    told = str(caught.value)
-    assert "Your key for Singapore works: choose region singapore in DashScope Connection." in told
-    assert "Virginia" not in told
+    reported = str(caught.value)
+    assert "Your key for Singapore works: choose region singapore in DashScope Connection." in reported
+    assert "Virginia" not in reported
     sent = {
         name: [call.headers["authorization"] for call in server.received]
         for name, server in (("beijing", beijing), ("singapore", singapore), ("virginia", virginia))
@@ -207,22 +210,24 @@ def test_a_refused_key_is_told_with_the_region_whose_key_works(internet, nodes, 
         "singapore": [f"Bearer {singapore.key}"],
         "virginia": ["Bearer sk-old"],
     }
-    assert singapore.key not in told
+    assert singapore.key not in reported
 
 
-def test_two_regions_whose_keys_work_are_both_told(internet, nodes, bare_environment):
+def test_two_regions_whose_keys_work_are_both_reported(internet, nodes, bare_environment):
     internet("beijing")
     for region in ("singapore", "virginia"):
         bare_environment.setenv(f"DASHSCOPE_API_KEY_{region.upper()}", internet(region).key)
     bare_environment.setenv("DASHSCOPE_API_KEY_BEIJING", "sk-wrong")
-    with pytest.raises(KeyRefused, match="Your keys for Singapore and Virginia work: choose region singapore or"):
+    with pytest.raises(
+        AuthenticationError, match="Your keys for Singapore and Virginia work: choose region singapore or"
+    ):
         nodes.image_to_video()
 
 
-def test_a_refused_key_is_told_the_same_where_no_other_key_works(internet, nodes, bare_environment):
+def test_a_refused_key_is_reported_the_same_where_no_other_key_works(internet, nodes, bare_environment):
     internet("beijing")
     bare_environment.setenv("DASHSCOPE_API_KEY", "sk-wrong")
-    with pytest.raises(KeyRefused) as caught:
+    with pytest.raises(AuthenticationError) as caught:
         nodes.image_to_video()
     assert "Your key" not in str(caught.value)
     assert "it must belong to the region in use" in str(caught.value)
@@ -233,5 +238,5 @@ def test_a_region_that_cannot_be_reached_does_not_hide_that_the_key_was_refused(
     internet("singapore").stop()
     bare_environment.setenv("DASHSCOPE_API_KEY", "sk-wrong")
     bare_environment.setenv("DASHSCOPE_API_KEY_SINGAPORE", "sk-singapore")
-    with pytest.raises(KeyRefused, match="InvalidApiKey"):
+    with pytest.raises(AuthenticationError, match="InvalidApiKey"):
         nodes.image_to_video()

@@ -1,4 +1,4 @@
-"""Fetch Task: an id brings its video home, or says why there is none."""
+"""Fetch Task: an id downloads its video, or says why there is none."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 import requests
 from PIL import Image
 from wanpack.nodes.errors import DownloadFailed, UnusableTask
-from wanpack.nodes.offline.faults import AnswerUnknown, Refuses, TaskFails, TaskStuck
+from wanpack.nodes.offline.faults import ErrorResponse, TaskFails, TaskStuck, UnknownStatus
 from wanpack.nodes.service.errors import (
-    ContentRefused,
+    ContentRejected,
     ServiceError,
     TaskCanceled,
     TaskUnknown,
@@ -43,10 +43,10 @@ def submit():
     def create(server, *, model="wanx2.1-i2v-turbo", **settings):
         encoded = io.BytesIO()
         Image.new("RGB", (256, 240), (90, 120, 60)).save(encoded, "PNG")
-        picture = f"data:image/png;base64,{base64.b64encode(encoded.getvalue()).decode()}"
+        image = f"data:image/png;base64,{base64.b64encode(encoded.getvalue()).decode()}"
         body = {
             "model": model,
-            "input": {"prompt": "a cat", "img_url": picture},
+            "input": {"prompt": "a cat", "img_url": image},
             "parameters": {"resolution": "480P", "duration": 3, **settings},
         }
         headers = {"Authorization": f"Bearer {server.key}", "X-DashScope-Async": "enable"}
@@ -101,7 +101,7 @@ def test_a_task_that_still_runs_is_waited_for(serve, nodes, quick, submit, comfy
     def see(text, node_id):
         seen.append(text.split()[0])
         if len(queries(server)) >= 3:
-            task.stuck_in = None
+            task.frozen_in = None
 
     monkeypatch.setattr(comfy, "send_progress_text", see)
     made = nodes.fetch(task_id)
@@ -110,7 +110,7 @@ def test_a_task_that_still_runs_is_waited_for(serve, nodes, quick, submit, comfy
     assert len(queries(server)) > 3
 
 
-def test_a_task_that_runs_too_long_is_told_and_goes_on(serve, nodes, monkeypatch, submit):
+def test_a_task_that_runs_too_long_is_reported_and_goes_on(serve, nodes, monkeypatch, submit):
     server = serve("beijing")
     monkeypatch.setattr(TEMPO, "scale", 0.005)
     server.faults.add(on="create", fault=TaskStuck("RUNNING"))
@@ -140,7 +140,7 @@ def test_a_video_that_cannot_be_downloaded_now_can_be_later(serve, nodes, monkey
     server = serve("beijing")
     monkeypatch.setattr(TEMPO, "scale", 0.001)
     task_id = submit(server)
-    server.faults.add(on="download", fault=Refuses(503), times=1000)
+    server.faults.add(on="download", fault=ErrorResponse(503), times=1000)
     with pytest.raises(DownloadFailed) as caught:
         nodes.fetch(task_id)
     assert "The video is paid and kept for 24 h" in str(caught.value)
@@ -152,7 +152,7 @@ def test_a_video_that_cannot_be_downloaded_now_can_be_later(serve, nodes, monkey
 def test_its_link_is_shown_on_the_node_whole(serve, nodes, quick, comfy, submit):
     server = serve("beijing")
     task_id = submit(server)
-    server.faults.add(on="download", fault=Refuses(400), times=1000)
+    server.faults.add(on="download", fault=ErrorResponse(400), times=1000)
     with pytest.raises(DownloadFailed, match="open the link that the node shows"):
         nodes.fetch(task_id)
     link = html.unescape(comfy.texts[-1][1]).rpartition(f"Task {task_id}: ")[2]
@@ -165,7 +165,7 @@ def test_its_link_is_shown_on_the_node_whole(serve, nodes, quick, comfy, submit)
 
 @pytest.fixture
 def lost(live_server, nodes, quick):
-    """A film of the main node's that was deleted from the output folder."""
+    """A video of the main node's that was deleted from the output folder."""
     made = nodes.image_to_video(seed=5)
     made.path.unlink()
     return made
@@ -191,9 +191,9 @@ def test_a_task_of_an_earlier_run_that_is_still_there_is_not_downloaded_again(li
     assert len(live_server.received) == before
 
 
-def test_one_answer_that_does_not_know_a_young_task_does_not_make_it_expired(live_server, nodes, lost):
+def test_one_response_that_does_not_know_a_young_task_does_not_make_it_expired(live_server, nodes, lost):
     # Else the graph that made it would pay for it a second time.
-    live_server.faults.add(on="query", fault=AnswerUnknown(), times=2)
+    live_server.faults.add(on="query", fault=UnknownStatus(), times=2)
     assert nodes.fetch(lost.task_id).path.is_file()
     nodes.image_to_video(seed=5)
     assert len(live_server.tasks) == 1
@@ -202,80 +202,82 @@ def test_one_answer_that_does_not_know_a_young_task_does_not_make_it_expired(liv
 # No video, and why
 
 
-def told_of(nodes, task_id, error=TaskUnknown):
+def message_of(nodes, task_id, error=TaskUnknown):
     with pytest.raises(error) as caught:
         nodes.fetch(task_id)
-    told = str(caught.value)
-    assert task_id in told
-    assert "\n" in told, "what happened, then what to do"
-    return told
+    reported = str(caught.value)
+    assert task_id in reported
+    assert "\n" in reported, "what happened, then what to do"
+    return reported
 
 
-def test_an_id_that_the_service_does_not_know_is_told_with_the_possible_reasons(live_server, nodes):
-    told = told_of(nodes, NEVER_SEEN)
-    assert told.startswith("The service does not know the task")
+def test_an_id_that_the_service_does_not_know_is_reported_with_the_possible_reasons(live_server, nodes):
+    reported = message_of(nodes, NEVER_SEEN)
+    assert reported.startswith("The service does not know the task")
     for reason in ("24 hours", "another account", "region", "Check the id"):
-        assert reason in told
+        assert reason in reported
     assert len(queries(live_server)) == 1
 
 
-def test_a_failed_task_is_told_in_the_services_words_and_costs_nothing(live_server, nodes, submit):
+def test_a_failed_task_is_reported_in_the_services_words_and_costs_nothing(live_server, nodes, submit):
     fault = TaskFails("DataInspectionFailed", "Output data may contain inappropriate content.")
     live_server.faults.add(on="create", fault=fault)
-    told = told_of(nodes, submit(live_server), ContentRefused)
-    assert told.startswith("The task failed, DataInspectionFailed: Output data may contain inappropriate content.")
-    assert "Nothing was charged." in told
+    reported = message_of(nodes, submit(live_server), ContentRejected)
+    assert reported.startswith("The task failed, DataInspectionFailed: Output data may contain inappropriate content.")
+    assert "Nothing was charged." in reported
 
 
-def test_a_task_that_failed_for_its_settings_is_told_too(live_server, nodes, submit):
-    told = told_of(nodes, submit(live_server, duration=99), ServiceError)
-    assert told.startswith("The task failed, InvalidParameter: ")
+def test_a_task_that_failed_for_its_settings_is_reported_too(live_server, nodes, submit):
+    reported = message_of(nodes, submit(live_server, duration=99), ServiceError)
+    assert reported.startswith("The task failed, InvalidParameter: ")
 
 
-def test_a_cancelled_task_is_told_as_cancelled(live_server, nodes, submit, cancel):
+def test_a_cancelled_task_is_reported_as_cancelled(live_server, nodes, submit, cancel):
     live_server.faults.add(on="create", fault=TaskStuck("PENDING"))
     task_id = submit(live_server)
     cancel(live_server, task_id)
-    told = told_of(nodes, task_id, TaskCanceled)
-    assert told.startswith("The task was cancelled at the service; nothing is charged.")
+    reported = message_of(nodes, task_id, TaskCanceled)
+    assert reported.startswith("The task was cancelled at the service; nothing is charged.")
 
 
-def test_a_task_of_yesterday_is_told_as_possibly_too_old(serve, nodes, submit):
+def test_a_task_of_yesterday_is_reported_as_possibly_too_old(serve, nodes, submit):
     clock = Clock()
     server = serve("beijing", clock=clock)
     task_id = submit(server)
-    assert server.settle()
+    assert server.wait_idle()
     clock.now += DAY + 60
-    told = told_of(nodes, task_id)
-    assert "older than 24 hours" in told
+    reported = message_of(nodes, task_id)
+    assert "older than 24 hours" in reported
 
 
-def test_a_task_of_yesterday_that_this_machine_made_is_told_with_its_file(serve, nodes, quick, monkeypatch):
+def test_a_task_of_yesterday_that_this_machine_made_is_reported_with_its_file(serve, nodes, quick, monkeypatch):
     clock = Clock()
     server = serve("beijing", clock=clock)
     made = nodes.image_to_video()
     made.path.unlink()
     monkeypatch.setattr("time.time", lambda now=time.time: now() + 25 * 3600)
     clock.now += 25 * 3600
-    told = told_of(nodes, made.task_id)
-    assert told.startswith(f"The video of this request was saved as {made.path} and is no longer there")
-    assert "paid anew" in told
+    reported = message_of(nodes, made.task_id)
+    assert reported.startswith(f"The video of this request was saved as {made.path} and is no longer there")
+    assert "paid anew" in reported
     assert len(server.tasks) == 0
 
 
-def test_a_task_that_the_stand_in_has_forgotten_is_told_as_such(bare_environment, standalone_host, nodes, refused):
+def test_a_task_that_the_mock_server_has_forgotten_is_reported_as_such(
+    bare_environment, standalone_host, nodes, refused
+):
     with pytest.raises(TaskUnknown, match="it forgets all of them when ComfyUI is closed"):
         nodes.fetch(NEVER_SEEN, connection=nodes.connection("offline"))
 
 
-def test_a_task_that_this_machine_made_in_another_region_is_told_with_that_region(serve, nodes, quick):
+def test_a_task_that_this_machine_made_in_another_region_is_reported_with_that_region(serve, nodes, quick):
     serve("singapore")
     made = nodes.image_to_video()
     made.path.unlink()
     serve("beijing")
     with pytest.raises(UnusableTask) as caught:
         nodes.fetch(made.task_id)
-    assert caught.value.faults == (
+    assert caught.value.problems == (
         "task_id: this task is of region singapore; choose that region in DashScope Connection",
     )
 
@@ -286,7 +288,7 @@ def test_an_id_that_was_tried_in_a_wrong_region_can_still_be_fetched_in_the_righ
     singapore = serve("singapore")
     task_id = submit(singapore, model="wan2.1-i2v-turbo")
     serve("beijing")
-    told_of(nodes, task_id)
+    message_of(nodes, task_id)
     for name, value in (("REGION", "singapore"), ("BASE_URL", singapore.base_url), ("API_KEY", singapore.key)):
         bare_environment.setenv(f"DASHSCOPE_{name}", value)
     made = nodes.fetch(task_id)
@@ -294,14 +296,14 @@ def test_an_id_that_was_tried_in_a_wrong_region_can_still_be_fetched_in_the_righ
     assert made.receipt["region"] == "singapore"
 
 
-def test_the_four_ends_are_told_apart(live_server, nodes, submit, cancel):
+def test_the_four_ends_are_distinguished(live_server, nodes, submit, cancel):
     live_server.faults.add(on="create", fault=TaskFails())
-    failed = told_of(nodes, submit(live_server), ServiceError)
+    failed = message_of(nodes, submit(live_server), ServiceError)
     live_server.faults.add(on="create", fault=TaskStuck("PENDING"))
     queued = submit(live_server)
     cancel(live_server, queued)
-    cancelled = told_of(nodes, queued, TaskCanceled)
-    unknown = told_of(nodes, NEVER_SEEN)
+    cancelled = message_of(nodes, queued, TaskCanceled)
+    unknown = message_of(nodes, NEVER_SEEN)
     assert len({text.partition("\n")[0] for text in (failed, cancelled, unknown)}) == 3
 
 
@@ -315,13 +317,13 @@ def test_the_four_ends_are_told_apart(live_server, nodes, submit, cancel):
         *("é", "任务", "-a", "{'task_id': 'a'}", '"a"', "x" * 129, "a\0b"),
     ],
 )
-def test_what_is_no_id_is_told_and_nothing_is_sent(live_server, nodes, refused, task_id):
+def test_what_is_no_id_is_reported_and_nothing_is_sent(live_server, nodes, refused, task_id):
     [fault] = refused(live_server, nodes.fetch, task_id)
     assert fault.startswith("task_id: ")
     assert "letters, digits and hyphens only" in fault
 
 
-def test_what_is_no_id_is_told_with_all_that_is_wrong(live_server, nodes, refused, bare_environment):
+def test_what_is_no_id_is_reported_with_all_that_is_wrong(live_server, nodes, refused, bare_environment):
     bare_environment.delenv("DASHSCOPE_API_KEY")
     faults = refused(live_server, nodes.fetch, "a b", filename_prefix="../outside")
     assert [fault.split(":")[0] for fault in faults] == [

@@ -1,4 +1,4 @@
-"""The main node from pictures to saved films, over HTTP, with the stand-in in the service's place."""
+"""The main node from images to saved videos, over HTTP, with the mock server in the service's place."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from wanpack.nodes.offline.faults import TaskFails, TaskStuck
 from wanpack.nodes.service.errors import ServiceError
 
 SETTINGS = {"prompt": "a cat runs", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
-WITH_SOUND = {"prompt": "a cat sings", "model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
+WITH_AUDIO = {"prompt": "a cat sings", "model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
 SEED_MAX = 2147483647
 
 
-def pictures(count=1, side=240):
-    """IMAGE of plain pictures, each of another grey."""
+def images(count=1, side=240):
+    """IMAGE of plain images, each of another grey."""
     greys = torch.linspace(0.2, 0.8, count)
     return greys[:, None, None, None].expand(count, side, side + 16, 3).clone()
 
 
-def sound(seconds=3.0):
+def audio(seconds=3.0):
     """AUDIO of a soft tone."""
     times = torch.arange(int(seconds * 8000)) / 8000
     return {"waveform": (0.2 * torch.sin(2000 * times))[None, None], "sample_rate": 8000}
 
 
 def generate(**settings):
-    return asyncio.run(DashScopeWanImageToVideo().generate(**{"image": pictures(), **SETTINGS, **settings}))
+    return asyncio.run(DashScopeWanImageToVideo().generate(**{"image": images(), **SETTINGS, **settings}))
 
 
 def creates(server):
@@ -45,7 +45,7 @@ def creates(server):
 
 
 def facts(path):
-    """What a decoder finds in a film."""
+    """What a decoder finds in a video."""
     with av.open(str(path)) as container:
         video = container.streams.video[0]
         frames = list(container.decode(video))
@@ -54,14 +54,14 @@ def facts(path):
             rate=video.average_rate,
             frames=len(frames),
             grey=frames[0].to_ndarray(format="gray").mean(),
-            sounds=len(container.streams.audio),
+            audios=len(container.streams.audio),
         )
 
 
-def test_pictures_that_are_counted_in_another_way_are_told_before_paying(serve, refused):
+def test_images_that_are_counted_in_another_way_are_reported_before_paying(serve, refused):
     server = serve("beijing")
     model = {"model": "wan2.7-i2v", "resolution": "720P", "duration": 5}
-    faults = refused(server, generate, image=pictures(2) * 255, last_frame=pictures(1) * 2 - 1, **model)
+    faults = refused(server, generate, image=images(2) * 255, last_frame=images(1) * 2 - 1, **model)
     assert [fault.partition(" has ")[0] for fault in faults] == ["image: picture 1, 2 of 2", "last_frame: it"]
 
 
@@ -70,10 +70,10 @@ def test_pictures_that_are_counted_in_another_way_are_told_before_paying(serve, 
 
 @pytest.fixture(scope="module")
 def batch(going_live, tmp_path_factory):
-    """What is left of a batch of three that begins just below the largest seed. Films are dear: one run for all."""
+    """What is left of a batch of three that begins just below the largest seed. Videos are dear: one run for all."""
     folder = tmp_path_factory.mktemp("batch")
     with going_live(folder) as server:
-        shown = generate(image=pictures(3), seed=SEED_MAX - 1, filename_prefix="wan/cats")
+        shown = generate(image=images(3), seed=SEED_MAX - 1, filename_prefix="wan/cats")
         paths, videos, task_ids, receipts = shown["result"]
         return SimpleNamespace(
             folder=folder,
@@ -88,43 +88,43 @@ def batch(going_live, tmp_path_factory):
         )
 
 
-def test_a_batch_makes_one_task_for_each_picture(batch):
+def test_a_batch_makes_one_task_for_each_image(batch):
     assert len(batch.sent) == len(batch.tasks) == 3
     assert len({call.body["input"]["img_url"] for call in batch.sent}) == 3
     assert set(batch.task_ids) == set(batch.tasks)
 
 
-def test_the_seeds_of_a_batch_count_up_and_around_in_the_order_of_the_pictures(batch):
+def test_the_seeds_of_a_batch_count_up_and_around_in_the_order_of_the_images(batch):
     seeds = [SEED_MAX - 1, SEED_MAX, 0]
     assert [batch.tasks[task_id].body["parameters"]["seed"] for task_id in batch.task_ids] == seeds
     assert [receipt["seed"] for receipt in batch.receipts] == seeds
-    # The pictures get lighter, and so do the films.
+    # The images get lighter, and so do the videos.
     greys = [facts(path).grey for path in batch.paths]
     assert greys == sorted(greys)
     assert greys[-1] - greys[0] > 50
 
 
-def test_the_outputs_of_a_picture_belong_together(batch):
+def test_the_outputs_of_an_image_belong_together(batch):
     assert [receipt["task_id"] for receipt in batch.receipts] == batch.task_ids
     assert [video.get_stream_source() for video in batch.videos] == [str(path) for path in batch.paths]
     assert [receipt["bytes"] for receipt in batch.receipts] == [path.stat().st_size for path in batch.paths]
 
 
-def test_the_films_are_saved_under_the_prefix_and_nothing_else_beside(batch):
+def test_the_videos_are_saved_under_the_prefix_and_nothing_else_beside(batch):
     names = sorted(path.name for path in (batch.folder / "output" / "wan").iterdir())
     assert names == ["cats_00001_.mp4", "cats_00002_.mp4", "cats_00003_.mp4"]
     assert sorted(path.name for path in batch.paths) == names
     assert all(path.is_absolute() for path in batch.paths)
 
 
-def test_a_film_is_h264_at_30_pictures_a_second_and_as_long_as_asked(batch):
+def test_a_video_is_h264_at_30_images_a_second_and_as_long_as_asked(batch):
     for path in batch.paths:
         found = facts(path)
-        assert (found.codec, found.rate, found.sounds) == ("h264", Fraction(30), 0)
+        assert (found.codec, found.rate, found.audios) == ("h264", Fraction(30), 0)
         assert abs(found.frames - 3 * 30) <= 1
 
 
-def test_the_films_are_shown_on_the_node(batch):
+def test_the_videos_are_shown_on_the_node(batch):
     assert batch.ui == {
         "images": [{"filename": path.name, "subfolder": "wan", "type": "output"} for path in batch.paths],
         "animated": (True,),
@@ -139,11 +139,20 @@ def test_a_receipt_says_what_was_asked_made_and_charged(batch):
     assert receipt["usage"] == {"video_duration": 3, "video_ratio": "standard", "video_count": 1}
     assert (receipt["fps"], receipt["has_audio"]) == (30.0, False)
     assert (receipt["resumed"], receipt["reused"]) == (False, False)
-    told = ("request_id", "actual_prompt", "width", "height", "video_url", "submit_time", "scheduled_time", "end_time")
-    assert all(receipt[name] for name in told)
+    reported = (
+        "request_id",
+        "actual_prompt",
+        "width",
+        "height",
+        "video_url",
+        "submit_time",
+        "scheduled_time",
+        "end_time",
+    )
+    assert all(receipt[name] for name in reported)
 
 
-def test_neither_the_key_nor_the_picture_is_in_a_receipt_or_a_file(batch):
+def test_neither_the_key_nor_the_image_is_in_a_receipt_or_a_file(batch):
     assert batch.key not in json.dumps(batch.receipts)
     assert "base64" not in json.dumps(batch.receipts)
     files = [path for path in batch.folder.rglob("*") if path.is_file()]
@@ -151,7 +160,7 @@ def test_neither_the_key_nor_the_picture_is_in_a_receipt_or_a_file(batch):
     assert not [path for path in files if batch.key.encode() in path.read_bytes()]
 
 
-def test_the_same_graph_again_returns_the_saved_film_and_sends_nothing(live_server):
+def test_the_same_graph_again_returns_the_saved_video_and_sends_nothing(live_server):
     first = generate()
     before = len(live_server.received)
     again = generate()
@@ -165,11 +174,11 @@ def test_the_same_graph_again_returns_the_saved_film_and_sends_nothing(live_serv
 # What is found before anything is sent
 
 
-def test_all_faults_are_told_at_once_and_nothing_is_sent(live_server, bare_environment):
+def test_all_problems_are_reported_at_once_and_nothing_is_sent(live_server, bare_environment):
     bare_environment.delenv("DASHSCOPE_API_KEY")
     with pytest.raises(InvalidRequest) as caught:
         generate(
-            image=pictures(side=100),
+            image=images(side=100),
             model="wan2.2-i2v-plus",
             resolution="720P",
             duration=7,
@@ -178,7 +187,7 @@ def test_all_faults_are_told_at_once_and_nothing_is_sent(live_server, bare_envir
             audio_url="https://example.com/a.mp3",
             filename_prefix="../outside",
         )
-    names = [fault.partition(":")[0] for fault in caught.value.faults]
+    names = [fault.partition(":")[0] for fault in caught.value.problems]
     assert sorted(names) == [
         "audio_url",
         "duration",
@@ -196,27 +205,27 @@ def test_all_faults_are_told_at_once_and_nothing_is_sent(live_server, bare_envir
 @pytest.mark.parametrize(
     "image", [None, "cat.png", torch.zeros(240, 240, 3), torch.zeros(0, 240, 240, 3), torch.tensor(1.0)]
 )
-def test_what_is_no_image_is_told_and_nothing_is_sent(live_server, image):
+def test_what_is_no_image_is_reported_and_nothing_is_sent(live_server, image):
     with pytest.raises(InvalidRequest) as caught:
         generate(image=image)
-    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["image"]
+    assert [fault.partition(":")[0] for fault in caught.value.problems] == ["image"]
     assert live_server.received == []
 
 
-def test_a_sound_that_is_too_short_is_told_and_not_uploaded(live_server):
+def test_an_audio_that_is_too_short_is_reported_and_not_uploaded(live_server):
     with pytest.raises(InvalidRequest, match=r"audio: 1\.0 s is too short; the service takes 3 to 30 s"):
-        generate(**WITH_SOUND, audio=sound(1.0))
+        generate(**WITH_AUDIO, audio=audio(1.0))
     assert live_server.received == []
 
 
-def test_a_sound_cannot_be_uploaded_where_there_is_no_storage(live_server):
+def test_an_audio_cannot_be_uploaded_where_there_is_no_storage(live_server):
     [connection] = DashScopeWanConnection().connect("virginia")
     with pytest.raises(InvalidRequest, match="audio: Virginia has no temporary storage"):
-        generate(model="wan2.6-i2v", resolution="720P", audio=sound(), connection=connection)
+        generate(model="wan2.6-i2v", resolution="720P", audio=audio(), connection=connection)
     assert live_server.received == []
 
 
-def test_a_key_with_a_line_break_is_told_and_not_quoted(live_server, bare_environment):
+def test_a_key_with_a_line_break_is_reported_and_not_quoted(live_server, bare_environment):
     bare_environment.setenv("DASHSCOPE_API_KEY", "sk-first-half\nsecond-half")
     with pytest.raises(InvalidRequest) as caught:
         generate()
@@ -225,11 +234,11 @@ def test_a_key_with_a_line_break_is_told_and_not_quoted(live_server, bare_enviro
     assert live_server.received == []
 
 
-# Sound
+# Audio
 
 
-def test_a_sound_of_the_graph_is_uploaded_and_sent_by_its_address(live_server):
-    [path] = generate(**WITH_SOUND, audio=sound())["result"][0]
+def test_an_audio_of_the_graph_is_uploaded_and_sent_by_its_address(live_server):
+    [path] = generate(**WITH_AUDIO, audio=audio())["result"][0]
     assert [call.on for call in live_server.received][:3] == ["policy", "upload", "create"]
     assert live_server.received[0].query["model"] == "wan2.6-i2v-flash"
     [create] = creates(live_server)
@@ -237,24 +246,24 @@ def test_a_sound_of_the_graph_is_uploaded_and_sent_by_its_address(live_server):
     assert address.startswith("oss://")
     assert address.endswith(".wav")
     assert create.headers["x-dashscope-ossresourceresolve"] == "enable"
-    # The stand-in has found the file and taken it for a sound.
+    # The mock server has found the file and taken it for an audio file.
     [task] = live_server.tasks
     assert (task.state, task.notes) == ("SUCCEEDED", [])
-    assert facts(path).sounds == 1
+    assert facts(path).audios == 1
 
 
 def test_one_upload_serves_the_whole_batch(live_server):
     live_server.faults.add(on="create", fault=TaskFails(), times=2)
     with pytest.raises(WanError, match="2 of 2 videos were not made"):
-        generate(**WITH_SOUND, image=pictures(2), audio=sound())
+        generate(**WITH_AUDIO, image=images(2), audio=audio())
     assert [call.on for call in live_server.received].count("upload") == 1
     assert len({call.body["input"]["audio_url"] for call in creates(live_server)}) == 1
 
 
-def test_a_sound_that_a_silent_film_does_not_use_is_not_uploaded(live_server):
+def test_an_audio_that_a_silent_video_does_not_use_is_not_uploaded(live_server):
     live_server.faults.add(on="create", fault=TaskFails())
     with pytest.raises(ServiceError):
-        generate(**WITH_SOUND, audio=sound(), generate_audio=False)
+        generate(**WITH_AUDIO, audio=audio(), generate_audio=False)
     [create] = creates(live_server)
     assert create.body["parameters"]["audio"] is False
     assert "audio_url" not in create.body["input"]
@@ -269,14 +278,14 @@ def test_the_offline_region_works_without_a_key(bare_environment, standalone_hos
     [path], _, _, [receipt] = generate(connection=connection)["result"]
     assert facts(path).frames == 90
     assert Path(path).parent == tmp_path / "output" / "wan"
-    told = json.loads(receipt)
-    assert (told["region"], told["estimated_cost"]["amount"]) == ("offline", 0.0)
+    reported = json.loads(receipt)
+    assert (reported["region"], reported["estimated_cost"]["amount"]) == ("offline", 0.0)
 
 
 # In ComfyUI
 
 
-def test_in_comfyui_the_film_is_saved_in_its_folder_with_its_graph(live_server, comfy):
+def test_in_comfyui_the_video_is_saved_in_its_folder_with_its_graph(live_server, comfy):
     graph = {"7": {"class_type": "DashScopeWanImageToVideo", "inputs": SETTINGS}}
     shown = generate(unique_id="7", graph=graph, extra_pnginfo={"workflow": {"nodes": []}})
     [path], [video], _, [receipt] = shown["result"]

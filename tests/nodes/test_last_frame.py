@@ -1,4 +1,4 @@
-"""Last Frame: the exact last picture of a video, from a VIDEO or from a path that a graph may name."""
+"""Last Frame: the exact last image of a video, from a VIDEO or from a path that a graph may name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 import torch
 from av.video.frame import PictureType
 from wanpack.nodes.errors import InvalidRequest, MediaError
-from wanpack.nodes.media.last_frame import picture_of
+from wanpack.nodes.media.last_frame import to_image
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 160, 96
@@ -24,20 +24,20 @@ MOST_MEGABYTES = 250
 
 
 def scenery(number):
-    """A picture [H,W,3] that is unlike the one before: a wide bar that moves on a slope of colours."""
-    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    picture[..., 0] = np.linspace(40, 200, WIDTH).astype(np.uint8)
-    picture[..., 2] = np.linspace(180, 60, HEIGHT).astype(np.uint8)[:, None]
+    """An image [H,W,3] that is unlike the one before: a wide bar that moves on a slope of colours."""
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    image[..., 0] = np.linspace(40, 200, WIDTH).astype(np.uint8)
+    image[..., 2] = np.linspace(180, 60, HEIGHT).astype(np.uint8)[:, None]
     left = number * 37 % (WIDTH - 24)
-    picture[20:70, left : left + 24] = (240, 230, 30)
-    return picture
+    image[20:70, left : left + 24] = (240, 230, 30)
+    return image
 
 
 @pytest.fixture
-def film(tmp_path):
-    """Make an H.264 film in the output folder and return its path. `times` are milliseconds."""
+def video(tmp_path):
+    """Make an H.264 video in the output folder and return its path. `times` are milliseconds."""
 
-    def make(name="film.mp4", *, frames, b_frames=2, gop=250, times=None, sound=False):
+    def make(name="video.mp4", *, frames, b_frames=2, gop=250, times=None, audio=False):
         path = tmp_path / "output" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         base = Fraction(1, 1000) if times else Fraction(1, 30)
@@ -46,7 +46,7 @@ def film(tmp_path):
             stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
             stream.options = {"bf": str(b_frames), "g": str(gop), "crf": CRF, "preset": "veryfast"}
             stream.codec_context.time_base = base
-            tone = container.add_stream("aac", rate=48000, layout="mono") if sound else None
+            tone = container.add_stream("aac", rate=48000, layout="mono") if audio else None
             for number in range(frames):
                 frame = av.VideoFrame.from_ndarray(scenery(number), format="rgb24").reformat(format="yuv420p")
                 frame.pts, frame.time_base = times[number] if times else number, base
@@ -63,9 +63,9 @@ def film(tmp_path):
 
 
 def decoded(path):
-    """All pictures of a film in the order they are shown, decoded from its start, as float [H,W,3]."""
+    """All images of a video in the order they are shown, decoded from its start, as float [H,W,3]."""
     with av.open(str(path)) as container:
-        return [picture_of(frame) for frame in sorted(container.decode(video=0), key=lambda frame: frame.pts)]
+        return [to_image(frame) for frame in sorted(container.decode(video=0), key=lambda frame: frame.pts)]
 
 
 def has_b_frames(path):
@@ -74,7 +74,7 @@ def has_b_frames(path):
 
 
 def is_last(image, path):
-    """Whether an IMAGE is a film's last picture, bit for bit."""
+    """Whether an IMAGE is a video's last image, bit for bit."""
     assert (image.shape, image.dtype) == ((1, HEIGHT, WIDTH, 3), torch.float32)
     return np.array_equal(image[0].numpy(), decoded(path)[-1])
 
@@ -83,17 +83,17 @@ def is_last(image, path):
 
 
 @pytest.mark.parametrize("by", ["video", "video_path"])
-@pytest.mark.parametrize("sound", [False, True])
+@pytest.mark.parametrize("audio", [False, True])
 @pytest.mark.parametrize("frames", [1, 2, 25, 41])
-def test_it_is_the_last_picture_of_a_full_decode(standalone_host, nodes, film, frames, sound, by):
-    path = film(frames=frames, b_frames=3, sound=sound)
+def test_it_is_the_last_image_of_a_full_decode(standalone_host, nodes, video, frames, audio, by):
+    path = video(frames=frames, b_frames=3, audio=audio)
     assert has_b_frames(path) == (frames > 2)
     given = {"video": standalone_host.video_from_file(path)} if by == "video" else {"video_path": str(path)}
     assert is_last(nodes.last_frame(**given), path)
 
 
-def test_it_is_no_other_picture(standalone_host, nodes, film):
-    path = film(frames=25, b_frames=3)
+def test_it_is_no_other_image(standalone_host, nodes, video):
+    path = video(frames=25, b_frames=3)
     image = nodes.last_frame(video_path=str(path))[0].numpy()
     others = decoded(path)[:-1]
     assert len(others) == 24
@@ -101,22 +101,22 @@ def test_it_is_no_other_picture(standalone_host, nodes, film):
 
 
 @pytest.mark.parametrize("gop", [5, 250])
-def test_uneven_times_do_not_matter(standalone_host, nodes, film, gop):
+def test_uneven_times_do_not_matter(standalone_host, nodes, video, gop):
     times = [0, 8, 700, 705, 1500, 4000, 4001, 4002, 9000]
-    path = film(frames=9, times=times, gop=gop)
+    path = video(frames=9, times=times, gop=gop)
     assert is_last(nodes.last_frame(video_path=str(path)), path)
 
 
-def test_the_film_of_a_wan_node_ends_in_its_last_picture(live_server, nodes, quick):
+def test_the_video_of_a_wan_node_ends_in_its_last_image(live_server, nodes, quick):
     made = nodes.image_to_video()
-    pictures = decoded(made.path)
-    assert len(pictures) == 90
+    images = decoded(made.path)
+    assert len(images) == 90
     for given in ({"video": made.video}, {"video_path": str(made.path)}):
-        assert np.array_equal(nodes.last_frame(**given)[0].numpy(), pictures[-1])
+        assert np.array_equal(nodes.last_frame(**given)[0].numpy(), images[-1])
 
 
-def test_a_video_that_lives_in_memory_is_read(standalone_host, nodes, film):
-    path = film(frames=25)
+def test_a_video_in_memory_is_read(standalone_host, nodes, video):
+    path = video(frames=25)
 
     class InMemory:
         def get_stream_source(self):
@@ -128,35 +128,35 @@ def test_a_video_that_lives_in_memory_is_read(standalone_host, nodes, film):
 # Which of the two
 
 
-def test_a_path_inside_a_folder_is_found(standalone_host, nodes, film):
-    path = film("wan/clip.mp4", frames=2)
+def test_a_path_inside_a_folder_is_found(standalone_host, nodes, video):
+    path = video("wan/clip.mp4", frames=2)
     assert is_last(nodes.last_frame(video_path=" wan/clip.mp4\n"), path)
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [
         ({}, "video: give either video or video_path"),
         ({"video_path": "  "}, "video: give either video or video_path"),
         ({"video": object(), "video_path": "a.mp4"}, "video: give either video or video_path, not both"),
     ],
 )
-def test_one_of_the_two_is_needed(standalone_host, nodes, given, told):
+def test_one_of_the_two_is_needed(standalone_host, nodes, given, reported):
     with pytest.raises(InvalidRequest) as caught:
         nodes.last_frame(**given)
-    assert list(caught.value.faults) == [told]
+    assert list(caught.value.problems) == [reported]
     # It is about no payment: this node sends nothing.
-    assert str(caught.value) == f"The video cannot be used:\n- {told}"
+    assert str(caught.value) == f"The video cannot be used:\n- {reported}"
 
 
 # What a graph may not name
 
 
 @pytest.fixture
-def outside(standalone_host, film, tmp_path):
-    """A real film in a folder that graphs have no business in."""
-    path = film(frames=2)
-    target = tmp_path / "private" / "film.mp4"
+def outside(standalone_host, video, tmp_path):
+    """A real video in a folder that graphs have no business in."""
+    path = video(frames=2)
+    target = tmp_path / "private" / "video.mp4"
     target.parent.mkdir()
     path.replace(target)
     return target
@@ -165,7 +165,7 @@ def outside(standalone_host, film, tmp_path):
 def refused_path(nodes, path):
     with pytest.raises(InvalidRequest) as caught:
         nodes.last_frame(video_path=path)
-    [fault] = caught.value.faults
+    [fault] = caught.value.problems
     return fault
 
 
@@ -173,7 +173,7 @@ def test_an_absolute_path_to_elsewhere_is_refused(nodes, outside):
     assert "is not a file in ComfyUI's input, output or temp folder" in refused_path(nodes, str(outside))
 
 
-@pytest.mark.parametrize("path", ["../private/film.mp4", "wan/../../private/film.mp4", "./../private/film.mp4"])
+@pytest.mark.parametrize("path", ["../private/video.mp4", "wan/../../private/video.mp4", "./../private/video.mp4"])
 def test_a_path_that_climbs_out_is_refused(nodes, outside, tmp_path, path):
     (tmp_path / "output" / "wan").mkdir()
     assert "is not a file in ComfyUI's input, output or temp folder" in refused_path(nodes, path)
@@ -186,12 +186,12 @@ def test_a_link_to_elsewhere_is_refused(nodes, outside, tmp_path, kind):
         link.symlink_to(outside if kind == "file" else outside.parent)
     except OSError:
         pytest.skip("links cannot be made here")
-    path = "link" if kind == "file" else "link/film.mp4"
+    path = "link" if kind == "file" else "link/video.mp4"
     assert (tmp_path / "output" / path).is_file()
     assert "is not a file" in refused_path(nodes, path)
 
 
-@pytest.mark.parametrize("path", ["file:///etc/passwd", "http://127.0.0.1/film.mp4", "concat:a.mp4|b.mp4", "a\0.mp4"])
+@pytest.mark.parametrize("path", ["file:///etc/passwd", "http://127.0.0.1/video.mp4", "concat:a.mp4|b.mp4", "a\0.mp4"])
 def test_an_address_is_no_path(standalone_host, nodes, path):
     assert "is not a file" in refused_path(nodes, path)
 
@@ -200,9 +200,9 @@ def test_an_address_is_no_path(standalone_host, nodes, path):
 
 
 @pytest.fixture
-def damaged(film, tmp_path):
+def damaged(video, tmp_path):
     """A file in the output folder that is named like a video and is none."""
-    path = tmp_path / "output" / "film.mp4"
+    path = tmp_path / "output" / "video.mp4"
 
     def text():
         path.write_text("hello\n" * 100)
@@ -211,7 +211,7 @@ def damaged(film, tmp_path):
         path.write_bytes(b"")
 
     def frameless():
-        film(frames=3)
+        video(frames=3)
         data = bytearray(path.read_bytes())
         at = data.index(b"stsz") + 12  # behind version and the size that all samples share: their number
         data[at : at + 4] = bytes(4)
@@ -226,7 +226,7 @@ def damaged(film, tmp_path):
             container.mux(stream.encode())
 
     def cut():
-        film(frames=40)
+        video(frames=40)
         path.write_bytes(path.read_bytes()[:-400])
 
     kinds = {"text": text, "empty": empty, "without frames": frameless, "sound only": soundtrack, "cut short": cut}
@@ -241,24 +241,24 @@ def damaged(film, tmp_path):
 
 @pytest.mark.parametrize("by", ["video", "video_path"])
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "reported"),
     [
-        ("text", "film.mp4 cannot be read as a video"),
-        ("empty", "film.mp4 is empty."),
-        ("without frames", "film.mp4 has no frames that can be shown."),
-        ("sound only", "film.mp4 has no video track."),
-        ("cut short", "film.mp4 is cut short: "),
+        ("text", "video.mp4 cannot be read as a video"),
+        ("empty", "video.mp4 is empty."),
+        ("without frames", "video.mp4 has no frames that can be shown."),
+        ("sound only", "video.mp4 has no video track."),
+        ("cut short", "video.mp4 is cut short: "),
     ],
 )
-def test_what_is_no_whole_video_is_told(standalone_host, nodes, damaged, kind, told, by):
+def test_what_is_no_whole_video_is_reported(standalone_host, nodes, damaged, kind, reported, by):
     path = damaged(kind)
-    given = {"video": standalone_host.video_from_file(path)} if by == "video" else {"video_path": "film.mp4"}
+    given = {"video": standalone_host.video_from_file(path)} if by == "video" else {"video_path": "video.mp4"}
     with pytest.raises(MediaError) as caught:
         nodes.last_frame(**given)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(reported)
 
 
-def test_a_missing_file_is_told(standalone_host, nodes):
+def test_a_missing_file_is_reported(standalone_host, nodes):
     assert refused_path(nodes, "gone.mp4") == (
         "video_path: 'gone.mp4' is not a file in ComfyUI's input, output or temp folder"
     )
@@ -290,14 +290,14 @@ folder = Path(sys.argv[2])
 host.configure(output_folder=folder, input_folders=(folder,), temp_folder=folder, home=folder)
 node = pack.NODE_CLASS_MAPPINGS["DashScopeWanLastFrame"]()
 before = peak()
-[image] = asyncio.run(node.take(video_path=sys.argv[3]))
+[image] = asyncio.run(node.extract(video_path=sys.argv[3]))
 print(json.dumps([list(image.shape), peak() - before]))
 """
 
 
 @pytest.fixture(scope="module")
-def long_film(tmp_path_factory):
-    """A film of 15 s of 1080p, 450 pictures with B-frames and a key frame only at its start: the dearest to search."""
+def long_video(tmp_path_factory):
+    """A video of 15 s of 1080p, 450 images with B-frames and a key frame only at its start: the dearest to search."""
     path = tmp_path_factory.mktemp("long") / "long.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30)
@@ -312,12 +312,12 @@ def long_film(tmp_path_factory):
     return path
 
 
-def test_a_film_of_15_seconds_of_1080p_needs_little_memory(long_film):
+def test_a_video_of_15_seconds_of_1080p_needs_little_memory(long_video):
     pytest.importorskip("resource")
-    command = [sys.executable, "-c", MEASURE, str(ROOT), str(long_film.parent), long_film.name]
+    command = [sys.executable, "-c", MEASURE, str(ROOT), str(long_video.parent), long_video.name]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603 - our own
     assert done.returncode == 0, done.stderr
     shape, megabytes = json.loads(done.stdout)
     assert shape == [1, 1080, 1920, 3]
-    # The picture itself is of 24 MB: less than that was not measured.
+    # The image itself is of 24 MB: less than that was not measured.
     assert 24 < megabytes < MOST_MEGABYTES

@@ -127,7 +127,7 @@ print(json.dumps(seen))
 
 
 def test_loading_prints_nothing():
-    # `run` looks at the errors' side and takes everything on the other for the answer.
+    # `run` looks at the errors' side and takes everything on the other for the response.
     assert run("load(sys.argv[1]); print(7)", ROOT) == 7
 
 
@@ -155,7 +155,7 @@ def test_loading_brings_nothing_heavy(heavy, loaded_modules):
     assert heavy not in loaded_modules
 
 
-def test_loading_does_not_bring_the_stand_in(loaded_modules):
+def test_loading_does_not_bring_the_mock_server(loaded_modules):
     assert not [name for name in loaded_modules if ".offline" in name]
 
 

@@ -13,7 +13,7 @@ GRAPH = {
 }
 WORKFLOW = {"version": 0.4, "nodes": [{"id": 7, "widgets_values": ["一只猫", 5, None, True]}], "links": []}
 HANDED = {"unique_id": "7", "graph": GRAPH, "extra_pnginfo": {"workflow": WORKFLOW}}
-WITH_SOUND = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
+WITH_AUDIO = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
 
 
 def carried(path):
@@ -58,7 +58,7 @@ def test_the_nodes_that_save_all_do_it(live_server, nodes, quick, comfy):
     assert json.loads(carried(fetched.path)["workflow"]) == WORKFLOW
 
 
-@pytest.mark.parametrize("settings", [{}, WITH_SOUND], ids=["silent", "with sound"])
+@pytest.mark.parametrize("settings", [{}, WITH_AUDIO], ids=["silent", "with sound"])
 def test_its_streams_are_those_of_the_download_bit_for_bit(live_server, nodes, quick, comfy, downloaded, settings):
     made = nodes.image_to_video(**settings, **HANDED)
     original = downloaded(made.task_id)
@@ -78,7 +78,7 @@ def test_it_can_be_played_while_it_loads(live_server, nodes, quick, comfy):
     assert 0 < data.index(b"moov") < data.index(b"mdat")
 
 
-def test_where_comfyui_was_told_to_keep_graphs_out_the_file_is_the_download_itself(
+def test_where_comfyui_is_set_to_keep_graphs_out_the_file_is_the_download_itself(
     live_server, nodes, quick, comfy, downloaded
 ):
     comfy.args.disable_metadata = True

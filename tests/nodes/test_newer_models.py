@@ -1,4 +1,4 @@
-"""The newer models in the nodes: what they send, how two pictures share a request, how a clip goes on."""
+"""The newer models in the nodes: what they send, how two images share a request, how a clip goes on."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ import av
 import numpy as np
 import pytest
 import torch
-from wanpack.nodes.offline.faults import Refuses
+from wanpack.nodes.offline.faults import ErrorResponse
 from wanpack.nodes.service.connection import Endpoint
 from wanpack.nodes.service.errors import ServiceError
 from wanpack.nodes.service.request import BODY_BYTES
 
-SOUND_URL = "https://example.com/rap.mp3"
+AUDIO_URL = "https://example.com/rap.mp3"
 OSS = "X-DashScope-OssResourceResolve"
 
 
-def film(path, *, seconds=3.0, size=(320, 240), codec="mpeg4", format=None):  # noqa: A002 - PyAV's word
-    """A small film of one colour; `size` is its width and height in pixels."""
+def video(path, *, seconds=3.0, size=(320, 240), codec="mpeg4", format=None):  # noqa: A002 - PyAV's word
+    """A small video of one colour; `size` is its width and height in pixels."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", format=format) as container:
         stream = container.add_stream(codec, rate=Fraction(10), options={"crf": "40"})
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
-        picture = np.full((size[1], size[0], 3), 90, np.uint8)
+        image = np.full((size[1], size[0], 3), 90, np.uint8)
         for _ in range(round(seconds * 10)):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
     return path
 
 
 @pytest.fixture
 def clip(standalone_host):
-    """A film of 3 s in the input folder."""
-    return film(standalone_host.readable_folders()[0] / "clip.mp4")
+    """A video of 3 s in the input folder."""
+    return video(standalone_host.readable_folders()[0] / "clip.mp4")
 
 
 def noise(side, seed):
@@ -42,12 +42,12 @@ def noise(side, seed):
     return torch.rand((1, side, side, 3), generator=torch.Generator().manual_seed(seed))
 
 
-def told(value):
+def reported(value):
     """A sent body with what is different in every run in words."""
     if isinstance(value, dict):
-        return {name: told(inner) for name, inner in value.items()}
+        return {name: reported(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [told(inner) for inner in value]
+        return [reported(inner) for inner in value]
     if isinstance(value, str) and value.startswith("data:image/"):
         return "a picture"
     if isinstance(value, str) and value.startswith("oss://"):
@@ -59,7 +59,7 @@ def told(value):
 
 FRAME = {"type": "first_frame", "url": "a picture"}
 LAST = {"type": "last_frame", "url": "a picture"}
-SOUND = {"type": "driving_audio", "url": SOUND_URL}
+AUDIO = {"type": "driving_audio", "url": AUDIO_URL}
 CLIP = {"type": "first_clip", "url": "stored mp4"}
 TEXTS = {"prompt": "a cat runs", "negative_prompt": "blur"}
 WAN_2_7 = {"resolution": "720P", "duration": 5, "prompt_extend": True, "watermark": False, "seed": 42}
@@ -80,46 +80,46 @@ KF2V = {"resolution": "720P", "prompt_extend": True, "watermark": False, "seed":
     ("inputs", "media"),
     [
         ("", [FRAME]),
-        ("sound", [FRAME, SOUND]),
+        ("sound", [FRAME, AUDIO]),
         ("last", [FRAME, LAST]),
-        ("last sound", [FRAME, LAST, SOUND]),
+        ("last sound", [FRAME, LAST, AUDIO]),
     ],
 )
-def test_wan_2_7_begins_with_a_picture(live_server, nodes, asked, inputs, media):
-    more = {"audio_url": SOUND_URL} if "sound" in inputs else {}
-    more |= {"last_frame": nodes.picture(side=300)} if "last" in inputs else {}
+def test_wan_2_7_begins_with_an_image(live_server, nodes, asked, inputs, media):
+    more = {"audio_url": AUDIO_URL} if "sound" in inputs else {}
+    more |= {"last_frame": nodes.image(side=300)} if "last" in inputs else {}
     settings = {**TEXTS, "model": "wan2.7-i2v", "resolution": "720P", "duration": 5, "seed": 42}
     create = asked(live_server, nodes.image_to_video, **settings, **more)
-    assert told(create.body) == {"model": "wan2.7-i2v", "input": {**TEXTS, "media": media}, "parameters": WAN_2_7}
+    assert reported(create.body) == {"model": "wan2.7-i2v", "input": {**TEXTS, "media": media}, "parameters": WAN_2_7}
 
 
 @pytest.mark.parametrize("last", [False, True])
 def test_wan_2_7_goes_on_from_a_clip(live_server, nodes, asked, clip, last):
-    more = {"last_frame": nodes.picture(side=300)} if last else {}
+    more = {"last_frame": nodes.image(side=300)} if last else {}
     create = asked(live_server, nodes.continue_video, **TEXTS, seed=42, video_path=clip.name, **more)
     media = [CLIP, LAST] if last else [CLIP]
-    assert told(create.body) == {"model": "wan2.7-i2v", "input": {**TEXTS, "media": media}, "parameters": WAN_2_7}
+    assert reported(create.body) == {"model": "wan2.7-i2v", "input": {**TEXTS, "media": media}, "parameters": WAN_2_7}
     assert create.headers[OSS.lower()] == "enable"
     # The very file, whole, under an ending that says what it is.
     [address] = [medium["url"] for medium in create.body["input"]["media"] if medium["type"] == "first_clip"]
-    assert live_server._parts.storage.find(address).path.read_bytes() == clip.read_bytes()
+    assert live_server._state.storage.find(address).path.read_bytes() == clip.read_bytes()
 
 
 @pytest.mark.parametrize("last", [False, True])
-def test_wan_3_begins_with_a_picture_and_may_end_with_one(live_server, nodes, asked, last):
-    more = {"last_frame": nodes.picture(side=300)} if last else {}
+def test_wan_3_begins_with_an_image_and_may_end_with_one(live_server, nodes, asked, last):
+    more = {"last_frame": nodes.image(side=300)} if last else {}
     settings = {"prompt": "a cat runs", "model": "wan3.0-video", "resolution": "480P", "duration": 5, "seed": 42}
     create = asked(live_server, nodes.image_to_video, **settings, **more)
     media = [FRAME, LAST] if last else [FRAME]
     entry = {"prompt": "a cat runs", "media": media}
-    assert told(create.body) == {"model": "wan3.0-video", "input": entry, "parameters": WAN_3}
+    assert reported(create.body) == {"model": "wan3.0-video", "input": entry, "parameters": WAN_3}
 
 
 def test_happyhorse_is_asked_for_what_it_knows(live_server, nodes, asked):
     settings = nodes.settings_for("happyhorse-1.1-i2v") | {"resolution": "720P"}
     create = asked(live_server, nodes.image_to_video, **settings, prompt="一只猫在草地上奔跑", seed=7)
     entry = {"prompt": "一只猫在草地上奔跑", "media": [FRAME]}
-    assert told(create.body) == {"model": "happyhorse-1.1-i2v", "input": entry, "parameters": HORSE}
+    assert reported(create.body) == {"model": "happyhorse-1.1-i2v", "input": entry, "parameters": HORSE}
 
 
 def test_first_and_last_frame_have_a_path_and_a_form_of_their_own(live_server, nodes, asked):
@@ -127,7 +127,7 @@ def test_first_and_last_frame_have_a_path_and_a_form_of_their_own(live_server, n
     create = asked(live_server, nodes.image_to_video, **settings, **TEXTS, seed=1)
     assert create.path.endswith("/services/aigc/image2video/video-synthesis")
     entry = {**TEXTS, "first_frame_url": "a picture", "last_frame_url": "a picture"}
-    assert told(create.body) == {"model": "wan2.2-kf2v-flash", "input": entry, "parameters": KF2V}
+    assert reported(create.body) == {"model": "wan2.2-kf2v-flash", "input": entry, "parameters": KF2V}
 
 
 def test_a_shape_is_sent(live_server, nodes, asked):
@@ -135,33 +135,33 @@ def test_a_shape_is_sent(live_server, nodes, asked):
     assert create.body["parameters"]["ratio"] == "9:16"
 
 
-# Two pictures in one request
+# Two images in one request
 
 
-def test_of_two_large_pictures_one_is_uploaded_and_the_receipt_says_so(live_server, nodes, quick):
-    pictures = {"image": noise(1500, 1), "last_frame": noise(1300, 2)}
-    made = nodes.image_to_video(model="wan3.0-video", resolution="480P", duration=2, **pictures)
+def test_of_two_large_images_one_is_uploaded_and_the_receipt_says_so(live_server, nodes, quick):
+    images = {"image": noise(1500, 1), "last_frame": noise(1300, 2)}
+    made = nodes.image_to_video(model="wan3.0-video", resolution="480P", duration=2, **images)
     [create] = [call for call in live_server.received if call.on == "create"]
-    assert told(create.body["input"]["media"]) == [{"type": "first_frame", "url": "stored jpg"}, LAST]
+    assert reported(create.body["input"]["media"]) == [{"type": "first_frame", "url": "stored jpg"}, LAST]
     assert create.headers[OSS.lower()] == "enable"
     assert create.size <= BODY_BYTES
     assert made.receipt["warnings"] == ["image: sent through temporary storage, as both pictures are large"]
 
 
-def test_where_there_is_no_storage_both_pictures_are_made_to_fit(serve, nodes, quick):
+def test_where_there_is_no_storage_both_images_are_made_to_fit(serve, nodes, quick):
     server = serve("virginia")
-    pictures = {"image": noise(1500, 1), "last_frame": noise(1300, 2)}
-    made = nodes.image_to_video(model="wan3.0-video", resolution="480P", duration=2, **pictures)
+    images = {"image": noise(1500, 1), "last_frame": noise(1300, 2)}
+    made = nodes.image_to_video(model="wan3.0-video", resolution="480P", duration=2, **images)
     [create] = [call for call in server.received if call.on == "create"]
-    assert told(create.body["input"]["media"]) == [FRAME, LAST]
+    assert reported(create.body["input"]["media"]) == [FRAME, LAST]
     assert BODY_BYTES * 0.8 < create.size <= BODY_BYTES
     assert "image, last_frame: compressed more, as both must fit into one request" in made.receipt["warnings"]
     assert not [call for call in server.received if call.on in ("policy", "upload")]
 
 
-def test_a_small_picture_beside_a_large_one_is_left_as_it_is(serve, nodes, asked):
+def test_a_small_image_beside_a_large_one_is_left_as_it_is(serve, nodes, asked):
     server = serve("virginia")
-    small = nodes.picture(side=400)
+    small = nodes.image(side=400)
     alone = asked(server, nodes.image_to_video, model="wan3.0-video", resolution="480P", duration=2, image=small)
     both = {"image": noise(1900, 1), "last_frame": small}
     create = asked(server, nodes.image_to_video, model="wan3.0-video", resolution="480P", duration=2, **both)
@@ -169,13 +169,13 @@ def test_a_small_picture_beside_a_large_one_is_left_as_it_is(serve, nodes, asked
 
 
 def test_one_last_frame_is_for_all_and_several_are_one_each(live_server, nodes):
-    from wanpack.nodes.tasks.order import Order
+    from wanpack.nodes.tasks.order import Batch
 
-    images, last = nodes.picture(3), nodes.picture(3, side=300)
-    order = Order(None, images, None, "", None, last_frames=last)
-    assert all(torch.equal(order.pictures_of(i)["last_frame"], last[i]) for i in range(3))
-    order = Order(None, images, None, "", None, last_frames=last[1:2])
-    assert all(torch.equal(order.pictures_of(i)["last_frame"], last[1]) for i in range(3))
+    images, last = nodes.image(3), nodes.image(3, side=300)
+    order = Batch(None, images, None, "", None, last_frames=last)
+    assert all(torch.equal(order.images_for(i)["last_frame"], last[i]) for i in range(3))
+    order = Batch(None, images, None, "", None, last_frames=last[1:2])
+    assert all(torch.equal(order.images_for(i)["last_frame"], last[1]) for i in range(3))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_one_last_frame_is_for_all_and_several_are_one_each(live_server, nodes):
         ({"model": "wan2.2-kf2v-flash"}, ["last_frame: wan2.2-kf2v-flash needs a last frame"]),
     ],
 )
-def test_what_does_not_fit_is_told_before_anything_is_sent(live_server, nodes, refused, settings, faults):
+def test_what_does_not_fit_is_reported_before_anything_is_sent(live_server, nodes, refused, settings, faults):
     usual = {"resolution": "720P", "duration": 5}
     assert refused(live_server, nodes.image_to_video, **{**usual, **settings}) == faults
 
@@ -228,7 +228,7 @@ def test_a_clip_goes_on_and_all_its_seconds_are_paid(live_server, nodes, clip, q
     assert len([call for call in live_server.received if call.on == "create"]) == 1
 
 
-def test_a_film_of_ours_is_a_clip_that_can_go_on(live_server, nodes, quick):
+def test_a_video_of_ours_is_a_clip_that_can_go_on(live_server, nodes, quick):
     first = nodes.image_to_video(**nodes.settings_for("wan2.7-i2v") | {"duration": 2})
     more = nodes.continue_video(video=first.video, duration=4)
     assert more.receipt["video_seconds"] == pytest.approx(4, abs=0.1)
@@ -251,13 +251,13 @@ class Cut:
 
 
 def test_of_a_trimmed_video_only_the_part_is_sent(live_server, nodes, asked, clip, tmp_path):
-    part = film(tmp_path / "part.mp4", seconds=2.5)
+    part = video(tmp_path / "part.mp4", seconds=2.5)
     create = asked(live_server, nodes.continue_video, video=Cut(clip, part))
     [medium] = create.body["input"]["media"]
-    assert live_server._parts.storage.find(medium["url"]).path.read_bytes() == part.read_bytes()
+    assert live_server._state.storage.find(medium["url"]).path.read_bytes() == part.read_bytes()
 
 
-def test_a_video_that_cannot_be_written_out_is_told_before_anything_is_sent(live_server, nodes, refused, clip):
+def test_a_video_that_cannot_be_written_out_is_reported_before_anything_is_sent(live_server, nodes, refused, clip):
     class Broken(Cut):
         def save_to(self, target, **_):
             raise ValueError("no such stream")
@@ -277,11 +277,11 @@ def test_a_video_that_cannot_be_written_out_is_told_before_anything_is_sent(live
             {"size": (2000, 240)},
             "video: 2000x240 is too narrow; the longer side may be at most 8 times the shorter",
         ),
-        ("film.mkv", {}, "video: film.mkv is not an MP4 or MOV video, which the service wants."),
+        ("video.mkv", {}, "video: video.mkv is not an MP4 or MOV video, which the service wants."),
     ],
 )
-def test_a_clip_that_the_service_would_not_take_is_told(live_server, nodes, refused, clip, name, more, fault):
-    film(clip.with_name(name), **more)
+def test_a_clip_that_the_service_would_not_take_is_reported(live_server, nodes, refused, clip, name, more, fault):
+    video(clip.with_name(name), **more)
     assert refused(live_server, nodes.continue_video, video_path=name, duration=12) == [fault]
 
 
@@ -291,13 +291,13 @@ def test_a_clip_that_the_service_would_not_take_is_told(live_server, nodes, refu
         ({}, "video: give either video or video_path"),
         ({"video_path": "nowhere.mp4"}, "video_path: 'nowhere.mp4' is not a file in ComfyUI's input, output or temp"),
         ({"video_path": "/etc/passwd"}, "video_path: '/etc/passwd' is not a file in ComfyUI's input, output or temp"),
-        ({"video": "a film"}, "video: a ComfyUI VIDEO is needed, not str"),
+        ({"video": "a video"}, "video: a ComfyUI VIDEO is needed, not str"),
         ({"video_path": "text.mp4"}, "video: text.mp4 is not an MP4 or MOV video"),
         ({"video_path": "half.mp4"}, "video: half.mp4 is cut short"),
     ],
 )
-def test_what_is_no_clip_is_told_with_all_other_faults(live_server, nodes, refused, clip, given, fault):
-    clip.with_name("text.mp4").write_text("no film")
+def test_what_is_no_clip_is_reported_with_all_other_problems(live_server, nodes, refused, clip, given, fault):
+    clip.with_name("text.mp4").write_text("no video")
     clip.with_name("half.mp4").write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     faults = refused(live_server, nodes.continue_video, **given, duration=99)
     assert faults[0] == "duration: 99 is not possible with wan2.7-i2v; choose 2 to 15"
@@ -309,14 +309,14 @@ def test_a_video_must_be_longer_than_its_clip(live_server, nodes, refused, clip)
     assert fault.startswith("duration: 3 s is the whole video's, which must be longer than its first clip of 3.0 s")
 
 
-def test_a_clip_of_over_100_mb_is_told(live_server, nodes, refused, clip):
+def test_a_clip_of_over_100_mb_is_reported(live_server, nodes, refused, clip):
     with clip.open("r+b") as file:
         file.truncate(100 * 1024 * 1024 + 1)
     [fault] = refused(live_server, nodes.continue_video, video_path=clip.name)
     assert fault == "video: clip.mp4 is over 100 MB, the most that the service takes."
 
 
-def test_a_model_that_does_not_go_on_is_told_which_do(live_server, nodes, refused, clip):
+def test_a_model_that_does_not_go_on_is_reported_with_which_do(live_server, nodes, refused, clip):
     [fault] = refused(live_server, nodes.continue_video, video_path=clip.name, model="wan2.6-i2v")
     assert fault.endswith("remove it, or choose wan2.7-i2v or wan2.7-i2v-2026-04-25")
 
@@ -336,7 +336,7 @@ def test_a_refusal_of_wan_3_at_a_shared_host_points_to_workspaces(
     live_server, nodes, monkeypatch, model, workspace, pointed
 ):
     monkeypatch.setattr(Endpoint, "at_workspace", workspace)
-    fault = Refuses(status=400, code="InvalidParameter", message="Model not exist.")
+    fault = ErrorResponse(status=400, code="InvalidParameter", message="Model not exist.")
     live_server.faults.add(on="create", fault=fault)
     with pytest.raises(ServiceError) as caught:
         nodes.image_to_video(**nodes.settings_for(model))

@@ -1,4 +1,7 @@
-"""A sound of the graph on its way to the service: uploaded as WAV, sent by its address, told where it does not fit."""
+"""An audio file of the graph on its way to the service.
+
+Uploaded as WAV, sent by its URL, rejected where it does not fit.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,14 @@ from wanpack.nodes.service.models import MODELS, models_with
 FLASH = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
 SILENT_MODELS = [row.id for row in MODELS.values() if row.always_silent]
 ALWAYS_LOUD = [row.id for row in MODELS.values() if row.audio_input and not row.audio_switch]
-WITH_SOUND = models_with("audio_input")
+WITH_AUDIO = models_with("audio_input")
 
 
 def tone(hertz, seconds=3.0, *, rate=8000):
     return 0.5 * torch.sin(2 * np.pi * hertz * torch.arange(round(seconds * rate)) / rate)
 
 
-def sound(*channels, rate=8000):
+def audio(*channels, rate=8000):
     """AUDIO of one channel after another; a soft tone of 3 s where none is given."""
     return {"waveform": torch.stack(channels or (tone(440, rate=rate),))[None], "sample_rate": rate}
 
@@ -33,8 +36,8 @@ def pitch(samples, rate):
 
 
 def stored(server, create):
-    """The bytes that lie behind the address of the sound in a create call."""
-    return server._parts.storage.find(create.body["input"]["audio_url"]).path.read_bytes()
+    """The bytes that lie behind the URL of the audio in a create call."""
+    return server._state.storage.find(create.body["input"]["audio_url"]).path.read_bytes()
 
 
 def read(data):
@@ -51,7 +54,7 @@ def read(data):
 @pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_mono_and_stereo_arrive_as_they_are(live_server, nodes, asked, rate, channels):
-    given = sound(*[tone(hertz, rate=rate) for hertz in (440, 880)[:channels]], rate=rate)
+    given = audio(*[tone(hertz, rate=rate) for hertz in (440, 880)[:channels]], rate=rate)
     create = asked(live_server, nodes.image_to_video, **FLASH, audio=given)
     samples, found = read(stored(live_server, create))
     assert (found, samples.shape) == (rate, (3 * rate, channels))
@@ -59,7 +62,7 @@ def test_mono_and_stereo_arrive_as_they_are(live_server, nodes, asked, rate, cha
 
 
 def test_a_studios_rate_arrives_as_48_khz_of_the_same_pitch_and_length(live_server, nodes, asked):
-    create = asked(live_server, nodes.image_to_video, **FLASH, audio=sound(tone(1000, rate=96000), rate=96000))
+    create = asked(live_server, nodes.image_to_video, **FLASH, audio=audio(tone(1000, rate=96000), rate=96000))
     samples, rate = read(stored(live_server, create))
     assert rate == 48000
     assert len(samples) == pytest.approx(3 * 48000, abs=1)
@@ -68,7 +71,7 @@ def test_a_studios_rate_arrives_as_48_khz_of_the_same_pitch_and_length(live_serv
 
 def test_the_speech_in_the_centre_of_5_1_arrives_on_both_sides(live_server, nodes, asked):
     silence = torch.zeros(3 * 48000)
-    given = sound(silence, silence, tone(700, rate=48000), silence, silence, silence, rate=48000)
+    given = audio(silence, silence, tone(700, rate=48000), silence, silence, silence, rate=48000)
     create = asked(live_server, nodes.image_to_video, **FLASH, audio=given)
     samples, rate = read(stored(live_server, create))
     assert samples.shape == (3 * 48000, 2)
@@ -76,8 +79,8 @@ def test_the_speech_in_the_centre_of_5_1_arrives_on_both_sides(live_server, node
     assert samples.max() > 3000
 
 
-def test_a_sound_in_half_precision_arrives(live_server, nodes, asked):
-    given = sound()
+def test_an_audio_in_half_precision_arrives(live_server, nodes, asked):
+    given = audio()
     given["waveform"] = given["waveform"].half()
     create = asked(live_server, nodes.image_to_video, **FLASH, audio=given)
     samples, _ = read(stored(live_server, create))
@@ -88,26 +91,27 @@ def test_a_sound_in_half_precision_arrives(live_server, nodes, asked):
 
 
 @pytest.mark.parametrize("region", ["beijing", "singapore"])
-@pytest.mark.parametrize("model", [name for name in WITH_SOUND if "singapore" in MODELS[name].offers])
+@pytest.mark.parametrize("model", [name for name in WITH_AUDIO if "singapore" in MODELS[name].offers])
 def test_the_storage_is_asked_for_exactly_the_model_that_is_called(serve, nodes, asked, region, model):
     server = serve(region)
-    create = asked(server, nodes.image_to_video, **nodes.settings_for(model), audio=sound())
+    create = asked(server, nodes.image_to_video, **nodes.settings_for(model), audio=audio())
     [policy] = [call for call in server.received if call.on == "policy"]
     assert dict(policy.query) == {"action": "getPolicy", "model": create.body["model"]}
-    assert create.body["model"] == MODELS[model].name_in(region)
+    assert create.body["model"] == MODELS[model].model_id_in(region)
 
 
 def test_the_create_call_asks_for_uploads_to_be_resolved(live_server, nodes, asked):
-    create = asked(live_server, nodes.image_to_video, **FLASH, audio=sound())
+    create = asked(live_server, nodes.image_to_video, **FLASH, audio=audio())
     assert create.headers["x-dashscope-ossresourceresolve"] == "enable"
-    # The stand-in resolved it, and took it for a sound of that model: the task failed for no other reason than asked.
+    # The mock server resolved it, and took it for an audio file of that model: the task failed for no other reason than
+    # asked.
     [task] = live_server.tasks
-    assert (task.order.media["driving_audio"], task.notes) == (create.body["input"]["audio_url"], [])
+    assert (task.inputs.media["driving_audio"], task.notes) == (create.body["input"]["audio_url"], [])
 
 
-def test_every_upload_has_a_name_of_its_own_that_ends_as_a_sounds_does(live_server, nodes, asked):
+def test_every_upload_has_a_name_of_its_own_that_ends_as_a_audios_does(live_server, nodes, asked):
     addresses = [
-        asked(live_server, nodes.image_to_video, **FLASH, audio=sound(), seed=seed).body["input"]["audio_url"]
+        asked(live_server, nodes.image_to_video, **FLASH, audio=audio(), seed=seed).body["input"]["audio_url"]
         for seed in range(3)
     ]
     names = [address.rpartition("/")[2] for address in addresses]
@@ -118,15 +122,15 @@ def test_every_upload_has_a_name_of_its_own_that_ends_as_a_sounds_does(live_serv
 
 
 def test_the_key_does_not_go_to_the_storage(live_server, nodes, asked):
-    asked(live_server, nodes.image_to_video, **FLASH, audio=sound())
+    asked(live_server, nodes.image_to_video, **FLASH, audio=audio())
     [upload] = [call for call in live_server.received if call.on == "upload"]
     assert "authorization" not in upload.headers
     assert live_server.key not in str(upload)
 
 
-def test_the_same_picture_with_another_sound_is_another_request(live_server, nodes, asked):
+def test_the_same_image_with_another_audio_is_another_request(live_server, nodes, asked):
     for hertz in (440, 550):
-        asked(live_server, nodes.image_to_video, **FLASH, audio=sound(tone(hertz)))
+        asked(live_server, nodes.image_to_video, **FLASH, audio=audio(tone(hertz)))
     assert len(live_server.tasks) == 2
 
 
@@ -140,20 +144,20 @@ def test_an_address_is_sent_as_it_is_and_nothing_is_uploaded(live_server, nodes,
 
 def test_an_address_of_the_storage_is_sent_with_the_wish_to_resolve_it(live_server, nodes, asked):
     # As a script of the user's own may have uploaded it.
-    first = asked(live_server, nodes.image_to_video, **FLASH, audio=sound())
+    first = asked(live_server, nodes.image_to_video, **FLASH, audio=audio())
     address = first.body["input"]["audio_url"]
     create = asked(live_server, nodes.image_to_video, **FLASH, audio_url=address, seed=1)
     assert create.body["input"]["audio_url"] == address
     assert create.headers["x-dashscope-ossresourceresolve"] == "enable"
-    assert live_server.tasks[-1].order.media["driving_audio"] == address
+    assert live_server.tasks[-1].inputs.media["driving_audio"] == address
 
 
-# The film that comes of it
+# The video that comes of it
 
 
 @pytest.fixture
 def loudness():
-    """How loud each half second of a film's sound is, and its length in seconds."""
+    """How loud each half second of a video's audio is, and its length in seconds."""
 
     def measure(path):
         with av.open(str(path)) as container:
@@ -167,9 +171,9 @@ def loudness():
     return measure
 
 
-def test_a_longer_sound_is_cut_and_that_is_said(live_server, nodes, quick, caplog, loudness):
+def test_a_longer_audio_is_cut_and_that_is_said(live_server, nodes, quick, caplog, loudness):
     with caplog.at_level(logging.WARNING, "dashscope_wan"):
-        made = nodes.image_to_video(**FLASH, audio=sound(tone(440, 4.0)))
+        made = nodes.image_to_video(**FLASH, audio=audio(tone(440, 4.0)))
     warning = "audio: 4.0 s of sound for 2 s of video; its tail is cut"
     assert made.receipt["warnings"] == [warning]
     assert warning in caplog.messages
@@ -178,9 +182,9 @@ def test_a_longer_sound_is_cut_and_that_is_said(live_server, nodes, quick, caplo
     assert min(halves[:4]) > 0.4
 
 
-def test_a_shorter_sound_leaves_the_end_silent_and_that_is_said(live_server, nodes, quick, caplog, loudness):
+def test_a_shorter_audio_leaves_the_end_silent_and_that_is_said(live_server, nodes, quick, caplog, loudness):
     with caplog.at_level(logging.WARNING, "dashscope_wan"):
-        made = nodes.image_to_video(**{**FLASH, "duration": 4}, audio=sound())
+        made = nodes.image_to_video(**{**FLASH, "duration": 4}, audio=audio())
     warning = "audio: 3.0 s of sound for 4 s of video; the end of the video is silent"
     assert made.receipt["warnings"] == [warning]
     assert warning in caplog.messages
@@ -189,31 +193,31 @@ def test_a_shorter_sound_leaves_the_end_silent_and_that_is_said(live_server, nod
     assert halves[7] < 0.01
 
 
-def test_a_sound_as_long_as_the_film_needs_no_warning(live_server, nodes, asked, caplog):
+def test_an_audio_as_long_as_the_video_needs_no_warning(live_server, nodes, asked, caplog):
     with caplog.at_level(logging.WARNING, "dashscope_wan"):
-        asked(live_server, nodes.image_to_video, **{**FLASH, "duration": 3}, audio=sound())
+        asked(live_server, nodes.image_to_video, **{**FLASH, "duration": 3}, audio=audio())
     assert not [message for message in caplog.messages if message.startswith("audio")]
 
 
 # Where it does not fit
 
 
-def test_a_sound_and_an_address_cannot_both_be_given(live_server, nodes, refused):
-    faults = refused(live_server, nodes.image_to_video, **FLASH, audio=sound(), audio_url="https://a.example/a.mp3")
+def test_an_audio_and_an_address_cannot_both_be_given(live_server, nodes, refused):
+    faults = refused(live_server, nodes.image_to_video, **FLASH, audio=audio(), audio_url="https://a.example/a.mp3")
     assert faults == ["audio: give either audio or audio_url, not both"]
 
 
-@pytest.mark.parametrize("given", [{"audio": sound()}, {"audio_url": "https://a.example/a.mp3"}])
+@pytest.mark.parametrize("given", [{"audio": audio()}, {"audio_url": "https://a.example/a.mp3"}])
 @pytest.mark.parametrize("model", SILENT_MODELS)
-def test_a_silent_model_takes_no_sound_and_names_those_that_do(live_server, nodes, refused, model, given):
+def test_a_silent_model_takes_no_audio_and_names_those_that_do(live_server, nodes, refused, model, given):
     [fault] = refused(live_server, nodes.image_to_video, **nodes.settings_for(model), **given)
     [name] = given
     assert fault.startswith(f"{name}: {model} makes silent videos; remove it, or choose ")
-    assert all(other in fault for other in WITH_SOUND)
+    assert all(other in fault for other in WITH_AUDIO)
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "reported"),
     [
         ("ftp://a.example/a.mp3", "audio_url: must start with http://, https:// or oss://"),
         ("/home/me/a.mp3", "audio_url: must start with http://, https:// or oss://"),
@@ -223,8 +227,8 @@ def test_a_silent_model_takes_no_sound_and_names_those_that_do(live_server, node
         ("https://[a/b.mp3", "audio_url: is not an address"),
     ],
 )
-def test_an_address_that_the_service_could_not_use_is_told(live_server, nodes, refused, address, told):
-    assert refused(live_server, nodes.image_to_video, **FLASH, audio_url=address) == [told]
+def test_an_address_that_the_service_could_not_use_is_reported(live_server, nodes, refused, address, reported):
+    assert refused(live_server, nodes.image_to_video, **FLASH, audio_url=address) == [reported]
 
 
 @pytest.mark.parametrize(("region", "workspace"), [("virginia", ""), ("frankfurt", "llm-abc")])
@@ -232,7 +236,7 @@ def test_a_region_without_storage_offers_the_address_instead(serve, nodes, refus
     server = serve(region)
     connection = nodes.connection(region, workspace_id=workspace)
     [fault] = refused(
-        server, nodes.image_to_video, **nodes.settings_for("wan2.6-i2v"), audio=sound(), connection=connection
+        server, nodes.image_to_video, **nodes.settings_for("wan2.6-i2v"), audio=audio(), connection=connection
     )
     assert fault.startswith("audio: ")
     assert "has no temporary storage to upload it to; give the address of the sound in audio_url instead" in fault
@@ -274,7 +278,7 @@ def test_a_model_that_cannot_be_silent_says_which_can(serve, nodes, refused, mod
     assert fault.startswith(f"generate_audio: {model} cannot be silent; switch it on, or choose wan2.6-i2v-flash, ")
 
 
-def test_a_silent_film_has_no_sound_and_costs_half(live_server, nodes, quick):
+def test_a_silent_video_has_no_audio_and_costs_half(live_server, nodes, quick):
     made = nodes.image_to_video(**FLASH, generate_audio=False)
     assert made.receipt["has_audio"] is False
     assert made.receipt["estimated_cost"]["amount"] == pytest.approx(0.15 * 2)
@@ -282,8 +286,8 @@ def test_a_silent_film_has_no_sound_and_costs_half(live_server, nodes, quick):
         assert not container.streams.audio
 
 
-@pytest.mark.parametrize("given", [{"audio": sound()}, {"audio_url": "https://a.example/a.mp3"}])
-def test_a_sound_for_a_film_that_is_switched_to_silence_is_not_used_and_that_is_said(
+@pytest.mark.parametrize("given", [{"audio": audio()}, {"audio_url": "https://a.example/a.mp3"}])
+def test_an_audio_for_a_video_that_is_switched_to_silence_is_not_used_and_that_is_said(
     live_server, nodes, asked, caplog, given
 ):
     with caplog.at_level(logging.WARNING, "dashscope_wan"):
@@ -294,27 +298,27 @@ def test_a_sound_for_a_film_that_is_switched_to_silence_is_not_used_and_that_is_
     assert said == ["audio: generate_audio is off, so the given sound is not used and the video is silent"]
 
 
-# What is no sound
+# What is no audio
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [
-        (sound(torch.zeros(0)), "audio: the sound is empty; look at the node that made it"),
+        (audio(torch.zeros(0)), "audio: the sound is empty; look at the node that made it"),
         (
             {"waveform": torch.zeros(1, 0, 24000), "sample_rate": 8000},
             "audio: the sound is empty; look at the node that made it",
         ),
-        (sound(tone(440, 31)), "audio: 31.0 s is too long; the service takes 3 to 30 s"),
-        (sound(tone(440, 2.9)), "audio: 2.9 s is too short; the service takes 3 to 30 s"),
-        (sound(torch.full((24000,), torch.nan)), "audio: it has samples that are NaN or infinite"),
-        (sound(torch.full((24000,), torch.inf)), "audio: it has samples that are NaN or infinite"),
+        (audio(tone(440, 31)), "audio: 31.0 s is too long; the service takes 3 to 30 s"),
+        (audio(tone(440, 2.9)), "audio: 2.9 s is too short; the service takes 3 to 30 s"),
+        (audio(torch.full((24000,), torch.nan)), "audio: it has samples that are NaN or infinite"),
+        (audio(torch.full((24000,), torch.inf)), "audio: it has samples that are NaN or infinite"),
         ({"waveform": torch.zeros(2, 1, 24000), "sample_rate": 8000}, "audio: the batch holds 2 sounds"),
         ({"waveform": torch.zeros(1, 24000), "sample_rate": 8000}, "audio: a waveform has 3 dimensions"),
         ({"waveform": torch.zeros(1, 1, 24000), "sample_rate": 0}, "audio: the sample rate must be a whole number"),
         ("cat.wav", "audio: a ComfyUI AUDIO (waveform and sample_rate) is needed, not str"),
     ],
 )
-def test_what_is_no_sound_for_a_film_is_told_and_nothing_is_sent(live_server, nodes, refused, given, told):
+def test_what_is_no_audio_for_a_video_is_reported_and_nothing_is_sent(live_server, nodes, refused, given, reported):
     [fault] = refused(live_server, nodes.image_to_video, **FLASH, audio=given)
-    assert fault.startswith(told)
+    assert fault.startswith(reported)

@@ -9,7 +9,7 @@ import av
 import pytest
 from wanpack.nodes.service.regions import REGIONS
 from wanpack.nodes.service.request import VideoRequest, build_body
-from wanpack.nodes.service.rules import find_faults
+from wanpack.nodes.service.rules import validate
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
 
 TURBO, PLUS = "wanx2.1-i2v-turbo", "wanx2.1-i2v-plus"
@@ -45,7 +45,7 @@ def test_the_widgets_offer_all_26_templates_and_the_two_models_that_have_them():
     assert inputs()["model"][0] == [TURBO, PLUS]
 
 
-def test_the_tooltip_says_of_each_template_what_the_picture_should_show():
+def test_the_tooltip_says_of_each_template_what_the_image_should_show():
     lines = inputs()["template"][1]["tooltip"].splitlines()
     for template in BOTH + PLUS_ONLY:
         [line] = [line for line in lines if line.startswith(f"{template}: ")]
@@ -56,11 +56,11 @@ def test_the_tooltip_says_of_each_template_what_the_picture_should_show():
 @pytest.mark.parametrize(("template", "model"), PAIRS)
 def test_every_pair_is_allowed_and_its_body_has_the_template_and_no_prompt(template, model):
     request = VideoRequest(**settings_for(template, model))
-    assert find_faults(request, region=REGIONS["beijing"]) == []
+    assert validate(request, region=REGIONS["beijing"]) == []
     body = build_body(request, region=REGIONS["beijing"], media={"first_frame": "data:,"})
     assert body["input"] == {"template": template, "img_url": "data:,"}
     assert body["model"] == model
-    # A model that has one duration only is not told it.
+    # A model that has one duration only is not reported it.
     assert set(body["parameters"]) == {"resolution", "seed", "watermark"} | ({"duration"} if model == TURBO else set())
 
 
@@ -95,13 +95,13 @@ def test_a_model_without_effects_is_not_sent(live_server, nodes, refused, model)
     assert {TURBO, PLUS} <= set(re.findall(r"[\w.-]+", fault))
 
 
-def test_a_region_that_has_the_model_but_no_effects_is_told(serve, nodes, refused):
+def test_a_region_that_has_the_model_but_no_effects_is_reported(serve, nodes, refused):
     faults = refused(serve("singapore"), nodes.effect)
     assert faults == ["template: effects are not available in Singapore; they are in Beijing"]
 
 
 @pytest.mark.parametrize("region", ["virginia", "frankfurt"])
-def test_a_region_that_has_neither_is_told_both(serve, nodes, refused, region):
+def test_a_region_that_has_neither_is_reported_with_both(serve, nodes, refused, region):
     model, template = refused(serve(region), nodes.effect)
     assert model.startswith(
         f"model: {TURBO} is not available in {REGIONS[region].title}; it is in Beijing or Singapore"
@@ -110,7 +110,7 @@ def test_a_region_that_has_neither_is_told_both(serve, nodes, refused, region):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "reported"),
     [
         ({"duration": 6}, f"duration: 6 is not possible with {TURBO}; choose 3, 4 or 5"),
         ({"resolution": "1080P"}, f"resolution: 1080P is not possible with {TURBO}; choose 480P or 720P"),
@@ -118,11 +118,11 @@ def test_a_region_that_has_neither_is_told_both(serve, nodes, refused, region):
         ({"seed": -1}, "seed: -1 is not possible; choose 0 to 2147483647"),
     ],
 )
-def test_the_models_other_limits_hold_too(live_server, nodes, refused, settings, told):
-    assert refused(live_server, nodes.effect, **{**settings_for("flying", TURBO), **settings}) == [told]
+def test_the_models_other_limits_hold_too(live_server, nodes, refused, settings, reported):
+    assert refused(live_server, nodes.effect, **{**settings_for("flying", TURBO), **settings}) == [reported]
 
 
-def test_an_effect_becomes_a_silent_film_with_a_receipt(live_server, nodes, quick, tmp_path):
+def test_an_effect_becomes_a_silent_video_with_a_receipt(live_server, nodes, quick, tmp_path):
     made = nodes.effect(template="hug")
     assert made.path.parent == tmp_path / "output" / "wan"
     assert made.path.name == "effect_00001_.mp4"

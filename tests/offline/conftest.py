@@ -1,4 +1,4 @@
-"""One stand-in per test, and a plain client for it."""
+"""One mock server per test, and a plain client for it."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ class Api:
         return self.post(path or path_of(body), json=body, headers=headers)
 
     def submit(self, body: Any, **more: Any) -> str:
-        answer = self.create(body, **more)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["output"]["task_id"]
+        response = self.create(body, **more)
+        assert response.status_code == 200, response.text
+        return response.json()["output"]["task_id"]
 
     def query(self, task_id: str) -> dict[str, Any]:
-        answer = self.get(f"/tasks/{task_id}")
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        response = self.get(f"/tasks/{task_id}")
+        assert response.status_code == 200, response.text
+        return response.json()
 
     def state(self, task_id: str) -> str:
         return self.query(task_id)["output"]["task_status"]
@@ -77,7 +77,7 @@ class Api:
     def ended(self, body: Any, **more: Any) -> dict[str, Any]:
         """Submit and return the last reply, waiting for the video where there is one."""
         task_id = self.submit(body, **more)
-        assert self.server.settle()
+        assert self.server.wait_idle()
         return self.query(task_id)
 
     def failure(self, body: Any, **more: Any) -> tuple[str, str]:
@@ -87,11 +87,11 @@ class Api:
         return output["code"], output["message"]
 
     def upload(self, name: str, data: bytes, *, model: str) -> str:
-        """Upload as dashscope.md section 4 has it, and return the oss:// address."""
+        """Upload as dashscope.md section 4 has it, and return the oss:// URL."""
         policy = self.get("/uploads", params={"action": "getPolicy", "model": model}).json()["data"]
         form = upload_form(policy, name)
-        answer = self.session.post(policy["upload_host"], data=form, files={"file": data}, timeout=10)
-        assert answer.status_code == 200, answer.text
+        response = self.session.post(policy["upload_host"], data=form, files={"file": data}, timeout=10)
+        assert response.status_code == 200, response.text
         return f"oss://{form['key']}"
 
 
@@ -112,8 +112,8 @@ def path_of(body: Any) -> str:
     return KEYFRAMES if row is not None and "kf2v" in row.id else CREATE
 
 
-def picture(width: int = 400, height: int = 300, *, kind: str = "JPEG", mode: str = "RGB") -> bytes:
-    """An encoded picture: orange left, blue right. Every model takes the usual size."""
+def image(width: int = 400, height: int = 300, *, kind: str = "JPEG", mode: str = "RGB") -> bytes:
+    """An encoded image: orange left, blue right. Every model takes the usual size."""
     drawn = Image.new("RGB", (width, height), (220, 120, 30))
     drawn.paste((30, 60, 200), (width // 2, 0, width, height))
     out = io.BytesIO()
@@ -122,7 +122,7 @@ def picture(width: int = 400, height: int = 300, *, kind: str = "JPEG", mode: st
 
 
 def wav(seconds: float, *, rate: int = 8000) -> bytes:
-    """A sound file with a tone."""
+    """An audio file with a tone."""
     out = io.BytesIO()
     with wave.open(out, "wb") as file:
         file.setnchannels(1)
@@ -142,7 +142,7 @@ def clip(
     codec: str = "libx264",
     begin: int = 40,
 ) -> bytes:
-    """A film file of grey frames, each a little brighter than the one before, from `begin` on."""
+    """A video file of grey frames, each a little brighter than the one before, from `begin` on."""
     out = io.BytesIO()
     with av.open(out, "w", format=kind) as container:
         stream = container.add_stream(codec, rate=fps)
@@ -173,12 +173,12 @@ def put(model: str, media: dict[str, Any]) -> dict[str, Any]:
 def body(model: str = "wanx2.1-i2v-turbo", *, media: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     """A body that is cheap to render, of any model.
 
-    `media` are addresses by kind, the smallest set that the model takes where they are not given. `input` and
+    `media` are URLs by kind, the smallest set that the model takes where they are not given. `input` and
     `parameters` replace single fields; None leaves a field out.
     """
     row = REGIONAL_NAMES[model]
     if media is None:
-        media = dict.fromkeys(row.media_sets[0], data_uri(picture()))
+        media = dict.fromkeys(row.media_combinations[0], data_uri(image()))
     cheapest: dict[str, Any] = {"resolution": row.resolutions[0]}
     if len(row.durations) > 1:
         cheapest["duration"] = row.durations[0]
@@ -224,7 +224,7 @@ def kit():
 
     class Kit:
         body = staticmethod(body)
-        picture = staticmethod(picture)
+        image = staticmethod(image)
         data_uri = staticmethod(data_uri)
         upload_form = staticmethod(upload_form)
         clip = staticmethod(clip)

@@ -15,13 +15,13 @@ LOUD = ("wan2.6-i2v", "wan2.6-i2v-us", "wan2.5-i2v-preview", "wan2.7-i2v", "wan2
 HORSES = ("happyhorse-1.1-i2v", "happyhorse-1.0-i2v")
 WAN_3 = ("wan3.0-video", "wan3.0-video-prime")
 RAP = "https://help-static-aliyun-doc.aliyuncs.com/file-manage-files/zh-CN/20250925/wpimhv/rap.png"
-RAP_SOUND = "https://help-static-aliyun-doc.aliyuncs.com/file-manage-files/zh-CN/20250925/ozwpvi/rap.mp3"
+RAP_AUDIO = "https://help-static-aliyun-doc.aliyuncs.com/file-manage-files/zh-CN/20250925/ozwpvi/rap.mp3"
 DEMO = "https://cdn.translate.alibaba.com/r/wanx-demo-1.png"
 
 OFFICIAL = {
     "multi_shot": {
         "model": "wan2.6-i2v-flash",
-        "input": {"prompt": "x", "img_url": RAP, "audio_url": RAP_SOUND},
+        "input": {"prompt": "x", "img_url": RAP, "audio_url": RAP_AUDIO},
         "parameters": {"resolution": "720P", "prompt_extend": True, "duration": 10, "shot_type": "multi"},
     },
     "auto_dubbing": {
@@ -59,7 +59,7 @@ def test_every_model_takes_its_own_resolutions_and_durations(api, kit, model):
 @pytest.mark.parametrize("model", MODELS)
 def test_the_defaults_are_the_models(api, kit, model):
     api.submit(kit.body(model, parameters={"resolution": None, "duration": None}))
-    order = api.server.tasks[0].order
+    order = api.server.tasks[0].inputs
     assert (order.resolution, order.duration) == (MODELS[model].default_resolution, 5)
     assert order.audio == (model in (*AUDIO_SWITCH, *LOUD, *HORSES))
     assert order.watermark == (model in HORSES)
@@ -121,7 +121,7 @@ FIXED_MODELS = [model for model, row in MODELS.items() if len(row.durations) == 
 @pytest.mark.parametrize("duration", [None, 5])
 def test_a_fixed_length_may_be_left_out_or_said(api, kit, model, duration):
     api.submit(kit.body(model, parameters={"duration": duration}))
-    assert api.server.tasks[0].order.duration == 5
+    assert api.server.tasks[0].inputs.duration == 5
 
 
 @pytest.mark.parametrize(
@@ -190,13 +190,13 @@ def test_the_pack_sends_nothing_that_its_model_does_not_have(make_server, kit, m
     row = MODELS[model]
     words = {"prompt": "a cat", "negative_prompt": "rain" if row.negative_prompt else ""}
     effects = [{"template": effect.id} for effect in EFFECTS.values() if model in effect.models]
-    for kinds in row.media_sets:
+    for kinds in row.media_combinations:
         media = {kind: f"https://example.com/{kind}.mp3" for kind in kinds}
         for more in (words, *effects):
             asked = VideoRequest(model=model, resolution=row.resolutions[0], duration=row.durations[-1], **more)
             api.submit(build_body(asked, region=REGIONS["offline"], media=media))
     assert [task.failure for task in api.server.tasks if task.failure] == []
-    assert {task.order.ignored for task in api.server.tasks} == {()}
+    assert {task.inputs.ignored for task in api.server.tasks} == {()}
 
 
 def test_an_ignored_field_changes_nothing(api, kit):
@@ -205,7 +205,7 @@ def test_an_ignored_field_changes_nothing(api, kit):
     effect = kit.body("wan2.6-i2v", input={"template": "flying"})
     for body in (silent, horse, effect):
         api.submit(body)
-    loud, plain, whole = (task.order for task in api.server.tasks)
+    loud, plain, whole = (task.inputs for task in api.server.tasks)
     assert (loud.audio, plain.prompt_extend, whole.template) == (True, False, "")
 
 
@@ -243,7 +243,7 @@ def test_wan3_has_seven_ratios(api, kit, ratio):
         assert api.failure(body)[1] == f"Input should be {allowed}: parameters.ratio"
     else:
         api.submit(body)
-        assert api.server.tasks[0].order.ratio == ratio
+        assert api.server.tasks[0].inputs.ratio == ratio
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -301,4 +301,4 @@ def test_happyhorse_counts_a_chinese_character_twice(api, kit, prompt, kept):
 
 def test_a_long_negative_prompt_is_cut_without_a_word(api, kit):
     api.submit(kit.body(input={"negative_prompt": "y" * 501}))
-    assert len(api.server.tasks[0].order.negative_prompt) == 500
+    assert len(api.server.tasks[0].inputs.negative_prompt) == 500

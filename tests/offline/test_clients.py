@@ -1,4 +1,4 @@
-"""Clients that nobody here wrote, against the stand-in: each gets its task and its video.
+"""Clients that nobody here wrote, against the mock server: each gets its task and its video.
 
 The requests of litellm 1.110.2 (Python) and of @ai-sdk/alibaba 1.0.61 under ai 6.0.326 (Node 20) are here as recorded
 on the wire. The sample calls are those of the service's documentation, by curl, host and key replaced.
@@ -43,7 +43,7 @@ AI_SDK = {
 }
 ADDRESS = "https://example.com/a.png"
 URI = "data:"
-"""Stands for a picture as a data URI."""
+"""Stands for an image as a data URI."""
 
 
 def flash(**parameters: Any) -> dict[str, Any]:
@@ -113,7 +113,7 @@ RECORDED = {
 }
 
 
-def with_picture(body: dict[str, Any], uri: str) -> dict[str, Any]:
+def with_image(body: dict[str, Any], uri: str) -> dict[str, Any]:
     return json.loads(json.dumps(body).replace(f'"{URI}"', json.dumps(uri)))
 
 
@@ -127,8 +127,8 @@ def send(api, method: str, target: str, *, headers: dict[str, str], body: bytes 
         if body is not None:
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
+        response = connection.getresponse()
+        return response.status, response.read()
     finally:
         connection.close()
 
@@ -137,14 +137,14 @@ def send(api, method: str, target: str, *, headers: dict[str, str], body: bytes 
 def test_a_recorded_client_gets_its_video(api, kit, name):
     headers, body = RECORDED[name]
     headers = {**headers, "Authorization": f"Bearer {api.server.key}"}
-    sent = json.dumps(with_picture(body, kit.data_uri(kit.picture())), separators=(",", ":")).encode()
-    status, answer = send(api, "POST", SYNTHESIS, headers=headers, body=sent)
-    assert status == 200, answer
-    task_id = json.loads(answer)["output"]["task_id"]
-    assert api.server.settle()
+    sent = json.dumps(with_image(body, kit.data_uri(kit.image())), separators=(",", ":")).encode()
+    status, response = send(api, "POST", SYNTHESIS, headers=headers, body=sent)
+    assert status == 200, response
+    task_id = json.loads(response)["output"]["task_id"]
+    assert api.server.wait_idle()
     # litellm asks with the very headers of the create call, that of a task included.
-    status, answer = send(api, "GET", f"/api/v1/tasks/{task_id}", headers=headers)
-    reply = json.loads(answer)
+    status, response = send(api, "GET", f"/api/v1/tasks/{task_id}", headers=headers)
+    reply = json.loads(response)
     assert (status, reply["output"]["task_status"]) == (200, "SUCCEEDED"), reply
     assert reply["usage"]["video_count"] == 1
     target = reply["output"]["video_url"].removeprefix(api.root)
@@ -163,7 +163,7 @@ def test_a_recorded_client_gets_its_video(api, kit, name):
 )
 def test_a_recorded_client_sees_what_is_wrong(api, kit, headers, body, message):
     headers = {**headers, "Authorization": f"Bearer {api.server.key}"}
-    sent = json.dumps(with_picture(body, kit.data_uri(kit.picture()))).encode()
+    sent = json.dumps(with_image(body, kit.data_uri(kit.image()))).encode()
     task_id = json.loads(send(api, "POST", SYNTHESIS, headers=headers, body=sent)[1])["output"]["task_id"]
     assert api.query(task_id)["output"] == {
         "task_id": task_id,
@@ -201,8 +201,8 @@ def create_by_curl(api, body: dict[str, Any], tmp_path: Path, *more: str) -> str
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_sample_call_by_curl_gets_its_video(api, kit, tmp_path, name):
     body = json.loads(json.dumps(SAMPLES[name]))
-    if name == "base64":  # Its picture is cut short where it is printed.
-        body["input"]["img_url"] = kit.data_uri(kit.picture(kind="PNG"), "image/png")
+    if name == "base64":  # Its image is cut short where it is printed.
+        body["input"]["img_url"] = kit.data_uri(kit.image(kind="PNG"), "image/png")
     task_id = create_by_curl(api, body, tmp_path)
     authorization = ("--header", f"Authorization: Bearer {api.server.key}")
     ends = time.monotonic() + 120
@@ -211,7 +211,7 @@ def test_a_sample_call_by_curl_gets_its_video(api, kit, tmp_path, name):
         if reply["output"]["task_status"] not in ("PENDING", "RUNNING"):
             break
         assert time.monotonic() < ends
-        api.server.settle()
+        api.server.wait_idle()
     assert reply["output"]["task_status"] == "SUCCEEDED", reply
     video = tmp_path / "video.mp4"
     curl("-o", str(video), reply["output"]["video_url"])
@@ -237,7 +237,7 @@ def test_cancel_and_list_by_curl(make_server, kit, tmp_path):
 @pytest.mark.skipif(CURL is None, reason="there is no curl here")
 def test_a_body_that_waits_to_be_asked_for_is_read(api, kit, tmp_path):
     """curl sends the head of a body of over a megabyte alone, and says so."""
-    body = kit.body(media={"first_frame": kit.data_uri(kit.picture(1000, 700, kind="BMP"), "image/bmp")})
+    body = kit.body(media={"first_frame": kit.data_uri(kit.image(1000, 700, kind="BMP"), "image/bmp")})
     create_by_curl(api, body, tmp_path, "-H", "Expect: 100-continue")
     received = api.server.received[-1]
     assert (received.headers["expect"], received.body) == ("100-continue", body)

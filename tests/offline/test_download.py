@@ -14,23 +14,23 @@ def fetch(address, **headers):
         return session.get(address, headers=headers, timeout=10)
 
 
-def code(answer):
-    return ET.fromstring(answer.content).findtext("Code")  # noqa: S314 - our own answer
+def code(response):
+    return ET.fromstring(response.content).findtext("Code")  # noqa: S314 - our own response
 
 
 @pytest.fixture
 def video(make_server, clock, kit):
-    """The address of a finished video."""
+    """The URL of a finished video."""
     return make_server(clock=clock).ended(kit.body())["output"]["video_url"]
 
 
 def test_a_video_needs_no_key_and_has_its_length(video):
-    answer = fetch(video)
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "video/mp4"
-    assert int(answer.headers["Content-Length"]) == len(answer.content) > 10_000
-    assert answer.headers["Accept-Ranges"] == "bytes"
-    assert answer.content[4:8] == b"ftyp"
+    response = fetch(video)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "video/mp4"
+    assert int(response.headers["Content-Length"]) == len(response.content) > 10_000
+    assert response.headers["Accept-Ranges"] == "bytes"
+    assert response.content[4:8] == b"ftyp"
 
 
 def test_the_head_of_a_video_is_that_of_the_file(video):
@@ -60,9 +60,9 @@ def test_parts_of_a_video(video):
 
 def test_a_part_that_the_video_does_not_have(video):
     size = len(fetch(video).content)
-    answer = fetch(video, Range=f"bytes={size}-")
-    assert (answer.status_code, code(answer)) == (416, "InvalidRange")
-    assert answer.headers["Content-Range"] == f"bytes */{size}"
+    response = fetch(video, Range=f"bytes={size}-")
+    assert (response.status_code, code(response)) == (416, "InvalidRange")
+    assert response.headers["Content-Range"] == f"bytes */{size}"
 
 
 def test_a_part_of_a_file_that_changed_is_the_whole_file(video):

@@ -8,19 +8,18 @@ import pytest
 import requests
 from wanpack.nodes.offline.faults import (
     ALWAYS,
-    AnswerState,
-    AnswerUnknown,
+    ErrorResponse,
     Faults,
+    FixedStatus,
     HtmlPage,
     HugeBody,
     JsonBody,
     ListEmpty,
     ListLag,
+    NestedErrorResponse,
     NoRange,
     OtherResult,
     Redirect,
-    Refuses,
-    RefusesNested,
     ResetAfterActing,
     ResetBeforeActing,
     ResetBeforeBody,
@@ -28,8 +27,9 @@ from wanpack.nodes.offline.faults import (
     Stalled,
     TaskFails,
     TaskStuck,
-    Throttled,
+    Throttling,
     Truncated,
+    UnknownStatus,
 )
 from wanpack.nodes.offline.tasks import Timing
 
@@ -49,8 +49,8 @@ def fetch(address, **more):
 
 
 def test_throttled(api, kit, spoil):
-    spoil(on="create", fault=Throttled())
-    spoil(on="create", fault=Throttled(retry_after=7))
+    spoil(on="create", fault=Throttling())
+    spoil(on="create", fault=Throttling(retry_after=7))
     plain, dated = api.create(kit.body()), api.create(kit.body())
     assert (plain.status_code, plain.json()["code"]) == (429, "Throttling.RateQuota")
     assert "Retry-After" not in plain.headers
@@ -60,52 +60,52 @@ def test_throttled(api, kit, spoil):
 
 
 def test_a_refusal_in_json(api, kit, spoil):
-    spoil(on="create", fault=Refuses())
-    spoil(on="query", fault=Refuses(status=403, code="Arrearage", message="Pay."))
-    answer = api.create(kit.body())
-    assert (answer.status_code, answer.json()["code"]) == (500, "InternalError")
-    answer = api.get(f"/tasks/{ZERO_ID}")
-    assert (answer.status_code, answer.json()["code"], answer.json()["message"]) == (403, "Arrearage", "Pay.")
-    assert answer.json()["request_id"]
+    spoil(on="create", fault=ErrorResponse())
+    spoil(on="query", fault=ErrorResponse(status=403, code="Arrearage", message="Pay."))
+    response = api.create(kit.body())
+    assert (response.status_code, response.json()["code"]) == (500, "InternalError")
+    response = api.get(f"/tasks/{ZERO_ID}")
+    assert (response.status_code, response.json()["code"], response.json()["message"]) == (403, "Arrearage", "Pay.")
+    assert response.json()["request_id"]
 
 
 def test_a_refusal_in_the_nested_form(api, kit, spoil):
-    spoil(on="create", fault=RefusesNested(status=400, code="Arrearage", message="Pay."))
-    answer = api.create(kit.body())
-    assert answer.status_code == 400
-    assert set(answer.json()) == {"error", "request_id"}
-    assert (answer.json()["error"]["code"], answer.json()["error"]["message"]) == ("Arrearage", "Pay.")
-    assert answer.json()["request_id"]
+    spoil(on="create", fault=NestedErrorResponse(status=400, code="Arrearage", message="Pay."))
+    response = api.create(kit.body())
+    assert response.status_code == 400
+    assert set(response.json()) == {"error", "request_id"}
+    assert (response.json()["error"]["code"], response.json()["error"]["message"]) == ("Arrearage", "Pay.")
+    assert response.json()["request_id"]
     assert api.server.tasks == []
 
 
 @pytest.mark.parametrize("status", [200, 502])
 def test_a_page_of_html(api, spoil, status):
     spoil(on="query", fault=HtmlPage(status=status, title="Login"))
-    answer = api.get(f"/tasks/{ZERO_ID}")
-    assert answer.status_code == status
-    assert answer.headers["Content-Type"] == "text/html"
-    assert answer.text.startswith("<html>")
+    response = api.get(f"/tasks/{ZERO_ID}")
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "text/html"
+    assert response.text.startswith("<html>")
 
 
 @pytest.mark.parametrize("value", [{"output": {}}, [], None, "text", {"output": {"task_id": 7}}])
 def test_any_json(api, kit, spoil, value):
     spoil(on="create", fault=JsonBody(value))
-    answer = api.create(kit.body())
-    assert (answer.status_code, answer.json()) == (200, value)
+    response = api.create(kit.body())
+    assert (response.status_code, response.json()) == (200, value)
 
 
 def test_a_huge_body(api, spoil):
     spoil(on="list", fault=HugeBody(size=3_000_001))
-    answer = api.get("/tasks/")
-    assert len(answer.content) == int(answer.headers["Content-Length"]) == 3_000_001
-    assert len(answer.json()) == 2_999_999
+    response = api.get("/tasks/")
+    assert len(response.content) == int(response.headers["Content-Length"]) == 3_000_001
+    assert len(response.json()) == 2_999_999
 
 
 def test_a_redirection(api, spoil):
     spoil(on="query", fault=Redirect("http://127.0.0.1:9/elsewhere"))
-    answer = api.get(f"/tasks/{ZERO_ID}", allow_redirects=False)
-    assert (answer.status_code, answer.headers["Location"]) == (302, "http://127.0.0.1:9/elsewhere")
+    response = api.get(f"/tasks/{ZERO_ID}", allow_redirects=False)
+    assert (response.status_code, response.headers["Location"]) == (302, "http://127.0.0.1:9/elsewhere")
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,14 @@ def test_a_large_body_can_be_reset_before_it_is_read(api, kit, spoil):
     assert api.server.tasks == []
 
 
-def test_a_slow_answer_is_the_right_one(api, kit, spoil):
+def test_a_slow_response_is_the_right_one(api, kit, spoil):
     spoil(on="create", fault=Slow(0.3))
     started = time.monotonic()
     assert api.create(kit.body()).status_code == 200
     assert time.monotonic() - started >= 0.3
 
 
-def test_a_slow_answer_comes_too_late_but_the_task_exists(api, kit, spoil, until):
+def test_a_slow_response_comes_too_late_but_the_task_exists(api, kit, spoil, until):
     spoil(on="create", fault=Slow(30))
     with pytest.raises(requests.ReadTimeout):
         api.session.post(
@@ -157,15 +157,15 @@ def test_a_truncated_download(api, kit, spoil):
     video = api.ended(kit.body())["output"]["video_url"]
     spoil(on="download", fault=Truncated(sent=5000))
     got = b""
-    with pytest.raises(requests.exceptions.ChunkedEncodingError), fetch(video, stream=True) as answer:
-        assert int(answer.headers["Content-Length"]) > 5000
-        for piece in answer.iter_content(1000):
+    with pytest.raises(requests.exceptions.ChunkedEncodingError), fetch(video, stream=True) as response:
+        assert int(response.headers["Content-Length"]) > 5000
+        for piece in response.iter_content(1000):
             got += piece
     assert len(got) == 5000
     assert got == fetch(video).content[:5000]
 
 
-def test_a_truncated_answer_of_the_api(api, kit, spoil):
+def test_a_truncated_response_of_the_api(api, kit, spoil):
     spoil(on="create", fault=Truncated(sent=10))
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         api.create(kit.body())
@@ -178,8 +178,8 @@ def test_a_stalled_download(api, kit, spoil):
     got = b""
     with requests.Session() as session:
         session.trust_env = False
-        with session.get(video, stream=True, timeout=(5, 0.3)) as answer, pytest.raises(requests.ConnectionError):
-            for piece in answer.iter_content(1000):
+        with session.get(video, stream=True, timeout=(5, 0.3)) as response, pytest.raises(requests.ConnectionError):
+            for piece in response.iter_content(1000):
                 got += piece
     assert len(got) == 5000
 
@@ -188,26 +188,26 @@ def test_a_stall_ends_when_the_server_stops(make_server, kit):
     api = make_server()
     video = api.ended(kit.body())["output"]["video_url"]
     api.server.faults.add(on="download", fault=Stalled(sent=0))
-    with fetch(video, stream=True) as answer:
+    with fetch(video, stream=True) as response:
         started = time.monotonic()
         api.server.stop()
         assert time.monotonic() - started < 2
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
-            assert answer.content
+            assert response.content
 
 
 def test_a_download_without_ranges(api, kit, spoil):
     video = api.ended(kit.body())["output"]["video_url"]
     spoil(on="download", fault=NoRange())
-    answer = fetch(video, headers={"Range": "bytes=100-"})
-    assert answer.status_code == 200
-    assert "Accept-Ranges" not in answer.headers
+    response = fetch(video, headers={"Range": "bytes=100-"})
+    assert response.status_code == 200
+    assert "Accept-Ranges" not in response.headers
     assert fetch(video, headers={"Range": "bytes=100-"}).status_code == 206
 
 
 def test_an_unknown_task(api, kit, spoil):
     task_id = api.ended(kit.body())["output"]["task_id"]
-    spoil(on="query", fault=AnswerUnknown())
+    spoil(on="query", fault=UnknownStatus())
     assert api.state(task_id) == "UNKNOWN"
     assert api.state(task_id) == "SUCCEEDED"
 
@@ -262,11 +262,11 @@ def test_a_task_whose_reason_stands_outside_the_output(api, kit, spoil):
 
 def test_a_state_of_tomorrow(api, kit, spoil):
     task_id = api.submit(kit.body())
-    spoil(on="query", fault=AnswerState("ARCHIVING"), times=2)
+    spoil(on="query", fault=FixedStatus("ARCHIVING"), times=2)
     assert [api.state(task_id), api.state(task_id)] == ["ARCHIVING", "ARCHIVING"]
-    assert api.server.settle()
+    assert api.server.wait_idle()
     assert api.state(task_id) == "SUCCEEDED"
-    spoil(on="query", fault=AnswerState("ARCHIVING"))
+    spoil(on="query", fault=FixedStatus("ARCHIVING"))
     assert api.state(ZERO_ID) == "UNKNOWN"
 
 
@@ -288,7 +288,7 @@ def test_a_success_without_a_video_url(api, kit, spoil, form):
 def test_a_task_that_never_ends(api, kit, spoil):
     spoil(on="create", fault=TaskStuck("RUNNING"))
     task_id = api.submit(kit.body())
-    assert api.server.settle()
+    assert api.server.wait_idle()
     assert [api.state(task_id) for _ in range(2)] == ["RUNNING", "RUNNING"]
 
 
@@ -297,7 +297,7 @@ def test_a_task_that_fails_from_a_query_on(make_server, clock, kit):
     task_id = api.submit(kit.body())
     api.server.faults.add(on="query", fault=TaskFails())
     assert api.state(task_id) == "RUNNING"
-    assert api.server.settle()
+    assert api.server.wait_idle()
     clock.advance(100)
     assert api.query(task_id)["output"]["code"] == "InternalError.Algo"
 
@@ -305,7 +305,7 @@ def test_a_task_that_fails_from_a_query_on(make_server, clock, kit):
 def test_a_task_that_never_starts_can_be_cancelled(api, kit, spoil):
     spoil(on="create", fault=TaskStuck("PENDING"))
     task_id, other = api.submit(kit.body()), api.submit(kit.body())
-    assert api.server.settle()
+    assert api.server.wait_idle()
     assert api.state(task_id) == "PENDING"
     assert api.state(other) == "SUCCEEDED"
     assert api.post(f"/tasks/{task_id}/cancel").status_code == 200
@@ -322,14 +322,14 @@ def test_every_call_can_be_spoiled(api, kit, spoil, on):
         "cancel": lambda: api.post(f"/tasks/{ZERO_ID}/cancel"),
         "list": lambda: api.get("/tasks/"),
     }
-    spoil(on=on, fault=Refuses(status=503, code="ServiceUnavailable", message="Later."))
+    spoil(on=on, fault=ErrorResponse(status=503, code="ServiceUnavailable", message="Later."))
     assert calls[on]().status_code == 503
     assert calls[on]().status_code != 503
 
 
 def test_faults_have_times_and_an_order():
     faults = Faults()
-    slow, refuses, late = Slow(1), Refuses(), Throttled()
+    slow, refuses, late = Slow(1), ErrorResponse(), Throttling()
     faults.add(on="query", fault=slow)
     faults.add(on="query", fault=refuses, times=2)
     faults.add(on="query", fault=late, after=4)

@@ -22,7 +22,7 @@ def listed(make_server, clock, kit):
     api.ids.append(api.submit(kit.body(input={"img_url": None})))
     clock.advance(100)
     api.ids.append(api.submit(kit.body()))
-    assert api.server.settle()
+    assert api.server.wait_idle()
     clock.advance(100)
     api.server.faults.add(on="create", fault=TaskStuck("PENDING"))
     api.ids.append(api.submit(kit.body("wan2.2-i2v-plus")))
@@ -30,9 +30,9 @@ def listed(make_server, clock, kit):
 
 
 def ids(api, **query):
-    answer = api.get("/tasks/", params=query)
-    assert answer.status_code == 200, answer.text
-    return [row["task_id"] for row in answer.json()["data"]]
+    response = api.get("/tasks/", params=query)
+    assert response.status_code == 200, response.text
+    return [row["task_id"] for row in response.json()["data"]]
 
 
 def test_rows_are_newest_first_and_have_the_documented_fields(listed, clock):
@@ -111,5 +111,5 @@ def test_pages(listed):
     ],
 )
 def test_a_malformed_filter_is_refused(api, query):
-    answer = api.get("/tasks/", params=query)
-    assert (answer.status_code, answer.json()["code"]) == (400, "InvalidParameter")
+    response = api.get("/tasks/", params=query)
+    assert (response.status_code, response.json()["code"]) == (400, "InvalidParameter")

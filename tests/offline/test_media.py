@@ -16,13 +16,13 @@ OSS = {"X-DashScope-OssResourceResolve": "enable"}
 
 FIRST = {"first_frame"}
 PAIR = {"first_frame", "last_frame"}
-WITH_SOUND = [FIRST, FIRST | {"driving_audio"}]
-WAN_2_7 = [*WITH_SOUND, PAIR, PAIR | {"driving_audio"}, {"first_clip"}, {"first_clip", "last_frame"}]
+WITH_AUDIO = [FIRST, FIRST | {"driving_audio"}]
+WAN_2_7 = [*WITH_AUDIO, PAIR, PAIR | {"driving_audio"}, {"first_clip"}, {"first_clip", "last_frame"}]
 LEGAL = {
-    "wan2.6-i2v-flash": WITH_SOUND,
-    "wan2.6-i2v": WITH_SOUND,
-    "wan2.6-i2v-us": WITH_SOUND,
-    "wan2.5-i2v-preview": WITH_SOUND,
+    "wan2.6-i2v-flash": WITH_AUDIO,
+    "wan2.6-i2v": WITH_AUDIO,
+    "wan2.6-i2v-us": WITH_AUDIO,
+    "wan2.5-i2v-preview": WITH_AUDIO,
     "wan2.2-i2v-flash": [FIRST],
     "wan2.2-i2v-plus": [FIRST],
     "wanx2.1-i2v-turbo": [FIRST],
@@ -69,7 +69,7 @@ def test_exactly_the_legal_sets_are_taken(make_server, kit, model):
         assert task.id == task_id
         if task.failure is None:
             taken.append(kinds)
-            assert task.order.media == media
+            assert task.inputs.media == media
         else:
             assert task.failure.code == "InvalidParameter"
             assert model in task.failure.message or ": input.media." in task.failure.message
@@ -81,7 +81,7 @@ def test_the_older_forms_have_a_field_for_each_kind(make_server, kit, model):
     api = make_server(running_limit=0)
     for legal in LEGAL[model]:
         api.submit(kit.body(model, media={kind: ADDRESS[kind] for kind in sorted(legal)}))
-        assert api.server.tasks[-1].order.media == {kind: ADDRESS[kind] for kind in legal}
+        assert api.server.tasks[-1].inputs.media == {kind: ADDRESS[kind] for kind in legal}
     every = set.union(*LEGAL[model])
     for kind, name in (("driving_audio", "audio_url"), ("last_frame", "last_frame_url"), ("first_frame", "img_url")):
         field_of_another = "kf2v" in model if name == "img_url" else kind not in every
@@ -93,17 +93,17 @@ def test_the_older_forms_have_a_field_for_each_kind(make_server, kit, model):
 @pytest.mark.parametrize("model", LEGAL)
 def test_the_path_is_the_models(api, kit, model):
     right, wrong = (KEYFRAMES, SYNTHESIS) if "kf2v" in model else (SYNTHESIS, KEYFRAMES)
-    answer = api.create(kit.body(model), path=wrong)
-    assert answer.status_code == 400
-    assert (answer.json()["code"], answer.json()["message"]) == ("InvalidParameter", "url error, please check url!")
+    response = api.create(kit.body(model), path=wrong)
+    assert response.status_code == 400
+    assert (response.json()["code"], response.json()["message"]) == ("InvalidParameter", "url error, please check url!")
     assert api.server.tasks == []
     assert api.create(kit.body(model), path=right).status_code == 200
 
 
-def test_a_wrong_name_is_told_on_either_path(api, kit):
+def test_a_wrong_name_is_reported_on_either_path(api, kit):
     for path in (SYNTHESIS, KEYFRAMES):
-        answer = api.create({**kit.body(), "model": "wan9"}, path=path)
-        assert (answer.status_code, answer.json()["message"]) == (400, "Model not exist.")
+        response = api.create({**kit.body(), "model": "wan9"}, path=path)
+        assert (response.status_code, response.json()["message"]) == (400, "Model not exist.")
 
 
 @pytest.mark.parametrize("model", LISTED)
@@ -183,7 +183,7 @@ def test_the_types_are_the_models(api, kit):
 def test_an_unknown_field_of_an_item_is_ignored(api, kit):
     voiced = {**item("first_frame"), "reference_voice": "https://example.com/a.mp3"}
     api.submit(listed(kit, "wan2.7-i2v", voiced))
-    assert api.server.tasks[0].order.media == {"first_frame": ADDRESS["first_frame"]}
+    assert api.server.tasks[0].inputs.media == {"first_frame": ADDRESS["first_frame"]}
 
 
 def test_a_list_of_another_type_fails(api, kit):
@@ -203,7 +203,7 @@ def test_each_type_comes_once(api, kit, model):
     assert "first_frame + first_frame cannot be used together" in message
 
 
-def test_an_illegal_set_is_told_with_the_legal_ones(api, kit):
+def test_an_illegal_set_is_reported_with_the_legal_ones(api, kit):
     assert api.failure(listed(kit, "wan2.7-i2v", item("last_frame")))[1] == (
         "The media types last_frame cannot be used together with wan2.7-i2v. Supported: first_frame, or "
         "first_frame + driving_audio, or first_frame + last_frame, or first_frame + last_frame + driving_audio, or "
@@ -213,10 +213,12 @@ def test_an_illegal_set_is_told_with_the_legal_ones(api, kit):
 
 @pytest.mark.parametrize("kind", REFERENCES)
 def test_wan3_takes_no_frames_beside_references(api, kit, kind):
-    told = "The two modes are mutually exclusive. Do not pass reference_xx and first_frame/last_frame at the same time."
+    reported = (
+        "The two modes are mutually exclusive. Do not pass reference_xx and first_frame/last_frame at the same time."
+    )
     for frame in ("first_frame", "last_frame"):
         body = listed(kit, "wan3.0-video", item(frame), item(kind))
-        assert api.failure(body) == ("InvalidParameter", told)
+        assert api.failure(body) == ("InvalidParameter", reported)
 
 
 @pytest.mark.parametrize("model", ["wan3.0-video", "wan3.0-video-prime"])
@@ -236,9 +238,9 @@ def test_wan3_makes_videos_of_words_but_not_here(api, kit):
 def test_a_wrong_form_is_pending_first_and_failed_a_moment_later(make_server, clock, kit):
     api = make_server(clock=clock, timing=Timing(queued=20, rendering=60), running_limit=1)
     api.submit(kit.body("wan2.7-i2v"))
-    answer = api.create(kit.body("wan2.7-i2v", input={"media": None}))
-    assert (answer.status_code, answer.json()["output"]["task_status"]) == (200, "PENDING")
-    task_id = answer.json()["output"]["task_id"]
+    response = api.create(kit.body("wan2.7-i2v", input={"media": None}))
+    assert (response.status_code, response.json()["output"]["task_status"]) == (200, "PENDING")
+    task_id = response.json()["output"]["task_id"]
     clock.advance(0.05)
     assert api.state(task_id) == "PENDING"
     clock.advance(0.06)
@@ -249,7 +251,7 @@ def test_a_wrong_form_is_pending_first_and_failed_a_moment_later(make_server, cl
 def test_what_fails_at_once_takes_nobodys_place(make_server, clock, kit):
     api = make_server(clock=clock, timing=Timing(queued=1, rendering=20), running_limit=1)
     ids = [api.submit(kit.body("wan2.7-i2v", parameters={"seed": seed})) for seed in (1, 2)]
-    assert api.server.settle()
+    assert api.server.wait_idle()
     clock.advance(1)
     wrong = api.submit(kit.body("wan2.7-i2v", input={"media": None}))
     clock.advance(0.2)
@@ -263,8 +265,8 @@ def test_what_fails_at_once_takes_nobodys_place(make_server, clock, kit):
 def test_every_model_makes_a_video_of_uploads(api, kit, model):
     """Each legal set of each model, its files in the temporary storage, seen through to the file."""
     files = {
-        "first_frame": ("a.png", kit.picture(kind="PNG")),
-        "last_frame": ("b.jpg", kit.picture()),
+        "first_frame": ("a.png", kit.image(kind="PNG")),
+        "last_frame": ("b.jpg", kit.image()),
         "driving_audio": ("a.wav", kit.wav(3)),
         "first_clip": ("a.mp4", kit.clip(2)),
     }
@@ -275,6 +277,6 @@ def test_every_model_makes_a_video_of_uploads(api, kit, model):
         assert reply["output"]["task_status"] == "SUCCEEDED", reply
         assert api.server.notes_of(reply["output"]["task_id"]) == []
         used = reply["usage"]
-        assert used.get("duration", used.get("video_duration")) == api.server.tasks[-1].order.duration
-        film = api.session.get(reply["output"]["video_url"], timeout=10)
-        assert film.content[4:8] == b"ftyp"
+        assert used.get("duration", used.get("video_duration")) == api.server.tasks[-1].inputs.duration
+        video = api.session.get(reply["output"]["video_url"], timeout=10)
+        assert video.content[4:8] == b"ftyp"

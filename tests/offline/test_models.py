@@ -7,9 +7,9 @@ from wanpack.nodes.service.models import MODELS
 
 
 def names(api, **query):
-    answer = api.get("/models", params=query)
-    assert answer.status_code == 200, answer.text
-    return [row["model"] for row in answer.json()["output"]["models"]]
+    response = api.get("/models", params=query)
+    assert response.status_code == 200, response.text
+    return [row["model"] for row in response.json()["output"]["models"]]
 
 
 def test_the_envelope_is_the_documented_one(api):
@@ -58,8 +58,8 @@ def test_pages(api):
 
 @pytest.mark.parametrize("query", [{"page_no": "0"}, {"page_size": "x"}, {"page_size": "201"}])
 def test_a_malformed_page_is_refused(api, query):
-    answer = api.get("/models", params=query)
-    assert (answer.status_code, answer.json()["code"]) == (400, "InvalidParameter")
+    response = api.get("/models", params=query)
+    assert (response.status_code, response.json()["code"]) == (400, "InvalidParameter")
 
 
 def test_a_row_says_what_the_model_does_and_costs(make_server):
@@ -75,5 +75,5 @@ def test_a_row_says_what_the_model_does_and_costs(make_server):
 
 
 def test_the_list_wants_the_key(api):
-    answer = api.session.get(f"{api.server.base_url}/models", timeout=10)
-    assert (answer.status_code, answer.json()["code"]) == (401, "InvalidApiKey")
+    response = api.session.get(f"{api.server.base_url}/models", timeout=10)
+    assert (response.status_code, response.json()["code"]) == (401, "InvalidApiKey")

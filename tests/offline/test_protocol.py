@@ -1,4 +1,4 @@
-"""The calls and their answers, by plain requests."""
+"""The calls and their responses, by plain requests."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def raw(api, text: str) -> str:
     """Send bytes as they are and return what comes back before the connection ends."""
     with socket.create_connection(("127.0.0.1", int(api.root.rpartition(":")[2])), timeout=10) as connection:
         connection.sendall(text.encode())
-        answer = b""
+        response = b""
         while piece := connection.recv(65536):
-            answer += piece
-    return answer.decode()
+            response += piece
+    return response.decode()
 
 
-def test_create_answers_with_a_pending_task_and_a_request_id(api, kit):
-    answer = api.create(kit.body())
-    assert answer.status_code == 200
-    assert set(answer.json()) == {"output", "request_id"}
-    assert answer.json()["output"]["task_status"] == "PENDING"
-    assert uuid.UUID(answer.json()["output"]["task_id"])
-    assert uuid.UUID(answer.json()["request_id"])
+def test_create_responses_with_a_pending_task_and_a_request_id(api, kit):
+    response = api.create(kit.body())
+    assert response.status_code == 200
+    assert set(response.json()) == {"output", "request_id"}
+    assert response.json()["output"]["task_status"] == "PENDING"
+    assert uuid.UUID(response.json()["output"]["task_id"])
+    assert uuid.UUID(response.json()["request_id"])
 
 
 def test_success_has_times_prompts_address_and_usage(api, kit):
@@ -105,8 +105,8 @@ def test_usage_follows_the_family(api, kit, model, parameters, usage):
     ("size", "ratio"),
     [((1280, 720), "16:9"), ((400, 300), "4:3"), ((300, 300), "1:1"), ((300, 500), "9:16"), ((900, 300), "21:9")],
 )
-def test_wan3_names_the_ratio_that_a_picture_is_nearest_to(api, kit, size, ratio):
-    media = {"first_frame": kit.data_uri(kit.picture(*size))}
+def test_wan3_names_the_ratio_that_an_image_is_nearest_to(api, kit, size, ratio):
+    media = {"first_frame": kit.data_uri(kit.image(*size))}
     assert api.ended(kit.body("wan3.0-video", media=media))["usage"]["ratio"] == ratio
 
 
@@ -161,10 +161,10 @@ def test_an_unknown_id_is_unknown_and_not_an_error(api):
 )
 def test_a_call_without_the_key_is_refused(api, given, message):
     headers = {"Authorization": given} if given is not None else {}
-    answer = api.session.get(f"{api.server.base_url}/tasks/{ZERO_ID}", headers=headers, timeout=10)
-    assert answer.status_code == 401
-    assert (answer.json()["code"], answer.json()["message"]) == ("InvalidApiKey", message)
-    assert answer.json()["request_id"]
+    response = api.session.get(f"{api.server.base_url}/tasks/{ZERO_ID}", headers=headers, timeout=10)
+    assert response.status_code == 401
+    assert (response.json()["code"], response.json()["message"]) == ("InvalidApiKey", message)
+    assert response.json()["request_id"]
 
 
 def test_keys_are_made_up_for_every_server(make_server):
@@ -174,18 +174,18 @@ def test_keys_are_made_up_for_every_server(make_server):
 
 
 def test_the_async_header_is_mandatory(api, kit):
-    answer = api.create(kit.body(), headers={"X-DashScope-Async": None})
-    assert answer.status_code == 403
-    assert answer.json()["code"] == "AccessDenied"
-    assert answer.json()["message"] == "current user api does not support synchronous calls."
+    response = api.create(kit.body(), headers={"X-DashScope-Async": None})
+    assert response.status_code == 403
+    assert response.json()["code"] == "AccessDenied"
+    assert response.json()["message"] == "current user api does not support synchronous calls."
     assert api.server.tasks == []
 
 
 @pytest.mark.parametrize("model", ["wan2.6-i2v-flahs", "WAN2.6-I2V", "wan2.1-i2v-turbo", "", 7])
 def test_a_wrong_model_is_refused_at_once(api, kit, model):
-    answer = api.create({**kit.body(), "model": model})
-    assert answer.status_code == 400
-    assert (answer.json()["code"], answer.json()["message"]) == ("InvalidParameter", "Model not exist.")
+    response = api.create({**kit.body(), "model": model})
+    assert response.status_code == 400
+    assert (response.json()["code"], response.json()["message"]) == ("InvalidParameter", "Model not exist.")
     assert api.server.tasks == []
 
 
@@ -202,10 +202,10 @@ def test_singapore_has_its_own_names_and_no_effects(make_server, kit):
 @pytest.mark.parametrize("sent", [b"{", b"", b"[]", b'"text"', b'{"a": NaN}', b"\xff"])
 def test_what_is_no_json_object_is_refused(api, sent):
     headers = {"X-DashScope-Async": "enable", "Content-Type": "application/json"}
-    answer = api.post("/services/aigc/video-generation/video-synthesis", data=sent, headers=headers)
-    assert answer.status_code == 400
-    assert answer.json()["code"] == "BadRequest.IllegalInput"
-    assert answer.json()["message"] == "The input parameter requires json format."
+    response = api.post("/services/aigc/video-generation/video-synthesis", data=sent, headers=headers)
+    assert response.status_code == 400
+    assert response.json()["code"] == "BadRequest.IllegalInput"
+    assert response.json()["message"] == "The input parameter requires json format."
 
 
 @pytest.mark.parametrize(
@@ -219,9 +219,9 @@ def test_what_is_no_json_object_is_refused(api, sent):
     ],
 )
 def test_missing_objects_are_refused_at_once(api, kit, change, code):
-    answer = api.create({**kit.body(), **change})
-    assert (answer.status_code, answer.json()["code"]) == (400, code)
-    assert set(answer.json()) == {"code", "message", "request_id"}
+    response = api.create({**kit.body(), **change})
+    assert (response.status_code, response.json()["code"]) == (400, code)
+    assert set(response.json()) == {"code", "message", "request_id"}
     assert api.server.tasks == []
 
 
@@ -230,21 +230,21 @@ def test_a_call_without_parameters_gets_the_defaults(api, kit):
     whole = kit.body("wan2.6-i2v-flash")
     del whole["parameters"]
     task_id = api.submit(whole)
-    order = api.server.tasks[0].order
+    order = api.server.tasks[0].inputs
     assert (order.resolution, order.duration, order.audio) == ("1080P", 5, True)
     assert api.server.notes_of(task_id) == []
 
 
 def test_another_content_type_is_refused(api, kit):
-    answer = api.create(kit.body(), headers={"Content-Type": "text/plain"})
-    assert answer.json()["message"] == "Required body invalid, please check the request body format."
+    response = api.create(kit.body(), headers={"Content-Type": "text/plain"})
+    assert response.json()["message"] == "Required body invalid, please check the request body format."
 
 
 def test_a_body_over_the_limit_is_refused_with_the_measured_message(api, kit):
-    answer = api.create(kit.body(input={"prompt": "x" * 6_291_456}))
-    assert answer.status_code == 400
-    assert answer.json()["code"] == "BadRequest.TooLarge"
-    assert answer.json()["message"] == "Exceeded limit on max bytes to request body : 6291456"
+    response = api.create(kit.body(input={"prompt": "x" * 6_291_456}))
+    assert response.status_code == 400
+    assert response.json()["code"] == "BadRequest.TooLarge"
+    assert response.json()["message"] == "Exceeded limit on max bytes to request body : 6291456"
     assert api.server.tasks == []
     assert api.server.received[-1].body is None
 
@@ -265,9 +265,9 @@ def _prepared(api, body):
 def test_cancel_works_only_while_pending(make_server, clock, kit):
     api = make_server(clock=clock, running_limit=0)
     task_id = api.submit(kit.body())
-    answer = api.post(f"/tasks/{task_id}/cancel")
-    assert answer.status_code == 200
-    assert set(answer.json()) == {"request_id"}
+    response = api.post(f"/tasks/{task_id}/cancel")
+    assert response.status_code == 200
+    assert set(response.json()) == {"request_id"}
     assert api.state(task_id) == "CANCELED"
     again = api.post(f"/tasks/{task_id}/cancel")
     assert again.status_code == 400
@@ -297,22 +297,22 @@ def head_of(api, method, path, *more):
 def test_a_cancel_without_a_body_needs_no_length(make_server, kit):
     api = make_server(running_limit=0)
     task_id = api.submit(kit.body())
-    answer = raw(api, head_of(api, "POST", f"/tasks/{task_id}/cancel") + "\r\n")
-    assert answer.startswith("HTTP/1.1 200 ")
+    response = raw(api, head_of(api, "POST", f"/tasks/{task_id}/cancel") + "\r\n")
+    assert response.startswith("HTTP/1.1 200 ")
     assert api.state(task_id) == "CANCELED"
 
 
 def test_a_create_without_a_body_is_no_json(api):
     path = "/services/aigc/video-generation/video-synthesis"
     more = ("Content-Type: application/json", "X-DashScope-Async: enable")
-    answer = raw(api, head_of(api, "POST", path, *more) + "\r\n")
-    assert answer.startswith("HTTP/1.1 400 ")
-    assert '"code": "BadRequest.IllegalInput"' in answer
+    response = raw(api, head_of(api, "POST", path, *more) + "\r\n")
+    assert response.startswith("HTTP/1.1 400 ")
+    assert '"code": "BadRequest.IllegalInput"' in response
 
 
 def test_head_is_get_without_the_body(api):
-    answer = raw(api, head_of(api, "HEAD", f"/tasks/{ZERO_ID}") + "\r\n")
-    head, _, body = answer.partition("\r\n\r\n")
+    response = raw(api, head_of(api, "HEAD", f"/tasks/{ZERO_ID}") + "\r\n")
+    head, _, body = response.partition("\r\n\r\n")
     assert (head.splitlines()[0].split()[1], body) == ("200", "")
     shown = api.session.head(f"{api.server.base_url}/tasks/{ZERO_ID}", headers=api.key, timeout=10)
     assert int(shown.headers["Content-Length"]) == len(api.get(f"/tasks/{ZERO_ID}").content)
@@ -328,8 +328,8 @@ def test_other_paths_and_methods_do_not_exist(api):
 
 def test_another_host_name_is_refused(api):
     for host in ("evil.example", "127.0.0.1", "evil.example:80"):
-        answer = api.get(f"/tasks/{ZERO_ID}")
-        assert answer.status_code == 200
+        response = api.get(f"/tasks/{ZERO_ID}")
+        assert response.status_code == 200
         refused = api.session.get(
             f"{api.server.base_url}/tasks/{ZERO_ID}", headers={**api.key, "Host": host}, timeout=10
         )
@@ -350,8 +350,8 @@ def test_a_request_that_is_no_http_is_answered_in_json(api):
 
 def test_a_post_without_a_length_is_refused(api):
     host = api.root.removeprefix("http://")
-    answer = raw(api, f"POST /upload HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
-    assert " 411 " in answer.splitlines()[0]
+    response = raw(api, f"POST /upload HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+    assert " 411 " in response.splitlines()[0]
 
 
 def test_received_keeps_what_was_sent(api, kit):
@@ -367,7 +367,7 @@ def test_received_keeps_what_was_sent(api, kit):
     assert received.size == int(received.headers["content-length"])
 
 
-def test_a_task_keeps_its_body_without_the_picture(api, kit):
+def test_a_task_keeps_its_body_without_the_image(api, kit):
     api.submit(kit.body())
     assert api.server.tasks[0].body["input"] == {"prompt": "a cat", "img_url": "data:image/jpeg;base64,"}
     api.submit(kit.body("wan2.7-i2v"))

@@ -11,17 +11,17 @@ import pytest
 from PIL import Image
 from wanpack.nodes.errors import MediaError
 from wanpack.nodes.offline.clip import check_clip, clip_frames
-from wanpack.nodes.offline.picture import Marks, still
+from wanpack.nodes.offline.picture import Overlays, to_yuv_frame
 from wanpack.nodes.offline.render import render
-from wanpack.nodes.offline.scene import DRAWN_SIZE, Scene, StoppedError, frame_size, nearest_ratio
-from wanpack.nodes.offline.sound import RATE, sound_track
+from wanpack.nodes.offline.scene import DRAWN_SIZE, Interrupted, Scene, frame_size, nearest_ratio
+from wanpack.nodes.offline.sound import RATE, audio_track
 
 TIERS = {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080}
 
 
 @pytest.fixture(scope="module")
 def photo():
-    """A picture with detail everywhere, 320x240: smooth waves of colour."""
+    """An image with detail everywhere, 320x240: smooth waves of colour."""
     y, x = np.mgrid[0:240, 0:320]
     waves = [128 + 100 * np.sin(x / 30 + k) * np.cos(y / 25 - k) for k in range(3)]
     out = io.BytesIO()
@@ -29,9 +29,9 @@ def photo():
     return out.getvalue()
 
 
-def film(tmp_path, **facts):
+def make_video(tmp_path, **facts):
     path = tmp_path / "a.mp4"
-    render(Scene(**{"picture": None, "resolution": "480P", "duration": 2, "has_sound": False, **facts}), path)
+    render(Scene(**{"image": None, "resolution": "480P", "duration": 2, "has_audio": False, **facts}), path)
     return path
 
 
@@ -84,7 +84,7 @@ def test_any_aspect_gives_about_the_tiers_pixels_in_sides_of_sixteens():
         ("adaptive", "720P", (816, 1104)),
     ],
 )
-def test_sizes_by_a_named_ratio_whatever_the_picture(ratio, resolution, expected):
+def test_sizes_by_a_named_ratio_whatever_the_image(ratio, resolution, expected):
     assert frame_size(750, 1000, resolution=resolution, ratio=ratio) == expected
 
 
@@ -93,9 +93,9 @@ def test_the_nearest_ratio_is_that_of_the_shape():
     assert {size: nearest_ratio(*size) for size in sizes} == sizes
 
 
-@pytest.mark.parametrize(("has_sound", "fps"), [(True, 30), (False, 30), (True, 24)])
-def test_a_video_is_h264_of_exact_length(tmp_path, photo, has_sound, fps):
-    path = film(tmp_path, picture=photo, duration=3, has_sound=has_sound, fps=fps)
+@pytest.mark.parametrize(("has_audio", "fps"), [(True, 30), (False, 30), (True, 24)])
+def test_a_video_is_h264_of_exact_length(tmp_path, photo, has_audio, fps):
+    path = make_video(tmp_path, image=photo, duration=3, has_audio=has_audio, fps=fps)
     with av.open(str(path)) as container:
         video = container.streams.video[0]
         assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
@@ -103,17 +103,17 @@ def test_a_video_is_h264_of_exact_length(tmp_path, photo, has_sound, fps):
         assert (video.width, video.height) == frame_size(320, 240, resolution="480P")
         assert video.duration * video.time_base == 3
         assert container.duration == 3 * av.time_base
-        assert [stream.codec_context.name for stream in container.streams.audio] == ["aac"] * has_sound
+        assert [stream.codec_context.name for stream in container.streams.audio] == ["aac"] * has_audio
         assert len([None for _ in container.decode(video=0)]) == 3 * fps
 
 
 def test_a_video_can_be_played_while_it_loads(tmp_path):
-    data = film(tmp_path).read_bytes()
+    data = make_video(tmp_path).read_bytes()
     assert 0 < data.index(b"moov") < data.index(b"mdat")
 
 
-def test_the_first_frame_is_the_whole_picture(tmp_path, photo):
-    first = frames(film(tmp_path, picture=photo))[0].astype(int)
+def test_the_first_frame_is_the_whole_image(tmp_path, photo):
+    first = frames(make_video(tmp_path, image=photo))[0].astype(int)
     high, wide, _ = first.shape
     whole = np.asarray(Image.open(io.BytesIO(photo)).resize((wide, high)), int)
     away = np.abs(first - whole)[high // 8 :]  # below the mark
@@ -122,14 +122,14 @@ def test_the_first_frame_is_the_whole_picture(tmp_path, photo):
     assert all(np.abs(first[at] - whole[at]).mean() < 8 for at in corners)
 
 
-def test_the_picture_moves_slowly(tmp_path, photo):
-    shown = [frame.astype(int) for frame in frames(film(tmp_path, picture=photo))]
+def test_the_image_moves_slowly(tmp_path, photo):
+    shown = [frame.astype(int) for frame in frames(make_video(tmp_path, image=photo))]
     assert np.abs(shown[-1] - shown[0]).mean() > 8
     assert all(np.abs(b - a).mean() < 4 for a, b in itertools.pairwise(shown))
 
 
-def picture_of(*colours, size=(400, 300), kind="PNG"):
-    """An encoded picture of stripes from left to right."""
+def image_of(*colours, size=(400, 300), kind="PNG"):
+    """An encoded image of stripes from left to right."""
     drawn = Image.new("RGB", size)
     for place, colour in enumerate(colours):
         wide = size[0] // len(colours)
@@ -154,7 +154,7 @@ def near(one, other, *, away=12):
 
 @pytest.mark.parametrize("seconds", [2, 3])
 def test_a_video_fades_into_its_last_frame(tmp_path, seconds):
-    shown = frames(film(tmp_path, picture=picture_of(RED), ending=picture_of(BLUE), duration=seconds))
+    shown = frames(make_video(tmp_path, image=image_of(RED), ending=image_of(BLUE), duration=seconds))
     assert near(colour(shown[0], 0.5, 0.5), RED)
     assert near(colour(shown[-1], 0.5, 0.5), BLUE)
     reds = [colour(frame, 0.5, 0.5)[0] for frame in shown]
@@ -162,23 +162,23 @@ def test_a_video_fades_into_its_last_frame(tmp_path, seconds):
     assert any(60 < red < 180 for red in reds)
 
 
-def test_the_very_last_frame_is_the_whole_last_picture(tmp_path, photo):
-    last = frames(film(tmp_path, picture=picture_of(GREEN, size=(320, 240)), ending=photo))[-1].astype(int)
+def test_the_very_last_frame_is_the_whole_last_image(tmp_path, photo):
+    last = frames(make_video(tmp_path, image=image_of(GREEN, size=(320, 240)), ending=photo))[-1].astype(int)
     high, wide, _ = last.shape
     whole = np.asarray(Image.open(io.BytesIO(photo)).resize((wide, high)), int)
     assert np.abs(last - whole)[high // 8 :].mean() < 5
 
 
 def test_a_last_frame_of_another_shape_is_cut_to_the_first(tmp_path):
-    wide = picture_of(RED, GREEN, BLUE, size=(1200, 300))
-    shown = frames(film(tmp_path, picture=picture_of(RED), ending=wide))
+    wide = image_of(RED, GREEN, BLUE, size=(1200, 300))
+    shown = frames(make_video(tmp_path, image=image_of(RED), ending=wide))
     assert shown[-1].shape == shown[0].shape
     assert [near(colour(shown[-1], x, 0.5), GREEN) for x in (0.1, 0.5, 0.9)] == [True] * 3
 
 
-def test_a_named_ratio_cuts_the_picture_and_keeps_its_shape(tmp_path):
-    wide = picture_of(RED, GREEN, BLUE, size=(1200, 400))
-    first = frames(film(tmp_path, picture=wide, ratio="9:16"))[0]
+def test_a_named_ratio_cuts_the_image_and_keeps_its_shape(tmp_path):
+    wide = image_of(RED, GREEN, BLUE, size=(1200, 400))
+    first = frames(make_video(tmp_path, image=wide, ratio="9:16"))[0]
     assert first.shape[:2] == (832, 480)
     assert near(colour(first, 0.1, 0.5), GREEN)
     assert near(colour(first, 0.9, 0.5), GREEN)
@@ -197,7 +197,7 @@ def clip(tmp_path, kit):
 
 
 def levels(path):
-    """How bright each frame of a film is, by its own plane of brightness."""
+    """How bright each frame of a video is, by its own plane of brightness."""
     with av.open(str(path)) as container:
         found = []
         for frame in container.decode(video=0):
@@ -207,7 +207,7 @@ def levels(path):
 
 
 def test_a_video_begins_with_the_clips_own_frames(tmp_path, clip):
-    shown = levels(film(tmp_path, clip=clip(), duration=4, has_sound=True))
+    shown = levels(make_video(tmp_path, clip=clip(), duration=4, has_audio=True))
     assert len(shown) == 4 * 30
     # Frame k of 30 a second shows what the clip shows at that time: its frame k * 20 / 30.
     played = [40 + k * 20 // 30 for k in range(2 * 30)]
@@ -217,29 +217,29 @@ def test_a_video_begins_with_the_clips_own_frames(tmp_path, clip):
 
 @pytest.mark.parametrize(("clip_fps", "fps"), [(24, 30), (60, 30), (30, 24), (25, 24)])
 def test_a_clip_of_another_rate_keeps_its_time(clip, clip_fps, fps):
-    film_ = clip(2, fps=clip_fps)
-    planes = list(clip_frames(film_, size=(320, 240), fps=fps))
+    video_ = clip(2, fps=clip_fps)
+    planes = list(clip_frames(video_, size=(320, 240), fps=fps))
     assert len(planes) == 2 * fps
     shown = [float(luma.mean()) - 40 for luma, _, _ in planes]
     assert shown == pytest.approx([k * clip_fps / fps - 0.5 for k in range(2 * fps)], abs=1.6)
 
 
 def test_a_video_goes_from_the_clip_to_the_last_frame(tmp_path, clip):
-    path = film(tmp_path, clip=clip(), ending=picture_of(BLUE), duration=3)
+    path = make_video(tmp_path, clip=clip(), ending=image_of(BLUE), duration=3)
     assert levels(path)[59] == pytest.approx(79, abs=1.5)
     assert near(colour(frames(path)[-1], 0.5, 0.5), BLUE)
 
 
 @pytest.mark.parametrize(("seconds", "fps"), [(2.95, 20), (2.99, 100)])
 def test_a_clip_that_is_nearly_the_whole_video_still_ends_with_the_last_frame(tmp_path, clip, seconds, fps):
-    path = film(tmp_path, clip=clip(seconds, fps=fps), ending=picture_of(BLUE), duration=3)
+    path = make_video(tmp_path, clip=clip(seconds, fps=fps), ending=image_of(BLUE), duration=3)
     shown = frames(path)
     assert len(shown) == 90
     assert near(colour(shown[-1], 0.5, 0.5), BLUE)
 
 
 def test_a_video_has_the_clips_shape(tmp_path, clip):
-    assert frames(film(tmp_path, clip=clip(size=(240, 480), fps=5), resolution="720P", duration=3))[0].shape == (
+    assert frames(make_video(tmp_path, clip=clip(size=(240, 480), fps=5), resolution="720P", duration=3))[0].shape == (
         1344,
         672,
         3,
@@ -247,7 +247,7 @@ def test_a_video_has_the_clips_shape(tmp_path, clip):
 
 
 def test_a_clip_that_was_filmed_upright_is_shown_upright(tmp_path, kit):
-    """A phone's film lies in the file and says by how much it is to be turned."""
+    """A phone's video lies in the file and says by how much it is to be turned."""
     source, turned = tmp_path / "lying.mp4", tmp_path / "turned.mp4"
     with av.open(str(source), "w") as container:
         stream = container.add_stream("libx264", rate=10)
@@ -265,7 +265,7 @@ def test_a_clip_that_was_filmed_upright_is_shown_upright(tmp_path, kit):
     turned.write_bytes(data)
     clip = check_clip(turned)
     assert clip.size == (240, 480)
-    first = frames(film(tmp_path, clip=clip, duration=3))[0]
+    first = frames(make_video(tmp_path, clip=clip, duration=3))[0]
     assert first.shape[0] > first.shape[1]
     from wanpack.nodes.media.last_frame import last_frame
 
@@ -279,12 +279,12 @@ def test_a_damaged_clip_gives_no_video(tmp_path, clip):
     good = clip()
     good.path.write_bytes(good.path.read_bytes()[:-500])
     with pytest.raises(MediaError):
-        film(tmp_path, clip=good, duration=3)
+        make_video(tmp_path, clip=good, duration=3)
 
 
 @pytest.fixture
 def served(api, kit, tmp_path):
-    """Order a video of these files, and return where its film was saved."""
+    """Order a video of these files, and return where its video was saved."""
 
     def make(model, files, **parameters):
         media = {kind: api.upload(name, data, model=model) for kind, (name, data) in files.items()}
@@ -298,7 +298,7 @@ def served(api, kit, tmp_path):
 
 
 def test_a_served_video_begins_with_its_clip_and_ends_with_its_last_frame(served, kit):
-    files = {"first_clip": ("a.mp4", kit.clip(2)), "last_frame": ("b.png", picture_of(BLUE))}
+    files = {"first_clip": ("a.mp4", kit.clip(2)), "last_frame": ("b.png", image_of(BLUE))}
     path = served("wan2.7-i2v", files, duration=3)
     assert levels(path)[:60] == pytest.approx([40 + k * 20 // 30 for k in range(60)], abs=1.5)
     assert near(colour(frames(path)[-1], 0.5, 0.5), BLUE)
@@ -306,7 +306,7 @@ def test_a_served_video_begins_with_its_clip_and_ends_with_its_last_frame(served
 
 @pytest.mark.parametrize("model", ["wan2.7-i2v", "wan3.0-video", "wan2.2-kf2v-flash"])
 def test_a_served_video_goes_from_its_first_to_its_last_frame(served, model):
-    files = {"first_frame": ("a.png", picture_of(RED)), "last_frame": ("b.png", picture_of(BLUE))}
+    files = {"first_frame": ("a.png", image_of(RED)), "last_frame": ("b.png", image_of(BLUE))}
     shown = frames(served(model, files))
     assert near(colour(shown[0], 0.5, 0.5), RED)
     assert near(colour(shown[-1], 0.5, 0.5), BLUE)
@@ -322,20 +322,20 @@ def test_a_served_video_goes_from_its_first_to_its_last_frame(served, model):
     ],
 )
 def test_a_served_video_has_the_models_form(served, model, parameters, size, fps, loud):
-    with av.open(str(served(model, {"first_frame": ("a.png", picture_of(RED))}, **parameters))) as container:
+    with av.open(str(served(model, {"first_frame": ("a.png", image_of(RED))}, **parameters))) as container:
         video = container.streams.video[0]
         assert ((video.width, video.height), video.average_rate) == (size, fps)
         assert bool(container.streams.audio) is loud
 
 
 def grey(width=832, height=624):
-    return still(Image.new("RGB", (width, height), (128, 128, 128)), size=(width, height), whole=True)
+    return to_yuv_frame(Image.new("RGB", (width, height), (128, 128, 128)), size=(width, height), whole=True)
 
 
 def marked(text="", watermark="", size=(832, 624)):
     """Where a grey frame is not grey any more: rows and columns, in 0..1."""
     width, height = size
-    whole = Marks(size, text=text, watermark=watermark).on(grey(*size))
+    whole = Overlays(size, text=text, watermark=watermark).on(grey(*size))
     rows, columns = np.nonzero(np.abs(whole[:height].astype(int) - 126) > 20)
     return rows / height, columns / width
 
@@ -357,7 +357,7 @@ def test_the_watermark_is_bottom_right():
 @pytest.mark.parametrize(("model", "text"), [("happyhorse-1.1-i2v", "Happy Horse"), ("wan2.7-i2v", "AI generated")])
 def test_each_family_has_its_watermark(api, kit, monkeypatch, model, text):
     ordered = []
-    monkeypatch.setattr(api.server._parts.worker, "order", lambda scene, **_: ordered.append(scene))
+    monkeypatch.setattr(api.server._state.worker, "enqueue", lambda scene, **_: ordered.append(scene))
     for watermark in (True, False, None):
         api.submit(kit.body(model, parameters={"watermark": watermark}))
     by_default = text if model.startswith("happyhorse") else ""
@@ -366,18 +366,18 @@ def test_each_family_has_its_watermark(api, kit, monkeypatch, model, text):
 
 def test_a_narrow_video_can_be_marked():
     size = frame_size(240, 8000, resolution="480P")
-    whole = Marks(size, text="OFFLINE crystalrose", watermark="AI generated").on(grey(*size))
+    whole = Overlays(size, text="OFFLINE crystalrose", watermark="AI generated").on(grey(*size))
     assert whole.shape == (size[1] * 3 // 2, size[0])
 
 
-def test_without_a_picture_one_is_drawn(tmp_path):
-    first = frames(film(tmp_path))[0]
+def test_without_an_image_one_is_drawn(tmp_path):
+    first = frames(make_video(tmp_path))[0]
     assert first.shape[:2] == frame_size(*DRAWN_SIZE, resolution="480P")[::-1]
     assert first.std() > 20
 
 
 def wav(left, rate=22050):
-    """A mono sound file of the given samples."""
+    """A mono audio file of the given samples."""
     out = io.BytesIO()
     with av.open(out, "w", format="wav") as container:
         stream = container.add_stream("pcm_s16le", rate=rate, layout="mono")
@@ -392,42 +392,42 @@ def tone(seconds, hertz=440.0, rate=22050):
     return 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)
 
 
-def test_without_a_sound_there_is_a_soft_tone(tmp_path):
-    samples = heard(film(tmp_path, has_sound=True))
+def test_without_an_audio_there_is_a_soft_tone(tmp_path):
+    samples = heard(make_video(tmp_path, has_audio=True))
     assert 0.02 < level(samples) < 0.1
     assert np.abs(samples).max() < 0.15
 
 
-def test_a_longer_sound_is_cut():
-    track = sound_track(wav(tone(4)), seconds=2)
+def test_a_longer_audio_is_cut():
+    track = audio_track(wav(tone(4)), seconds=2)
     assert track.shape == (2, 2 * RATE)
     assert level(track[:, -RATE // 10 :]) == pytest.approx(0.5 / 2**0.5, rel=0.05)
 
 
-def test_a_shorter_sound_ends_in_silence(tmp_path):
-    track = sound_track(wav(tone(1)), seconds=3)
+def test_a_shorter_audio_ends_in_silence(tmp_path):
+    track = audio_track(wav(tone(1)), seconds=3)
     assert level(track[:, : int(0.9 * RATE)]) == pytest.approx(0.5 / 2**0.5, rel=0.05)
     assert level(track[:, int(1.1 * RATE) :]) == 0
-    samples = heard(film(tmp_path, duration=3, has_sound=True, sound=wav(tone(1))))
+    samples = heard(make_video(tmp_path, duration=3, has_audio=True, audio=wav(tone(1))))
     assert level(samples[:, : int(0.9 * RATE)]) > 0.3
     assert level(samples[:, int(1.1 * RATE) :]) < 0.001
 
 
 def test_rendering_stops_when_nobody_wants_it(tmp_path):
     asked = iter([True] * 10)
-    scene = Scene(None, "480P", 2, has_sound=False)
-    with pytest.raises(StoppedError):
+    scene = Scene(None, "480P", 2, has_audio=False)
+    with pytest.raises(Interrupted):
         render(scene, tmp_path / "a.mp4", wanted=lambda: next(asked, False))
 
 
 def test_equal_scenes_have_equal_names(photo, clip):
-    facts = {"picture": photo, "resolution": "480P", "duration": 2, "has_sound": True}
+    facts = {"image": photo, "resolution": "480P", "duration": 2, "has_audio": True}
     others = [
-        {**facts, "picture": None},
+        {**facts, "image": None},
         {**facts, "resolution": "720P"},
         {**facts, "duration": 3},
-        {**facts, "has_sound": False},
-        {**facts, "sound": b"x"},
+        {**facts, "has_audio": False},
+        {**facts, "audio": b"x"},
         {**facts, "template": "hug"},
         {**facts, "watermark": "AI generated"},
         {**facts, "ending": photo},

@@ -1,4 +1,4 @@
-"""The vendor's own Python client against the stand-in: what it says must be understood, and the other way round."""
+"""The vendor's own Python client against the mock server: what it says must be understood, and the other way round."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sdk(api, monkeypatch):
 @pytest.fixture
 def photo(tmp_path, kit):
     path = tmp_path / "cat photo.png"
-    path.write_bytes(kit.picture(kind="PNG"))
+    path.write_bytes(kit.image(kind="PNG"))
     return path
 
 
@@ -50,15 +50,15 @@ def speech(tmp_path):
 
 
 def test_call_waits_for_the_video(sdk, api, kit):
-    reply = sdk.call(model=TURBO, prompt="a cat", img_url=kit.data_uri(kit.picture()), **CHEAP)
+    reply = sdk.call(model=TURBO, prompt="a cat", img_url=kit.data_uri(kit.image()), **CHEAP)
     assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED")
     assert reply.usage.video_duration == 3
     assert requests.get(reply.output.video_url, timeout=10).content[4:8] == b"ftyp"
 
 
 def test_what_the_client_sends(sdk, api, kit):
-    picture = kit.data_uri(kit.picture())
-    sdk.async_call(model=TURBO, prompt="a cat", img_url=picture, negative_prompt="rain", seed=7, **CHEAP)
+    image = kit.data_uri(kit.image())
+    sdk.async_call(model=TURBO, prompt="a cat", img_url=image, negative_prompt="rain", seed=7, **CHEAP)
     sent = api.server.received[-1]
     assert sent.body == {
         "model": TURBO,
@@ -67,7 +67,7 @@ def test_what_the_client_sends(sdk, api, kit):
             "extend_prompt": True,
             "negative_prompt": "rain",
             "function": "video-synthesis",
-            "img_url": picture,
+            "img_url": image,
         },
         "parameters": {**CHEAP, "seed": 7},
     }
@@ -76,15 +76,15 @@ def test_what_the_client_sends(sdk, api, kit):
 
 
 def test_fetch_and_wait(sdk, api, kit):
-    task = sdk.async_call(model=TURBO, prompt="a cat", img_url=kit.data_uri(kit.picture()), **CHEAP)
+    task = sdk.async_call(model=TURBO, prompt="a cat", img_url=kit.data_uri(kit.image()), **CHEAP)
     assert task.output.task_status == "PENDING"
-    assert api.server.settle()
+    assert api.server.wait_idle()
     assert sdk.wait(task).output.task_status == "SUCCEEDED"
     assert sdk.fetch(task.output.task_id).output.orig_prompt == "a cat"
 
 
 def test_a_failed_task(sdk, api, kit):
-    task = sdk.async_call(model=TURBO, prompt="a cat", img_url=kit.data_uri(kit.picture()), duration=9)
+    task = sdk.async_call(model=TURBO, prompt="a cat", img_url=kit.data_uri(kit.image()), duration=9)
     reply = sdk.wait(task)
     assert (reply.status_code, reply.output.task_status) == (200, "FAILED")
     assert reply.output.code == "InvalidParameter"
@@ -118,7 +118,7 @@ def test_the_clients_own_list_of_models(sdk):
 
 
 @pytest.mark.parametrize("form", ["path", "uri"])
-def test_a_local_picture_is_uploaded(sdk, api, photo, form):
+def test_a_local_image_is_uploaded(sdk, api, photo, form):
     address = str(photo) if form == "path" else f"file://{photo}"
     task = sdk.async_call(model=TURBO, img_url=address, template="flying", prompt=None, resolution="480P")
     assert [one.on for one in api.server.received] == ["policy", "upload", "create"]
@@ -127,16 +127,16 @@ def test_a_local_picture_is_uploaded(sdk, api, photo, form):
     assert created.body["input"]["img_url"].endswith("/cat photo.png")
     assert created.body["input"]["prompt"] is None
     assert created.headers["x-dashscope-ossresourceresolve"] == "enable"
-    assert api.server.settle()
+    assert api.server.wait_idle()
     assert sdk.fetch(task).output.task_status == "SUCCEEDED"
     assert api.server.notes_of(task.output.task_id) == []
 
 
-def test_a_local_sound_is_uploaded_with_the_picture(sdk, api, photo, speech):
+def test_a_local_audio_is_uploaded_with_the_image(sdk, api, photo, speech):
     flash = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
     task = sdk.async_call(prompt="a cat speaks", img_url=str(photo), audio_url=str(speech), shot_type="single", **flash)
     assert sorted(one.on for one in api.server.received) == ["create", "policy", "policy", "upload", "upload"]
-    assert api.server.settle()
+    assert api.server.wait_idle()
     reply = sdk.fetch(task)
     assert reply.output.task_status == "SUCCEEDED"
     assert reply.usage.audio is True
@@ -149,7 +149,7 @@ def test_a_local_sound_is_uploaded_with_the_picture(sdk, api, photo, speech):
 def files(tmp_path, photo, speech, kit):
     """A local file of each kind of media."""
     last = tmp_path / "last.jpg"
-    last.write_bytes(kit.picture())
+    last.write_bytes(kit.image())
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(kit.clip(2))
     return {"first_frame": photo, "last_frame": last, "driving_audio": speech, "first_clip": clip}
@@ -218,25 +218,25 @@ def test_first_and_last_frame_makes_a_video(sdk, api, files):
     ],
 )
 def test_the_other_models_with_a_list_of_media(sdk, kit, model, more):
-    media = [{"type": "first_frame", "url": kit.data_uri(kit.picture())}]
+    media = [{"type": "first_frame", "url": kit.data_uri(kit.image())}]
     reply = sdk.call(model=model, prompt="a cat", media=media, watermark=False, **more)
     assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED"), reply
     assert seconds_of(reply.output.video_url) == more["duration"]
 
 
 def test_the_old_form_for_a_new_model_fails_as_measured(sdk, kit):
-    reply = sdk.call(model="wan2.7-i2v", prompt="a cat", img_url=kit.data_uri(kit.picture()))
+    reply = sdk.call(model="wan2.7-i2v", prompt="a cat", img_url=kit.data_uri(kit.image()))
     assert (reply.output.code, reply.output.message) == ("InvalidParameter", "Field required: input.media")
 
 
 def seconds_of(address):
-    """How long the film at an address is."""
-    film = requests.get(address, timeout=10).content
-    with av.open(io.BytesIO(film)) as container:
+    """How long the video at a URL is."""
+    video = requests.get(address, timeout=10).content
+    with av.open(io.BytesIO(video)) as container:
         return container.duration / av.time_base
 
 
-def test_a_refused_upload_is_told(sdk, api, photo):
+def test_a_refused_upload_is_reported(sdk, api, photo):
     from wanpack.nodes.offline.faults import HtmlPage
 
     api.server.faults.add(on="upload", fault=HtmlPage(status=503))
@@ -245,7 +245,7 @@ def test_a_refused_upload_is_told(sdk, api, photo):
 
 
 def test_the_clients_own_retry_pays_twice(sdk, api, kit):
-    """The client sends a create again when the connection is lost: with the answer lost, two tasks exist."""
+    """The client sends a create again when the connection is lost: with the response lost, two tasks exist."""
     api.server.faults.add(on="create", fault=ResetAfterActing())
     reply = sdk.async_call(model=TURBO, prompt="a cat", img_url="https://example.com/a.png", **CHEAP)
     assert reply.status_code == 200
@@ -255,7 +255,7 @@ def test_the_clients_own_retry_pays_twice(sdk, api, kit):
 def test_a_wait_that_takes_a_while(make_server, monkeypatch, kit, sdk):
     slow = make_server(timing=Timing(queued=0.3, rendering=1))
     monkeypatch.setattr(dashscope, "base_http_api_url", slow.server.base_url)
-    uri = kit.data_uri(kit.picture())
+    uri = kit.data_uri(kit.image())
     reply = sdk.call(model=TURBO, prompt="a cat", img_url=uri, api_key=slow.server.key, **CHEAP)
     assert reply.output.task_status == "SUCCEEDED"
     asked = [one for one in slow.server.received if one.on == "query"]

@@ -1,4 +1,7 @@
-"""The vendor's own asynchronous Python client against the stand-in. It is not the same code as the synchronous one."""
+"""The vendor's own asynchronous Python client against the mock server.
+
+It is not the same code as the synchronous one.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +42,8 @@ def aio(api, monkeypatch):
 
 
 def test_call_waits_for_the_video(aio, kit):
-    picture = kit.data_uri(kit.picture())
-    reply = aio(lambda client: client.call(img_url=picture, **CHEAP))
+    image = kit.data_uri(kit.image())
+    reply = aio(lambda client: client.call(img_url=image, **CHEAP))
     assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED"), reply
     assert reply.usage.video_duration == 3
     assert requests.get(reply.output.video_url, timeout=10).content[4:8] == b"ftyp"
@@ -58,7 +61,7 @@ def test_what_the_client_sends(aio, api):
 
 def test_async_call_fetch_and_wait(aio, kit):
     async def steps(client):
-        task = await client.async_call(img_url=kit.data_uri(kit.picture()), **CHEAP)
+        task = await client.async_call(img_url=kit.data_uri(kit.image()), **CHEAP)
         waited = await client.wait(task)
         fetched = await client.fetch(task.output.task_id)
         return task, waited, fetched
@@ -101,9 +104,9 @@ def test_a_failed_task_and_a_refused_call(aio):
 
 def test_what_a_model_does_not_know_is_no_failure(aio, api, kit):
     """The client takes every parameter for every model."""
-    picture = kit.data_uri(kit.picture())
+    image = kit.data_uri(kit.image())
     more = {"shot_type": "multi", "ratio": "16:9", "enable_thinking": True, "audio": True}
-    reply = aio(lambda client: client.call(img_url=picture, **CHEAP, **more))
+    reply = aio(lambda client: client.call(img_url=image, **CHEAP, **more))
     assert reply.output.task_status == "SUCCEEDED", reply
     noted = {note.split(" ")[0] for note in api.server.notes_of(reply.output.task_id)}
     assert noted == {f"parameters.{name}" for name in more}

@@ -127,12 +127,12 @@ def test_the_shared_server_is_one_for_the_process(monkeypatch, kit):
 
 
 def test_many_callers_at_once(api, kit):
-    answers: list[int] = []
+    responses: list[int] = []
     body = kit.body(input={"img_url": None})
 
     def call():
         mine = kit.api(api.server)
-        answers.extend(mine.create(body).status_code for _ in range(5))
+        responses.extend(mine.create(body).status_code for _ in range(5))
         mine.session.close()
 
     threads = [threading.Thread(target=call) for _ in range(8)]
@@ -140,7 +140,7 @@ def test_many_callers_at_once(api, kit):
         thread.start()
     for thread in threads:
         thread.join()
-    assert answers == [200] * 40
+    assert responses == [200] * 40
     assert len({task.id for task in api.server.tasks}) == 40
 
 
@@ -168,6 +168,6 @@ def test_a_mistake_of_our_own_is_a_500_and_in_the_log(api, monkeypatch, caplog):
     from wanpack.nodes.offline import endpoints
 
     monkeypatch.setattr(endpoints, "list_reply", lambda *given, **more: 1 / 0)
-    answer = api.get("/tasks/")
-    assert (answer.status_code, answer.json()["code"]) == (500, "InternalError")
+    response = api.get("/tasks/")
+    assert (response.status_code, response.json()["code"]) == (500, "InternalError")
     assert "ZeroDivisionError" in caplog.text

@@ -1,4 +1,4 @@
-"""The picture and the sound that a body names."""
+"""The image and the audio that a body names."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import socket
 import pytest
 from PIL import Image
 from wanpack.nodes.offline.clip import check_clip
-from wanpack.nodes.offline.sources import check_picture, check_sound
-from wanpack.nodes.offline.unfit import UnfitError
-from wanpack.nodes.service.model import PictureLimits
+from wanpack.nodes.offline.sources import check_audio, check_image
+from wanpack.nodes.offline.unfit import TaskRejected
+from wanpack.nodes.service.model import ImageLimits
 from wanpack.nodes.service.models import MODELS
 
 MB = 1024 * 1024
-UP_TO_1_MB, UP_TO_10_MB, UP_TO_20_MB = (PictureLimits(bytes=count * MB) for count in (1, 10, 20))
+UP_TO_1_MB, UP_TO_10_MB, UP_TO_20_MB = (ImageLimits(bytes=count * MB) for count in (1, 10, 20))
 HORSE = "happyhorse-1.1-i2v"
 OSS = {"X-DashScope-OssResourceResolve": "enable"}
 BAD_URL = ("InvalidParameter", "The provided URL does not appear to be valid. Ensure it is correctly formatted.")
@@ -24,15 +24,15 @@ WRONG_SIDE = ("InvalidParameter", "the size of input image is too small or too l
 GONE = "Failed to find the requested media resource during the data inspection process."
 
 
-def told(check, *given, **more):
-    with pytest.raises(UnfitError) as caught:
+def reported(check, *given, **more):
+    with pytest.raises(TaskRejected) as caught:
         check(*given, **more)
     return caught.value.failure.code, caught.value.failure.message
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP"])
 def test_the_four_formats_are_taken(api, kit, kind):
-    uri = kit.data_uri(kit.picture(kind=kind), f"image/{kind.lower()}")
+    uri = kit.data_uri(kit.image(kind=kind), f"image/{kind.lower()}")
     assert api.ended(kit.body(input={"img_url": uri}))["output"]["task_status"] == "SUCCEEDED"
 
 
@@ -57,14 +57,14 @@ def test_what_is_no_base64_fails(api, kit):
     assert api.failure(kit.body(input={"img_url": "data:image/png;base64,GDU7MtCZzEbTbmRZ......"})) == UNDECODABLE
 
 
-def test_what_is_no_picture_fails(api, kit):
+def test_what_is_no_image_fails(api, kit):
     assert api.failure(kit.body(input={"img_url": kit.data_uri(b"no picture")})) == UNDECODABLE
-    assert api.failure(kit.body(input={"img_url": kit.data_uri(kit.picture()[:-200])})) == UNDECODABLE
+    assert api.failure(kit.body(input={"img_url": kit.data_uri(kit.image()[:-200])})) == UNDECODABLE
 
 
 def test_happyhorse_takes_no_bmp(api, kit):
     wrong = ("InvalidImageFormat", "The input image is in invalid format.")
-    bmp = kit.picture(kind="BMP")
+    bmp = kit.image(kind="BMP")
     for address in (kit.data_uri(bmp, "image/bmp"), api.upload("a.bmp", bmp, model=HORSE)):
         assert api.failure(kit.body(HORSE, media={"first_frame": address}), headers=OSS) == wrong
 
@@ -83,14 +83,14 @@ def test_happyhorse_takes_no_bmp(api, kit):
         ("wanx2.1-i2v-turbo", (1921, 240), "SUCCEEDED"),
     ],
 )
-def test_each_model_has_its_shapes_of_pictures(api, kit, model, size, state):
-    body = kit.body(model, media={"first_frame": kit.data_uri(kit.picture(*size))})
+def test_each_model_has_its_shapes_of_images(api, kit, model, size, state):
+    body = kit.body(model, media={"first_frame": kit.data_uri(kit.image(*size))})
     assert api.ended(body)["output"]["task_status"] == state
 
 
-def test_a_picture_that_is_too_narrow_is_told_what_is_possible(kit):
-    limits = MODELS[HORSE].pictures
-    assert told(check_picture, kit.picture(800, 300), mime=None, limits=limits) == (
+def test_an_image_that_is_too_narrow_is_reported_with_what_is_possible(kit):
+    limits = MODELS[HORSE].image_limits
+    assert reported(check_image, kit.image(800, 300), mime=None, limits=limits) == (
         "InvalidFile.AspectRatio",
         "Invalid file aspect ratio. The image aspect ratio must be 1:2.5 ~ 2.5:1.",
     )
@@ -98,61 +98,61 @@ def test_a_picture_that_is_too_narrow_is_told_what_is_possible(kit):
 
 @pytest.mark.parametrize("model", ["wan2.7-i2v", "wan3.0-video", "wan2.2-kf2v-flash"])
 def test_the_last_frame_is_judged_as_the_first(api, kit, model):
-    good = kit.data_uri(kit.picture())
-    for wrong, told_of in (
-        (kit.data_uri(kit.picture(239, 300)), WRONG_SIDE),
+    good = kit.data_uri(kit.image())
+    for wrong, message_of in (
+        (kit.data_uri(kit.image(239, 300)), WRONG_SIDE),
         (kit.data_uri(b"no picture"), UNDECODABLE),
         ("ftp://host/x.png", BAD_URL),
     ):
-        assert api.failure(kit.body(model, media={"first_frame": good, "last_frame": wrong})) == told_of
+        assert api.failure(kit.body(model, media={"first_frame": good, "last_frame": wrong})) == message_of
 
 
 @pytest.mark.parametrize(("model", "most"), [("wan2.2-kf2v-flash", 10), ("wan2.7-i2v", 20), (HORSE, 20)])
 def test_an_upload_over_the_models_limit_fails(api, kit, model, most):
-    address = api.upload("a.jpg", kit.picture() + bytes(most * MB), model=model)
-    media = dict.fromkeys(MODELS[model].media_sets[0], address)
+    address = api.upload("a.jpg", kit.image() + bytes(most * MB), model=model)
+    media = dict.fromkeys(MODELS[model].media_combinations[0], address)
     assert api.failure(kit.body(model, media=media), headers=OSS) == (
         "InvalidFile.Size",
         f"Invalid file size. The image file size must be less than {most}MB.",
     )
 
 
-def test_a_type_that_is_not_the_pictures_fails(api, kit):
-    uri = kit.data_uri(kit.picture(kind="PNG"), "image/jpeg")
+def test_a_type_that_is_not_the_images_fails(api, kit):
+    uri = kit.data_uri(kit.image(kind="PNG"), "image/jpeg")
     assert api.failure(kit.body(input={"img_url": uri}))[1] == "Invalid image format or corrupted file"
 
 
 @pytest.mark.parametrize("size", [(239, 300), (300, 239), (8001, 240)])
 def test_a_side_outside_the_limits_fails(api, kit, size):
-    assert api.failure(kit.body(input={"img_url": kit.data_uri(kit.picture(*size))})) == WRONG_SIDE
+    assert api.failure(kit.body(input={"img_url": kit.data_uri(kit.image(*size))})) == WRONG_SIDE
 
 
 def test_sides_of_just_the_limits_are_taken(kit):
-    check_picture(kit.picture(240, 8000), mime=None, limits=UP_TO_10_MB)
+    check_image(kit.image(240, 8000), mime=None, limits=UP_TO_10_MB)
 
 
-def test_a_picture_of_too_many_pixels_fails():
+def test_an_image_of_too_many_pixels_fails():
     out = io.BytesIO()
     Image.new("1", (20_000, 20_000)).save(out, "PNG")
-    assert told(check_picture, out.getvalue(), mime=None, limits=UP_TO_10_MB) == WRONG_SIDE
+    assert reported(check_image, out.getvalue(), mime=None, limits=UP_TO_10_MB) == WRONG_SIDE
 
 
 def test_transparency_and_other_formats_fail(kit):
     wrong = ("InvalidImageFormat", "The input image is in invalid format.")
-    assert told(check_picture, kit.picture(kind="PNG", mode="RGBA"), mime=None, limits=UP_TO_1_MB) == wrong
-    assert told(check_picture, kit.picture(kind="GIF"), mime=None, limits=UP_TO_1_MB) == wrong
+    assert reported(check_image, kit.image(kind="PNG", mode="RGBA"), mime=None, limits=UP_TO_1_MB) == wrong
+    assert reported(check_image, kit.image(kind="GIF"), mime=None, limits=UP_TO_1_MB) == wrong
 
 
 def test_a_file_over_the_limit_fails(kit):
-    padded = kit.picture() + bytes(10 * MB)
-    assert told(check_picture, padded, mime=None, limits=UP_TO_10_MB) == (
+    padded = kit.image() + bytes(10 * MB)
+    assert reported(check_image, padded, mime=None, limits=UP_TO_10_MB) == (
         "InvalidFile.Size",
         "Invalid file size. The image file size must be less than 10MB.",
     )
-    check_picture(padded, mime=None, limits=UP_TO_20_MB)
+    check_image(padded, mime=None, limits=UP_TO_20_MB)
 
 
-def test_a_picture_of_the_internet_is_replaced_and_that_is_said(api, kit, caplog):
+def test_an_image_of_the_internet_is_replaced_and_that_is_said(api, kit, caplog):
     reply = api.ended(kit.body(input={"img_url": "https://example.com/a.png"}))
     assert reply["output"]["task_status"] == "SUCCEEDED"
     note = "img_url could not be fetched offline: replaced by a drawn picture"
@@ -160,7 +160,7 @@ def test_a_picture_of_the_internet_is_replaced_and_that_is_said(api, kit, caplog
     assert note in caplog.text
 
 
-def test_a_sound_of_the_internet_is_replaced_and_that_is_said(api, kit):
+def test_an_audio_of_the_internet_is_replaced_and_that_is_said(api, kit):
     body = kit.body("wan2.6-i2v-flash", input={"audio_url": "https://example.com/a.mp3?x=1"})
     reply = api.ended(body)
     assert reply["output"]["task_status"] == "SUCCEEDED"
@@ -191,15 +191,15 @@ def test_media_of_the_internet_are_replaced_and_that_is_said(api, kit, media, no
     assert api.server.notes_of(reply["output"]["task_id"]) == notes
 
 
-def test_an_upload_is_used_as_the_picture(api, kit):
-    address = api.upload("a.png", kit.picture(kind="PNG"), model="wanx2.1-i2v-turbo")
+def test_an_upload_is_used_as_the_image(api, kit):
+    address = api.upload("a.png", kit.image(kind="PNG"), model="wanx2.1-i2v-turbo")
     reply = api.ended(kit.body(input={"img_url": address}), headers=OSS)
     assert reply["output"]["task_status"] == "SUCCEEDED"
     assert api.server.notes_of(reply["output"]["task_id"]) == []
 
 
 def test_an_upload_needs_the_header(api, kit):
-    address = api.upload("a.png", kit.picture(kind="PNG"), model="wanx2.1-i2v-turbo")
+    address = api.upload("a.png", kit.image(kind="PNG"), model="wanx2.1-i2v-turbo")
     assert api.failure(kit.body(input={"img_url": address})) == BAD_URL
 
 
@@ -212,20 +212,20 @@ def test_an_upload_needs_the_header(api, kit):
     ],
 )
 def test_each_family_has_its_words_for_a_missing_header(api, kit, model, message):
-    address = api.upload("a.png", kit.picture(kind="PNG"), model=model)
-    body = kit.body(model, media=dict.fromkeys(MODELS[model].media_sets[0], address))
+    address = api.upload("a.png", kit.image(kind="PNG"), model=model)
+    body = kit.body(model, media=dict.fromkeys(MODELS[model].media_combinations[0], address))
     assert api.failure(body) == ("InvalidParameter", message)
 
 
 def test_an_upload_is_bound_to_the_model_of_its_policy(api, kit):
-    address = api.upload("a.png", kit.picture(kind="PNG"), model="wanx2.1-i2v-plus")
+    address = api.upload("a.png", kit.image(kind="PNG"), model="wanx2.1-i2v-plus")
     message = "Don't have authorization to access the media resource during the data inspection process."
     assert api.failure(kit.body(input={"img_url": address}), headers=OSS)[1] == message
 
 
-def test_an_upload_lives_48_hours(make_server, clock, kit):
+def test_an_upload_lasts_48_hours(make_server, clock, kit):
     api = make_server(clock=clock)
-    address = api.upload("a.jpg", kit.picture(), model="wanx2.1-i2v-turbo")
+    address = api.upload("a.jpg", kit.image(), model="wanx2.1-i2v-turbo")
     clock.advance(48 * 3600 - 1)
     assert api.ended(kit.body(input={"img_url": address}), headers=OSS)["output"]["task_status"] == "SUCCEEDED"
     clock.advance(1)
@@ -237,41 +237,41 @@ def test_an_unknown_upload_fails(api, kit):
 
 
 @pytest.mark.parametrize("suffix", [".m4a", ".ogg", "", ".wav.txt"])
-def test_a_sound_is_judged_by_its_extension(api, kit, suffix):
+def test_an_audio_is_judged_by_its_extension(api, kit, suffix):
     body = kit.body("wan2.6-i2v", input={"audio_url": f"https://example.com/a{suffix}"})
     assert api.failure(body) == ("InvalidURL", "File type is not supported. Allowed types are: .wav, .mp3.")
 
 
-def test_a_sound_as_a_data_uri_is_not_documented_and_fails(api, kit):
+def test_an_audio_as_a_data_uri_is_not_documented_and_fails(api, kit):
     uri = "data:audio/wav;base64," + base64.b64encode(kit.wav(3)).decode()
     assert api.failure(kit.body("wan2.6-i2v", input={"audio_url": uri}))[0] == "InvalidURL"
 
 
 @pytest.mark.parametrize("shortest", [2, 3])
-def test_the_limits_of_a_sound(kit, shortest):
+def test_the_limits_of_a_audio(kit, shortest):
     span = (shortest, 30)
-    check_sound(kit.wav(shortest), span=span)
-    check_sound(kit.wav(30), span=span)
-    assert told(check_sound, kit.wav(31), span=span) == ("InvalidURL", "The input audio is longer than 30s.")
-    assert told(check_sound, kit.wav(shortest - 0.1), span=span) == (
+    check_audio(kit.wav(shortest), span=span)
+    check_audio(kit.wav(30), span=span)
+    assert reported(check_audio, kit.wav(31), span=span) == ("InvalidURL", "The input audio is longer than 30s.")
+    assert reported(check_audio, kit.wav(shortest - 0.1), span=span) == (
         "InvalidFile.Duration",
         f"Invalid file duration. The file duration must be {shortest} s ~ 30 s.",
     )
     large = kit.wav(3) + bytes(15 * MB)
-    assert told(check_sound, large, span=span) == ("InvalidURL", "File size is larger than 15MB.")
-    assert told(check_sound, b"no sound", span=span)[0] == "InvalidParameter"
+    assert reported(check_audio, large, span=span) == ("InvalidURL", "File size is larger than 15MB.")
+    assert reported(check_audio, b"no sound", span=span)[0] == "InvalidParameter"
 
 
 @pytest.mark.parametrize(("model", "shortest"), [("wan2.7-i2v", 2), ("wan2.6-i2v", 3)])
-def test_each_model_has_its_shortest_sound(api, kit, model, shortest):
-    frame = kit.data_uri(kit.picture())
+def test_each_model_has_its_shortest_audio(api, kit, model, shortest):
+    frame = kit.data_uri(kit.image())
     for seconds, state in ((shortest - 0.2, "FAILED"), (shortest, "SUCCEEDED")):
-        sound = api.upload("a.wav", kit.wav(seconds), model=model)
-        body = kit.body(model, media={"first_frame": frame, "driving_audio": sound})
+        audio = api.upload("a.wav", kit.wav(seconds), model=model)
+        body = kit.body(model, media={"first_frame": frame, "driving_audio": audio})
         assert api.ended(body, headers=OSS)["output"]["task_status"] == state
 
 
-def test_a_sound_that_is_switched_off_leaves_the_video_silent(api, kit):
+def test_an_audio_that_is_switched_off_leaves_the_video_silent(api, kit):
     address = api.upload("a.wav", kit.wav(3), model="wan2.6-i2v-flash")
     body = kit.body("wan2.6-i2v-flash", input={"audio_url": address}, parameters={"audio": False})
     reply = api.ended(body, headers=OSS)
@@ -324,34 +324,34 @@ def test_clips_of_just_the_limits_are_taken(tmp_path, kit, kind):
     ],
 )
 def test_a_clip_outside_the_limits_fails(tmp_path, kit, facts, code):
-    assert told(check_clip, clip_of(tmp_path, kit.clip(**facts)))[0] == code
+    assert reported(check_clip, clip_of(tmp_path, kit.clip(**facts)))[0] == code
 
 
 def test_what_is_no_clip_fails(tmp_path, kit):
     wrong = ("InvalidParameter", "The media format is not supported or incorrect for the data inspection.")
-    film = kit.clip()
-    for data in (b"", b"no film", film[: len(film) // 2], kit.picture(), kit.wav(3), b"#EXTM3U\nfile:///etc/passwd\n"):
-        assert told(check_clip, clip_of(tmp_path, data)) == wrong
+    video = kit.clip()
+    for data in (b"", b"no clip", video[: len(video) // 2], kit.image(), kit.wav(3), b"#EXTM3U\nfile:///etc/passwd\n"):
+        assert reported(check_clip, clip_of(tmp_path, data)) == wrong
 
 
 def test_a_clip_over_100_mb_fails_before_it_is_opened(tmp_path):
     path = clip_of(tmp_path, b"")
     with path.open("r+b") as file:
         file.truncate(100 * MB + 1)
-    assert told(check_clip, path) == (
+    assert reported(check_clip, path) == (
         "InvalidFile.Size",
         "Invalid file size. The video file size must be less than 100MB.",
     )
 
 
 def test_a_clip_of_absurdly_many_frames_is_not_decoded(tmp_path, kit):
-    assert told(check_clip, clip_of(tmp_path, kit.clip(4, fps=700)))[0] == "InvalidParameter"
+    assert reported(check_clip, clip_of(tmp_path, kit.clip(4, fps=700)))[0] == "InvalidParameter"
 
 
 def test_a_clip_is_as_long_as_its_frames_and_not_as_it_says(tmp_path, kit):
-    film = kit.clip(3)
-    at = film.index(b"mdhd") + 20
-    lying = film[:at] + (int.from_bytes(film[at : at + 4], "big") * 3).to_bytes(4, "big") + film[at + 4 :]
+    video = kit.clip(3)
+    at = video.index(b"mdhd") + 20
+    lying = video[:at] + (int.from_bytes(video[at : at + 4], "big") * 3).to_bytes(4, "big") + video[at + 4 :]
     assert check_clip(clip_of(tmp_path, lying)).seconds == pytest.approx(3, abs=0.01)
 
 

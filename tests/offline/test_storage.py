@@ -12,18 +12,18 @@ MODEL = "wanx2.1-i2v-turbo"
 
 
 def policy(api, model=MODEL):
-    answer = api.get("/uploads", params={"action": "getPolicy", "model": model})
-    assert answer.status_code == 200, answer.text
-    return answer.json()["data"]
+    response = api.get("/uploads", params={"action": "getPolicy", "model": model})
+    assert response.status_code == 200, response.text
+    return response.json()["data"]
 
 
 def send(api, form, data=b"data"):
     return api.session.post(f"{api.root}/upload", data=form, files={"file": ("a.png", data)}, timeout=10)
 
 
-def code(answer):
-    assert answer.headers["Content-Type"] == "application/xml"
-    return ET.fromstring(answer.content).findtext("Code")  # noqa: S314 - our own answer
+def code(response):
+    assert response.headers["Content-Type"] == "application/xml"
+    return ET.fromstring(response.content).findtext("Code")  # noqa: S314 - our own response
 
 
 def test_a_policy_has_the_documented_fields(api):
@@ -40,22 +40,22 @@ def test_a_policy_needs_the_key_the_action_and_a_model(api):
     address = f"{api.server.base_url}/uploads?action=getPolicy&model={MODEL}"
     assert api.session.get(address, timeout=10).status_code == 401
     assert api.get("/uploads", params={"model": MODEL}).status_code == 400
-    answer = api.get("/uploads", params={"action": "getPolicy", "model": "other"})
-    assert (answer.status_code, answer.json()["message"]) == (400, "Model not exist.")
+    response = api.get("/uploads", params={"action": "getPolicy", "model": "other"})
+    assert (response.status_code, response.json()["message"]) == (400, "Model not exist.")
 
 
 def test_regions_without_storage_give_no_policy(make_server):
     api = make_server(region="virginia")
-    answer = api.get("/uploads", params={"action": "getPolicy", "model": "wan2.6-i2v-us"})
-    assert (answer.status_code, answer.json()["code"]) == (403, "AccessDenied")
+    response = api.get("/uploads", params={"action": "getPolicy", "model": "wan2.6-i2v-us"})
+    assert (response.status_code, response.json()["code"]) == (403, "AccessDenied")
 
 
 @pytest.mark.parametrize(("asked", "status"), [("200", 200), ("201", 201), (None, 204), ("500", 204)])
-def test_an_upload_needs_no_key_and_answers_as_asked(api, kit, asked, status):
+def test_an_upload_needs_no_key_and_responses_as_asked(api, kit, asked, status):
     form = kit.upload_form(policy(api), "a.png")
     form["success_action_status"] = asked
-    answer = send(api, {name: value for name, value in form.items() if value is not None})
-    assert (answer.status_code, answer.content) == (status, b"")
+    response = send(api, {name: value for name, value in form.items() if value is not None})
+    assert (response.status_code, response.content) == (status, b"")
     assert "authorization" not in api.server.received[-1].headers
 
 
@@ -89,41 +89,41 @@ def test_a_policy_ends_after_300_seconds(make_server, clock, kit):
     ],
 )
 def test_a_form_that_the_policy_does_not_allow_is_refused(api, kit, change, status, expected):
-    answer = send(api, {**kit.upload_form(policy(api), "a.png"), **change})
-    assert (answer.status_code, code(answer)) == (status, expected)
+    response = send(api, {**kit.upload_form(policy(api), "a.png"), **change})
+    assert (response.status_code, code(response)) == (status, expected)
 
 
 def test_a_key_without_a_name_is_refused(api, kit):
-    answer = send(api, kit.upload_form(policy(api), ""))
-    assert (answer.status_code, code(answer)) == (403, "AccessDenied")
+    response = send(api, kit.upload_form(policy(api), ""))
+    assert (response.status_code, code(response)) == (403, "AccessDenied")
 
 
 def test_the_file_must_be_the_last_field_and_the_only_one(api, kit):
     fields = [(name, (None, value)) for name, value in kit.upload_form(policy(api), "a.png").items()]
     file = ("file", ("a.png", b"data"))
     for order in ([file, *fields], fields, [*fields, file, file]):
-        answer = api.session.post(f"{api.root}/upload", files=order, timeout=10)
-        assert (answer.status_code, code(answer)) == (400, "InvalidArgument")
+        response = api.session.post(f"{api.root}/upload", files=order, timeout=10)
+        assert (response.status_code, code(response)) == (400, "InvalidArgument")
 
 
 @pytest.mark.parametrize("body", [b"", b"--x", b"--x\r\n\r\n--x--", b"--x\r\nfoo: bar\r\n\r\n1\r\n--x--"])
 def test_a_body_that_is_no_form_is_refused(api, body):
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    answer = api.session.post(f"{api.root}/upload", data=body, headers=headers, timeout=10)
-    assert (answer.status_code, code(answer)) == (400, "MalformedPOSTRequest")
+    response = api.session.post(f"{api.root}/upload", data=body, headers=headers, timeout=10)
+    assert (response.status_code, code(response)) == (400, "MalformedPOSTRequest")
 
 
 def test_a_file_over_the_limit_is_refused(api, kit):
     form = kit.upload_form(policy(api), "a.png")
-    answer = send(api, form, bytes(100 * 1024 * 1024 + 1))
-    assert (answer.status_code, code(answer)) == (400, "EntityTooLarge")
-    answer = send(api, form, bytes(101 * 1024 * 1024))
-    assert (answer.status_code, code(answer)) == (400, "EntityTooLarge")
+    response = send(api, form, bytes(100 * 1024 * 1024 + 1))
+    assert (response.status_code, code(response)) == (400, "EntityTooLarge")
+    response = send(api, form, bytes(101 * 1024 * 1024))
+    assert (response.status_code, code(response)) == (400, "EntityTooLarge")
     assert api.server.received[-1].body is None
 
 
 def test_binary_data_arrives_unchanged(api, kit):
-    picture = kit.picture(kind="BMP")  # holds every kind of byte, line ends among them
-    address = api.upload("a.bmp", picture, model=MODEL)
+    image = kit.image(kind="BMP")  # holds every kind of byte, line ends among them
+    address = api.upload("a.bmp", image, model=MODEL)
     body = kit.body(input={"img_url": address})
     assert api.ended(body, headers={"X-DashScope-OssResourceResolve": "enable"})["output"]["task_status"] == "SUCCEEDED"

@@ -10,7 +10,7 @@ from wanpack.nodes.service.models import MODELS
 def test_a_task_waits_runs_and_ends_by_the_clock(make_server, clock, kit):
     api = make_server(clock=clock, timing=Timing(queued=2, rendering=10))
     task_id = api.submit(kit.body())  # 3 s of 480P: 10 * 3 / 5 / 2 = 3 s
-    assert api.server.settle()
+    assert api.server.wait_idle()
     assert api.state(task_id) == "PENDING"
     clock.advance(2)
     assert api.state(task_id) == "RUNNING"
@@ -38,14 +38,14 @@ def test_success_waits_for_the_file(make_server, clock, kit):
     task_id = api.submit(kit.body("wan2.2-i2v-flash", parameters={"resolution": "720P"}))
     clock.advance(1000)
     assert api.state(task_id) == "RUNNING"
-    assert api.server.settle()
+    assert api.server.wait_idle()
     assert api.state(task_id) == "SUCCEEDED"
 
 
 def test_what_exceeds_the_running_limit_waits_in_order(make_server, clock, kit):
     api = make_server(clock=clock, timing=Timing(queued=0, rendering=20))  # 6 s for these
     ids = [api.submit(kit.body(parameters={"seed": seed})) for seed in range(5)]
-    assert api.server.settle()
+    assert api.server.wait_idle()
     assert [api.state(one) for one in ids] == ["RUNNING"] * 2 + ["PENDING"] * 3
     clock.advance(6)
     assert [api.state(one) for one in ids] == ["SUCCEEDED"] * 2 + ["RUNNING"] * 2 + ["PENDING"]
@@ -64,7 +64,7 @@ def test_a_cancelled_task_leaves_its_place(make_server, clock, kit):
     api = make_server(clock=clock, timing=Timing(queued=0, rendering=20), running_limit=1)
     ids = [api.submit(kit.body()) for _ in range(3)]
     assert api.post(f"/tasks/{ids[1]}/cancel").status_code == 200
-    assert api.server.settle()
+    assert api.server.wait_idle()
     clock.advance(6)
     assert [api.state(one) for one in ids] == ["SUCCEEDED", "CANCELED", "RUNNING"]
 
@@ -102,11 +102,11 @@ def test_the_submit_rate_is_the_models(make_server, clock, kit):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_what_is_less_than_one_a_second_is_counted_over_a_minute(make_server, clock, kit, model):
-    rate = MODELS[model].submit_rate
+    rate = MODELS[model].rate_limit
     window = 1 if rate >= 1 else 60
     most = round(rate * window)
     api = make_server(clock=clock, enforce_rates=True, running_limit=0)
-    body = kit.body(model, media=dict.fromkeys(MODELS[model].media_sets[0], "https://example.com/a.png"))
+    body = kit.body(model, media=dict.fromkeys(MODELS[model].media_combinations[0], "https://example.com/a.png"))
     assert [api.create(body).status_code for _ in range(most + 1)] == [200] * most + [429]
     clock.advance(window - 0.5)
     assert api.create(body).status_code == 429

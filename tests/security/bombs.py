@@ -32,7 +32,7 @@ def full(kind, *parts):
 
 
 def movie(*, table, entry, handler, head):
-    """A film of one track. `table` are the boxes of its sample table behind the description `entry`."""
+    """A video of one track. `table` are the boxes of its sample table behind the description `entry`."""
     described = full(b"stsd", numbers(1), entry)
     inner = box(b"minf", head, box(b"dinf", full(b"dref", numbers(1), full(b"url "))), box(b"stbl", described, *table))
     media = box(b"mdia", full(b"mdhd", numbers(0, 0, 30, 1), b"\x55\xc4\0\0"), handler, inner)
@@ -41,14 +41,14 @@ def movie(*, table, entry, handler, head):
     return box(b"ftyp", b"isom", numbers(512), b"isom") + box(b"mdat", bytes(64)) + box(b"moov", header, track)
 
 
-def picture_entry(width=64, height=64, codec=b"avc1"):
+def image_entry(width=64, height=64, codec=b"avc1"):
     sides = struct.pack(">HH", width, height)
     return box(
         codec, bytes(7), b"\1", bytes(16), sides, numbers(0x480000, 0x480000, 0), b"\0\1", bytes(32), b"\0\x18\xff\xff"
     )
 
 
-def film(frames, *, size=1, **sides):
+def video(frames, *, size=1, **sides):
     table = (
         full(b"stts", numbers(1, frames, 1)),
         full(b"stsc", numbers(1, 1, frames, 1)),
@@ -56,7 +56,7 @@ def film(frames, *, size=1, **sides):
         full(b"stco", numbers(1, 48)),
     )
     handler = full(b"hdlr", bytes(4), b"vide", bytes(13))
-    return movie(table=table, entry=picture_entry(**sides), handler=handler, head=full(b"vmhd", bytes(8)))
+    return movie(table=table, entry=image_entry(**sides), handler=handler, head=full(b"vmhd", bytes(8)))
 
 
 def gif(side):
@@ -65,7 +65,7 @@ def gif(side):
 
 
 def png(side, *, rows=0):
-    """A picture that says that its sides are so long, with so many rows in it."""
+    """An image that says that its sides are so long, with so many rows in it."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + numbers(zlib.crc32(kind + data))
@@ -76,24 +76,24 @@ def png(side, *, rows=0):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-def film_of_a_picture(side):
-    """A film whose one frame is a real picture of that size: FFmpeg decodes it to find out what the film is."""
-    picture = png(side, rows=side)
+def video_of_a_image(side):
+    """A video whose one frame is a real image of that size: FFmpeg decodes it to find out what the video is."""
+    image = png(side, rows=side)
     table = (
         full(b"stts", numbers(1, 1, 1)),
         full(b"stsc", numbers(1, 1, 1, 1)),
-        full(b"stsz", numbers(len(picture), 1)),
+        full(b"stsz", numbers(len(image), 1)),
         full(b"stco", numbers(1, 28)),
     )
     handler = full(b"hdlr", bytes(4), b"vide", bytes(13))
-    made = movie(table=table, entry=picture_entry(codec=b"png "), handler=handler, head=full(b"vmhd", bytes(8)))
-    return made[:20] + box(b"mdat", picture) + made[20 + 72 :]
+    made = movie(table=table, entry=image_entry(codec=b"png "), handler=handler, head=full(b"vmhd", bytes(8)))
+    return made[:20] + box(b"mdat", image) + made[20 + 72 :]
 
 
-FILMS = {
-    "12000x12000.mov": lambda: film_of_a_picture(12_000),
-    "80 million frames of a byte table.mp4": lambda: film(80_000_000).replace(b"stsz", b"stz2"),
-    "65535x65535.mp4": lambda: film(1, width=65535, height=65535),
+VIDEOS = {
+    "12000x12000.mov": lambda: video_of_a_image(12_000),
+    "80 million frames of a byte table.mp4": lambda: video(80_000_000).replace(b"stsz", b"stz2"),
+    "65535x65535.mp4": lambda: video(1, width=65535, height=65535),
     "20000x20000.gif": lambda: gif(20_000),
 }
 
@@ -118,17 +118,17 @@ def megabytes():
 
 
 def opened(folder):
-    """Open every film in every way, and return what each ended in."""
+    """Open every video in every way, and return what each ended in."""
     from wanpack.nodes.errors import WanError
     from wanpack.nodes.media.last_frame import last_frame
-    from wanpack.nodes.media.video import embed_metadata, probe
+    from wanpack.nodes.media.video import probe, write_metadata
 
     ended = {}
     for path in sorted(folder.iterdir()):
         for way in (
             last_frame,
             probe,
-            lambda path: embed_metadata(path, {"a": "b"}),
+            lambda path: write_metadata(path, {"a": "b"}),
             lambda path: last_frame(io.BytesIO(path.read_bytes())),
         ):
             try:
@@ -141,17 +141,17 @@ def opened(folder):
 
 
 def checked():
-    """Hand pictures, sounds and tensors of absurd sizes to whatever looks at them."""
+    """Hand images, audio files and tensors of absurd sizes to whatever looks at them."""
     import numpy as np
-    from wanpack.nodes.media.audio import audio_faults
-    from wanpack.nodes.media.first_frame import image_faults
-    from wanpack.nodes.offline.sources import UnfitError, check_picture, check_sound
-    from wanpack.nodes.service.model import PictureLimits
+    from wanpack.nodes.media.audio import validate_audio
+    from wanpack.nodes.media.first_frame import validate_images
+    from wanpack.nodes.offline.sources import TaskRejected, check_audio, check_image
+    from wanpack.nodes.service.model import ImageLimits
 
     def refused(check, *args, **named):
         try:
             check(*args, **named)
-        except UnfitError as error:
+        except TaskRejected as error:
             return str(error)
         return "passed"
 
@@ -161,17 +161,19 @@ def checked():
 
     rules = {"seconds": (3, 30), "max_bytes": 15_000_000}
     return {
-        "png 100000": refused(check_picture, png(100_000), mime="image/png", limits=PictureLimits()),
-        "png 8000 without rows": refused(check_picture, png(8000), mime="image/png", limits=PictureLimits()),
-        "playlist": refused(check_sound, b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", span=(2, 30)),
-        "image 100000": image_faults(wide(1, 100_000, 100_000, 3), sides=(240, 8000)),
-        "a million images": image_faults(wide(1_000_000, 240, 240, 3), sides=(240, 8000)),
-        "sound of a year": audio_faults({"waveform": wide(1, 2, 48_000 * 31_000_000), "sample_rate": 48_000}, **rules),
-        "sound of a million channels": audio_faults(
+        "png 100000": refused(check_image, png(100_000), mime="image/png", limits=ImageLimits()),
+        "png 8000 without rows": refused(check_image, png(8000), mime="image/png", limits=ImageLimits()),
+        "playlist": refused(check_audio, b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", span=(2, 30)),
+        "image 100000": validate_images(wide(1, 100_000, 100_000, 3), sides=(240, 8000)),
+        "a million images": validate_images(wide(1_000_000, 240, 240, 3), sides=(240, 8000)),
+        "sound of a year": validate_audio(
+            {"waveform": wide(1, 2, 48_000 * 31_000_000), "sample_rate": 48_000}, **rules
+        ),
+        "sound of a million channels": validate_audio(
             {"waveform": wide(1, 1_000_000, 240_000), "sample_rate": 48_000}, **rules
         ),
-        "sound of a terahertz": audio_faults({"waveform": wide(1, 2, 10**12), "sample_rate": 10**11}, **rules),
-        "sound of no rate": audio_faults({"waveform": wide(1, 2, 10**12), "sample_rate": -(10**400)}, **rules),
+        "sound of a terahertz": validate_audio({"waveform": wide(1, 2, 10**12), "sample_rate": 10**11}, **rules),
+        "sound of no rate": validate_audio({"waveform": wide(1, 2, 10**12), "sample_rate": -(10**400)}, **rules),
     }
 
 

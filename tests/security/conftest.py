@@ -18,14 +18,14 @@ STOP_SECONDS = 20
 
 
 class Hostile:
-    """A server on this machine that answers a request with whatever `answer` is: bytes, or what it does.
+    """A server on this machine that answers a request with whatever `response` is: bytes, or what it does.
 
-    `got` holds what came, head and body. As a function, `answer` is called with the connection and what came.
+    `got` holds what came, head and body. As a function, `response` is called with the connection and what came.
     """
 
     def __init__(self):
         self.got = []
-        self.answer = b""
+        self.response = b""
         self.ending = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -62,11 +62,11 @@ class Hostile:
         with connection, contextlib.suppress(OSError):
             came = _request(connection)
             self.got.append(came)
-            answer = self.answer
-            if callable(answer):
-                answer(connection, came)
+            response = self.response
+            if callable(response):
+                response(connection, came)
             else:
-                connection.sendall(answer)
+                connection.sendall(response)
 
 
 def _request(connection):
@@ -83,7 +83,7 @@ def _request(connection):
 
 
 def http(body=b"", status=200, **headers):
-    """The bytes of an answer. A body that is no bytes is sent as JSON."""
+    """The bytes of a response. A body that is no bytes is sent as JSON."""
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", "Connection: close"]
@@ -96,9 +96,9 @@ def hostile():
     """Start hostile servers."""
     started = []
 
-    def start(answer=b""):
+    def start(response=b""):
         server = Hostile()
-        server.answer = answer
+        server.response = response
         started.append(server)
         return server
 
@@ -109,7 +109,7 @@ def hostile():
 
 @pytest.fixture
 def answered():
-    """Make the bytes of an answer."""
+    """Make the bytes of a response."""
     return http
 
 
@@ -137,18 +137,18 @@ def calls():
     """The client's five kinds of calls."""
     model = "wan2.2-i2v-plus"
     return {
-        "create": lambda client: client.submit(b"{}"),
-        "query": lambda client: client.query("t-1"),
-        "cancel": lambda client: client.cancel("t-1"),
-        "list": lambda client: client.list(),
-        "policy": lambda client: client.upload(b"RIFF", model_name=model, suffix=".wav", mime="audio/wav"),
+        "create": lambda client: client.create_task(b"{}"),
+        "query": lambda client: client.get_task("t-1"),
+        "cancel": lambda client: client.cancel_task("t-1"),
+        "list": lambda client: client.list_tasks(),
+        "policy": lambda client: client.upload_file(b"RIFF", model_name=model, suffix=".wav", mime="audio/wav"),
     }
 
 
 class Net:
     """What this process may see of the network, and what it tried.
 
-    `names` maps host names to the addresses that they resolve to: a list, or several lists for one answer after the
+    `names` maps host names to the addresses that they resolve to: a list, or several lists for one response after the
     other. `asked` are the names that were resolved, `tried` the addresses that were connected to. Connections to public
     addresses end at `there`, an address of this machine.
     """
@@ -170,12 +170,12 @@ class Net:
                 return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
             raise socket.gaierror(socket.EAI_NONAME, "there are no such names here")
         self.asked.append(name)
-        answers = self.names[name]
-        if answers and isinstance(answers[0], list):
-            answers = answers.pop(0) if len(answers) > 1 else answers[0]
+        responses = self.names[name]
+        if responses and isinstance(responses[0], list):
+            responses = responses.pop(0) if len(responses) > 1 else responses[0]
         return [
             (socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port))
-            for one in answers
+            for one in responses
         ]
 
     def connect(self, sock, address):

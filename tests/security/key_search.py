@@ -40,7 +40,7 @@ def say(text):
 
 
 class Run:
-    """One process as a ComfyUI: folders, an environment with the key, the stand-in in the service's place."""
+    """One process as a ComfyUI: folders, an environment with the key, the mock server in the service's place."""
 
     def __init__(self, folder, secrets):
         self.folder, self.secrets = folder, secrets
@@ -89,7 +89,7 @@ class Run:
 
     def _write_down(self, name, error):
         say(f"!!! Exception during processing !!! {error}")
-        told = [f"== {name}", str(error), repr(error), "".join(traceback.format_exception(error))]
+        reported = [f"== {name}", str(error), repr(error), "".join(traceback.format_exception(error))]
         seen, rest = set(), [error]
         while rest:
             one = rest.pop()
@@ -97,11 +97,11 @@ class Run:
                 continue
             seen.add(id(one))
             rest += [one.__cause__, one.__context__]
-            told += [repr(one.args), repr(vars(one)), *self._requests_of(one)]
+            reported += [repr(one.args), repr(vars(one)), *self._requests_of(one)]
             with contextlib.suppress(Exception):  # Not every error can be pickled; one that can is searched so too.
-                told.append(repr(pickle.dumps(one)))
+                reported.append(repr(pickle.dumps(one)))
             logging.getLogger("dashscope_wan").error("failed: %s", one, exc_info=one)
-        self.errors.write("\n".join(told) + "\n")
+        self.errors.write("\n".join(reported) + "\n")
         if not self.key_is_in_the_graph:
             self.frames.write("\n".join([f"== {name}", *self.values_held_by(error)]) + "\n")
 
@@ -111,7 +111,7 @@ class Run:
         return [] if request is None else [repr(getattr(request, "headers", "")), repr(vars(request))]
 
 
-def picture(count=1):
+def image(count=1):
     import torch
 
     return torch.linspace(0.2, 0.8, count)[:, None, None, None].expand(count, 240, 256, 3).clone()
@@ -130,12 +130,12 @@ def spoken(key):
 
 def successes(run):
     """Every node, once at least, and what comes of running the same again."""
-    made = run.node("DashScopeWanImageToVideo", image=picture(), prompt="a cat", shot_type="single", **MODEL)
-    run.node("DashScopeWanImageToVideo", image=picture(), prompt="a cat", shot_type="single", **MODEL)
+    made = run.node("DashScopeWanImageToVideo", image=image(), prompt="a cat", shot_type="single", **MODEL)
+    run.node("DashScopeWanImageToVideo", image=image(), prompt="a cat", shot_type="single", **MODEL)
     path, task_id = made["result"][0][0], made["result"][2][0]
-    run.node("DashScopeWanVideoEffect", image=picture(), template="flying", **MODEL)
+    run.node("DashScopeWanVideoEffect", image=image(), template="flying", **MODEL)
     sounding = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
-    sung = run.node("DashScopeWanImageToVideo", image=picture(), prompt="a cat sings", audio=tone(), **sounding)
+    sung = run.node("DashScopeWanImageToVideo", image=image(), prompt="a cat sings", audio=tone(), **sounding)
     going_on = {"model": "wan2.7-i2v", "resolution": "720P", "duration": 3, "video_path": sung["result"][0][0]}
     run.node("DashScopeWanContinueVideo", prompt="it bows", **going_on)
     run.node("DashScopeWanLastFrame", video_path=path)
@@ -152,11 +152,11 @@ def service_failures(run, server):
     wrong = kinds.JsonBody(
         {"output": {"task_id": run.key, "task_status": said}, "data": {said: said}, "request_id": said}
     )
-    told = {
-        "400": kinds.Refuses(400, f"Invalid.{run.key}", said),
-        "401": kinds.Refuses(401, "InvalidApiKey", said),
-        "403": kinds.Refuses(403, "AccessDenied", said),
-        "418": kinds.Refuses(418, said, said),
+    reported = {
+        "400": kinds.ErrorResponse(400, f"Invalid.{run.key}", said),
+        "401": kinds.ErrorResponse(401, "InvalidApiKey", said),
+        "403": kinds.ErrorResponse(403, "AccessDenied", said),
+        "418": kinds.ErrorResponse(418, said, said),
         "a page": kinds.HtmlPage(404, title=said),
         "odd JSON": wrong,
         "a huge body": kinds.HugeBody(),
@@ -166,12 +166,12 @@ def service_failures(run, server):
     seeds = iter(range(100, 1000))
 
     def make(**more):
-        settings = {"image": picture(), "prompt": "a cat", "shot_type": "single", "seed": next(seeds), **MODEL, **more}
+        settings = {"image": image(), "prompt": "a cat", "shot_type": "single", "seed": next(seeds), **MODEL, **more}
         run.node("DashScopeWanImageToVideo", **settings)
 
     sounding = {"audio": tone(), "model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
     plain = [
-        *((on, name) for on in ("create", "query") for name in told),
+        *((on, name) for on in ("create", "query") for name in reported),
         *(("download", name) for name in ("403", "400", "a page", "a redirect")),
         *(("policy", name) for name in ("401", "odd JSON")),
         *(("upload", name) for name in ("400", "a reset")),
@@ -180,38 +180,41 @@ def service_failures(run, server):
     going_on = {"model": "wan2.7-i2v", "resolution": "720P", "duration": 5, "video_path": str(clip)}
     for name in ("401", "odd JSON"):
         server.faults.clear()
-        server.faults.add(on="policy", fault=told[name], times=ALWAYS)
+        server.faults.add(on="policy", fault=reported[name], times=ALWAYS)
         run.fails(f"clip: {name}", lambda: run.node("DashScopeWanContinueVideo", prompt="it bows", **going_on))
     for on, name in plain:
         server.faults.clear()
-        server.faults.add(on=on, fault=told[name], times=ALWAYS)
+        server.faults.add(on=on, fault=reported[name], times=ALWAYS)
         run.fails(f"{on}: {name}", lambda on=on: make(**(sounding if on in ("policy", "upload") else {})))
-    told["make"] = make
+    reported["make"] = make
     server.faults.clear()
-    return told
+    return reported
 
 
-def task_failures(run, server, task_id, told):
+def task_failures(run, server, task_id, reported):
     """What can become of a task that was created, and Stop."""
     from wanpack.nodes.offline import faults as kinds
 
-    said, make = spoken(run.key), told["make"]
+    said, make = spoken(run.key), reported["make"]
     orders = {
         "the task fails": [("create", kinds.TaskFails(f"Bad.{run.key}", said))],
-        "the task is unknown": [("query", kinds.AnswerUnknown(), ALWAYS)],
-        "the answer is lost, and the list too": [("create", kinds.ResetAfterActing()), ("list", told["403"], ALWAYS)],
-        "throttled": [("create", kinds.Throttled(message=said), ALWAYS)],
-        "the answer breaks off": [("create", kinds.Truncated(5)), ("list", told["a reset"], ALWAYS)],
-        "the film breaks off": [("download", kinds.Truncated(0), ALWAYS)],
-        "one of a batch fails": [("create", told["400"], 1, 1)],
+        "the task is unknown": [("query", kinds.UnknownStatus(), ALWAYS)],
+        "the answer is lost, and the list too": [
+            ("create", kinds.ResetAfterActing()),
+            ("list", reported["403"], ALWAYS),
+        ],
+        "throttled": [("create", kinds.Throttling(message=said), ALWAYS)],
+        "the answer breaks off": [("create", kinds.Truncated(5)), ("list", reported["a reset"], ALWAYS)],
+        "the video breaks off": [("download", kinds.Truncated(0), ALWAYS)],
+        "one of a batch fails": [("create", reported["400"], 1, 1)],
     }
     for name, ordered in orders.items():
         server.faults.clear()
         for on, fault, *more in ordered:
             server.faults.add(on=on, fault=fault, **dict(zip(("times", "after"), more, strict=False)))
-        run.fails(name, lambda name=name: make(**({"image": picture(3)} if "batch" in name else {})))
+        run.fails(name, lambda name=name: make(**({"image": image(3)} if "batch" in name else {})))
     server.faults.clear()
-    server.faults.add(on="query", fault=told["403"], times=ALWAYS)
+    server.faults.add(on="query", fault=reported["403"], times=ALWAYS)
     run.fails("fetch: 403", lambda: run.node("DashScopeWanFetchTask", task_id=f"x{task_id}"))
     server.faults.clear()
     run.fails("fetch: unknown", lambda: run.node("DashScopeWanFetchTask", task_id=f"y{task_id}"))
@@ -223,7 +226,7 @@ def task_failures(run, server, task_id, told):
 
 
 def make_dog(run, **more):
-    settings = {"image": picture(), "prompt": "a dog", "shot_type": "single", "seed": 7, **MODEL, **more}
+    settings = {"image": image(), "prompt": "a dog", "shot_type": "single", "seed": 7, **MODEL, **more}
     run.node("DashScopeWanImageToVideo", **settings)
 
 
@@ -301,19 +304,17 @@ def main(folder, secrets):
         task_id = successes(run)
         TEMPO.scale = 0.0005
         run.key_is_in_the_graph = False
-        told = service_failures(run, server)
-        task_failures(run, server, task_id, told)
+        reported = service_failures(run, server)
+        task_failures(run, server, task_id, reported)
         run.key_is_in_the_graph = True
         values_failures(run)
         settings_failures(run)
         TEMPO.scale = 0.05
         offline = run.node("DashScopeWanConnection", region="offline")[0]
-        shared_server()._book._timing = Timing(scale=0)
-        run.node(
-            "DashScopeWanImageToVideo", image=picture(), prompt="", shot_type="single", connection=offline, **MODEL
-        )
+        shared_server()._task_store._timing = Timing(scale=0)
+        run.node("DashScopeWanImageToVideo", image=image(), prompt="", shot_type="single", connection=offline, **MODEL)
         secrets.write_text(json.dumps([run.key, shared_server().key]))
-        # What lies in the temporary folder while the stand-ins run.
+        # What lies in the temporary folder while the mock servers run.
         shutil.copytree(tempfile.gettempdir(), folder / "temp while it runs")
     run.errors.close()
     run.frames.close()

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 import requests
-from wanpack.nodes.addresses import AddressRefused, check_host, is_public, public_addresses
+from wanpack.nodes.addresses import BlockedHost, is_public, public_addresses, require_public_host
 from wanpack.nodes.errors import DownloadFailed
 from wanpack.nodes.media.download import DownloadInterrupted, VideoTooLarge, download
-from wanpack.nodes.wire import outside_session
+from wanpack.nodes.wire import untrusted_session
 
 PUBLIC = "93.184.216.34"
 NEAR = {
@@ -73,13 +73,13 @@ FAR = [
     *("192.0.1.0", "192.0.3.0", "192.88.98.255", "192.88.100.0", "198.17.255.255", "198.20.0.0", "223.255.255.255"),
     *("2001:200::", "2001:4860:4860::8888", "2400:3200::1", "2003::1", "3fff:1000::", "64:ff9b::808:808"),
 ]
-FILM = b"film" * 1000
+VIDEO = b"clip" * 1000
 
 
 @pytest.fixture
 def fetch(tmp_path):
     """Download to a part of the test's own and return what it holds."""
-    part = tmp_path / "film.part"
+    part = tmp_path / "video.part"
 
     def call(url, **options):
         options.setdefault("own", None)
@@ -128,8 +128,8 @@ def test_what_a_release_of_python_holds_for_public_does_not_count(word, monkeypa
 # But for the benchmarks' addresses: these stand for a name where a proxy captures the whole machine.
 @pytest.mark.parametrize("address", [NEAR[name] for name in NEAR if name not in BENCHMARK])
 def test_a_name_that_leads_near_is_refused(address, net, fetch):
-    net.names["film.example"] = [address]
-    assert "no request goes there" in refused(fetch, "http://film.example/v.mp4")
+    net.names["video.example"] = [address]
+    assert "no request goes there" in refused(fetch, "http://video.example/v.mp4")
     assert net.tried == []
 
 
@@ -148,57 +148,57 @@ def test_a_name_of_this_machine_or_its_network_is_refused(host, net, fetch):
 
 @pytest.mark.parametrize("address", [PUBLIC, "8.8.8.8", "2606:2800:220:1::1", "64:ff9b::808:808", "::ffff:8.8.8.8"])
 def test_a_public_address_is_asked(address, net, hostile, answered, fetch):
-    server = hostile(answered(FILM))
+    server = hostile(answered(VIDEO))
     net.there = server.own
-    net.names["film.example"] = [address]
+    net.names["video.example"] = [address]
     assert is_public(address)
-    assert fetch("http://film.example/v.mp4") == FILM
+    assert fetch("http://video.example/v.mp4") == VIDEO
     assert net.tried[0] == (address, 80)
 
 
 def test_of_several_addresses_only_the_public_ones_are_tried(net, hostile, answered, fetch):
-    server = hostile(answered(FILM))
+    server = hostile(answered(VIDEO))
     net.there = server.own
-    net.names["film.example"] = ["10.0.0.1", "fdfe:dcba:9876::1", PUBLIC]
-    fetch("http://film.example/v.mp4")
+    net.names["video.example"] = ["10.0.0.1", "fdfe:dcba:9876::1", PUBLIC]
+    fetch("http://video.example/v.mp4")
     assert net.tried_but(server.own) == [(PUBLIC, 80)]
 
 
 def test_a_name_behind_a_proxy_that_captures_the_machine_is_asked(net, hostile, answered, fetch):
     # Clash and its like answer 198.18.x.x for every name, the storage's own among them.
-    net.there = hostile(answered(FILM)).own
+    net.there = hostile(answered(VIDEO)).own
     net.names["dashscope-result-bj.oss-cn-beijing.aliyuncs.com"] = ["198.18.0.42"]
-    assert fetch("http://dashscope-result-bj.oss-cn-beijing.aliyuncs.com/v.mp4") == FILM
+    assert fetch("http://dashscope-result-bj.oss-cn-beijing.aliyuncs.com/v.mp4") == VIDEO
 
 
 def test_a_name_is_resolved_once_and_the_checked_address_is_the_one_that_is_called(net, hostile, answered, fetch):
     # DNS rebinding: the second answer would lead to this machine.
-    server = hostile(answered(FILM))
+    server = hostile(answered(VIDEO))
     net.there = server.own
-    net.names["film.example"] = [[PUBLIC], ["127.0.0.1"]]
-    fetch("http://film.example/v.mp4")
-    assert net.asked == ["film.example"]
+    net.names["video.example"] = [[PUBLIC], ["127.0.0.1"]]
+    fetch("http://video.example/v.mp4")
+    assert net.asked == ["video.example"]
     assert net.tried_but(server.own) == [(PUBLIC, 80)]
 
 
 def test_the_next_try_is_checked_anew(net, hostile, answered, fetch):
-    server = hostile(answered(FILM))
+    server = hostile(answered(VIDEO))
     net.there = server.own
-    net.names["film.example"] = [[PUBLIC], ["127.0.0.1"]]
-    fetch("http://film.example/v.mp4")
+    net.names["video.example"] = [[PUBLIC], ["127.0.0.1"]]
+    fetch("http://video.example/v.mp4")
     before = list(net.tried)
-    refused(fetch, "http://film.example/v.mp4")
+    refused(fetch, "http://video.example/v.mp4")
     assert net.tried == before
 
 
 def test_the_name_is_still_the_one_that_the_certificate_is_asked_for(net, hostile):
     server = hostile()
     net.there = server.own
-    net.names["film.example"] = [PUBLIC]
-    with outside_session(None) as session, pytest.raises(requests.exceptions.SSLError):
-        session.get("https://film.example/v.mp4", timeout=5)
+    net.names["video.example"] = [PUBLIC]
+    with untrusted_session(None) as session, pytest.raises(requests.exceptions.SSLError):
+        session.get("https://video.example/v.mp4", timeout=5)
     [hello] = server.got
-    assert b"film.example" in hello
+    assert b"clip.example" in hello
 
 
 # Redirects
@@ -213,7 +213,7 @@ def test_a_redirect_to_what_is_near_is_refused(address, net, hostile, answered, 
 
 @pytest.mark.parametrize(
     "target",
-    ["file:///etc/passwd", "ftp://film.example/v", "data:video/mp4;base64,AAAA", "gopher://x/", "//", "http:", "x:"],
+    ["file:///etc/passwd", "ftp://video.example/v", "data:video/mp4;base64,AAAA", "gopher://x/", "//", "http:", "x:"],
 )
 def test_a_redirect_to_what_is_no_address_is_refused(target, net, hostile, answered, fetch):
     server = hostile(answered(b"", 307, Location=target))
@@ -222,8 +222,8 @@ def test_a_redirect_to_what_is_no_address_is_refused(target, net, hostile, answe
 
 
 def test_a_redirect_to_a_name_that_leads_near_is_refused(net, hostile, answered, fetch):
-    net.names["film.example"] = ["10.0.0.1"]
-    server = hostile(answered(b"", 301, Location="http://film.example/v.mp4"))
+    net.names["video.example"] = ["10.0.0.1"]
+    server = hostile(answered(b"", 301, Location="http://video.example/v.mp4"))
     refused(fetch, f"{server.root}/v.mp4", own=server.own)
     assert net.tried_but(server.own) == []
 
@@ -232,8 +232,8 @@ def test_a_redirect_to_a_name_that_leads_near_is_refused(net, hostile, answered,
 
 
 def test_the_own_machine_is_one_host_and_one_port(net, hostile, answered, fetch):
-    server, other = hostile(answered(FILM)), hostile(answered(FILM))
-    assert fetch(f"{server.root}/v.mp4", own=server.own) == FILM
+    server, other = hostile(answered(VIDEO)), hostile(answered(VIDEO))
+    assert fetch(f"{server.root}/v.mp4", own=server.own) == VIDEO
     for url in (f"{other.root}/v.mp4", f"http://localhost:{server.own[1]}/v.mp4", f"http://127.0.0.2:{server.own[1]}/"):
         refused(fetch, url, own=server.own)
     assert other.got == []
@@ -241,9 +241,9 @@ def test_the_own_machine_is_one_host_and_one_port(net, hostile, answered, fetch)
 
 @pytest.mark.parametrize("proxy", ["http_proxy", "HTTPS_PROXY", "ALL_PROXY"])
 def test_a_proxy_is_not_asked_for_the_own_machine(proxy, net, hostile, answered, fetch, bare_environment):
-    server, between = hostile(answered(FILM)), hostile(answered(b"proxy"))
+    server, between = hostile(answered(VIDEO)), hostile(answered(b"proxy"))
     bare_environment.setenv(proxy, between.root)
-    assert fetch(f"{server.root}/v.mp4", own=server.own) == FILM
+    assert fetch(f"{server.root}/v.mp4", own=server.own) == VIDEO
     assert between.got == []
 
 
@@ -251,24 +251,24 @@ def test_a_proxy_is_not_asked_for_the_own_machine(proxy, net, hostile, answered,
     "host", ["127.0.0.1", "[::1]", "10.0.0.1", "localhost", "router", "nas.local", "127.1", "0x7f.1"]
 )
 def test_a_proxy_is_not_asked_for_what_is_near(host, net, hostile, answered, fetch, bare_environment):
-    between = hostile(answered(FILM))
+    between = hostile(answered(VIDEO))
     bare_environment.setenv("HTTP_PROXY", between.root)
     refused(fetch, f"http://{host}:9/v.mp4")
     assert between.got == []
 
 
 def test_a_proxy_of_the_owner_may_be_on_this_machine(net, hostile, answered, fetch, bare_environment):
-    between = hostile(answered(FILM))
+    between = hostile(answered(VIDEO))
     bare_environment.setenv("HTTP_PROXY", between.root)
-    assert fetch("http://film.example/v.mp4") == FILM
-    assert between.got[0].startswith(b"GET http://film.example/v.mp4 ")
+    assert fetch("http://video.example/v.mp4") == VIDEO
+    assert between.got[0].startswith(b"GET http://clip.example/v.mp4 ")
     assert net.asked == []
 
 
 # Sizes and forms
 
 
-def test_a_film_over_the_limit_leaves_nothing_on_the_disk(hostile, fetch):
+def test_a_video_over_the_limit_leaves_nothing_on_the_disk(hostile, fetch):
     def endless(connection, _):
         connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
         while True:
@@ -281,22 +281,22 @@ def test_a_film_over_the_limit_leaves_nothing_on_the_disk(hostile, fetch):
 
 
 @pytest.mark.parametrize("length", ["2147483649", "999999999999999999"])
-def test_a_film_that_says_it_is_over_two_gigabytes_is_not_begun(length, hostile, fetch):
-    server = hostile(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nfilm".encode())
+def test_a_video_that_says_it_is_over_two_gigabytes_is_not_begun(length, hostile, fetch):
+    server = hostile(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nclip".encode())
     with pytest.raises(VideoTooLarge, match="2048 MB"):
         fetch(f"{server.root}/v.mp4", own=server.own)
     assert fetch.part.stat().st_size == 0
 
 
 @pytest.mark.parametrize("packing", ["gzip", "deflate", "br", "zstd", "x-gzip", "identity, gzip", "GZIP"])
-def test_a_compressed_film_is_refused(packing, hostile, answered, fetch):
+def test_a_compressed_video_is_refused(packing, hostile, answered, fetch):
     server = hostile(answered(b"\x1f\x8b" * 100, Content_Encoding=packing))
     assert "compressed" in refused(fetch, f"{server.root}/v.mp4", own=server.own)
 
 
 def test_hosts_are_judged_by_the_name_alone_where_that_is_enough(net):
-    check_host("dashscope-result-sh.oss-cn-shanghai.aliyuncs.com")
-    check_host("8.8.8.8")
-    with pytest.raises(AddressRefused):
+    require_public_host("dashscope-result-sh.oss-cn-shanghai.aliyuncs.com")
+    require_public_host("8.8.8.8")
+    with pytest.raises(BlockedHost):
         public_addresses("10.0.0.1", 80)
     assert net.asked == []

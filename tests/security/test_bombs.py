@@ -36,25 +36,25 @@ def bombs():
 def report(bombs, tmp_path_factory):
     """What came of every file, opened by a process of its own."""
     folder = tmp_path_factory.mktemp("bombs")
-    for name, make in bombs.FILMS.items():
+    for name, make in bombs.VIDEOS.items():
         (folder / name).write_bytes(make())
     command = [sys.executable, str(BOMBS), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 - our own
     return json.loads(done.stdout)
 
 
-def test_every_film_of_absurd_size_is_refused_in_every_way(bombs, report):
-    assert set(report["opened"]) == set(bombs.FILMS)
+def test_every_video_of_absurd_size_is_refused_in_every_way(bombs, report):
+    assert set(report["opened"]) == set(bombs.VIDEOS)
     for name, endings in report["opened"].items():
         assert "opened" not in endings, name
         assert len(endings) == 4
         assert all(len(ending) < 300 for ending in endings)
 
 
-def test_the_reason_is_told(report):
-    told = {name: endings[0] for name, endings in report["opened"].items()}
+def test_the_reason_is_reported(report):
+    reported = {name: endings[0] for name, endings in report["opened"].items()}
     for name in ("12000x12000.mov", "65535x65535.mp4", "20000x20000.gif"):
-        assert "8K" in told[name]
+        assert "8K" in reported[name]
 
 
 def test_none_of_it_takes_memory(report):
@@ -69,48 +69,48 @@ def test_none_of_it_takes_memory(report):
         *("sound of a million channels", "sound of a terahertz", "sound of no rate"),
     ],
 )
-def test_pictures_and_sounds_of_absurd_sizes_are_refused(name, report):
+def test_images_and_audios_of_absurd_sizes_are_refused(name, report):
     assert report["checked"][name] not in ("passed", [])
 
 
-def test_a_film_with_minutes_of_plain_sound_is_opened(tmp_path):
+def test_a_video_with_minutes_of_plain_audio_is_opened(tmp_path):
     path = tmp_path / "camera.mov"
-    with av.open(str(path), "w", format="mov") as film:
-        picture = film.add_stream("mjpeg", rate=1)
-        picture.width = picture.height = 64
-        picture.pix_fmt = "yuvj420p"
-        plain = film.add_stream("pcm_s16le", rate=48000, layout="stereo")
+    with av.open(str(path), "w", format="mov") as video:
+        image = video.add_stream("mjpeg", rate=1)
+        image.width = image.height = 64
+        image.pix_fmt = "yuvj420p"
+        plain = video.add_stream("pcm_s16le", rate=48000, layout="stereo")
         for second in range(120):
             frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24").reformat(
                 format="yuvj420p"
             )
             frame.pts = second
-            film.mux(picture.encode(frame))
-            sound = av.AudioFrame.from_ndarray(np.zeros((1, 96_000), np.int16), format="s16", layout="stereo")
-            sound.sample_rate, sound.pts = 48_000, second * 48_000
-            film.mux(plain.encode(sound))
-        film.mux(picture.encode())
-        film.mux(plain.encode())
+            video.mux(image.encode(frame))
+            audio = av.AudioFrame.from_ndarray(np.zeros((1, 96_000), np.int16), format="s16", layout="stereo")
+            audio.sample_rate, audio.pts = 48_000, second * 48_000
+            video.mux(plain.encode(audio))
+        video.mux(image.encode())
+        video.mux(plain.encode())
     assert last_frame(path).shape == (64, 64, 3)
 
 
-def test_pictures_that_grow_inside_of_a_film_are_refused(tmp_path, monkeypatch):
+def test_images_that_grow_inside_of_a_video_are_refused(tmp_path, monkeypatch):
     # The container says 64x64, what is coded in it is larger.
-    path = tmp_path / "film.mov"
+    path = tmp_path / "video.mov"
     coded = io.BytesIO()
     from PIL import Image
 
     Image.new("RGB", (512, 512)).save(coded, "JPEG")
-    with av.open(str(path), "w", format="mov") as film:
-        stream = film.add_stream("mjpeg", rate=30)
+    with av.open(str(path), "w", format="mov") as video:
+        stream = video.add_stream("mjpeg", rate=30)
         stream.width = stream.height = 64
         stream.pix_fmt = "yuvj420p"
         small = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24").reformat(format="yuvj420p")
-        film.mux(stream.encode(small))
+        video.mux(stream.encode(small))
         packet = av.Packet(coded.getvalue())
         packet.stream, packet.pts, packet.dts, packet.is_keyframe = stream, 1, 1, True
-        film.mux(packet)
+        video.mux(packet)
     assert last_frame(path).shape == (512, 512, 3)
-    monkeypatch.setattr(container, "MOST_PIXELS", 256 * 256)
+    monkeypatch.setattr(container, "MAX_PIXELS", 256 * 256)
     with pytest.raises(MediaError):
         last_frame(path)

@@ -8,7 +8,7 @@ import pytest
 from wanpack.nodes.errors import DownloadFailed, WanError
 from wanpack.nodes.media.download import DownloadInterrupted, download
 from wanpack.nodes.service import client as client_module
-from wanpack.nodes.service.errors import NetworkError, UnexpectedAnswer
+from wanpack.nodes.service.errors import NetworkError, UnexpectedResponse
 
 MEGABYTE = 1024 * 1024
 
@@ -57,11 +57,11 @@ ENDLESS = {
 }
 
 
-@pytest.mark.parametrize("answer", ENDLESS.values(), ids=ENDLESS)
-def test_an_answer_that_never_ends_is_given_up(answer, quick, hostile, client_of, calls, within, peak):
-    client = client_of(hostile(answer).base_url)
+@pytest.mark.parametrize("response", ENDLESS.values(), ids=ENDLESS)
+def test_a_response_that_never_ends_is_given_up(response, quick, hostile, client_of, calls, within, peak):
+    client = client_of(hostile(response).base_url)
     with within(3):
-        assert peak(lambda: failing(lambda: calls["query"](client), (NetworkError, UnexpectedAnswer))) < 30 * MEGABYTE
+        assert peak(lambda: failing(lambda: calls["query"](client), (NetworkError, UnexpectedResponse))) < 30 * MEGABYTE
 
 
 def test_a_create_call_that_is_given_up_counts_as_sent(quick, hostile, client_of, calls):
@@ -69,10 +69,10 @@ def test_a_create_call_that_is_given_up_counts_as_sent(quick, hostile, client_of
     assert failing(lambda: calls["create"](client_of(server.base_url)), NetworkError).sent is True
 
 
-@pytest.mark.parametrize("answer", ENDLESS.values(), ids=ENDLESS)
-def test_a_download_that_never_gets_on_is_given_up(answer, hostile, tmp_path, within, peak, monkeypatch):
+@pytest.mark.parametrize("response", ENDLESS.values(), ids=ENDLESS)
+def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, within, peak, monkeypatch):
     monkeypatch.setattr("wanpack.nodes.media.link.GRACE_SECONDS", 0.05)
-    server = hostile(answer)
+    server = hostile(response)
 
     def fetch():
         options = {"own": server.own, "stall_seconds": 0.2, "max_bytes": 30 * MEGABYTE}
@@ -106,7 +106,7 @@ def test_a_slow_download_that_gets_on_goes_on(hostile, tmp_path, monkeypatch):
 
 
 def test_a_download_that_is_shut_is_not_taken_for_whole(hostile, tmp_path, monkeypatch):
-    # Without a length, the end of the connection is the end of the film.
+    # Without a length, the end of the connection is the end of the video.
     monkeypatch.setattr("wanpack.nodes.media.link.GRACE_SECONDS", 0.0)
     server = hostile(ENDLESS["a body without length letter by letter"])
     with pytest.raises(DownloadInterrupted):
@@ -134,8 +134,8 @@ def test_a_download_that_is_shut_is_not_taken_for_whole(hostile, tmp_path, monke
         b"Set-Cookie: " + b"x" * 60_000 + b"\r\n",
     ],
 )
-def test_odd_headers_end_in_a_film_or_an_error_of_ours(head, hostile, client_of, calls, tmp_path, within):
-    server = hostile(OK + head + b"Connection: close\r\n\r\nfilm")
+def test_odd_headers_end_in_a_video_or_an_error_of_ours(head, hostile, client_of, calls, tmp_path, within):
+    server = hostile(OK + head + b"Connection: close\r\n\r\nclip")
     with within(5):
         failing(lambda: calls["query"](client_of(server.base_url)))
     with within(5):

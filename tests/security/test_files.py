@@ -14,7 +14,7 @@ from wanpack.nodes.continue_video import DashScopeWanContinueVideo
 from wanpack.nodes.errors import InvalidRequest, MediaError, WanError
 from wanpack.nodes.last_frame import DashScopeWanLastFrame
 from wanpack.nodes.media.last_frame import last_frame
-from wanpack.nodes.tasks.saving import find_place, folder_faults
+from wanpack.nodes.tasks.saving import folder_problems, resolve_output
 
 PREFIXES = [
     *("../x", "..\\x", "wan/../../x", "wan/..", "..", "a/.. /b", "../../../../tmp/x", ". ./x", ".../x", "a/../../b"),
@@ -43,7 +43,7 @@ def tree(tmp_path, standalone_host):
     for name in ("input", "output", "temp", "secret", "output2"):
         (tmp_path / name).mkdir()
     for name in ("secret/a.mp4", "output2/a.mp4", "a.mp4"):
-        (tmp_path / name).write_bytes(b"secret film")
+        (tmp_path / name).write_bytes(b"secret clip")
     return tmp_path
 
 
@@ -54,32 +54,32 @@ def shown(value):
 
 @pytest.mark.parametrize("prefix", PREFIXES, ids=ascii)
 def test_a_prefix_is_refused_or_stays_in_the_output_folder(prefix, tree):
-    place, faults = find_place(prefix, output_folder=tree / "output")
-    part = place.part_of("0123456789abcdef")
-    film = place.folder / f"{place.stem}_00001_.mp4"
-    for path in (part, film):
+    place, faults = resolve_output(prefix, output_folder=tree / "output")
+    part = place.partial_path("0123456789abcdef")
+    video = place.folder / f"{place.stem}_00001_.mp4"
+    for path in (part, video):
         assert path.resolve().is_relative_to((tree / "output").resolve())
         assert "\0" not in str(path)
         assert len(path.name.encode()) < 255
     if not faults:
         place.folder.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(b"film")
-        taken = place.take(part, on_name=lambda _: None)
+        part.write_bytes(b"clip")
+        taken = place.commit(part, on_name=lambda _: None)
         assert taken.parent.resolve().is_relative_to((tree / "output").resolve())
     assert sorted(path.name for path in tree.iterdir()) == ["a.mp4", "input", "output", "output2", "secret", "temp"]
 
 
 @pytest.mark.parametrize("prefix", [None, 7, 1.5, True, ["wan"], {"a": 1}, b"wan", object()], ids=shown)
 def test_a_prefix_that_is_no_text_is_refused(prefix, tree):
-    [fault] = find_place(prefix, output_folder=tree / "output")[1]
+    [fault] = resolve_output(prefix, output_folder=tree / "output")[1]
     assert fault.startswith("filename_prefix: must be a text")
 
 
 def test_a_prefix_with_the_key_in_it_is_refused(tree, marked):
-    from wanpack.nodes.redaction import keep_secret
+    from wanpack.nodes.redaction import register_secret
 
-    keep_secret(marked)
-    [fault] = find_place(f"wan/{marked}", output_folder=tree / "output")[1]
+    register_secret(marked)
+    [fault] = resolve_output(f"wan/{marked}", output_folder=tree / "output")[1]
     assert "API key" in fault
 
 
@@ -88,7 +88,7 @@ def test_a_link_out_of_the_output_folder_is_refused(tree):
     (tree / "output" / "wan").mkdir()
     (tree / "output" / "wan" / "up").symlink_to("../..")
     for prefix in ("link/x", "wan/up/secret/x", "wan/up/x"):
-        assert find_place(prefix, output_folder=tree / "output")[1]
+        assert resolve_output(prefix, output_folder=tree / "output")[1]
 
 
 @pytest.mark.parametrize("prefix", ["circle/x", "circle/a/b", "there/x"])
@@ -96,26 +96,26 @@ def test_links_in_a_circle_are_refused(prefix, tree):
     (tree / "output" / "circle").symlink_to("circle")
     (tree / "output" / "there").symlink_to("back")
     (tree / "output" / "back").symlink_to("there")
-    place, faults = find_place(prefix, output_folder=tree / "output")
-    assert faults or folder_faults(place)
+    place, faults = resolve_output(prefix, output_folder=tree / "output")
+    assert faults or folder_problems(place)
 
 
-def test_a_date_as_other_nodes_write_it_is_told_with_the_way_it_is_written_here(tree):
-    [fault] = find_place("%date:yyyy-MM-dd%/x", output_folder=tree / "output")[1]
+def test_a_date_as_other_nodes_write_it_is_reported_with_the_way_it_is_written_here(tree):
+    [fault] = resolve_output("%date:yyyy-MM-dd%/x", output_folder=tree / "output")[1]
     assert fault.endswith("write %year%-%month%-%day%")
 
 
 @pytest.mark.parametrize("prefix", ["\u202egpm.exe", "a\x9bb", "nul .txt", "wan/CON /x"])
 def test_what_fools_a_reader_or_windows_is_refused(prefix, tree):
-    assert find_place(prefix, output_folder=tree / "output")[1]
+    assert resolve_output(prefix, output_folder=tree / "output")[1]
 
 
-def test_a_link_in_the_place_of_a_film_is_not_written_through(tree):
-    place, _ = find_place("wan", output_folder=tree / "output")
+def test_a_link_in_the_place_of_a_video_is_not_written_through(tree):
+    place, _ = resolve_output("wan", output_folder=tree / "output")
     (place.folder / "wan_00001_.mp4").symlink_to(tree / "secret" / "new.mp4")
-    (place.folder / "part").write_bytes(b"film")
-    film = place.take(place.folder / "part", on_name=lambda _: None)
-    assert film.name == "wan_00002_.mp4"
+    (place.folder / "part").write_bytes(b"clip")
+    video = place.commit(place.folder / "part", on_name=lambda _: None)
+    assert video.name == "wan_00002_.mp4"
     assert not (tree / "secret" / "new.mp4").exists()
 
 
@@ -158,7 +158,7 @@ def test_no_other_file_is_read(path, tree, net):
         with pytest.raises(InvalidRequest):
             host.readable_file(given)
     with pytest.raises(InvalidRequest):
-        asyncio.run(DashScopeWanLastFrame().take(video_path=path))
+        asyncio.run(DashScopeWanLastFrame().extract(video_path=path))
     with pytest.raises(InvalidRequest, match="video"):
         asyncio.run(DashScopeWanContinueVideo().generate(video_path=path, **GOING_ON))
     assert net.tried == []
@@ -167,7 +167,7 @@ def test_no_other_file_is_read(path, tree, net):
 @pytest.mark.parametrize("path", [None, 7, ["a.mp4"], {"a": 1}, b"a.mp4", True], ids=shown)
 def test_a_path_that_is_no_text_is_refused(path, tree):
     with pytest.raises(InvalidRequest):
-        asyncio.run(DashScopeWanLastFrame().take(video_path=path))
+        asyncio.run(DashScopeWanLastFrame().extract(video_path=path))
 
 
 def test_a_link_out_of_the_folders_is_not_followed(tree):
@@ -180,7 +180,7 @@ def test_a_link_out_of_the_folders_is_not_followed(tree):
 
 def test_a_folder_that_is_a_link_itself_may_be_read_by_either_name(tree, monkeypatch):
     (tree / "real").mkdir()
-    (tree / "real" / "b.mp4").write_bytes(b"film")
+    (tree / "real" / "b.mp4").write_bytes(b"clip")
     (tree / "linked").symlink_to(tree / "real")
     monkeypatch.setattr(host, "readable_folders", lambda: [tree / "linked"])
     for path in ("b.mp4", str(tree / "linked" / "b.mp4"), str(tree / "real" / "b.mp4")):
@@ -217,12 +217,12 @@ def test_a_path_elsewhere_is_not_even_looked_at(tree, monkeypatch):
 )
 def test_windows_paths_are_judged_as_windows_takes_them(path, inside):
     folder = PureWindowsPath(r"D:\comfy\output")
-    assert host.lies_in(folder / path, folder) is inside
+    assert host.is_lexically_inside(folder / path, folder) is inside
 
 
 @pytest.mark.parametrize("path", ["/comfy/output", "/comfy/output/a", "/comfy/output/a/b"])
 def test_paths_inside_are_inside(path):
-    assert host.lies_in(PurePosixPath(path), PurePosixPath("/comfy/output"))
+    assert host.is_lexically_inside(PurePosixPath(path), PurePosixPath("/comfy/output"))
 
 
 # A VIDEO of another node
@@ -234,7 +234,7 @@ def test_paths_inside_are_inside(path):
 )
 def test_what_is_no_video_is_refused(video, tree):
     with pytest.raises(InvalidRequest, match="a ComfyUI VIDEO is needed"):
-        asyncio.run(DashScopeWanLastFrame().take(video=video))
+        asyncio.run(DashScopeWanLastFrame().extract(video=video))
     with pytest.raises(InvalidRequest, match="a ComfyUI VIDEO is needed"):
         asyncio.run(DashScopeWanContinueVideo().generate(video=video, **GOING_ON))
 
@@ -261,7 +261,7 @@ def test_a_videos_source_is_a_file_and_nothing_that_leads_further(source, tree, 
 @pytest.mark.parametrize("name", ["concat:a.mp4", "file:x", "http:", "subfile,,start,0,end,9,:a.mp4", "async:b"])
 def test_a_file_with_a_name_that_ffmpeg_would_take_for_more_is_only_a_file(name, tree, monkeypatch):
     monkeypatch.chdir(tree)
-    (tree / name).write_bytes(b"no film")
+    (tree / name).write_bytes(b"no clip")
     with pytest.raises(MediaError):
         last_frame(name)
 
@@ -275,10 +275,10 @@ def test_a_file_with_a_name_that_ffmpeg_would_take_for_more_is_only_a_file(name,
         b"v=0\r\nm=video 9 RTP/AVP 96\r\nc=IN IP4 127.0.0.1\r\n",
     ],
 )
-def test_a_playlist_is_no_film(content, tree, net):
+def test_a_playlist_is_no_video(content, tree, net):
     (tree / "input" / "list.mp4").write_bytes(content)
     with pytest.raises(WanError):
-        asyncio.run(DashScopeWanLastFrame().take(video_path="list.mp4"))
+        asyncio.run(DashScopeWanLastFrame().extract(video_path="list.mp4"))
     assert net.tried == []
 
 
@@ -286,12 +286,12 @@ def test_a_playlist_is_no_film(content, tree, net):
 
 
 def test_odd_texts_do_not_break_out_of_the_ledgers_statements(tmp_path):
-    from wanpack.nodes.tasks.entry import Entry
+    from wanpack.nodes.tasks.entry import Record
     from wanpack.nodes.tasks.ledger import open_ledger
 
     odd = "'); DROP TABLE requests; -- \ud800 \0"
     ledger = open_ledger(tmp_path)
-    ledger.save(Entry(fingerprint=odd, task_id=odd, error=odd, receipt=odd))
+    ledger.save(Record(fingerprint=odd, task_id=odd, error=odd, receipt=odd))
     ledger.close()
     with sqlite3.connect(tmp_path / "ledger.sqlite3") as database:
         assert database.execute("SELECT count(*) FROM requests").fetchone() == (1,)

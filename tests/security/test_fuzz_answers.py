@@ -54,7 +54,7 @@ outputs = st.fixed_dictionaries(
     optional={
         "task_id": ids,
         "task_status": STATES,
-        "video_url": st.one_of(st.just("https://film.example/v.mp4"), json_values),
+        "video_url": st.one_of(st.just("https://video.example/v.mp4"), json_values),
         **dict.fromkeys(("code", "message", "orig_prompt", "actual_prompt", "submit_time", "end_time"), json_values),
     },
 )
@@ -82,23 +82,23 @@ bodies = st.one_of(
 )
 
 
-def answer_of(body, status, headers):
+def response_of(body, status, headers):
     lines = [f"HTTP/1.1 {status} x".encode(), b"Content-Length: %d" % len(body), b"Connection: close", *headers]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
 def judge(client, calls, on):
-    """Make a call. What comes back is what it promises or an error of ours, with texts that can be told."""
+    """Make a call. What comes back is what it promises or an error of ours, with texts that can be shown."""
     try:
-        told = calls[on](client)
+        reported = calls[on](client)
     except WanError as error:
-        told = (str(error), repr(error), getattr(error, "retry_after", None))
-    told = repr(told)
-    told.encode()
-    assert len(told) < 100_000
+        reported = (str(error), repr(error), getattr(error, "retry_after", None))
+    reported = repr(reported)
+    reported.encode()
+    assert len(reported) < 100_000
 
 
-def test_random_answers_of_the_services_own_form(hostile, client_of, calls, net):
+def test_random_responses_of_the_services_own_form(hostile, client_of, calls, net):
     server = hostile()
     client = client_of(server.base_url)
 
@@ -107,14 +107,14 @@ def test_random_answers_of_the_services_own_form(hostile, client_of, calls, net)
         body=bodies, status=st.sampled_from([200, 200, 200, 400, 401, 429, 500, 302]), on=st.sampled_from(sorted(calls))
     )
     def check(body, status, on):
-        server.answer = answer_of(json.dumps(body).encode(), status, [])
+        server.response = response_of(json.dumps(body).encode(), status, [])
         judge(client, calls, on)
 
     check()
     assert net.tried_but(server.own) == []
 
 
-def test_random_bytes_as_answers(hostile, client_of, calls):
+def test_random_bytes_as_responses(hostile, client_of, calls):
     server = hostile()
     client = client_of(server.base_url)
     headers = st.lists(
@@ -137,7 +137,7 @@ def test_random_bytes_as_answers(hostile, client_of, calls):
         on=st.sampled_from(sorted(calls)),
     )
     def check(body, status, headers, whole, on):
-        server.answer = answer_of(body, status, headers) if whole else body
+        server.response = response_of(body, status, headers) if whole else body
         judge(client, calls, on)
 
     check()

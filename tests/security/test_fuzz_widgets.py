@@ -15,13 +15,13 @@ from wanpack.nodes.errors import WanError
 from wanpack.nodes.fetch_task import DashScopeWanFetchTask
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.nodes.last_frame import DashScopeWanLastFrame
-from wanpack.nodes.offline.faults import Refuses
+from wanpack.nodes.offline.faults import ErrorResponse
 from wanpack.nodes.service.models import MODELS
 from wanpack.nodes.service.regions import REGIONS
 from wanpack.nodes.service.request import VideoRequest
-from wanpack.nodes.service.rules import find_faults, warnings
+from wanpack.nodes.service.rules import validate, warnings
 from wanpack.nodes.tasks.pauses import TEMPO
-from wanpack.nodes.tasks.saving import find_place
+from wanpack.nodes.tasks.saving import resolve_output
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
 
 EXAMPLES = {"image to video": 400, "effect": 150, "fetch": 150, "last frame": 100, "rules": 400}
@@ -134,7 +134,7 @@ def refusing(live_server, monkeypatch):
     """The service, which refuses what comes as far as that: nothing is rendered."""
     monkeypatch.setattr(TEMPO, "scale", 0.001)
     for on in ("create", "query", "policy"):
-        live_server.faults.add(on=on, fault=Refuses(400, "InvalidParameter", "no"), times=10**6)
+        live_server.faults.add(on=on, fault=ErrorResponse(400, "InvalidParameter", "no"), times=10**6)
     return live_server
 
 
@@ -209,10 +209,10 @@ def test_random_requests_are_judged_without_an_exception(tmp_path):
     @run("rules")
     @given(request=request, region=st.sampled_from(list(REGIONS.values())), prefix=st.one_of(texts, anything))
     def check(request, region, prefix):
-        faults = find_faults(request, region=region)
-        place, wrong = find_place(prefix, output_folder=tmp_path)
-        told = [*faults, *wrong, *([] if faults else warnings(request, region=region))]
-        assert all(len(one) < 1000 and one.encode("utf-8", "surrogatepass") for one in told)
+        faults = validate(request, region=region)
+        place, wrong = resolve_output(prefix, output_folder=tmp_path)
+        reported = [*faults, *wrong, *([] if faults else warnings(request, region=region))]
+        assert all(len(one) < 1000 and one.encode("utf-8", "surrogatepass") for one in reported)
         assert place.folder.resolve().is_relative_to(tmp_path.resolve())
 
     check()

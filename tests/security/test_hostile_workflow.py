@@ -1,4 +1,4 @@
-"""A stranger's workflow, run by the nodes themselves: it reads, writes and calls nothing that it should not."""
+"""An untrusted workflow, run by the nodes themselves: it reads, writes and calls nothing that it should not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wanpack.nodes.connection import DashScopeWanConnection
 from wanpack.nodes.errors import DownloadFailed, WanError
 from wanpack.nodes.fetch_task import DashScopeWanFetchTask
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
-from wanpack.nodes.offline.faults import JsonBody, Refuses
+from wanpack.nodes.offline.faults import ErrorResponse, JsonBody
 from wanpack.nodes.tasks.pauses import TEMPO
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
 
@@ -20,7 +20,7 @@ FINE = {"prompt": "a cat", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "
 EFFECT = {"template": "flying", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
 
 
-def picture():
+def image():
     return torch.full((1, 240, 256, 3), 0.5)
 
 
@@ -28,7 +28,7 @@ def picture():
 def server(live_server, net, monkeypatch):
     """The service, which refuses every request that comes as far as that."""
     monkeypatch.setattr(TEMPO, "scale", 0.001)
-    live_server.faults.add(on="create", fault=Refuses(400, "InvalidParameter", "no"), times=10**6)
+    live_server.faults.add(on="create", fault=ErrorResponse(400, "InvalidParameter", "no"), times=10**6)
     return live_server
 
 
@@ -86,9 +86,9 @@ def run(node, **inputs):
 )
 def test_odd_values_end_in_an_error_of_ours_and_call_nobody_else(values, server, own, net, tmp_path):
     before = sorted(path for path in tmp_path.rglob("*") if path.is_file())
-    run(DashScopeWanImageToVideo, **{"image": picture(), **FINE, **values})
+    run(DashScopeWanImageToVideo, **{"image": image(), **FINE, **values})
     if not set(values) & {"audio_url", "generate_audio", "audio", "shot_type", "prompt", "prompt_extend"}:
-        run(DashScopeWanVideoEffect, **{"image": picture(), **EFFECT, **values})
+        run(DashScopeWanVideoEffect, **{"image": image(), **EFFECT, **values})
     assert net.tried_but(own) == []
     made = [path for path in tmp_path.rglob("*") if path.is_file() and path not in before]
     assert all(path.is_relative_to(tmp_path / "output") or path.is_relative_to(tmp_path / ".wan") for path in made)
@@ -115,7 +115,7 @@ def test_odd_values_end_in_an_error_of_ours_and_call_nobody_else(values, server,
 def test_an_odd_connection_leads_nowhere(choice, server, own, net):
     connection = DashScopeWanConnection().connect(**choice)[0]
     with pytest.raises(WanError):
-        asyncio.run(DashScopeWanImageToVideo().generate(image=picture(), connection=connection, **FINE))
+        asyncio.run(DashScopeWanImageToVideo().generate(image=image(), connection=connection, **FINE))
     with pytest.raises(WanError):
         asyncio.run(DashScopeWanFetchTask().fetch(task_id="t-1", connection=connection))
     assert net.tried_but(own) == []
@@ -170,11 +170,11 @@ def test_what_is_no_task_is_not_asked_for(task_id, server):
             "http://2130706433/",
             "http://0x7f.1/",
             "http://[::ffff:127.0.0.1]/",
-            "http://film.example/",
+            "http://video.example/",
         ),
         *(
             "file:///etc/passwd",
-            "ftp://film.example/v.mp4",
+            "ftp://video.example/v.mp4",
             "data:video/mp4;base64,AAAA",
             "oss://bucket/v.mp4",
             "//x",
@@ -189,7 +189,7 @@ def test_what_is_no_task_is_not_asked_for(task_id, server):
     ],
 )
 def test_a_hostile_service_sends_nobody_anywhere(url, server, own, net, tmp_path):
-    net.names["film.example"] = ["10.0.0.1"]
+    net.names["video.example"] = ["10.0.0.1"]
     address = url.format(port=own[1]) if "{port}" in url else url
     body = {"output": {"task_status": "SUCCEEDED", "video_url": address}, "request_id": "r"}
     server.faults.add(on="query", fault=JsonBody(body), times=10**6)

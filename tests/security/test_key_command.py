@@ -100,14 +100,14 @@ def test_what_is_no_key_is_not_written(key, run, tmp_path):
     assert not (tmp_path / "here" / FILE_NAME).exists()
 
 
-def test_a_folder_that_cannot_be_written_is_told(run, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(run, tmp_path):
     (tmp_path / "file").write_text("x")
     status, _, err = run("--home", "file")
     assert status == 1
     assert "Traceback" not in err
 
 
-def test_a_file_that_is_no_text_is_told_without_its_bytes(command, tmp_path):
+def test_a_file_that_is_no_text_is_reported_without_its_bytes(command, tmp_path):
     (tmp_path / FILE_NAME).write_bytes(b"\xff\xfe secret bytes")
     with pytest.raises(command.KeyFileError) as caught:
         command.write_key(tmp_path / FILE_NAME, "api_key", key=KEY)
@@ -132,10 +132,10 @@ def test_the_folder_is_the_one_that_the_pack_reads(command, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("arguments", [(), ("--region", "singapore")])
-def test_the_environment_that_goes_before_the_file_is_told(arguments, run):
+def test_the_environment_that_goes_before_the_file_is_reported(arguments, run):
     # The environment's common key also goes before the file's key of a region.
-    told = run("--home", "here", *arguments, DASHSCOPE_API_KEY="sk-environment")[2]
-    assert "The environment has DASHSCOPE_API_KEY too, and that goes before the file." in told
+    reported = run("--home", "here", *arguments, DASHSCOPE_API_KEY="sk-environment")[2]
+    assert "The environment has DASHSCOPE_API_KEY too, and that goes before the file." in reported
 
 
 @pytest.mark.parametrize("arguments", [(KEY,), (f"--key={KEY}",), ("--region", "beijing", KEY)])
@@ -165,7 +165,7 @@ def test_without_any_input_there_is_no_key(tmp_path):
     assert (ran.returncode, b"Traceback" in ran.stderr, b"That is no key" in ran.stderr) == (1, False, True)
 
 
-def test_the_home_of_nobody_is_told(run):
+def test_the_home_of_nobody_is_reported(run):
     status, _, err = run("--home", "~nobody-of-that-name/x")
     assert status == 1
     assert err == "Error: There is no such user's folder: ~nobody-of-that-name/x\n"

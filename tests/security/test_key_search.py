@@ -82,7 +82,7 @@ def test_there_is_something_to_search(searched):
     assert len([path for path in searched.files if path.suffix == ".mp4"]) >= 4
     log = (searched.folder / "all.log").read_text("utf-8")
     assert "DEBUG" in log or "Starting new HTTP connection" in log
-    assert "GET /files/" in log  # the stand-in's own lines, and urllib3's
+    assert "GET /files/" in log  # the mock server's own lines, and urllib3's
     assert "***" in log
     assert (searched.folder / "errors.txt").read_text("utf-8").count("== ") >= 50
     frames = (searched.folder / "frames.txt").read_text("utf-8")
@@ -108,7 +108,7 @@ def test_no_file_is_named_after_a_key(searched):
     assert hits("\n".join(map(str, searched.files)).encode(), searched.keys) == []
 
 
-def test_no_signature_and_no_picture_is_in_a_receipt_or_the_log(searched):
+def test_no_signature_and_no_image_is_in_a_receipt_or_the_log(searched):
     for name in ("all.log", "history.jsonl", "errors.txt", "stdout.txt", "stderr.txt"):
         text = (searched.folder / name).read_text("utf-8")
         assert "Signature=***" in text or "Signature=" not in text, name

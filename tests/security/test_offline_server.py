@@ -1,4 +1,4 @@
-"""The stand-in listens on this machine only, for those who have its key, and takes no more than it must."""
+"""The mock server listens on this machine only, for those who have its key, and takes no more than it must."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import urllib.parse
 
 import pytest
 from wanpack.nodes.offline.server import OfflineServer
-from wanpack.nodes.offline.sources import ONLY_SOUNDS, UnfitError, check_sound
+from wanpack.nodes.offline.sources import AUDIO_ONLY, TaskRejected, check_audio
 
 API = "/api/v1/services/aigc/video-generation/video-synthesis"
 
@@ -22,17 +22,17 @@ def server():
 
 @pytest.fixture
 def say(server):
-    """Send bytes and return the answer's status, or 0 where there is none."""
+    """Send bytes and return the response's status, or 0 where there is none."""
 
     def send(data, *, host=None, key=None, more=""):
         port = urllib.parse.urlsplit(server.base_url).port
         text = data.format(host=host or f"127.0.0.1:{port}", key=key or server.key, more=more)
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
             connection.sendall(text.encode("latin-1"))
-            answer = b""
-            while b"\r\n" not in answer and (piece := connection.recv(65536)):
-                answer += piece
-        return int(answer.split(b" ")[1]) if answer else 0
+            response = b""
+            while b"\r\n" not in response and (piece := connection.recv(65536)):
+                response += piece
+        return int(response.split(b" ")[1]) if response else 0
 
     return send
 
@@ -146,9 +146,9 @@ def test_an_odd_body_is_refused_without_a_failure(body, server, caplog):
         "X-DashScope-Async": "enable",
     }
     url = server.base_url.removesuffix("/api/v1") + API
-    answer = requests.post(url, data=body.encode(), headers=headers, timeout=10)
-    assert answer.status_code in (200, 400)
-    assert "code" in answer.json() or "output" in answer.json()
+    response = requests.post(url, data=body.encode(), headers=headers, timeout=10)
+    assert response.status_code in (200, 400)
+    assert "code" in response.json() or "output" in response.json()
     assert caplog.messages == []
 
 
@@ -159,8 +159,8 @@ def test_half_a_character_comes_back_as_none(server):
     headers = {"Authorization": f"Bearer {server.key}", "X-DashScope-Async": "enable"}
     url = server.base_url.removesuffix("/api/v1") + API
     task_id = requests.post(url, json=body, headers=headers, timeout=10).json()["output"]["task_id"]
-    answer = requests.get(f"{server.base_url}/tasks/{task_id}", headers=headers, timeout=10)
-    assert answer.status_code == 200
+    response = requests.get(f"{server.base_url}/tasks/{task_id}", headers=headers, timeout=10)
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -173,12 +173,12 @@ def test_half_a_character_comes_back_as_none(server):
         "",
     ],
 )
-def test_a_sound_that_leads_further_is_none(data, hostile, answered):
+def test_an_audio_that_leads_further_is_none(data, hostile, answered):
     other = hostile(answered(b""))
-    with pytest.raises(UnfitError):
-        check_sound(data.format(root=other.root).encode(), span=(2, 30))
+    with pytest.raises(TaskRejected):
+        check_audio(data.format(root=other.root).encode(), span=(2, 30))
     assert other.got == []
-    assert ONLY_SOUNDS == {"format_whitelist": "wav,mp3", "protocol_whitelist": ""}
+    assert AUDIO_ONLY == {"format_whitelist": "wav,mp3", "protocol_whitelist": ""}
 
 
 def test_its_log_has_no_key(server, say, caplog):

@@ -1,4 +1,4 @@
-"""Answers of any shape end in the pack's own errors, in little time and memory."""
+"""Responses of any shape end in the pack's own errors, in little time and memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 from wanpack.nodes.errors import WanError
-from wanpack.nodes.service.errors import UnexpectedAnswer
+from wanpack.nodes.service.errors import UnexpectedResponse
 from wanpack.nodes.service.task import TaskStatus
 
 ALL = ("create", "query", "cancel", "list", "policy")
@@ -52,11 +52,11 @@ def failing(call, kind=WanError):
 
 @pytest.mark.parametrize("status", [200, 400, 503])
 @pytest.mark.parametrize("on", ALL)
-def test_odd_answers_end_in_errors_of_ours(on, status, hostile, answered, client_of, calls, within):
+def test_odd_responses_end_in_errors_of_ours(on, status, hostile, answered, client_of, calls, within):
     server = hostile()
     client = client_of(server.base_url)
     for body in ODD.values():
-        server.answer = answered(body, status)
+        server.response = answered(body, status)
         # Of a cancellation only the status counts: any object but a refusal says that it is done.
         may_pass = on == "cancel" and status == 200
         with within(5), contextlib.suppress(WanError) if may_pass else pytest.raises(WanError):
@@ -80,34 +80,34 @@ def test_odd_answers_end_in_errors_of_ours(on, status, hostile, answered, client
     ],
 )
 def test_what_a_task_says_is_kept_within_bounds(field, value, hostile, answered, client_of):
-    output = {"task_status": "SUCCEEDED", "video_url": "https://film.example/v.mp4"}
+    output = {"task_status": "SUCCEEDED", "video_url": "https://video.example/v.mp4"}
     body = {"output": output, "request_id": "r-1"}
     (body if field in ("request_id", "usage") else output)[field] = value
-    task = client_of(hostile(answered(body)).base_url).query("t-1")
+    task = client_of(hostile(answered(body)).base_url).get_task("t-1")
     assert task.status is TaskStatus.SUCCEEDED
-    told = json.dumps([task.request_id, dict(task.usage), task.orig_prompt, task.actual_prompt, task.submit_time])
-    assert len(told) < 21_000
-    assert "\\u001b" not in told
-    assert "\\ud800" not in told
-    json.loads(told, parse_constant=pytest.fail)
+    reported = json.dumps([task.request_id, dict(task.usage), task.orig_prompt, task.actual_prompt, task.submit_time])
+    assert len(reported) < 21_000
+    assert "\\u001b" not in reported
+    assert "\\ud800" not in reported
+    json.loads(reported, parse_constant=pytest.fail)
 
 
 @pytest.mark.parametrize("address", [7, None, [], "x" * 10_000, "https://a.example/\x00", "https://a.example/\ud800"])
 @pytest.mark.parametrize("where", [lambda one: one, lambda one: {"results": one}, lambda one: {"results": [one]}])
 def test_a_videos_address_that_is_none_is_not_taken(address, where, hostile, answered, client_of):
     body = {"output": {"task_status": "SUCCEEDED", **where({"video_url": address})}}
-    assert client_of(hostile(answered(body)).base_url).query("t-1").video_url == ""
+    assert client_of(hostile(answered(body)).base_url).get_task("t-1").video_url == ""
 
 
 @pytest.mark.parametrize("task_id", ["", 7, None, [], "a b", "x" * 300, "\ud800", "..", "../x", "-x", "t\nX-Y: 1"])
 def test_an_id_that_is_none_leaves_open_whether_there_is_a_task(task_id, hostile, answered, client_of, calls):
     server = hostile(answered({"output": {"task_id": task_id}}))
-    failing(lambda: calls["create"](client_of(server.base_url)), UnexpectedAnswer)
+    failing(lambda: calls["create"](client_of(server.base_url)), UnexpectedResponse)
 
 
 def test_an_id_that_is_the_key_is_none(hostile, answered, client_of, calls, marked, has_key):
     server = hostile(answered({"output": {"task_id": marked}, "request_id": marked}))
-    assert not has_key(str(failing(lambda: calls["create"](client_of(server.base_url)), UnexpectedAnswer)))
+    assert not has_key(str(failing(lambda: calls["create"](client_of(server.base_url)), UnexpectedResponse)))
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
@@ -138,7 +138,7 @@ RAW = "only-in-the-raw-answer"
     ids=["a refusal", "odd", "no JSON", "half", "too large"],
 )
 @pytest.mark.parametrize("on", ALL)
-def test_no_frame_that_an_error_holds_has_the_raw_answer(
+def test_no_frame_that_an_error_holds_has_the_raw_response(
     on, body, status, hostile, answered, client_of, calls, held_by
 ):
     client = client_of(hostile(answered(body, status)).base_url)
@@ -148,13 +148,13 @@ def test_no_frame_that_an_error_holds_has_the_raw_answer(
 
 
 @pytest.mark.parametrize("status", [200, 302, 403, 404, 500])
-def test_no_frame_that_a_downloads_error_holds_has_the_raw_answer(status, hostile, answered, held_by, tmp_path):
-    from wanpack.nodes.media.link import pieces
+def test_no_frame_that_a_downloads_error_holds_has_the_raw_response(status, hostile, answered, held_by, tmp_path):
+    from wanpack.nodes.media.link import iter_chunks
 
     server = hostile(
         answered(RAW.encode(), status).replace(b"\r\n", f"\r\nContent-Encoding: gzip\r\nX: {RAW}\r\n".encode(), 1)
     )
-    held = held_by(failing(lambda: list(pieces(f"{server.root}/v.mp4", 0, own=server.own, stall_seconds=5))))
+    held = held_by(failing(lambda: list(iter_chunks(f"{server.root}/v.mp4", 0, own=server.own, stall_seconds=5))))
     assert held
     assert [line for line in held if RAW in line or "<Response [" in line] == []
 
@@ -163,10 +163,10 @@ def test_no_frame_that_a_downloads_error_holds_has_the_raw_answer(status, hostil
 def test_no_beginning_of_a_key_stands_where_a_long_text_is_cut(length, hostile, answered, client_of, marked):
     said = "x" * (length - 20) + marked
     output = {"task_status": "FAILED", **dict.fromkeys(("orig_prompt", "submit_time", "code", "message"), said)}
-    task = client_of(hostile(answered({"output": output, "usage": {said: said}})).base_url).query("t-1")
-    told = repr(task) + repr(vars(task)) + str(task.failure())
-    assert "x" * 20 in told
-    assert marked[:12] not in told
+    task = client_of(hostile(answered({"output": output, "usage": {said: said}})).base_url).get_task("t-1")
+    reported = repr(task) + repr(vars(task)) + str(task.failure())
+    assert "x" * 20 in reported
+    assert marked[:12] not in reported
 
 
 def test_a_task_that_quotes_the_key_is_not_quoted(hostile, answered, client_of, passed_on, has_key):
@@ -177,15 +177,15 @@ def test_a_task_that_quotes_the_key_is_not_quoted(hostile, answered, client_of, 
             "request_id": spelled,
             "usage": {spelled: spelled, "SR": spelled},
         }
-        task = client_of(hostile(answered(body)).base_url).query("t-1")
+        task = client_of(hostile(answered(body)).base_url).get_task("t-1")
         assert not has_key(repr(task), repr(vars(task)), str(task.failure()))
 
 
 @pytest.mark.parametrize("asked", ["9" * 1000, "-1", "nan", "1e9", "²", "Wed, 21 Oct 2026 07:28:00 GMT", ""])
 def test_a_pause_that_is_no_number_is_not_kept(asked, hostile, answered, client_of, calls):
     server = hostile(answered({"code": "Throttling", "message": ""}, 429))
-    head, blank, body = server.answer.partition(b"\r\n\r\n")
-    server.answer = head + b"\r\nRetry-After: " + asked.encode() + blank + body
+    head, blank, body = server.response.partition(b"\r\n\r\n")
+    server.response = head + b"\r\nRetry-After: " + asked.encode() + blank + body
     assert failing(lambda: calls["create"](client_of(server.base_url))).retry_after is None
 
 
@@ -194,7 +194,7 @@ def test_a_pause_that_is_no_number_is_not_kept(asked, hostile, answered, client_
 )
 def test_numbers_that_are_none_make_a_page_of_tasks_all_the_same(value, hostile, answered, client_of):
     body = f'{{"data": [{{"task_id": "t-1", "gmt_create": {value}}}, {value}], "total_page": {value}}}'
-    page = client_of(hostile(answered(body.encode())).base_url).list()
+    page = client_of(hostile(answered(body.encode())).base_url).list_tasks()
     assert [task.task_id for task in page.tasks] == ["t-1"]
     assert math.isfinite(page.tasks[0].created)
     assert isinstance(page.total_pages, int)
@@ -204,7 +204,7 @@ def test_numbers_that_are_none_make_a_page_of_tasks_all_the_same(value, hostile,
 
 
 @pytest.mark.parametrize("on", ALL)
-def test_an_answer_of_50_megabytes_is_given_up(on, hostile, client_of, calls, peak, within):
+def test_a_response_of_50_megabytes_is_given_up(on, hostile, client_of, calls, peak, within):
     def large(connection, _):
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 52428800\r\n\r\n{")
         for _ in range(50):
@@ -212,19 +212,19 @@ def test_an_answer_of_50_megabytes_is_given_up(on, hostile, client_of, calls, pe
 
     client = client_of(hostile(large).base_url)
     with within(5):
-        assert peak(lambda: failing(lambda: calls[on](client), UnexpectedAnswer)) < 20 * MEGABYTE
+        assert peak(lambda: failing(lambda: calls[on](client), UnexpectedResponse)) < 20 * MEGABYTE
 
 
 @pytest.mark.parametrize("packing", ["gzip", "deflate", "x-gzip", "br", "zstd", "gzip, gzip"])
-def test_an_answer_that_is_a_bomb_is_not_unpacked(packing, hostile, answered, client_of, calls, peak):
+def test_a_response_that_is_a_bomb_is_not_unpacked(packing, hostile, answered, client_of, calls, peak):
     bomb = gzip.compress(bytes(50 * MEGABYTE)) if "gzip" in packing else zlib.compress(bytes(50 * MEGABYTE))
     server = hostile(answered(bomb, Content_Encoding=packing))
-    used = peak(lambda: failing(lambda: calls["query"](client_of(server.base_url)), UnexpectedAnswer))
+    used = peak(lambda: failing(lambda: calls["query"](client_of(server.base_url)), UnexpectedResponse))
     assert used < 10 * MEGABYTE
     assert b"accept-encoding: identity" in server.got[0].lower()
 
 
-def test_the_memory_that_an_answer_takes_is_bounded_whatever_it_holds(hostile, answered, client_of, calls, peak):
+def test_the_memory_that_a_response_takes_is_bounded_whatever_it_holds(hostile, answered, client_of, calls, peak):
     for body in (b"[" + b"{}," * 340_000 + b"{}]", b'{"output":[' + b"[]," * 330_000 + b"[]]}"):
         server = hostile(answered(body))
         assert peak(lambda server=server: failing(lambda: calls["query"](client_of(server.base_url)))) < 60 * MEGABYTE

@@ -10,21 +10,21 @@ from urllib.parse import quote
 import pytest
 from wanpack.nodes.errors import InvalidRequest, WanError
 from wanpack.nodes.redaction import (
-    HIDDEN,
-    excerpt,
-    holds_key,
-    keep_secret,
+    MASK,
+    contains_secret,
     redact,
-    values_without_keys,
-    without_keys,
+    register_secret,
+    truncate_redacted,
+    values_without_secrets,
+    without_secrets,
 )
 from wanpack.nodes.service.advice import service_error
 from wanpack.nodes.service.credentials import Secret, read_settings
 from wanpack.nodes.service.errors import NetworkError
 
 KEY = 'sk-"odd/one+of=many&<0123'
-PICTURE = base64.b64encode(bytes(range(256)) * 4).decode()
-ADDRESS = "https://film.example/v.mp4?Expires=1&OSSAccessKeyId=LTA&Signature=abc"
+IMAGE = base64.b64encode(bytes(range(256)) * 4).decode()
+ADDRESS = "https://video.example/v.mp4?Expires=1&OSSAccessKeyId=LTA&Signature=abc"
 
 SPELLINGS = {
     "plain": KEY,
@@ -39,16 +39,16 @@ SPELLINGS = {
 
 @pytest.fixture(autouse=True)
 def _known_key():
-    keep_secret(KEY)
+    register_secret(KEY)
 
 
 @pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
 def test_a_key_is_taken_out_and_nothing_else(spelled):
     for text in (spelled, f"it said: {spelled}, twice: {spelled}."):
-        assert holds_key(text)
-        for clean in (redact(text), without_keys(text)):
-            assert not holds_key(clean)
-            assert clean.replace('"', "") == text.replace(spelled, HIDDEN)
+        assert contains_secret(text)
+        for clean in (redact(text), without_secrets(text)):
+            assert not contains_secret(clean)
+            assert clean.replace('"', "") == text.replace(spelled, MASK)
 
 
 @pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
@@ -62,11 +62,11 @@ def test_every_way_out_is_filtered(spelled, caplog):
     except ValueError:
         logger.exception("it broke: %s", spelled)
     error = service_error(code=spelled, message=spelled, http_status=400, task_id=spelled, request_id=spelled)
-    error.do = f"do {spelled}"
+    error.hint = f"do {spelled}"
     errors = [error, WanError(spelled), NetworkError(spelled, sent=True), InvalidRequest([spelled, spelled])]
-    told = [caplog.text, *map(str, errors), *map(repr, errors), *(repr(vars(one)) for one in errors)]
-    told += [json.dumps(values_without_keys({"a": [spelled, {"b": spelled}], spelled: 1}))]
-    assert [text for text in told if holds_key(text)] == []
+    reported = [caplog.text, *map(str, errors), *map(repr, errors), *(repr(vars(one)) for one in errors)]
+    reported += [json.dumps(values_without_secrets({"a": [spelled, {"b": spelled}], spelled: 1}))]
+    assert [text for text in reported if contains_secret(text)] == []
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_every_way_out_is_filtered(spelled, caplog):
         ),
         ("x-oss-signature=abc&x-oss-credential=LTA/2026", "x-oss-signature=***&x-oss-credential=***"),
         ("?security-token=CAIS&a=b", "?security-token=***&a=b"),
-        (f"img_url: data:image/png;base64,{PICTURE} is wrong", "img_url: data:image/png;base64,*** is wrong"),
+        (f"img_url: data:image/png;base64,{IMAGE} is wrong", "img_url: data:image/png;base64,*** is wrong"),
     ],
 )
 def test_what_looks_like_a_secret_is_masked_in_logs_and_errors_and_not_in_the_users_words(text, clean, caplog):
@@ -92,8 +92,8 @@ def test_what_looks_like_a_secret_is_masked_in_logs_and_errors_and_not_in_the_us
     assert str(WanError(text)) == clean
     logging.getLogger("dashscope_wan").warning("%s", text)
     assert caplog.messages == [clean]
-    assert without_keys(text) == text
-    assert values_without_keys({text: [text]}) == {text: [text]}
+    assert without_secrets(text) == text
+    assert values_without_secrets({text: [text]}) == {text: [text]}
 
 
 @pytest.mark.parametrize(
@@ -113,35 +113,35 @@ def test_what_looks_like_a_secret_is_masked_in_logs_and_errors_and_not_in_the_us
 )
 def test_everything_else_stays(text):
     assert redact(text) == text
-    assert without_keys(text) == text
+    assert without_secrets(text) == text
 
 
 def test_in_the_users_own_graph_only_the_key_is_replaced():
     nodes = {
-        "mask": f"data:image/png;base64,{PICTURE}",
+        "mask": f"data:image/png;base64,{IMAGE}",
         "link": ADDRESS,
         "policy": "keep",
         "other": "Bearer " + "a" * 20,
     }
-    clean = without_keys(json.dumps({"1": {"inputs": {**nodes, "text": KEY}}}))
-    assert json.loads(clean)["1"]["inputs"] == {**nodes, "text": HIDDEN}
+    clean = without_secrets(json.dumps({"1": {"inputs": {**nodes, "text": KEY}}}))
+    assert json.loads(clean)["1"]["inputs"] == {**nodes, "text": MASK}
 
 
 def test_of_two_keys_of_which_one_begins_as_the_other_nothing_stays():
-    keep_secret("sk-short-one")
-    keep_secret("sk-short-one-and-more")
-    assert without_keys("a sk-short-one-and-more, sk-short-one") == "a ***, ***"
+    register_secret("sk-short-one")
+    register_secret("sk-short-one-and-more")
+    assert without_secrets("a sk-short-one-and-more, sk-short-one") == "a ***, ***"
 
 
 def test_an_excerpt_does_not_end_in_most_of_a_key():
     for length in range(60, 60 + len(KEY)):
-        assert KEY[:4] not in excerpt("x" * 59 + KEY, length)
-    assert excerpt("a cat", 3) == "a c"
+        assert KEY[:4] not in truncate_redacted("x" * 59 + KEY, length)
+    assert truncate_redacted("a cat", 3) == "a c"
 
 
 def test_what_is_too_short_for_a_key_is_not_looked_for():
-    keep_secret("cat")
-    keep_secret("")
+    register_secret("cat")
+    register_secret("")
     assert redact("a cat") == "a cat"
 
 
@@ -161,7 +161,7 @@ def test_a_log_record_that_cannot_be_formatted_is_not_printed_with_its_arguments
         logger.warning("%d %s".strip(), KEY)
     finally:
         logger.removeHandler(handler)
-    assert not holds_key(capsys.readouterr().err)
+    assert not contains_secret(capsys.readouterr().err)
 
 
 def test_the_library_below_writes_down_no_signature(caplog):
@@ -173,30 +173,30 @@ def test_the_library_below_writes_down_no_signature(caplog):
 def test_no_secret_is_in_what_the_filter_shows_of_itself():
     from wanpack.nodes import redaction
 
-    assert not holds_key(repr(vars(redaction)) + repr(Secret(KEY)))
+    assert not contains_secret(repr(vars(redaction)) + repr(Secret(KEY)))
 
 
 def test_a_receipt_has_the_users_words_but_for_a_key_when_it_is_made_and_from_the_ledger():
-    from wanpack.nodes.media.video import VideoFacts
+    from wanpack.nodes.media.video import VideoInfo
     from wanpack.nodes.service.regions import REGIONS
     from wanpack.nodes.service.request import VideoRequest
     from wanpack.nodes.service.task import Task, TaskStatus
-    from wanpack.nodes.tasks.entry import Entry
-    from wanpack.nodes.tasks.receipt import make_receipt, reused
+    from wanpack.nodes.tasks.entry import Record
+    from wanpack.nodes.tasks.receipt import build_receipt, cached_video
 
-    words = f"The flag bearer approaching the gate. {ADDRESS} data:image/png;base64,{PICTURE}"
-    receipt = make_receipt(
+    words = f"The flag bearer approaching the gate. {ADDRESS} data:image/png;base64,{IMAGE}"
+    receipt = build_receipt(
         Task("t-1", TaskStatus.SUCCEEDED, video_url=ADDRESS, usage={KEY: KEY}, orig_prompt="cut", actual_prompt=words),
-        VideoFacts(64, 64, float("nan"), 3.0, 90, has_audio=False, bytes=9),
-        entry=Entry("f", request_id=KEY),
+        VideoInfo(64, 64, float("nan"), 3.0, 90, has_audio=False, bytes=9),
+        record=Record("f", request_id=KEY),
         request=VideoRequest(prompt=f"{words} {KEY}"),
         region=REGIONS["beijing"],
         resumed=False,
         warnings=[KEY],
     )
     old = json.dumps({"prompt": f"{words} {KEY}", "usage": {"a": KEY, "b": float("inf")}, "actual_prompt": words})
-    for made in (receipt, reused(Entry("f", receipt=old, path="v.mp4")).receipt):
-        assert not holds_key(json.dumps(made, allow_nan=False))
-        assert (made["prompt"], made["actual_prompt"]) == (f"{words} {HIDDEN}", words)
-    assert receipt["video_url"] == "https://film.example/v.mp4"
+    for made in (receipt, cached_video(Record("f", receipt=old, path="v.mp4")).receipt):
+        assert not contains_secret(json.dumps(made, allow_nan=False))
+        assert (made["prompt"], made["actual_prompt"]) == (f"{words} {MASK}", words)
+    assert receipt["video_url"] == "https://video.example/v.mp4"
     assert receipt["fps"] is None

@@ -1,4 +1,4 @@
-"""A film that names other files or addresses: none of them is opened, by no reader of the pack."""
+"""A video that names other files or URLs: none of them is opened, by no reader of the pack."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from wanpack.nodes.errors import WanError
 from wanpack.nodes.media.last_frame import last_frame
-from wanpack.nodes.media.video import embed_metadata, probe, read_metadata
+from wanpack.nodes.media.video import probe, read_metadata, write_metadata
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked which files are opened")
 IN_OPEN = 0x20
@@ -24,10 +24,10 @@ EVENT = struct.Struct("iIII")
 
 @pytest.fixture
 def aside(tmp_path):
-    """A folder with a film that nobody may open. `opened` returns the names that were, by anybody in this process."""
+    """A folder with a video that nobody may open. `opened` returns the names that were, by anybody in this process."""
     folder = tmp_path / "aside"
     folder.mkdir()
-    write_film(folder / "secret.mov", colour=250)
+    write_video(folder / "secret.mov", colour=250)
     libc = ctypes.CDLL(None, use_errno=True)
     watch = libc.inotify_init1(os.O_NONBLOCK)
     assert watch >= 0
@@ -45,18 +45,18 @@ def aside(tmp_path):
             data = data[EVENT.size + length :]
         return [name for name in names if name]
 
-    yield SimpleNamespace(folder=folder, film=folder / "secret.mov", opened=opened)
+    yield SimpleNamespace(folder=folder, video=folder / "secret.mov", opened=opened)
     os.close(watch)
 
 
-def write_film(path, *, colour):
-    with av.open(str(path), "w", format="mov") as film:
-        stream = film.add_stream("mjpeg", rate=1)
+def write_video(path, *, colour):
+    with av.open(str(path), "w", format="mov") as video:
+        stream = video.add_stream("mjpeg", rate=1)
         stream.width = stream.height = 64
         stream.pix_fmt = "yuvj420p"
-        picture = np.full((64, 64, 3), colour, np.uint8)
-        film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuvj420p")))
-        film.mux(stream.encode())
+        image = np.full((64, 64, 3), colour, np.uint8)
+        video.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuvj420p")))
+        video.mux(stream.encode())
 
 
 def box(kind, *parts):
@@ -72,9 +72,9 @@ def alias(path, *, levels=(-1, -1)):
     return head + struct.pack(">hH", 2, len(whole)) + whole + bytes(len(whole) % 2) + struct.pack(">hH", -1, 0)
 
 
-def referring(film, reference):
-    """A film whose track lies in another file: the reference of its own data is replaced by that one."""
-    data = film.read_bytes()
+def referring(video, reference):
+    """A video whose track lies in another file: the reference of its own data is replaced by that one."""
+    data = video.read_bytes()
     at = data.index(b"dref") - 4
     length = int.from_bytes(data[at : at + 4], "big")
     dref = box(b"dref", struct.pack(">II", 0, 1), reference)
@@ -94,7 +94,7 @@ def location(text):
 
 
 def texts(file, root):
-    """Lists of other films, as names and as addresses."""
+    """Lists of other videos, as names and as URLs."""
     for name, target in (("file", file), ("file address", f"file://{file}"), ("address", f"{root}/secret.mov")):
         yield f"playlist, {name}", f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{target}\n#EXT-X-ENDLIST\n".encode()
         yield f"concat, {name}", f"ffconcat version 1.0\nfile {target}\n".encode()
@@ -108,33 +108,34 @@ def texts(file, root):
 
 @pytest.fixture
 def cases(aside, hostile, answered, tmp_path):
-    server = hostile(answered(aside.film.read_bytes()))
+    server = hostile(answered(aside.video.read_bytes()))
     own = tmp_path / "own.mov"
-    write_film(own, colour=5)
+    write_video(own, colour=5)
     aside.opened()
-    films = {
-        "alias": referring(own, box(b"alis", alias(aside.film))),
-        "alias from here": referring(own, box(b"alis", alias(aside.film, levels=(1, 2)))),
-        "url of a file": referring(own, location(f"file://{aside.film}")),
+    videos = {
+        "alias": referring(own, box(b"alis", alias(aside.video))),
+        "alias from here": referring(own, box(b"alis", alias(aside.video, levels=(1, 2)))),
+        "url of a file": referring(own, location(f"file://{aside.video}")),
         "url of a host": referring(own, location(f"{server.root}/secret.mov")),
         "reference movie": box(b"ftyp", b"qt  ", bytes(4))
         + box(
             b"moov",
             box(
-                b"rmra", box(b"rmda", box(b"rdrf", bytes(4), b"url ", struct.pack(">I", 99), location(str(aside.film))))
+                b"rmra",
+                box(b"rmda", box(b"rdrf", bytes(4), b"url ", struct.pack(">I", 99), location(str(aside.video)))),
             ),
         ),
-        **dict(texts(aside.film, server.root)),
+        **dict(texts(aside.video, server.root)),
     }
-    return SimpleNamespace(films=films, server=server)
+    return SimpleNamespace(videos=videos, server=server)
 
 
 @pytest.mark.parametrize("name", ["alias", "alias from here"])
-def test_a_reader_that_was_told_to_would_follow(name, aside, cases, tmp_path):
+def test_a_reader_that_is_set_to_would_follow(name, aside, cases, tmp_path):
     path = tmp_path / "referring.mov"
-    path.write_bytes(cases.films[name])
-    told = {"enable_drefs": "1", "use_absolute_path": "1"}
-    with contextlib.suppress(av.error.FFmpegError), av.open(str(path), container_options=told):
+    path.write_bytes(cases.videos[name])
+    reported = {"enable_drefs": "1", "use_absolute_path": "1"}
+    with contextlib.suppress(av.error.FFmpegError), av.open(str(path), container_options=reported):
         pass
     assert aside.opened() == ["secret.mov"]
 
@@ -142,23 +143,23 @@ def test_a_reader_that_was_told_to_would_follow(name, aside, cases, tmp_path):
 @pytest.mark.parametrize(("kind", "format_"), [("playlist", "hls"), ("concat", "concat")])
 def test_a_reader_of_lists_would_follow(kind, format_, aside, cases, tmp_path):
     for name in ("file", "address"):
-        (tmp_path / "list").write_bytes(cases.films[f"{kind}, {name}"])
-        told = {"safe": "0", "protocol_whitelist": "file,http,tcp", "allowed_extensions": "ALL"}
+        (tmp_path / "list").write_bytes(cases.videos[f"{kind}, {name}"])
+        reported = {"safe": "0", "protocol_whitelist": "file,http,tcp", "allowed_extensions": "ALL"}
         with (
             contextlib.suppress(av.error.FFmpegError),
-            av.open(str(tmp_path / "list"), format=format_, container_options=told),
+            av.open(str(tmp_path / "list"), format=format_, container_options=reported),
         ):
             pass
     assert "secret.mov" in aside.opened()
     assert cases.server.got
 
 
-def test_nothing_that_a_film_refers_to_is_opened(aside, cases, tmp_path):
-    for name, data in cases.films.items():
+def test_nothing_that_a_video_refers_to_is_opened(aside, cases, tmp_path):
+    for name, data in cases.videos.items():
         for ending in ("mov", "mp4", "m3u8"):
-            path = aside.folder.parent / f"film.{ending}"
+            path = aside.folder.parent / f"video.{ending}"
             path.write_bytes(data)
-            for read in (last_frame, probe, read_metadata, lambda path: embed_metadata(path, {"a": "b"})):
+            for read in (last_frame, probe, read_metadata, lambda path: write_metadata(path, {"a": "b"})):
                 with contextlib.suppress(WanError):
                     read(path)
         with contextlib.suppress(WanError):
@@ -167,9 +168,9 @@ def test_nothing_that_a_film_refers_to_is_opened(aside, cases, tmp_path):
         assert cases.server.got == [], name
 
 
-def test_no_picture_of_another_film_is_shown(cases, tmp_path):
-    for name, data in cases.films.items():
-        path = tmp_path / "film.mov"
+def test_no_image_of_another_video_is_shown(cases, tmp_path):
+    for name, data in cases.videos.items():
+        path = tmp_path / "video.mov"
         path.write_bytes(data)
         try:
             frame = last_frame(path)

@@ -8,10 +8,10 @@ from urllib.parse import quote
 import pytest
 import requests
 from wanpack.nodes.errors import InvalidRequest, WanError
-from wanpack.nodes.service.connection import Connection, choose_region, connection_faults
+from wanpack.nodes.service.connection import Connection, choose_region, connection_problems
 from wanpack.nodes.service.credentials import read_settings
-from wanpack.nodes.service.errors import UnexpectedAnswer
-from wanpack.nodes.wire import api_session, outside_session
+from wanpack.nodes.service.errors import UnexpectedResponse
+from wanpack.nodes.wire import trusted_session, untrusted_session
 
 ALL = ("create", "query", "cancel", "list", "policy")
 PERMIT = {
@@ -33,17 +33,17 @@ def variables(error):
 
 def said(error):
     """All that an error and what led to it can tell, the attributes of every one of them."""
-    told, seen, rest = "".join(traceback.format_exception(error)), set(), [error]
+    reported, seen, rest = "".join(traceback.format_exception(error)), set(), [error]
     while rest:
         one = rest.pop()
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        told += repr(one) + repr(vars(one)) + repr(one.args)
+        reported += repr(one) + repr(vars(one)) + repr(one.args)
         assert not hasattr(one, "request"), one
         assert not isinstance(one, requests.RequestException), one
         rest += [one.__cause__, one.__context__]
-    return told
+    return reported
 
 
 def failing(call):
@@ -61,7 +61,7 @@ def test_no_redirect_is_followed(on, status, hostile, answered, client_of, calls
     other = hostile(answered({}))
     server = hostile(answered(b"", status, Location=f"{other.base_url}/tasks/t-1"))
     error = failing(lambda: calls[on](client_of(server.base_url)))
-    assert isinstance(error, UnexpectedAnswer)
+    assert isinstance(error, UnexpectedResponse)
     assert other.got == []
     assert marked not in said(error) + variables(error)
 
@@ -80,9 +80,9 @@ def test_the_body_of_a_redirect_is_not_taken_in(on, hostile, client_of, calls, w
 
 @pytest.mark.parametrize("on", ALL)
 def test_no_error_holds_what_was_sent(on, hostile, answered, client_of, calls, marked):
-    answers = (b"", b"no HTTP", answered({}, 401), answered({}, 503), answered(b"<html>"), answered(b"{", 200)[:-1])
-    for answer in answers:
-        error = failing(lambda answer=answer: calls[on](client_of(hostile(answer).base_url)))
+    responses = (b"", b"no HTTP", answered({}, 401), answered({}, 503), answered(b"<html>"), answered(b"{", 200)[:-1])
+    for response in responses:
+        error = failing(lambda response=response: calls[on](client_of(hostile(response).base_url)))
         assert marked not in said(error) + variables(error)
         assert "Bearer" not in said(error)
     error = failing(lambda: calls[on](client_of("http://127.0.0.1:9/api/v1")))
@@ -99,7 +99,7 @@ def uploading(hostile, answered, client_of, calls):
     def upload(host, **permit):
         server = hostile()
         data = {**PERMIT, "upload_host": host.format(server=server.root, port=server.own[1]), **permit}
-        server.answer = lambda connection, came: connection.sendall(
+        server.response = lambda connection, came: connection.sendall(
             answered({"data": data}) if came.startswith(b"GET") else answered(b"", 302, Location=host)
         )
         return failing(lambda: calls["policy"](client_of(server.base_url))), server
@@ -171,17 +171,17 @@ def task(url):
 
 def test_a_videos_address_with_the_key_in_it_is_none(hostile, answered, client_of, passed_on):
     for spelled in passed_on:
-        server = hostile(answered(task(f"https://film.example/v.mp4?k={spelled}")))
-        assert client_of(server.base_url).query("t-1").video_url == ""
+        server = hostile(answered(task(f"https://video.example/v.mp4?k={spelled}")))
+        assert client_of(server.base_url).get_task("t-1").video_url == ""
 
 
 def test_a_redirect_of_a_video_that_has_the_key_in_it_is_not_followed(net, hostile, answered, client_of, marked):
     client_of("http://127.0.0.1:9/api/v1")
-    net.names["film.example"] = ["93.184.216.34"]
-    server = hostile(answered(b"", 302, Location=f"http://film.example/?{quote(marked)}"))
+    net.names["video.example"] = ["93.184.216.34"]
+    server = hostile(answered(b"", 302, Location=f"http://video.example/?{quote(marked)}"))
     with pytest.raises(WanError, match="has the API key in it"):
-        outside_session(server.own).send(
-            requests.Request("GET", f"http://film.example/?k={marked}").prepare(), timeout=1
+        untrusted_session(server.own).send(
+            requests.Request("GET", f"http://video.example/?k={marked}").prepare(), timeout=1
         )
     assert net.tried == []
 
@@ -210,8 +210,8 @@ def test_over_plain_http_no_proxy_is_asked(name, hostile, answered, client_of, c
 
 
 def test_certificates_are_always_checked():
-    assert api_session("https://dashscope.example").verify is True
-    assert outside_session(None).verify is True
+    assert trusted_session("https://dashscope.example").verify is True
+    assert untrusted_session(None).verify is True
 
 
 def test_certificates_that_are_not_there_end_in_an_error_of_ours(bare_environment, client_of, calls, tmp_path, marked):
@@ -259,7 +259,7 @@ def test_a_workflow_cannot_choose_another_host(choice, bare_environment, tmp_pat
     bare_environment.setenv("DASHSCOPE_API_KEY", marked)
     settings = read_settings(tmp_path)
     region, faults = choose_region(choice, settings)
-    assert faults or connection_faults(choice, settings, region=region)
+    assert faults or connection_problems(choice, settings, region=region)
 
 
 @pytest.mark.parametrize("place", ["region", "workspace_id"])
@@ -270,9 +270,9 @@ def test_a_long_key_in_a_workflow_is_not_quoted_in_part(place, before, bare_envi
     settings = read_settings(tmp_path)
     choice = Connection(**{"region": "beijing", place: before + key})
     region, faults = choose_region(choice, settings)
-    told = str(InvalidRequest(faults or connection_faults(choice, settings, region=region)))
-    assert place in told
-    assert key[:10] not in told
+    reported = str(InvalidRequest(faults or connection_problems(choice, settings, region=region)))
+    assert place in reported
+    assert key[:10] not in reported
 
 
 @pytest.mark.parametrize("given", ["beijing", 7, ["x"], {"region": "beijing"}, object()])
@@ -304,6 +304,6 @@ def test_the_owners_own_address_must_be_https_or_on_this_machine(address, bare_e
     bare_environment.setenv("DASHSCOPE_BASE_URL", address)
     settings = read_settings(tmp_path)
     region, _ = choose_region(Connection("beijing"), settings)
-    [fault] = connection_faults(Connection("beijing"), settings, region=region)
+    [fault] = connection_problems(Connection("beijing"), settings, region=region)
     assert "DASHSCOPE_BASE_URL" in fault
     assert "u:p" not in fault

@@ -1,4 +1,4 @@
-"""A client of the stand-in, and what the tests of the service's layer share."""
+"""A client of the mock server, and what the tests of the service's layer share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOREVER = Timing(queued=1e6)
 
 @pytest.fixture
 def server(bare_environment):
-    """A stand-in whose tasks stay queued."""
+    """A mock server whose tasks stay queued."""
     with OfflineServer(region="beijing", timing=FOREVER) as running:
         yield running
 

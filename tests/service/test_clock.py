@@ -1,4 +1,4 @@
-"""The service's time, as its answers tell it."""
+"""The service's time, as its responses tell it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wanpack.nodes.service.clock import ServiceClock
 
 @pytest.fixture
 def machine(monkeypatch):
-    """This machine's two clocks, which go as they are told: seconds by name."""
+    """This machine's two clocks, which go as they are set: seconds by name."""
     times = {"time": 5000.0, "monotonic": 100.0}
     for each in list(times):
         monkeypatch.setattr(clock.time, each, lambda each=each: times[each])
@@ -21,13 +21,13 @@ def machine(monkeypatch):
     return pass_by
 
 
-def test_it_is_unknown_until_an_answer_tells_it(machine):
+def test_it_is_unknown_until_a_response_tells_it(machine):
     service = ServiceClock()
     service.observe(0.0)
     assert service.now() == 0.0
 
 
-def test_it_goes_on_from_the_last_answer(machine):
+def test_it_goes_on_from_the_last_response(machine):
     service = ServiceClock()
     service.observe(90_000.0)
     machine(time=20, monotonic=20)
@@ -44,7 +44,7 @@ def test_a_machine_that_slept_or_whose_clock_was_set_asks_again(machine, passed)
     assert service.now() == 0.0
 
 
-def test_an_old_answer_no_longer_counts(machine):
+def test_an_old_response_no_longer_counts(machine):
     service = ServiceClock()
     service.observe(90_000.0)
     machine(time=120, monotonic=120)

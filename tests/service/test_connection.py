@@ -1,4 +1,4 @@
-"""From the choice of a region to an address and a key: only where the machine's owner wants them to go."""
+"""From the choice of a region to a URL and a key: only where the machine's owner wants them to go."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from wanpack.nodes.service.connection import (
     Connection,
     choose_region,
-    connection_faults,
+    connection_problems,
     is_loopback,
     open_endpoint,
 )
@@ -29,7 +29,7 @@ def faults(env, tmp_path):
     def find(connection):
         settings = read_settings(tmp_path)
         region, wrong = choose_region(connection, settings)
-        return wrong or connection_faults(connection, settings, region=region)
+        return wrong or connection_problems(connection, settings, region=region)
 
     return find
 
@@ -83,7 +83,7 @@ def test_a_wrong_setting_of_the_owner_is_named_as_such(env, faults):
     ]
 
 
-# Which address
+# Which URL
 
 
 @pytest.mark.parametrize(
@@ -235,14 +235,14 @@ def test_another_machine_is_not_taken_for_this_one(host):
 # Which key
 
 
-def test_a_missing_key_is_told_with_what_to_do(env, faults):
+def test_a_missing_key_is_reported_with_what_to_do(env, faults):
     env.delenv("DASHSCOPE_API_KEY")
     [fault] = faults(Connection("singapore"))
     assert fault.startswith("no API key is configured for Singapore. Set DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_SING")
 
 
 @pytest.mark.parametrize("key", ["sk-abc\ndef", "sk-abc\r\ndef", "sk-abc def", "sk-“abc”", "sk-密钥", "sk-a\u200bc"])
-def test_a_key_that_cannot_be_one_is_told_without_quoting_it(env, faults, key):
+def test_a_key_that_cannot_be_one_is_reported_without_quoting_it(env, faults, key):
     env.setenv("DASHSCOPE_API_KEY", key)
     assert faults(Connection("beijing")) == [
         "the API key for Beijing has a blank, a line break or a character that no key has; copy it again"
@@ -261,13 +261,13 @@ def test_a_region_is_called_with_its_own_key(env, opened):
     assert opened(Connection("beijing")).key.reveal() == KEY
 
 
-def test_the_stand_in_needs_neither_key_nor_workspace(env, faults):
+def test_the_mock_server_needs_neither_key_nor_workspace(env, faults):
     env.delenv("DASHSCOPE_API_KEY")
     env.setenv("DASHSCOPE_BASE_URL", "http://evil.example")
     assert faults(Connection("offline", "not.one")) == []
 
 
-def test_all_faults_of_a_connection_are_told_at_once(env, faults):
+def test_all_problems_of_a_connection_are_reported_at_once(env, faults):
     env.delenv("DASHSCOPE_API_KEY")
     env.setenv("DASHSCOPE_BASE_URL", "http://evil.example")
     assert len(faults(Connection("frankfurt", "a.b"))) == 3

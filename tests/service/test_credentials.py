@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 from wanpack.nodes.errors import InvalidRequest
-from wanpack.nodes.redaction import without_keys
+from wanpack.nodes.redaction import without_secrets
 from wanpack.nodes.service.connection import Endpoint
 from wanpack.nodes.service.credentials import Secret, read_settings
 from wanpack.nodes.service.regions import REGIONS
@@ -131,7 +131,7 @@ def test_the_moved_folder_may_be_under_the_users_own(env, tmp_path):
     assert read_settings(tmp_path / "home").home == tmp_path / "wan"
 
 
-def test_the_home_of_nobody_is_told(env, tmp_path):
+def test_the_home_of_nobody_is_reported(env, tmp_path):
     env.setenv("DASHSCOPE_WAN_HOME", "~nobody-of-that-name/wan")
     with pytest.raises(InvalidRequest, match="DASHSCOPE_WAN_HOME: there is no such user's folder: ~nobody"):
         read_settings(tmp_path)
@@ -142,7 +142,7 @@ def test_the_folder_stays_where_it_is_otherwise(env, tmp_path):
     assert read_settings(tmp_path / "home").home == tmp_path / "home"
 
 
-def test_a_missing_key_is_told_with_the_lines_to_write(env, tmp_path):
+def test_a_missing_key_is_reported_with_the_lines_to_write(env, tmp_path):
     assert read_settings(tmp_path).missing_key("beijing").splitlines() == [
         "no API key is configured for Beijing. Set DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_BEIJING) in the environment "
         f"that starts ComfyUI, or write this line into {tmp_path / 'credentials.toml'}:",
@@ -183,8 +183,8 @@ def test_a_key_that_is_set_in_quotes_is_known_as_a_secret_in_every_form(quoted, 
     env.setenv("DASHSCOPE_API_KEY_TOKYO", quoted.format(own))
     read_settings(tmp_path)
     for form in (own, quoted.format(own), json.dumps(quoted.format(own)), quote(quoted.format(own))):
-        assert own not in without_keys(f"no such key: {form}")
-        assert "***" in without_keys(f"no such key: {form}")
+        assert own not in without_secrets(f"no such key: {form}")
+        assert "***" in without_secrets(f"no such key: {form}")
 
 
 def test_quotes_around_the_other_settings_are_no_part_of_them_either(env, tmp_path):
@@ -205,24 +205,24 @@ def test_nothing_but_quotes_counts_as_not_set(env, write):
 
 
 @pytest.mark.parametrize("text", [f"api_key = {KEY}", f'api_key = "{KEY}', f'api_key = "a"\napi_key = "{KEY}"', KEY])
-def test_a_file_that_is_no_toml_is_told_without_its_lines(write, tmp_path, text, held_by):
+def test_a_file_that_is_no_toml_is_reported_without_its_lines(write, tmp_path, text, held_by):
     with pytest.raises(InvalidRequest) as caught:
         write(text)
     assert str(tmp_path / "credentials.toml") in str(caught.value)
     assert 'api_key = "sk-..."' in str(caught.value)
-    told = "".join(traceback.format_exception(caught.value))
+    reported = "".join(traceback.format_exception(caught.value))
     held = held_by(caught.value)
     assert any("_read_file" in line for line in held)
-    assert KEY not in told + "".join(held)
-    assert KEY[:8] not in told
+    assert KEY not in reported + "".join(held)
+    assert KEY[:8] not in reported
 
 
-def test_a_file_in_another_encoding_is_told(write, tmp_path):
+def test_a_file_in_another_encoding_is_reported(write, tmp_path):
     with pytest.raises(InvalidRequest, match=r"cannot be read \(UnicodeDecodeError\)"):
         write(f'api_key = "{KEY}"'.encode("utf-16"))
 
 
-def test_a_file_that_cannot_be_read_is_told(env, tmp_path):
+def test_a_file_that_cannot_be_read_is_reported(env, tmp_path):
     (tmp_path / "credentials.toml").mkdir()
     with pytest.raises(InvalidRequest, match="cannot be read"):
         read_settings(tmp_path)

@@ -6,17 +6,17 @@ import pytest
 from wanpack.nodes.errors import InvalidRequest, WanError
 from wanpack.nodes.service.advice import service_error
 from wanpack.nodes.service.errors import (
-    AccessRefused,
-    ContentRefused,
-    KeyRefused,
+    AuthenticationError,
+    BadRequest,
+    ContentRejected,
     NetworkError,
-    RequestRefused,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
     ServiceError,
-    ServiceFault,
-    Throttled,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
-from wanpack.nodes.service.task import Task, TaskStatus, read_task
+from wanpack.nodes.service.task import Task, TaskStatus, parse_task
 
 INTERNAL = "An internal error has occured, please try again later or contact service support."
 DOWNLOAD = "Unable to download the media resource during the data inspection process."
@@ -24,138 +24,143 @@ BUSY = "Too many requests. Your requests are being throttled due to system capac
 
 # dashscope.md 2: HTTP status, code, message, and what it is for us. "..." is cut text of the documents.
 ACCESS = [
-    (401, "InvalidApiKey", "Invalid API-key provided.", KeyRefused),
-    (401, "invalid_api_key", "Incorrect API key provided.", KeyRefused),
-    (401, "InvalidApiKey", "No API-key provided.", KeyRefused),
-    (401, "NOT AUTHORIZED", "Access denied: Either you are not authorized to access this workspace...", KeyRefused),
-    (401, "invalid access token", "", KeyRefused),
-    (403, "AccessDenied", "current user api does not support synchronous calls.", AccessRefused),
-    (403, "access_denied", "current user api does not support synchronous calls.", AccessRefused),
-    (403, "AccessDenied", "Current user api does not support asynchronous calls.", AccessRefused),
-    (403, "AccessDenied", "Invalid according to Policy: Policy expired.", AccessRefused),
-    (403, "AccessDenied", "Access denied.", AccessRefused),
-    (403, "AccessDenied.Unpurchased", "Access to model denied. Please make sure you are eligible...", AccessRefused),
-    (403, "Model.AccessDenied", "Model access denied.", AccessRefused),
-    (403, "App.AccessDenied", "App access denied.", AccessRefused),
-    (403, "Workspace.AccessDenied", "Workspace access denied.", AccessRefused),
-    (403, "Endpoint.AccessDenied", "", AccessRefused),
-    (403, "AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted...", AccessRefused),
-    (400, "Arrearage", "Access denied, please make sure your account is in good standing.", AccessRefused),
-    (404, "ModelNotFound", "Model can not be found.", RequestRefused),
-    (404, "model_not_found", "The model xxx does not exist or you do not have access to it.", RequestRefused),
-    (400, "InvalidParameter", "Model not exist.", RequestRefused),
-    (404, "model_not_supported", "Unsupported model xxx for OpenAI compatibility mode.", RequestRefused),
-    (404, "WorkSpaceNotFound", "WorkSpace can not be found.", RequestRefused),
-    (404, "NotFound", "Not found!", RequestRefused),
-    (429, "CommodityNotPurchased", "Commodity has not purchased yet.", AccessRefused),
-    (429, "PrepaidBillOverdue", "The prepaid bill is overdue.", AccessRefused),
-    (429, "PostpaidBillOverdue", "The postpaid bill is overdue.", AccessRefused),
+    (401, "InvalidApiKey", "Invalid API-key provided.", AuthenticationError),
+    (401, "invalid_api_key", "Incorrect API key provided.", AuthenticationError),
+    (401, "InvalidApiKey", "No API-key provided.", AuthenticationError),
+    (
+        401,
+        "NOT AUTHORIZED",
+        "Access denied: Either you are not authorized to access this workspace...",
+        AuthenticationError,
+    ),
+    (401, "invalid access token", "", AuthenticationError),
+    (403, "AccessDenied", "current user api does not support synchronous calls.", PermissionDenied),
+    (403, "access_denied", "current user api does not support synchronous calls.", PermissionDenied),
+    (403, "AccessDenied", "Current user api does not support asynchronous calls.", PermissionDenied),
+    (403, "AccessDenied", "Invalid according to Policy: Policy expired.", PermissionDenied),
+    (403, "AccessDenied", "Access denied.", PermissionDenied),
+    (403, "AccessDenied.Unpurchased", "Access to model denied. Please make sure you are eligible...", PermissionDenied),
+    (403, "Model.AccessDenied", "Model access denied.", PermissionDenied),
+    (403, "App.AccessDenied", "App access denied.", PermissionDenied),
+    (403, "Workspace.AccessDenied", "Workspace access denied.", PermissionDenied),
+    (403, "Endpoint.AccessDenied", "", PermissionDenied),
+    (403, "AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted...", PermissionDenied),
+    (400, "Arrearage", "Access denied, please make sure your account is in good standing.", PermissionDenied),
+    (404, "ModelNotFound", "Model can not be found.", BadRequest),
+    (404, "model_not_found", "The model xxx does not exist or you do not have access to it.", BadRequest),
+    (400, "InvalidParameter", "Model not exist.", BadRequest),
+    (404, "model_not_supported", "Unsupported model xxx for OpenAI compatibility mode.", BadRequest),
+    (404, "WorkSpaceNotFound", "WorkSpace can not be found.", BadRequest),
+    (404, "NotFound", "Not found!", BadRequest),
+    (429, "CommodityNotPurchased", "Commodity has not purchased yet.", PermissionDenied),
+    (429, "PrepaidBillOverdue", "The prepaid bill is overdue.", PermissionDenied),
+    (429, "PostpaidBillOverdue", "The postpaid bill is overdue.", PermissionDenied),
 ]
 REQUEST = [
-    (400, "InvalidParameter", "url error, please check url！", RequestRefused),
-    (400, "InvalidParameter", "Required parameter(xxx) missing or invalid...", RequestRefused),
-    (400, "InvalidParameter", "Field required: input.img_url", RequestRefused),
-    (400, "InvalidParameter", "The request is missing required parameters or in a wrong format...", RequestRefused),
-    (400, "InvalidParameter", "Required body invalid, please check the request body format.", RequestRefused),
-    (400, "InvalidParameter", "The provided URL does not appear to be valid...", RequestRefused),
-    (400, "InvalidParameter", "Failed to download multimodal content.", RequestRefused),
-    (400, "InvalidParameter", "Download the media resource timed out during the data inspection...", RequestRefused),
-    (400, "InvalidParameter", DOWNLOAD, RequestRefused),
-    (400, "InvalidParameter.DataInspection", DOWNLOAD, RequestRefused),
-    (400, "InvalidParameter", "Failed to find the requested media resource during the data...", RequestRefused),
-    (400, "InvalidParameter", "Don't have authorization to access the media resource during...", RequestRefused),
-    (400, "InvalidParameter", "Failed to decode the image during the data inspection.", RequestRefused),
+    (400, "InvalidParameter", "url error, please check url！", BadRequest),
+    (400, "InvalidParameter", "Required parameter(xxx) missing or invalid...", BadRequest),
+    (400, "InvalidParameter", "Field required: input.img_url", BadRequest),
+    (400, "InvalidParameter", "The request is missing required parameters or in a wrong format...", BadRequest),
+    (400, "InvalidParameter", "Required body invalid, please check the request body format.", BadRequest),
+    (400, "InvalidParameter", "The provided URL does not appear to be valid...", BadRequest),
+    (400, "InvalidParameter", "Failed to download multimodal content.", BadRequest),
+    (400, "InvalidParameter", "Download the media resource timed out during the data inspection...", BadRequest),
+    (400, "InvalidParameter", DOWNLOAD, BadRequest),
+    (400, "InvalidParameter.DataInspection", DOWNLOAD, BadRequest),
+    (400, "InvalidParameter", "Failed to find the requested media resource during the data...", BadRequest),
+    (400, "InvalidParameter", "Don't have authorization to access the media resource during...", BadRequest),
+    (400, "InvalidParameter", "Failed to decode the image during the data inspection.", BadRequest),
     (
         400,
         "InvalidParameter",
         "The media format is not supported or incorrect for the data inspection.",
-        RequestRefused,
+        BadRequest,
     ),
-    (400, "InvalidParameter", "Invalid image format or corrupted file", RequestRefused),
-    (400, "InvalidParameter", "read image error.", RequestRefused),
-    (400, "InvalidParameter", "image format error", RequestRefused),
-    (400, "InvalidParameter", "download image failed", RequestRefused),
-    (400, "InvalidParameter", "the size of input image is too small or too large.", RequestRefused),
-    (400, "InvalidParameter", "The image size is not supported for the data inspection.", RequestRefused),
-    (400, "InvalidParameter", "The size is not match xxxxxx", RequestRefused),
-    (400, "InvalidParameter", "The image content does not comply with green network verification.", ContentRefused),
-    (400, "InvalidImageResolution", "The input image resolution is too large or small.", RequestRefused),
-    (400, "InvalidImageFormat", "The input image is in invalid format.", RequestRefused),
-    (400, "InvalidImage.FileFormat", "The input image is in invalid format.", RequestRefused),
-    (400, "InvalidImage.ImageSize", "The size of image is beyond limit.", RequestRefused),
-    (400, "InvalidFile.ImageSize", "The size of image is beyond limit.", RequestRefused),
-    (400, "InvalidFile.Resolution", "The image resolution is invalid, please make sure that...", RequestRefused),
-    (400, "InvalidFile.Size", "Invalid file size. The image file size must be less than xxxMB.", RequestRefused),
-    (400, "InvalidFile.Duration", "Invalid file duration. The file duration must be xxx s ~ yyy s.", RequestRefused),
-    (400, "InvalidFile.AspectRatio", "", RequestRefused),
-    (400, "InvalidFile.Format", "", RequestRefused),
-    (400, "InvalidFile.Openerror", "", RequestRefused),
-    (400, "InvalidFile.FPS", "", RequestRefused),
-    (400, "InvalidFile.Value", "", RequestRefused),
-    (400, "InvalidFile.Template.Content", "Invalid template content.", RequestRefused),
-    (400, "InvalidFile.NoHuman", "", RequestRefused),
-    (400, "InvalidFile.MultiHuman", "", RequestRefused),
-    (400, "InvalidFile.FullBody", "", RequestRefused),
-    (400, "InvalidFile.FacePose", "", RequestRefused),
-    (400, "InvalidFile.BodyPose", "", RequestRefused),
-    (400, "InvalidURL", "Invalid URL provided in your request.", RequestRefused),
-    (400, "InvalidURL", "Required URL is missing or invalid...", RequestRefused),
-    (400, "InvalidURL", "The request URL is invalid, make sure the url is correct and is an image.", RequestRefused),
-    (400, "InvalidURL", "...request image format is one of JPEG, JPG, PNG, BMP, and WEBP.", RequestRefused),
-    (400, "InvalidURL", "The input audio is longer than xxs.", RequestRefused),
-    (400, "InvalidURL", "File size is larger than 15MB.", RequestRefused),
-    (400, "InvalidURL", "File type is not supported. Allowed types are: .wav, .mp3.", RequestRefused),
-    (400, "InvalidURL.ConnectionRefused", "Connection to xxx refused...", RequestRefused),
-    (400, "InvalidURL.Timeout", "Download xxx timeout...", RequestRefused),
-    (400, "BadRequest.EmptyInput", "Required input parameter missing from request.", RequestRefused),
-    (400, "BadRequest.EmptyParameters", 'Required parameter "parameters" missing from request.', RequestRefused),
-    (400, "BadRequest.EmptyModel", 'Required parameter "model" missing from request.', RequestRefused),
-    (400, "BadRequest.IllegalInput", "The input parameter requires json format.", RequestRefused),
-    (400, "BadRequest.InputDownloadFailed", "", RequestRefused),
-    (400, "BadRequest.UnsupportedFileFormat", "", RequestRefused),
-    (400, "BadRequest.ResourceNotExist", "", RequestRefused),
-    (400, "BadRequest.TooLarge", "Payload Too Large.", RequestRefused),
-    (400, "BadRequest.TooLarge", "Exceeded limit on max bytes to request body : 6291456", RequestRefused),
-    (413, "", "", RequestRefused),
-    (400, "DataInspectionFailed", "Input or output data may contain inappropriate content.", ContentRefused),
-    (400, "data_inspection_failed", "Output data may contain inappropriate content.", ContentRefused),
-    (400, "IPInfringementSuspect", "Input data is suspected of being involved in IP infringement.", ContentRefused),
-    (400, "CustomRoleBlocked", "", ContentRefused),
-    (400, "FaqRuleBlocked", "", ContentRefused),
-    (400, "UnsupportedOperation", "The operation is unsupported on the referee object.", RequestRefused),
-    (400, "UnsupportedOperation", "Failed to cancel the task, please confirm if the task is...", RequestRefused),
-    (400, "APIConnectionError", "Connection error.", RequestRefused),
+    (400, "InvalidParameter", "Invalid image format or corrupted file", BadRequest),
+    (400, "InvalidParameter", "read image error.", BadRequest),
+    (400, "InvalidParameter", "image format error", BadRequest),
+    (400, "InvalidParameter", "download image failed", BadRequest),
+    (400, "InvalidParameter", "the size of input image is too small or too large.", BadRequest),
+    (400, "InvalidParameter", "The image size is not supported for the data inspection.", BadRequest),
+    (400, "InvalidParameter", "The size is not match xxxxxx", BadRequest),
+    (400, "InvalidParameter", "The image content does not comply with green network verification.", ContentRejected),
+    (400, "InvalidImageResolution", "The input image resolution is too large or small.", BadRequest),
+    (400, "InvalidImageFormat", "The input image is in invalid format.", BadRequest),
+    (400, "InvalidImage.FileFormat", "The input image is in invalid format.", BadRequest),
+    (400, "InvalidImage.ImageSize", "The size of image is beyond limit.", BadRequest),
+    (400, "InvalidFile.ImageSize", "The size of image is beyond limit.", BadRequest),
+    (400, "InvalidFile.Resolution", "The image resolution is invalid, please make sure that...", BadRequest),
+    (400, "InvalidFile.Size", "Invalid file size. The image file size must be less than xxxMB.", BadRequest),
+    (400, "InvalidFile.Duration", "Invalid file duration. The file duration must be xxx s ~ yyy s.", BadRequest),
+    (400, "InvalidFile.AspectRatio", "", BadRequest),
+    (400, "InvalidFile.Format", "", BadRequest),
+    (400, "InvalidFile.Openerror", "", BadRequest),
+    (400, "InvalidFile.FPS", "", BadRequest),
+    (400, "InvalidFile.Value", "", BadRequest),
+    (400, "InvalidFile.Template.Content", "Invalid template content.", BadRequest),
+    (400, "InvalidFile.NoHuman", "", BadRequest),
+    (400, "InvalidFile.MultiHuman", "", BadRequest),
+    (400, "InvalidFile.FullBody", "", BadRequest),
+    (400, "InvalidFile.FacePose", "", BadRequest),
+    (400, "InvalidFile.BodyPose", "", BadRequest),
+    (400, "InvalidURL", "Invalid URL provided in your request.", BadRequest),
+    (400, "InvalidURL", "Required URL is missing or invalid...", BadRequest),
+    (400, "InvalidURL", "The request URL is invalid, make sure the url is correct and is an image.", BadRequest),
+    (400, "InvalidURL", "...request image format is one of JPEG, JPG, PNG, BMP, and WEBP.", BadRequest),
+    (400, "InvalidURL", "The input audio is longer than xxs.", BadRequest),
+    (400, "InvalidURL", "File size is larger than 15MB.", BadRequest),
+    (400, "InvalidURL", "File type is not supported. Allowed types are: .wav, .mp3.", BadRequest),
+    (400, "InvalidURL.ConnectionRefused", "Connection to xxx refused...", BadRequest),
+    (400, "InvalidURL.Timeout", "Download xxx timeout...", BadRequest),
+    (400, "BadRequest.EmptyInput", "Required input parameter missing from request.", BadRequest),
+    (400, "BadRequest.EmptyParameters", 'Required parameter "parameters" missing from request.', BadRequest),
+    (400, "BadRequest.EmptyModel", 'Required parameter "model" missing from request.', BadRequest),
+    (400, "BadRequest.IllegalInput", "The input parameter requires json format.", BadRequest),
+    (400, "BadRequest.InputDownloadFailed", "", BadRequest),
+    (400, "BadRequest.UnsupportedFileFormat", "", BadRequest),
+    (400, "BadRequest.ResourceNotExist", "", BadRequest),
+    (400, "BadRequest.TooLarge", "Payload Too Large.", BadRequest),
+    (400, "BadRequest.TooLarge", "Exceeded limit on max bytes to request body : 6291456", BadRequest),
+    (413, "", "", BadRequest),
+    (400, "DataInspectionFailed", "Input or output data may contain inappropriate content.", ContentRejected),
+    (400, "data_inspection_failed", "Output data may contain inappropriate content.", ContentRejected),
+    (400, "IPInfringementSuspect", "Input data is suspected of being involved in IP infringement.", ContentRejected),
+    (400, "CustomRoleBlocked", "", ContentRejected),
+    (400, "FaqRuleBlocked", "", ContentRejected),
+    (400, "UnsupportedOperation", "The operation is unsupported on the referee object.", BadRequest),
+    (400, "UnsupportedOperation", "Failed to cancel the task, please confirm if the task is...", BadRequest),
+    (400, "APIConnectionError", "Connection error.", BadRequest),
 ]
 SERVER = [
-    (429, "Throttling", "Requests throttling triggered.", Throttled),
-    (429, "Throttling", "Too many requests in route. Please try again later.", Throttled),
-    (429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.", Throttled),
-    (429, "LimitRequests", "You have exceeded your request limit.", Throttled),
-    (429, "limit_requests", "You have exceeded your request limit.", Throttled),
-    (429, "ResourceExhausted", "", Throttled),
-    (429, "Throttling.BurstRate", "Request rate increased too quickly...", Throttled),
-    (429, "limit_burst_rate", "Request rate increased too quickly...", Throttled),
-    (429, "Throttling.AllocationQuota", "Allocated quota exceeded, please increase your quota limit.", Throttled),
-    (429, "insufficient_quota", "You exceeded your current quota...", AccessRefused),
-    (429, "Throttling.AllocationQuota", "Free allocated quota exceeded.", AccessRefused),
-    (429, "insufficient_quota", "Free allocated quota exceeded.", AccessRefused),
-    (429, "Throttling.Concurrency", "", Throttled),
-    (500, "InternalError", INTERNAL, ServiceFault),
-    (500, "internal_error", "Internal server error!", ServiceFault),
-    (500, "InternalError.Algo", "inference internal error.", ServiceFault),
-    (500, "InternalError.Algo", "Missing Content-Length of multimodal url.", ServiceFault),
-    (500, "InternalError.FileUpload", "oss upload error.", ServiceFault),
-    (500, "InternalError.Upload", "Failed to upload result.", ServiceFault),
-    (500, "InternalError.Timeout", "An internal timeout error has occured during execution...", ServiceFault),
-    (500, "RewriteFailed", "Failed to rewrite content for prompt.", ServiceFault),
-    (500, "SystemError", "", ServiceFault),
-    (500, "ModelServiceFailed", "", ServiceFault),
-    (500, "RequestTimeOut", "", ServiceFault),
-    (500, "ResponseTimeout", "", ServiceFault),
-    (500, "ModelServingError", BUSY, ServiceFault),
-    (503, "ModelServingError", BUSY, ServiceFault),
-    (503, "ServiceUnavailable", BUSY, ServiceFault),
-    (503, "ModelUnavailable", BUSY, ServiceFault),
+    (429, "Throttling", "Requests throttling triggered.", RateLimited),
+    (429, "Throttling", "Too many requests in route. Please try again later.", RateLimited),
+    (429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.", RateLimited),
+    (429, "LimitRequests", "You have exceeded your request limit.", RateLimited),
+    (429, "limit_requests", "You have exceeded your request limit.", RateLimited),
+    (429, "ResourceExhausted", "", RateLimited),
+    (429, "Throttling.BurstRate", "Request rate increased too quickly...", RateLimited),
+    (429, "limit_burst_rate", "Request rate increased too quickly...", RateLimited),
+    (429, "Throttling.AllocationQuota", "Allocated quota exceeded, please increase your quota limit.", RateLimited),
+    (429, "insufficient_quota", "You exceeded your current quota...", PermissionDenied),
+    (429, "Throttling.AllocationQuota", "Free allocated quota exceeded.", PermissionDenied),
+    (429, "insufficient_quota", "Free allocated quota exceeded.", PermissionDenied),
+    (429, "Throttling.Concurrency", "", RateLimited),
+    (500, "InternalError", INTERNAL, ServerError),
+    (500, "internal_error", "Internal server error!", ServerError),
+    (500, "InternalError.Algo", "inference internal error.", ServerError),
+    (500, "InternalError.Algo", "Missing Content-Length of multimodal url.", ServerError),
+    (500, "InternalError.FileUpload", "oss upload error.", ServerError),
+    (500, "InternalError.Upload", "Failed to upload result.", ServerError),
+    (500, "InternalError.Timeout", "An internal timeout error has occured during execution...", ServerError),
+    (500, "RewriteFailed", "Failed to rewrite content for prompt.", ServerError),
+    (500, "SystemError", "", ServerError),
+    (500, "ModelServiceFailed", "", ServerError),
+    (500, "RequestTimeOut", "", ServerError),
+    (500, "ResponseTimeout", "", ServerError),
+    (500, "ModelServingError", BUSY, ServerError),
+    (503, "ModelServingError", BUSY, ServerError),
+    (503, "ServiceUnavailable", BUSY, ServerError),
+    (503, "ModelUnavailable", BUSY, ServerError),
 ]
 TABLE = [*ACCESS, *REQUEST, *SERVER]
 
@@ -168,12 +173,12 @@ def refusal(code, message="", *, http_status=400, **ids):
 def test_a_documented_refusal_is_of_its_kind_and_says_what_to_do(http_status, code, message, kind):
     error = refusal(code, message, http_status=http_status)
     assert type(error) is kind
-    assert error.do
+    assert error.hint
 
 
 @pytest.mark.parametrize(("http_status", "code", "message", "kind"), TABLE)
 def test_only_throttling_and_faults_of_the_service_are_worth_the_same_call_again(http_status, code, message, kind):
-    assert refusal(code, message, http_status=http_status).retry is (kind in (Throttled, ServiceFault))
+    assert refusal(code, message, http_status=http_status).retry is (kind in (RateLimited, ServerError))
 
 
 @pytest.mark.parametrize(("http_status", "code", "message", "kind"), [row for row in TABLE if row[1]])
@@ -206,7 +211,7 @@ def test_a_failed_task_has_the_kind_of_its_code(http_status, code, message, kind
 )
 def test_a_codes_spelling_does_not_matter(pascal, snake):
     one, other = refusal(pascal), refusal(snake)
-    assert (type(one), one.do) == (type(other), other.do)
+    assert (type(one), one.hint) == (type(other), other.hint)
 
 
 @pytest.mark.parametrize(
@@ -221,35 +226,35 @@ def test_a_codes_spelling_does_not_matter(pascal, snake):
 )
 def test_an_unknown_child_means_what_its_parent_means(code, parent):
     child, known = refusal(code), refusal(parent)
-    assert (type(child), child.do) == (type(known), known.do)
+    assert (type(child), child.hint) == (type(known), known.hint)
     assert child.code == code
 
 
 def test_a_known_child_is_not_taken_for_its_parent():
-    assert refusal("InternalError.Timeout").do != refusal("InternalError").do
-    assert "gave the task up" in refusal("InternalError.Timeout").do
+    assert refusal("InternalError.Timeout").hint != refusal("InternalError").hint
+    assert "gave the task up" in refusal("InternalError.Timeout").hint
 
 
 @pytest.mark.parametrize(
     ("http_status", "kind"),
     [
-        (400, RequestRefused),
-        (401, KeyRefused),
-        (403, AccessRefused),
-        (404, RequestRefused),
-        (409, RequestRefused),
-        (413, RequestRefused),
-        (429, Throttled),
-        (500, ServiceFault),
-        (502, ServiceFault),
-        (503, ServiceFault),
-        (200, RequestRefused),
+        (400, BadRequest),
+        (401, AuthenticationError),
+        (403, PermissionDenied),
+        (404, BadRequest),
+        (409, BadRequest),
+        (413, BadRequest),
+        (429, RateLimited),
+        (500, ServerError),
+        (502, ServerError),
+        (503, ServerError),
+        (200, BadRequest),
     ],
 )
 def test_an_unknown_code_is_judged_by_its_status(http_status, kind):
     error = refusal("SomethingNew", "Who knows.", http_status=http_status)
     assert type(error) is kind
-    assert error.do
+    assert error.hint
     assert "SomethingNew: Who knows." in str(error)
 
 
@@ -281,7 +286,7 @@ def test_an_unknown_code_is_judged_by_its_status(http_status, kind):
     ],
 )
 def test_the_advice_fits_the_refusal(code, message, advice):
-    assert advice in refusal(code, message).do
+    assert advice in refusal(code, message).hint
 
 
 def test_an_error_says_what_happened_then_what_to_do_then_the_ids():
@@ -308,12 +313,12 @@ def test_a_refused_create_call_says_that_nothing_was_charged_where_that_is_prove
     http_status, code, message, kind, formed
 ):
     proven = http_status == 429 or (formed and http_status < 500)
-    assert ("charged" in refusal(code, message, http_status=http_status, formed=formed).do) is proven
+    assert ("charged" in refusal(code, message, http_status=http_status, formed=formed).hint) is proven
 
 
 @pytest.mark.parametrize("family", ["InternalError.Algo", "Something.New", "Throttling"])
 @pytest.mark.parametrize(
-    ("last", "kind"), [("InvalidParameter", RequestRefused), ("DataInspectionFailed", ContentRefused)]
+    ("last", "kind"), [("InvalidParameter", BadRequest), ("DataInspectionFailed", ContentRejected)]
 )
 def test_the_last_part_of_a_code_counts_before_its_family(family, last, kind):
     error = refusal(f"{family}.{last}", "No.", http_status=400)
@@ -337,10 +342,10 @@ def test_no_400_is_worth_the_same_call_again(code):
         ("insufficient_quota", "You exceeded your current quota."),
     ],
 )
-def test_a_429_of_the_account_is_told_at_once(code, message):
+def test_a_429_of_the_account_is_reported_at_once(code, message):
     error = refusal(code, message, http_status=429)
-    assert type(error) is AccessRefused
-    assert "budget or quota" in error.do
+    assert type(error) is PermissionDenied
+    assert "budget or quota" in error.hint
 
 
 def test_an_unknown_429_is_known_as_that():
@@ -348,7 +353,9 @@ def test_an_unknown_429_is_known_as_that():
     assert refusal("Throttling.RateQuota", http_status=429).known
 
 
-@pytest.mark.parametrize(("http_status", "code", "message", "kind"), [*TABLE, (200, "InvalidApiKey", "", KeyRefused)])
+@pytest.mark.parametrize(
+    ("http_status", "code", "message", "kind"), [*TABLE, (200, "InvalidApiKey", "", AuthenticationError)]
+)
 def test_a_refused_call_about_a_task_says_nothing_of_what_the_task_costs(http_status, code, message, kind):
     error = refusal(code, message, http_status=http_status, task_id="t-1")
     assert str(error).startswith(f"The service refused the call (HTTP {http_status})")
@@ -366,7 +373,9 @@ def test_a_failed_task_without_a_code_is_still_an_error():
 def test_a_failed_task_tells_its_code_wherever_it_stands(outside):
     words = {"code": "InvalidParameter", "message": "The size is not match."}
     output = {"task_status": "FAILED"} | ({} if outside else words)
-    task = read_task({"output": output, "request_id": "r-1"} | (words if outside else {}), task_id="t", answered_at=0.0)
+    task = parse_task(
+        {"output": output, "request_id": "r-1"} | (words if outside else {}), task_id="t", server_time=0.0
+    )
     assert str(task.failure()).startswith("The task failed, InvalidParameter: The size is not match.")
 
 
@@ -379,28 +388,30 @@ def test_a_failed_task_tells_its_code_wherever_it_stands(outside):
     ],
 )
 def test_a_videos_address_is_found_in_the_results_too(output):
-    task = read_task({"output": {"task_status": "SUCCEEDED", **output}}, task_id="t", answered_at=0.0)
+    task = parse_task({"output": {"task_status": "SUCCEEDED", **output}}, task_id="t", server_time=0.0)
     assert task.video_url == "https://a.example/v.mp4"
 
 
 @pytest.mark.parametrize("results", [None, {}, [], "x", [7], {"video_url": 7}, [{"url": "https://a.example/a.png"}]])
 def test_a_task_that_made_no_video_has_no_address(results):
-    task = read_task({"output": {"task_status": "SUCCEEDED", "results": results}}, task_id="t", answered_at=0.0)
+    task = parse_task({"output": {"task_status": "SUCCEEDED", "results": results}}, task_id="t", server_time=0.0)
     assert (task.status, task.video_url) == (TaskStatus.SUCCEEDED, "")
 
 
 def test_a_state_of_tomorrow_is_kept_by_its_name():
-    task = read_task({"output": {"task_status": "archiving"}}, task_id="t", answered_at=0.0)
-    assert (task.status, task.state, task.status.waiting) == (TaskStatus.OTHER, "ARCHIVING", False)
+    task = parse_task({"output": {"task_status": "archiving"}}, task_id="t", server_time=0.0)
+    assert (task.status, task.state, task.status.is_waiting) == (TaskStatus.OTHER, "ARCHIVING", False)
 
 
-@pytest.mark.parametrize("kind", [KeyRefused, AccessRefused, RequestRefused, ContentRefused, Throttled, ServiceFault])
+@pytest.mark.parametrize(
+    "kind", [AuthenticationError, PermissionDenied, BadRequest, ContentRejected, RateLimited, ServerError]
+)
 def test_every_refusal_is_an_error_of_the_service_and_of_the_pack(kind):
     assert issubclass(kind, ServiceError)
     assert issubclass(kind, WanError)
 
 
-@pytest.mark.parametrize("kind", [ServiceError, NetworkError, UnexpectedAnswer, InvalidRequest])
+@pytest.mark.parametrize("kind", [ServiceError, NetworkError, UnexpectedResponse, InvalidRequest])
 def test_every_error_of_the_pack_can_be_caught_as_one(kind):
     assert issubclass(kind, WanError)
 
@@ -412,4 +423,4 @@ def test_faults_are_listed_one_a_line_and_say_that_nothing_was_paid():
         "- seed: too large",
         "- image: too small",
     ]
-    assert error.faults == ("seed: too large", "image: too small")
+    assert error.problems == ("seed: too large", "image: too small")

@@ -17,7 +17,7 @@ from wanpack.nodes.tasks.pauses import TEMPO
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
 
 SAMPLES = {path.stem: json.loads(path.read_text("utf-8")) for path in (Path(__file__).parent / "requests").iterdir()}
-PICTURE = torch.linspace(0, 1, 256).expand(1, 240, 256)[..., None].expand(1, 240, 256, 3)
+IMAGE = torch.linspace(0, 1, 256).expand(1, 240, 256)[..., None].expand(1, 240, 256, 3)
 DATA_URI = re.compile(r"data:image/(png|jpeg);base64,([A-Za-z0-9+/]+={0,2})")
 
 # What we send beside a sample's own fields: the service's defaults of settings that the model's row has.
@@ -39,7 +39,7 @@ def quick(monkeypatch):
 def settings_of(sample):
     """The node's settings for a sample call."""
     given, wanted = sample["input"], sample["parameters"]
-    inputs = {"image": PICTURE, "model": sample["model"]}
+    inputs = {"image": IMAGE, "model": sample["model"]}
     inputs |= {name: given[name] for name in ("prompt", "negative_prompt", "audio_url", "template") if name in given}
     inputs |= {
         name: wanted[name] for name in ("resolution", "prompt_extend", "duration", "shot_type") if name in wanted
@@ -82,7 +82,7 @@ def test_a_sample_call_is_sent_as_it_is_documented(name, live_server):
     assert added == {field: SERVICE_DEFAULTS[field] for field in added}
 
 
-def test_the_picture_is_sent_in_the_form_of_the_base64_sample(live_server):
+def test_the_image_is_sent_in_the_form_of_the_base64_sample(live_server):
     sample = SAMPLES["base64"]
     assert sample["input"]["img_url"].startswith("data:image/png;base64,")
     body = sent_by(DashScopeWanImageToVideo(), live_server, {**settings_of(sample), "duration": 5}).body
@@ -98,5 +98,5 @@ def test_a_create_call_has_the_documented_headers(live_server):
     assert call.headers["content-type"] == "application/json"
     assert call.headers["x-dashscope-async"] == "enable"
     assert call.headers["authorization"] == f"Bearer {live_server.key}"
-    # The sound's address is http, so there is nothing for the service to resolve.
+    # The audio's URL is http, so there is nothing for the service to resolve.
     assert "x-dashscope-ossresourceresolve" not in call.headers

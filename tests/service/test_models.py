@@ -15,7 +15,7 @@ from wanpack.nodes.service.models import (
     NEGATIVE_PROMPT_LIMIT,
     REGIONAL_NAMES,
     SEED_MAX,
-    choices,
+    format_choices,
     models_with,
 )
 from wanpack.nodes.service.regions import REGIONS
@@ -101,7 +101,7 @@ def test_the_eight_models_are_first_and_the_flash_of_2_6_is_the_default():
 @pytest.mark.parametrize("name", LIMITS)
 def test_a_model_has_the_limits_of_the_documents(name):
     row = MODELS[name]
-    found = (row.default_resolution, row.prompt_limit, row.pictures.bytes // MIB, row.submit_rate, row.running_limit)
+    found = (row.default_resolution, row.prompt_limit, row.image_limits.bytes // MIB, row.rate_limit, row.running_limit)
     assert found == LIMITS[name]
 
 
@@ -113,17 +113,17 @@ def test_the_limits_that_all_models_share():
 @pytest.mark.parametrize("name", LIMITS)
 def test_the_limits_that_the_eight_models_share(name):
     row = MODELS[name]
-    assert (row.pictures.sides, row.pictures.ratio, row.audio_seconds) == ((240, 8000), 0, (3, 30))
-    assert (row.media_sets[0], row.takes("last_frame"), row.fps) == (("first_frame",), False, 30)
+    assert (row.image_limits.sides, row.image_limits.ratio, row.audio_seconds) == ((240, 8000), 0, (3, 30))
+    assert (row.media_combinations[0], row.accepts("last_frame"), row.fps) == (("first_frame",), False, 30)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_goes_by_the_regions_own_name_and_nowhere_else(name):
     regions = ("beijing", "singapore", "virginia", "frankfurt")
-    assert {region: MODELS[name].name_in(region) for region in regions} == {
+    assert {region: MODELS[name].model_id_in(region) for region in regions} == {
         region: NAMES[name].get(region) for region in regions
     }
-    assert MODELS[name].name_in("offline") == name
+    assert MODELS[name].model_id_in("offline") == name
 
 
 def test_a_model_is_found_by_any_regions_name_for_it():
@@ -154,7 +154,7 @@ def test_prices_are_yuan_of_the_lists_day():
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_the_stand_in_costs_nothing(name):
+def test_the_mock_server_costs_nothing(name):
     assert MODELS[name].price_per_second(region="offline", resolution="720P", generate_audio=True) == 0
 
 
@@ -171,9 +171,9 @@ def test_the_stand_in_costs_nothing(name):
         ("wanx2.1-i2v-plus", False, False),
     ],
 )
-def test_whether_a_video_has_sound(name, asked, refused):
+def test_whether_a_video_has_audio(name, asked, refused):
     row = MODELS[name]
-    assert (row.has_sound(generate_audio=True), row.has_sound(generate_audio=False)) == (asked, refused)
+    assert (row.has_audio(generate_audio=True), row.has_audio(generate_audio=False)) == (asked, refused)
 
 
 def test_turbo_has_13_effects_and_plus_26():
@@ -187,10 +187,10 @@ def test_effects_have_their_chinese_names():
     assert tuple(row.zh for row in EFFECTS.values()) == CHINESE_NAMES
 
 
-def test_every_effect_has_an_english_name_of_its_own_and_says_what_the_picture_should_show():
+def test_every_effect_has_an_english_name_of_its_own_and_says_what_the_image_should_show():
     assert len({row.en for row in EFFECTS.values()}) == 26
     assert (EFFECTS["squish"].en, EFFECTS["flying"].en) == ("Squeeze", "Magic Levitation")
-    assert all(row.picture for row in EFFECTS.values())
+    assert all(row.image for row in EFFECTS.values())
 
 
 def test_effects_run_in_beijing_only():
@@ -230,4 +230,4 @@ def test_models_are_found_by_what_they_can_do():
     ],
 )
 def test_allowed_values_are_said_in_words(values, said):
-    assert choices(values) == said
+    assert format_choices(values) == said

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 from wanpack.nodes.service.models import MODELS
 from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import VideoRequest, build_body, cost
-from wanpack.nodes.service.rules import find_faults, warnings
+from wanpack.nodes.service.request import VideoRequest, build_body, estimate_cost
+from wanpack.nodes.service.rules import validate, warnings
 
 MIB = 1024 * 1024
 TIERS = ("480P", "720P", "1080P")
@@ -17,7 +17,7 @@ SECONDS = range(1, 32)
 RATIOS = ("adaptive", "21:9", "16:9", "4:3", "1:1", "3:4", "9:16")
 REGION_NAMES = ("beijing", "singapore", "virginia", "frankfurt", "tokyo", "hongkong", "offline")
 KINDS = ("first_clip", "first_frame", "last_frame", "driving_audio")
-SOUND_URL = "https://example.com/rap.mp3"
+AUDIO_URL = "https://example.com/rap.mp3"
 
 FIRST = frozenset({"first_frame"})
 BOTH = FIRST | {"last_frame"}
@@ -43,7 +43,7 @@ class Rules:
     media: tuple[frozenset[str], ...]
     parameters: frozenset[str]
     prompt_limit: int
-    sound: str = "always"
+    audio: str = "always"
     negative_prompt: bool = False
     ratios: bool = False
     sides: tuple[int, int] = (240, 8000)
@@ -75,7 +75,7 @@ WAN_3 = Rules(
     (FIRST, BOTH),
     PLAIN | {"prompt_extend", "ratio", "audio"},
     20_000,
-    sound="choice",
+    audio="choice",
     ratios=True,
     rate=(50 / 60, 5),
     queue=(200, 8),
@@ -121,7 +121,7 @@ RULES = {
         (BOTH,),
         frozenset({"resolution", "prompt_extend", "seed", "watermark"}),
         800,
-        sound="never",
+        audio="never",
         negative_prompt=True,
         image_mib=10,
         rate=(2, 2),
@@ -187,7 +187,7 @@ def named(faults):
 
 
 def faults_of(request, region="offline", given=None, **more):
-    return find_faults(request, region=REGIONS[region], given=given or needed(request.model), **more)
+    return validate(request, region=REGIONS[region], provided=given or needed(request.model), **more)
 
 
 def test_they_come_after_the_eight():
@@ -198,20 +198,20 @@ def test_they_come_after_the_eight():
 def test_a_row_has_the_facts_of_the_documents(model):
     row, rules = MODELS[model], RULES[model]
     assert (row.default_resolution, row.prompt_limit, row.fps) == (rules.default_tier, rules.prompt_limit, rules.fps)
-    assert (row.pictures.sides, row.pictures.ratio, row.pictures.bytes) == (
+    assert (row.image_limits.sides, row.image_limits.ratio, row.image_limits.bytes) == (
         rules.sides,
         rules.ratio,
         rules.image_mib * MIB,
     )
-    assert ("BMP" in row.pictures.formats) == (not model.startswith("happyhorse"))
-    assert {"JPEG", "PNG", "WEBP"} <= set(row.pictures.formats)
-    assert ((row.submit_rate, row.running_limit), row.sound.value) == (rules.rate, rules.sound)
+    assert ("BMP" in row.image_limits.formats) == (not model.startswith("happyhorse"))
+    assert {"JPEG", "PNG", "WEBP"} <= set(row.image_limits.formats)
+    assert ((row.rate_limit, row.running_limit), row.audio_mode.value) == (rules.rate, rules.audio)
     assert (row.queue_limit, row.timeout_hours) == rules.queue
-    assert sorted(map(sorted, row.media_sets)) == sorted(map(sorted, rules.media))
+    assert sorted(map(sorted, row.media_combinations)) == sorted(map(sorted, rules.media))
     assert row.workspace_hosts_only == model.startswith("wan3.0")
     assert (row.shot_types, row.effects) == ((), False)
     assert row.audio_seconds == ((2, 30) if model.startswith("wan2.7") else row.audio_seconds)
-    assert {region: row.name_in(region) for region in REGION_NAMES} == {
+    assert {region: row.model_id_in(region) for region in REGION_NAMES} == {
         region: model if region in (*rules.regions, "offline") else None for region in REGION_NAMES
     }
 
@@ -238,7 +238,7 @@ def test_exactly_the_settings_of_the_documents_pass(model):
             "resolution": tier not in rules.tiers,
             "duration": seconds not in rules.seconds,
             "ratio": ratio != "adaptive" and not rules.ratios,
-            "generate_audio": not loud and rules.sound == "always",
+            "generate_audio": not loud and rules.audio == "always",
             "negative_prompt": negative and not rules.negative_prompt,
             "shot_type": shot == "multi",
         }
@@ -256,7 +256,7 @@ def test_exactly_the_legal_media_pass(model, given):
     row = MODELS[model]
     legal = RULES[model].media if model in RULES else (FIRST, *([FIRST | {"driving_audio"}] * row.audio_input))
     request = VideoRequest(model=model, resolution=row.resolutions[0], duration=row.durations[-1])
-    faults = find_faults(request, region=REGIONS["offline"], given=given)
+    faults = validate(request, region=REGIONS["offline"], provided=given)
     assert (not faults) == (frozenset(given) in legal), faults
     for fault in faults:
         assert fault.split(":")[0] in ("image", "last_frame", "audio", "video")
@@ -293,13 +293,13 @@ def test_exactly_the_legal_media_pass(model, given):
         ),
     ],
 )
-def test_what_is_wrong_with_media_is_told_with_what_is_allowed(model, given, fault):
+def test_what_is_wrong_with_media_is_reported_with_what_is_allowed(model, given, fault):
     row = MODELS[model]
     request = VideoRequest(model=model, resolution=row.resolutions[0], duration=row.durations[0])
-    assert find_faults(request, region=REGIONS["offline"], given=given) == [fault]
+    assert validate(request, region=REGIONS["offline"], provided=given) == [fault]
 
 
-def test_the_other_faults_say_what_is_allowed_too():
+def test_the_other_problems_say_what_is_allowed_too():
     assert faults_of(plain("wan2.7-i2v", ratio="16:9")) == [
         "ratio: 16:9 is not possible with wan2.7-i2v, whose videos have the picture's shape; choose adaptive, or one "
         "of wan3.0-video or wan3.0-video-prime"
@@ -346,7 +346,9 @@ def test_prices_are_those_of_their_lists(model):
         for tier, price in zip(TIERS, tiers, strict=True):
             if tier not in RULES[model].tiers:
                 continue
-            found = cost(plain(model, resolution=tier, duration=RULES[model].seconds[-1]), region=REGIONS[region])
+            found = estimate_cost(
+                plain(model, resolution=tier, duration=RULES[model].seconds[-1]), region=REGIONS[region]
+            )
             if price is None:
                 assert found is None
             else:
@@ -356,7 +358,7 @@ def test_prices_are_those_of_their_lists(model):
 
 def test_silence_costs_the_same_with_wan_3():
     loud, silent = (plain("wan3.0-video", generate_audio=on) for on in (True, False))
-    assert cost(loud, region=REGIONS["beijing"]) == cost(silent, region=REGIONS["beijing"])
+    assert estimate_cost(loud, region=REGIONS["beijing"]) == estimate_cost(silent, region=REGIONS["beijing"])
 
 
 @pytest.mark.parametrize(
@@ -367,13 +369,15 @@ def test_happyhorse_counts_a_chinese_character_twice(text, length):
     assert MODELS["wan2.7-i2v"].prompt_length(text) == len(text)
 
 
-def test_what_happyhorse_would_cut_is_told():
-    [told] = warnings(plain("happyhorse-1.1-i2v", prompt="猫" * 2501), region=REGIONS["beijing"])
-    assert told == "prompt: the service cuts it after 5000 characters; this one has 5002, a Chinese one counted twice"
+def test_what_happyhorse_would_cut_is_reported():
+    [reported] = warnings(plain("happyhorse-1.1-i2v", prompt="猫" * 2501), region=REGIONS["beijing"])
+    assert (
+        reported == "prompt: the service cuts it after 5000 characters; this one has 5002, a Chinese one counted twice"
+    )
     assert warnings(plain("happyhorse-1.1-i2v", prompt="猫" * 2500), region=REGIONS["beijing"]) == []
 
 
-def test_the_length_of_a_driving_sound_is_that_of_wan_2_7():
+def test_the_length_of_a_driving_audio_is_that_of_wan_2_7():
     [fault] = faults_of(plain("wan2.7-i2v", audio_url="https://example.com/a.flac"))
     assert fault == "audio_url: .flac is not possible; give .wav or .mp3 of 2 to 30 s"
-    assert faults_of(plain("wan2.7-i2v", audio_url=SOUND_URL)) == []
+    assert faults_of(plain("wan2.7-i2v", audio_url=AUDIO_URL)) == []

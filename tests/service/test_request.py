@@ -9,22 +9,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
-from wanpack.nodes.offline.checks import read_order
+from wanpack.nodes.offline.checks import parse_inputs
 from wanpack.nodes.service.client import to_json
 from wanpack.nodes.service.models import MODELS
 from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import VideoRequest, build_body, cost
-from wanpack.nodes.service.rules import find_faults, warnings
+from wanpack.nodes.service.request import VideoRequest, build_body, estimate_cost
+from wanpack.nodes.service.rules import validate, warnings
 from wanpack.nodes.tasks.entry import earlier_fingerprints
 
 TIERS = ("480P", "720P", "1080P")
 SECONDS = range(1, 17)
 SHOTS = ("single", "multi")
-SOUNDS = ("none", "audio_url", "off")
+AUDIOS = ("none", "audio_url", "off")
 REGION_NAMES = ("beijing", "singapore", "virginia", "frankfurt", "offline")
 # One effect of each class: both models have the first, only plus has the second.
 TEMPLATES = {"flying": ("wanx2.1-i2v-turbo", "wanx2.1-i2v-plus"), "dance1": ("wanx2.1-i2v-plus",)}
-SOUND_URL = "https://example.com/rap.mp3"
+AUDIO_URL = "https://example.com/rap.mp3"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Rules:
     seconds: tuple[int, ...]
     said: tuple[str, str]
     regions: tuple[str, ...]
-    takes_sound: bool = False
+    takes_audio: bool = False
     has_switch: bool = False
     has_shots: bool = False
 
@@ -47,7 +47,7 @@ RULES = {
         TWO_TO_FIFTEEN,
         ("720P or 1080P", "2 to 15"),
         ("beijing", "singapore"),
-        takes_sound=True,
+        takes_audio=True,
         has_switch=True,
         has_shots=True,
     ),
@@ -56,7 +56,7 @@ RULES = {
         TWO_TO_FIFTEEN,
         ("720P or 1080P", "2 to 15"),
         ("beijing", "singapore", "virginia", "frankfurt"),
-        takes_sound=True,
+        takes_audio=True,
         has_shots=True,
     ),
     "wan2.6-i2v-us": Rules(
@@ -64,7 +64,7 @@ RULES = {
         (5, 10, 15),
         ("720P or 1080P", "5, 10 or 15"),
         ("virginia",),
-        takes_sound=True,
+        takes_audio=True,
         has_shots=True,
     ),
     "wan2.5-i2v-preview": Rules(
@@ -72,7 +72,7 @@ RULES = {
         (5, 10),
         ("480P, 720P or 1080P", "5 or 10"),
         ("beijing", "singapore"),
-        takes_sound=True,
+        takes_audio=True,
     ),
     "wan2.2-i2v-flash": Rules(("480P", "720P", "1080P"), (5,), ("480P, 720P or 1080P", "5"), ("beijing", "singapore")),
     "wan2.2-i2v-plus": Rules(("480P", "1080P"), (5,), ("480P or 1080P", "5"), ("beijing", "singapore")),
@@ -94,22 +94,22 @@ PARAMETERS = {
 EFFECT_PARAMETERS = {"resolution", "duration", "seed", "watermark"}
 
 
-def a_request(model, tier, seconds, *, shot="single", sound="none", template=""):
+def a_request(model, tier, seconds, *, shot="single", audio="none", template=""):
     return VideoRequest(
         model=model,
         prompt="a cat runs",
         resolution=tier,
         duration=seconds,
         shot_type=shot,
-        audio_url=SOUND_URL if sound == "audio_url" else "",
-        generate_audio=sound != "off",
+        audio_url=AUDIO_URL if audio == "audio_url" else "",
+        generate_audio=audio != "off",
         template=template,
     )
 
 
 def media_of(request, image="I"):
-    sound = {"driving_audio": request.audio_url} if request.audio_url else {}
-    return {"first_frame": image} | sound
+    audio = {"driving_audio": request.audio_url} if request.audio_url else {}
+    return {"first_frame": image} | audio
 
 
 def cheapest(model, **changes):
@@ -122,10 +122,10 @@ def named(faults):
 
 
 def faults_of(request, region="offline", **given):
-    return find_faults(request, region=REGIONS[region], **given)
+    return validate(request, region=REGIONS[region], **given)
 
 
-def wrong_settings(model, tier, seconds, *, shot, sound, template, region):
+def wrong_settings(model, tier, seconds, *, shot, audio, template, region):
     """What the documents say against one combination."""
     rules = RULES[model]
     wrong = []
@@ -141,9 +141,9 @@ def wrong_settings(model, tier, seconds, *, shot, sound, template, region):
         wrong.append("template")
     if shot == "multi" and not rules.has_shots:
         wrong.append("shot_type")
-    if sound == "audio_url" and not rules.takes_sound:
+    if audio == "audio_url" and not rules.takes_audio:
         wrong.append("audio_url")
-    if sound == "off" and rules.takes_sound and not rules.has_switch:
+    if audio == "off" and rules.takes_audio and not rules.has_switch:
         wrong.append("generate_audio")
     return sorted(wrong)
 
@@ -151,9 +151,9 @@ def wrong_settings(model, tier, seconds, *, shot, sound, template, region):
 @pytest.mark.parametrize("model", RULES)
 def test_exactly_what_the_documents_allow_passes(model):
     tier_said, seconds_said = RULES[model].said
-    every = itertools.product(TIERS, SECONDS, SHOTS, SOUNDS, ("", *TEMPLATES), REGION_NAMES)
-    for tier, seconds, shot, sound, template, region in every:
-        asked = {"shot": shot, "sound": sound, "template": template}
+    every = itertools.product(TIERS, SECONDS, SHOTS, AUDIOS, ("", *TEMPLATES), REGION_NAMES)
+    for tier, seconds, shot, audio, template, region in every:
+        asked = {"shot": shot, "audio": audio, "template": template}
         faults = faults_of(a_request(model, tier, seconds, **asked), region)
         wrong = wrong_settings(model, tier, seconds, region=region, **asked)
         assert named(faults) == wrong, (tier, seconds, asked, region)
@@ -165,14 +165,14 @@ def test_exactly_what_the_documents_allow_passes(model):
 
 @pytest.mark.parametrize("model", RULES)
 def test_the_other_side_takes_every_body_that_passes(model):
-    every = itertools.product(TIERS, SECONDS, SHOTS, SOUNDS, ("", *TEMPLATES))
+    every = itertools.product(TIERS, SECONDS, SHOTS, AUDIOS, ("", *TEMPLATES))
     taken = 0
-    for tier, seconds, shot, sound, template in every:
-        request = a_request(model, tier, seconds, shot=shot, sound=sound, template=template)
+    for tier, seconds, shot, audio, template in every:
+        request = a_request(model, tier, seconds, shot=shot, audio=audio, template=template)
         if faults_of(request):
             continue
         body = build_body(request, region=REGIONS["offline"], media=media_of(request, "data:image/png;base64,"))
-        order = read_order(body, model=MODELS[model], effects=True)
+        order = parse_inputs(body, model=MODELS[model], effects=True)
         assert (order.resolution, order.duration, order.template) == (tier, seconds, template)
         taken += 1
     assert taken > 0
@@ -229,13 +229,13 @@ def test_39_pairs_of_effect_and_model_are_allowed():
             "shot_type: multi needs prompt_extend; switch it on, or choose single",
         ),
         (
-            a_request("wan2.2-i2v-plus", "480P", 5, sound="audio_url"),
+            a_request("wan2.2-i2v-plus", "480P", 5, audio="audio_url"),
             "beijing",
             "audio_url: wan2.2-i2v-plus makes silent videos; remove it, or choose wan2.6-i2v-flash, wan2.6-i2v, "
             "wan2.6-i2v-us, wan2.5-i2v-preview, wan2.7-i2v or wan2.7-i2v-2026-04-25",
         ),
         (
-            a_request("wan2.6-i2v", "720P", 5, sound="off"),
+            a_request("wan2.6-i2v", "720P", 5, audio="off"),
             "beijing",
             "generate_audio: wan2.6-i2v cannot be silent; switch it on, or choose wan2.6-i2v-flash, wan3.0-video, "
             "wan3.0-video-prime, wan2.2-i2v-flash, wan2.2-i2v-plus, wanx2.1-i2v-turbo, wanx2.1-i2v-plus or "
@@ -262,8 +262,8 @@ def test_a_fault_names_the_setting_and_what_is_allowed(request_, region, fault):
     assert faults_of(request_, region) == [fault]
 
 
-def test_all_faults_are_told_at_once():
-    request = a_request("wanx2.1-i2v-plus", "1080P", 10, shot="multi", sound="audio_url", template="wave")
+def test_all_problems_are_reported_at_once():
+    request = a_request("wanx2.1-i2v-plus", "1080P", 10, shot="multi", audio="audio_url", template="wave")
     faults = faults_of(replace(request, seed=-1), "virginia")
     assert named(faults) == ["audio_url", "duration", "model", "resolution", "seed", "shot_type", "template"]
 
@@ -306,7 +306,7 @@ def test_the_least_and_the_largest_seed_pass(seed):
         (4294967296.0, 0),
     ],
 )
-def test_a_seed_over_the_largest_is_taken_by_its_remainder_and_told(seed, sent):
+def test_a_seed_over_the_largest_is_taken_by_its_remainder_and_reported(seed, sent):
     request = cheapest("wan2.6-i2v", seed=seed)
     assert faults_of(request) == []
     assert warnings(request, region=REGIONS["beijing"]) == [
@@ -352,7 +352,7 @@ def test_a_prompt_is_a_text(name):
         "oss://dashscope-instant/x/a.wav",
     ],
 )
-def test_an_address_of_a_sound_passes(url):
+def test_an_address_of_an_audio_passes(url):
     assert faults_of(cheapest("wan2.6-i2v", audio_url=url)) == []
 
 
@@ -368,19 +368,19 @@ def test_an_address_of_a_sound_passes(url):
         ("https://example.com/a.flac", "audio_url: .flac is not possible; give .wav or .mp3 of 3 to 30 s"),
     ],
 )
-def test_what_is_no_address_of_a_sound_is_told(url, fault):
+def test_what_is_no_address_of_an_audio_is_reported(url, fault):
     assert faults_of(cheapest("wan2.6-i2v", audio_url=url)) == [fault]
 
 
-def test_two_sounds_are_one_too_many():
-    request = cheapest("wan2.6-i2v", audio_url=SOUND_URL)
-    assert faults_of(request, given=("first_frame", "driving_audio")) == [
+def test_two_audios_are_one_too_many():
+    request = cheapest("wan2.6-i2v", audio_url=AUDIO_URL)
+    assert faults_of(request, provided=("first_frame", "driving_audio")) == [
         "audio: give either audio or audio_url, not both"
     ]
 
 
-def test_a_sound_that_will_be_uploaded_needs_a_model_that_takes_one():
-    [fault] = faults_of(cheapest("wan2.2-i2v-plus"), given=("first_frame", "driving_audio"))
+def test_an_audio_that_will_be_uploaded_needs_a_model_that_takes_one():
+    [fault] = faults_of(cheapest("wan2.2-i2v-plus"), provided=("first_frame", "driving_audio"))
     assert fault.startswith("audio: wan2.2-i2v-plus makes silent videos; ")
 
 
@@ -489,13 +489,13 @@ def test_an_effect_is_not_warned_of_a_prompt_that_is_not_sent():
         (3.25, ["audio: 3.2 s of sound for 5 s of video; the end of the video is silent"]),
     ],
 )
-def test_a_sound_of_another_length_than_the_video_is_a_warning(seconds, said):
+def test_an_audio_of_another_length_than_the_video_is_a_warning(seconds, said):
     request = cheapest("wan2.5-i2v-preview")
-    assert warnings(request, region=REGIONS["beijing"], sound_seconds=seconds) == said
+    assert warnings(request, region=REGIONS["beijing"], audio_seconds=seconds) == said
 
 
-def test_a_sound_that_a_silent_video_does_not_use_is_a_warning():
-    request = cheapest("wan2.6-i2v-flash", generate_audio=False, audio_url=SOUND_URL)
+def test_an_audio_that_a_silent_video_does_not_use_is_a_warning():
+    request = cheapest("wan2.6-i2v-flash", generate_audio=False, audio_url=AUDIO_URL)
     assert warnings(request, region=REGIONS["beijing"]) == [
         "audio: generate_audio is off, so the given sound is not used and the video is silent"
     ]
@@ -513,27 +513,31 @@ def test_a_tier_that_the_region_does_not_price_is_a_warning():
     ("request_", "region", "amount"),
     [
         (a_request("wan2.6-i2v-flash", "1080P", 10), "beijing", 5.0),
-        (a_request("wan2.6-i2v-flash", "1080P", 10, sound="off"), "beijing", 2.5),
+        (a_request("wan2.6-i2v-flash", "1080P", 10, audio="off"), "beijing", 2.5),
         (a_request("wanx2.1-i2v-turbo", "480P", 3), "singapore", 0.7926),
         (a_request("wan2.6-i2v-us", "720P", 5), "virginia", 3.6696),
         (a_request("wan2.6-i2v-us", "720P", 5), "offline", 0.0),
     ],
 )
 def test_a_video_costs_its_seconds_at_the_list_price(request_, region, amount):
-    assert cost(request_, region=REGIONS[region]) == {"amount": amount, "currency": "CNY", "as_of": "2026-05-26"}
+    assert estimate_cost(request_, region=REGIONS[region]) == {
+        "amount": amount,
+        "currency": "CNY",
+        "as_of": "2026-05-26",
+    }
 
 
 def test_what_the_list_does_not_price_has_no_cost():
-    assert cost(cheapest("wan2.2-i2v-flash", resolution="1080P"), region=REGIONS["singapore"]) is None
+    assert estimate_cost(cheapest("wan2.2-i2v-flash", resolution="1080P"), region=REGIONS["singapore"]) is None
 
 
 @pytest.mark.parametrize(
-    ("region", "duration", "told"), [("virginia", 7, True), ("frankfurt", 10, False), ("beijing", 7, False)]
+    ("region", "duration", "reported"), [("virginia", 7, True), ("frankfurt", 10, False), ("beijing", 7, False)]
 )
-def test_a_duration_that_the_pages_differ_about_is_a_warning(region, duration, told):
+def test_a_duration_that_the_pages_differ_about_is_a_warning(region, duration, reported):
     request = VideoRequest(model="wan2.6-i2v", resolution="720P", duration=duration)
     said = warnings(request, region=REGIONS[region])
-    assert bool([text for text in said if text.startswith("duration:") and "5, 10 or 15" in text]) is told
+    assert bool([text for text in said if text.startswith("duration:") and "5, 10 or 15" in text]) is reported
 
 
 @pytest.mark.parametrize(

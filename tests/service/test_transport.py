@@ -18,15 +18,15 @@ import pytest
 import requests
 import trustme
 from wanpack.nodes.errors import WanError
-from wanpack.nodes.offline.faults import JsonBody, Refuses, ResetAfterActing, ResetBeforeActing, ResetBeforeBody
+from wanpack.nodes.offline.faults import ErrorResponse, JsonBody, ResetAfterActing, ResetBeforeActing, ResetBeforeBody
 from wanpack.nodes.service import client as client_module
 from wanpack.nodes.service.client import to_json
 from wanpack.nodes.service.errors import NetworkError, OutcomeUnknown, ServiceError
 from wanpack.nodes.service.request import VideoRequest
-from wanpack.nodes.tasks.order import Order
+from wanpack.nodes.tasks.order import Batch
 from wanpack.nodes.tasks.pauses import TEMPO
 from wanpack.nodes.tasks.runner import make_videos
-from wanpack.nodes.wire import api_session, outside_session
+from wanpack.nodes.wire import trusted_session, untrusted_session
 
 MODEL = "wan2.2-i2v-plus"
 BODY = {
@@ -35,11 +35,11 @@ BODY = {
     "parameters": {"resolution": "480P"},
 }
 CALLS = {
-    "create": lambda client: client.submit(to_json(BODY)),
-    "query": lambda client: client.query("t-1"),
-    "cancel": lambda client: client.cancel("t-1"),
-    "list": lambda client: client.list(),
-    "policy": lambda client: client.upload(b"RIFF", model_name=MODEL, suffix=".wav", mime="audio/wav"),
+    "create": lambda client: client.create_task(to_json(BODY)),
+    "query": lambda client: client.get_task("t-1"),
+    "cancel": lambda client: client.cancel_task("t-1"),
+    "list": lambda client: client.list_tasks(),
+    "policy": lambda client: client.upload_file(b"RIFF", model_name=MODEL, suffix=".wav", mime="audio/wav"),
 }
 KEY = "sk-transport-0123456789"
 PASSWORD = "sesame0pen"
@@ -141,7 +141,7 @@ def served_by(certificate):
 
 @pytest.fixture
 def net(bare_environment, authority, tmp_path, client_for, server):
-    """Everything between a client and the stand-in, in parts."""
+    """Everything between a client and the mock server, in parts."""
     authority.trusted.cert_pem.write_to_path(tmp_path / "ca.pem")
     for name in ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         bare_environment.delenv(name, raising=False)
@@ -169,7 +169,7 @@ def net(bare_environment, authority, tmp_path, client_for, server):
     mock_at = ("127.0.0.1", int(server.base_url.split(":")[2].split("/")[0]))
 
     def renamed(data):
-        # The stand-in answers to its own name only.
+        # The mock server answers to its own name only.
         return re.sub(rb"Host: (localhost|127\.0\.0\.1):\d+", b"Host: %s:%d" % (mock_at[0].encode(), mock_at[1]), data)
 
     def to_mock(connection):
@@ -206,7 +206,7 @@ def net(bare_environment, authority, tmp_path, client_for, server):
 
 
 def tunnel(connection, head):
-    """Be a proxy that does as it is told."""
+    """Be a proxy that does as it is reported."""
     host, port = re.match(rb"CONNECT ([^:]+):(\d+) ", head).groups()
     with socket.create_connection((host.decode(), int(port))) as target:
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -242,9 +242,9 @@ def test_all_is_well_through_a_proxy_and_tls(net):
     heads = net.proxy(tunnel)
     port = net.tls(net.to_mock)
     client = net.client(port)
-    task_id = client.submit(to_json(BODY)).task_id
-    assert client.query(task_id).task_id == task_id
-    assert client.cancel(task_id) is True
+    task_id = client.create_task(to_json(BODY)).task_id
+    assert client.get_task(task_id).task_id == task_id
+    assert client.cancel_task(task_id) is True
     assert {head.split(b" ")[0] for head in heads} == {b"CONNECT"}
     assert net.server.key.encode() not in b"".join(heads)
 
@@ -278,7 +278,7 @@ def test_a_connection_that_ends_after_a_task_was_made_may_have_been_sent(end, pr
         net.proxy(killing)
     error = failing(lambda: CALLS["create"](net.client(net.tls(withholding))), key=net.server.key)
     assert seen(error) == (True, False)
-    assert "localhost broke" in error.what
+    assert "localhost broke" in error.message
     assert len(net.server.tasks) == 1
 
 
@@ -303,7 +303,7 @@ def test_a_connection_that_ends_with_the_first_bytes_of_the_request_may_have_bee
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nhello",
@@ -315,36 +315,36 @@ def test_a_connection_that_ends_with_the_first_bytes_of_the_request_may_have_bee
     ],
 )
 @pytest.mark.parametrize("proxied", [False, True])
-def test_an_answer_that_is_no_http_leaves_open_whether_the_task_was_created(answer, proxied, net):
+def test_a_response_that_is_no_http_leaves_open_whether_the_task_was_created(response, proxied, net):
     if proxied:
         net.proxy(tunnel)
     got = []
 
     def answering(connection):
         got.append(request_of(connection))
-        connection.sendall(answer)
+        connection.sendall(response)
 
     error = failing(lambda: CALLS["create"](net.client(net.tls(answering))), key=net.server.key)
     assert seen(error) == (True, False)
-    assert "is not the HTTP it should be" in error.what
+    assert "is not the HTTP it should be" in error.message
     assert len(got) == 1
 
 
 @pytest.mark.parametrize("proxied", [False, True])
-def test_an_answer_that_does_not_come_leaves_open_whether_the_task_was_created(proxied, net):
+def test_a_response_that_does_not_come_leaves_open_whether_the_task_was_created(proxied, net):
     if proxied:
         net.proxy(tunnel)
     net.env.setattr(client_module, "SUBMIT_SECONDS", 0.5)
     error = failing(lambda: CALLS["create"](net.client(net.tls(lambda connection: net.ended.wait(60)))))
     assert seen(error) == (True, False)
-    assert "did not answer in time" in error.what
+    assert "did not answer in time" in error.message
 
 
 # Nothing twice
 
 
 def test_no_session_repeats_or_redirects_by_itself():
-    for session in (api_session("https://a.example"), outside_session(None)):
+    for session in (trusted_session("https://a.example"), untrusted_session(None)):
         for address in ("https://a.example", "http://a.example"):
             retries = session.get_adapter(address).max_retries
             assert retries.total == 0
@@ -353,7 +353,7 @@ def test_no_session_repeats_or_redirects_by_itself():
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"",
         b"HTTP/1.1 307 Again\r\nLocation: /api/v1/again\r\nContent-Length: 0\r\n\r\n",
@@ -362,13 +362,13 @@ def test_no_session_repeats_or_redirects_by_itself():
     ],
 )
 @pytest.mark.parametrize("proxied", [False, True])
-def test_a_create_call_leaves_once(answer, proxied, net):
+def test_a_create_call_leaves_once(response, proxied, net):
     heads = net.proxy(tunnel) if proxied else []
     got = []
 
     def answering(connection):
         got.append(request_of(connection))
-        connection.sendall(answer)
+        connection.sendall(response)
 
     with pytest.raises(Exception, match=r"localhost|service"):
         CALLS["create"](net.client(net.tls(answering)))
@@ -396,28 +396,28 @@ def test_a_proxy_that_refuses_to_connect(on, status, permanent, words, net):
     heads = net.proxy(refusing(status, f"No {PASSWORD}"))
     error = failing(lambda: CALLS[on](net.client(net.tls(net.to_mock))), key=net.server.key)
     assert seen(error) == (False, permanent)
-    assert "The proxy localhost" in error.what
-    assert words in error.what
-    assert "PROXY" in error.do
+    assert "The proxy localhost" in error.message
+    assert words in error.message
+    assert "PROXY" in error.hint
     assert len(heads) == 1
     assert net.server.received == []
 
 
 def test_a_file_that_a_proxy_does_not_let_through_was_not_sent(net):
     net.proxy(lambda connection, head: (tunnel if b"localhost" in head else refusing(403))(connection, head))
-    policy = net.server._parts.storage.policy(MODEL, host="https://storage.example")
+    policy = net.server._state.storage.policy(MODEL, host="https://storage.example")
     net.server.faults.add(on="policy", fault=JsonBody({"data": policy}))
     error = failing(lambda: CALLS["policy"](net.client(net.tls(net.to_mock))), key=net.server.key)
     assert seen(error) == (False, True)
-    assert "storage.example through (HTTP 403)" in error.what
+    assert "storage.example through (HTTP 403)" in error.message
 
 
-@pytest.mark.parametrize("answer", [b"", b"hello\r\n\r\n", b"HTTP/1.1 "])
-def test_a_proxy_that_does_not_answer_as_one(answer, net):
-    net.proxy(lambda connection, head: connection.sendall(answer))
+@pytest.mark.parametrize("response", [b"", b"hello\r\n\r\n", b"HTTP/1.1 "])
+def test_a_proxy_that_does_not_response_as_one(response, net):
+    net.proxy(lambda connection, head: connection.sendall(response))
     error = failing(lambda: CALLS["create"](net.client(net.tls(net.to_mock))))
     assert seen(error) == (False, False)
-    assert "The proxy localhost broke off" in error.what
+    assert "The proxy localhost broke off" in error.message
 
 
 def test_a_proxy_that_says_nothing(net):
@@ -425,7 +425,7 @@ def test_a_proxy_that_says_nothing(net):
     net.proxy(lambda connection, head: net.ended.wait(60))
     error = failing(lambda: CALLS["create"](net.client(net.tls(net.to_mock))))
     assert seen(error) == (False, False)
-    assert "The proxy localhost did not answer in time" in error.what
+    assert "The proxy localhost did not answer in time" in error.message
 
 
 def test_a_proxy_that_goes_on_for_ever(net):
@@ -446,15 +446,15 @@ def test_a_proxy_that_refuses_connections(net, closed_port):
     net.env.setenv("HTTPS_PROXY", f"http://user:{PASSWORD}@localhost:{closed_port}")
     error = failing(lambda: CALLS["create"](net.client(1, "dashscope.example")))
     assert seen(error) == (False, False)
-    assert "The proxy localhost cannot be reached: the connection was refused" in error.what
+    assert "The proxy localhost cannot be reached: the connection was refused" in error.message
 
 
 def test_a_proxy_whose_name_is_not_known(net, unknown_names):
     net.env.setenv("HTTPS_PROXY", f"http://user:{PASSWORD}@proxy.example:3128")
     error = failing(lambda: CALLS["create"](net.client(1, "dashscope.example")))
     assert seen(error) == (False, False)
-    assert "The proxy proxy.example cannot be found" in error.what
-    assert "dashscope.example" not in error.what
+    assert "The proxy proxy.example cannot be found" in error.message
+    assert "dashscope.example" not in error.message
 
 
 @pytest.mark.parametrize(
@@ -469,8 +469,8 @@ def test_a_proxys_address_that_is_malformed(address, net, unknown_names):
     net.env.setenv("HTTPS_PROXY", address)
     error = failing(lambda: CALLS["create"](net.client(1, "dashscope.example")))
     assert seen(error) == (False, True)
-    assert "The address of the proxy" in error.what
-    assert "http://host:port" in error.do
+    assert "The address of the proxy" in error.message
+    assert "http://host:port" in error.hint
 
 
 def test_an_https_proxy_lets_calls_through_and_its_certificate_is_checked(net):
@@ -481,13 +481,13 @@ def test_an_https_proxy_lets_calls_through_and_its_certificate_is_checked(net):
     net.env.setenv("HTTPS_PROXY", f"https://localhost:{plain}")
     error = failing(lambda: CALLS["create"](net.client(port)))
     assert error.sent is False
-    assert "The secure connection to the proxy localhost" in error.what
-    assert "http://" in error.do
+    assert "The secure connection to the proxy localhost" in error.message
+    assert "http://" in error.hint
     other = net.tls(lambda connection: None, net.authority.other.issue_cert("localhost"))
     net.env.setenv("HTTPS_PROXY", f"https://localhost:{other}")
     error = failing(lambda: CALLS["create"](net.client(port)))
     assert seen(error) == (False, True)
-    assert "the proxy localhost could not be made: its certificate" in error.what
+    assert "the proxy localhost could not be made: its certificate" in error.message
     assert len(net.server.tasks) == 1
 
 
@@ -526,11 +526,11 @@ def test_a_socks_proxy_that_refuses_or_is_not_there(net, closed_port):
     socks_proxy(net, reply=2)
     error = failing(lambda: CALLS["create"](net.client(1, "dashscope.example")))
     assert error.sent is False
-    assert "The proxy localhost did not let the connection to dashscope.example through" in error.what
+    assert "The proxy localhost did not let the connection to dashscope.example through" in error.message
     net.env.setenv("HTTPS_PROXY", f"socks5h://user:{PASSWORD}@localhost:{closed_port}")
     error = failing(lambda: CALLS["create"](net.client(1, "dashscope.example")))
     assert seen(error) == (False, False)
-    assert "The proxy localhost cannot be reached" in error.what
+    assert "The proxy localhost cannot be reached" in error.message
 
 
 def test_a_socks_proxy_without_pysocks(net):
@@ -542,8 +542,8 @@ def test_a_socks_proxy_without_pysocks(net):
     net.env.setenv("HTTPS_PROXY", f"socks5://user:{PASSWORD}@localhost:1")
     error = failing(lambda: CALLS["create"](net.client(1, "dashscope.example")))
     assert seen(error) == (False, True)
-    assert "SOCKS" in error.what
-    assert "pip install pysocks" in error.do
+    assert "SOCKS" in error.message
+    assert "pip install pysocks" in error.hint
 
 
 # What was not sent: TLS
@@ -577,16 +577,16 @@ def test_a_certificate_that_is_not_accepted(on, kind, words, do, proxied, net):
     port = net.tls(net.to_mock, issued(kind, net.authority))
     error = failing(lambda: CALLS[on](net.client(port)), key=net.server.key)
     assert seen(error) == (False, True)
-    assert "localhost could not be made: its certificate was not accepted" in error.what
-    assert words in error.what
-    assert do in error.do
+    assert "localhost could not be made: its certificate was not accepted" in error.message
+    assert words in error.message
+    assert do in error.hint
     assert net.server.received == []
 
 
 def test_a_certificate_for_a_name_is_not_one_for_an_address(net):
     error = failing(lambda: CALLS["create"](net.client(net.tls(net.to_mock), "127.0.0.1")))
     assert seen(error) == (False, True)
-    assert "is for another" in error.what
+    assert "is for another" in error.message
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
@@ -601,7 +601,7 @@ def test_certificates_that_are_missing_or_unreadable(content, name, proxied, net
         (tmp_path / "mine.pem").write_text(content, "ascii")
     error = failing(lambda: CALLS["create"](net.client(net.tls(net.to_mock))))
     assert seen(error) == (False, True)
-    assert f"The certificates that {name} names cannot be read" in error.what
+    assert f"The certificates that {name} names cannot be read" in error.message
     assert net.server.received == []
 
 
@@ -610,26 +610,26 @@ def test_the_certificates_of_python_that_are_missing(net, tmp_path):
     net.env.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(tmp_path / "none.pem"))
     error = failing(lambda: CALLS["create"](net.client(net.tls(net.to_mock))))
     assert seen(error) == (False, True)
-    assert "certifi" in error.do
+    assert "certifi" in error.hint
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x03\x00\x02\x02\x28"])
+@pytest.mark.parametrize("response", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x03\x00\x02\x02\x28"])
 @pytest.mark.parametrize("proxied", [False, True])
-def test_a_handshake_that_fails(answer, proxied, net):
+def test_a_handshake_that_fails(response, proxied, net):
     if proxied:
         net.proxy(tunnel)
-    port = net.serve(lambda connection: connection.recv(1000) and connection.sendall(answer))
+    port = net.serve(lambda connection: connection.recv(1000) and connection.sendall(response))
     error = failing(lambda: CALLS["create"](net.client(port)))
     assert seen(error) == (False, False)
-    assert "TLS handshake failed" in error.what
+    assert "TLS handshake failed" in error.message
 
 
-def test_a_handshake_that_is_reset_or_gets_no_answer(net):
+def test_a_handshake_that_is_reset_or_gets_no_response(net):
     net.env.setattr(client_module, "CONNECT_SECONDS", 0.3)
     for handler in (lambda connection: connection.recv(1) and reset(connection), lambda connection: net.ended.wait(60)):
         error = failing(lambda handler=handler: CALLS["create"](net.client(net.serve(handler))))
         assert seen(error) == (False, False)
-        assert "TLS handshake failed" in error.what
+        assert "TLS handshake failed" in error.message
 
 
 # What was not sent: connecting
@@ -651,21 +651,21 @@ def unknown_names(monkeypatch):
 def test_a_name_that_is_not_known(net, unknown_names):
     error = failing(lambda: CALLS["create"](net.client(1, "dashscope.example")))
     assert seen(error) == (False, False)
-    assert "dashscope.example cannot be found: its name cannot be resolved (DNS)" in error.what
+    assert "dashscope.example cannot be found: its name cannot be resolved (DNS)" in error.message
 
 
 def test_an_upload_host_whose_name_is_not_known(net, unknown_names):
-    policy = net.server._parts.storage.policy(MODEL, host="https://storage.example")
+    policy = net.server._state.storage.policy(MODEL, host="https://storage.example")
     net.server.faults.add(on="policy", fault=JsonBody({"data": policy}))
     error = failing(lambda: CALLS["policy"](net.client(net.tls(net.to_mock))), key=net.server.key)
     assert seen(error) == (False, False)
-    assert "storage.example cannot be found" in error.what
+    assert "storage.example cannot be found" in error.message
 
 
 def test_a_connection_that_is_refused(net, closed_port):
     error = failing(lambda: CALLS["create"](net.client(closed_port)))
     assert seen(error) == (False, False)
-    assert "localhost cannot be reached: the connection was refused" in error.what
+    assert "localhost cannot be reached: the connection was refused" in error.message
 
 
 @pytest.mark.parametrize("proxied", [False, True])
@@ -680,19 +680,21 @@ def test_a_connection_that_takes_too_long(proxied, net, monkeypatch):
         patch.setattr(socket.socket, "connect", never)
         error = failing(lambda: CALLS["create"](client))
     assert seen(error) == (False, False)
-    assert f"{'The proxy localhost' if proxied else '127.0.0.1'} cannot be reached: connecting took too" in error.what
+    assert (
+        f"{'The proxy localhost' if proxied else '127.0.0.1'} cannot be reached: connecting took too" in error.message
+    )
 
 
 def test_a_request_that_cannot_be_written_down_was_not_sent(net, client_for):
     client = client_for(f"https://localhost:{net.tls(net.to_mock)}/api/v1", "sk-\nsplit-0123456789")
     error = failing(lambda: CALLS["create"](client), key="split-0123456789")
     assert seen(error) == (False, True)
-    assert "The request to localhost could not be made" in error.what
+    assert "The request to localhost could not be made" in error.message
 
 
 def test_a_refusal_of_the_service_comes_through_a_proxy_as_it_is(net):
     net.proxy(tunnel)
-    net.server.faults.add(on="create", fault=Refuses())
+    net.server.faults.add(on="create", fault=ErrorResponse())
     with pytest.raises(ServiceError):
         CALLS["create"](net.client(net.tls(net.to_mock)))
 
@@ -702,11 +704,11 @@ def test_a_refusal_of_the_service_comes_through_a_proxy_as_it_is(net):
 
 @pytest.fixture
 def run(net, tmp_path, monkeypatch):
-    """Ask for one video through whatever is between here and the stand-in. Returns the error that it ends in."""
+    """Ask for one video through whatever is between here and the mock server. Returns the error that it ends in."""
     monkeypatch.setattr(TEMPO, "scale", 0.002)
     image = np.random.default_rng(7).random((1, 300, 300, 3), np.float32)
     request = VideoRequest(model=MODEL, prompt="a cat", resolution="480P")
-    order = Order(request, image, tmp_path / "output", "wan/cat", tmp_path / "home")
+    order = Batch(request, image, tmp_path / "output", "wan/cat", tmp_path / "home")
 
     def once(port, *, host="localhost"):
         for name, value in (
@@ -716,7 +718,9 @@ def run(net, tmp_path, monkeypatch):
         ):
             net.env.setenv(name, value)
         with pytest.raises(WanError) as caught:
-            asyncio.run(make_videos(order, watch=SimpleNamespace(report=lambda *_: None, check_stop=lambda: None)))
+            asyncio.run(
+                make_videos(order, watch=SimpleNamespace(report=lambda *_: None, raise_if_interrupted=lambda: None))
+            )
         return caught.value
 
     return once
@@ -734,11 +738,11 @@ def test_a_run_whose_proxy_breaks_after_the_task_was_made_pays_once(end, net, ru
         request = request_of(connection)
         with socket.create_connection(net.mock_at) as mock:
             mock.sendall(net.renamed(request))
-            answer = mock.recv(65536)
+            response = mock.recv(65536)
         if request.startswith(b"POST"):
             end(connection)
         else:
-            connection.sendall(answer)
+            connection.sendall(response)
 
     net.proxy(tunnel)
     port = net.tls(killing)

@@ -18,12 +18,12 @@ from standalone.bench.report import Line, summary, table, write_json
 from standalone.bench.waiting import Lengths, draws, sdk_looks
 
 
-def test_a_target_that_is_missed_is_told_and_a_limit_is_explained():
+def test_a_target_that_is_missed_is_reported_and_a_limit_is_explained():
     lines = [
         Line("frame", "fast", 40, "x", least=30),
         Line("frame", "slow", 20, "x", least=30),
         Line("frame", "noise", 20, "x", least=30, limit="noise cannot be packed"),
-        Line("soak", "only told", 7),
+        Line("soak", "only reported", 7),
     ]
     text = table(lines).splitlines()
     assert [row.split()[-1] for row in text[2:6]] == ["ok", "MISSED", "limit", "7"]
@@ -70,7 +70,7 @@ def test_the_draws_are_always_the_same_and_within_the_bounds():
     assert all(20 <= seconds <= 300 for draw in draws(200) for _, seconds in draw.tasks)
 
 
-def test_each_task_of_the_stand_in_keeps_its_own_length():
+def test_each_task_of_the_mock_server_keeps_its_own_length():
     lengths = Lengths(iter([5.0, 7.0]))
     asked = ["a", "b", "a", "b"]
     assert [lengths.run_seconds("480P", 3, task_id=one) for one in asked] == [5.0, 7.0, 5.0, 7.0]
@@ -103,7 +103,7 @@ def test_a_loop_that_is_held_up_is_seen():
     assert max(heart.gaps) >= 0.09
 
 
-def test_tasks_of_the_stand_in_come_back_soon_with_few_queries():
+def test_tasks_of_the_mock_server_come_back_soon_with_few_queries():
     """The whole way, over HTTP, by a clock that jumps: 25 tasks of one kind, the first of them unknown."""
     late, queries = measured("waiting", number=0, count=25)
     assert len(late) == 25

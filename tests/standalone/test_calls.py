@@ -1,4 +1,4 @@
-"""How one node is called, and what its answers become."""
+"""How one node is called, and what its responses become."""
 
 import asyncio
 
@@ -39,13 +39,13 @@ def test_what_the_calls_show_is_joined():
 
 
 @pytest.mark.parametrize(
-    ("returned", "told"),
+    ("returned", "reported"),
     [
         (None, "it returned NoneType where its class declares 1 outputs"),
         ((), "it returned 0 outputs where its class declares 1 outputs"),
         ({"expand": {}}, "only run in ComfyUI"),
     ],
 )
-def test_a_return_value_that_does_not_fit_the_class_is_told(returned, told):
-    with pytest.raises(StandaloneError, match=told):
+def test_a_return_value_that_does_not_fit_the_class_is_reported(returned, reported):
+    with pytest.raises(StandaloneError, match=reported):
         merge([returned], One)

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from standalone.core_nodes import core_nodes
 from standalone.errors import StandaloneError
-from standalone.folders import PICTURES, Folders
+from standalone.folders import IMAGES, Folders
 
 
 class Video:
@@ -42,18 +42,18 @@ def run(nodes, name, **inputs):
     return getattr(node, node.FUNCTION)(**inputs)
 
 
-def film(target, *, frames=6, rate=Fraction(12), sound_seconds=0.0):
-    """A little film 32x16 whose frames get brighter, with a stereo sound where one is asked for."""
+def video(target, *, frames=6, rate=Fraction(12), audio_seconds=0.0):
+    """A little video 32x16 whose frames get brighter, with a stereo audio where one is asked for."""
     with av.open(target, "w", format="mp4") as container:
         stream = container.add_stream("h264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
-        tone = container.add_stream("aac", rate=44100, layout="stereo") if sound_seconds else None
+        tone = container.add_stream("aac", rate=44100, layout="stereo") if audio_seconds else None
         for index in range(frames):
-            picture = np.full((16, 32, 3), 40 * index, dtype=np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = np.full((16, 32, 3), 40 * index, dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
         if tone:
-            wave = np.zeros((2, int(44100 * sound_seconds)), dtype=np.float32)
+            wave = np.zeros((2, int(44100 * audio_seconds)), dtype=np.float32)
             frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="stereo")
             frame.sample_rate = 44100
             container.mux(tone.encode(frame))
@@ -61,7 +61,7 @@ def film(target, *, frames=6, rate=Fraction(12), sound_seconds=0.0):
     return target
 
 
-def test_a_picture_becomes_an_image_and_an_empty_mask(nodes, folders):
+def test_an_image_becomes_an_image_and_an_empty_mask(nodes, folders):
     Image.new("RGB", (3, 2), (255, 0, 51)).save(folders.inputs[1] / "red.png")
     image, mask = run(nodes, "LoadImage", image="red.png")
     assert image.shape == (1, 2, 3, 3)
@@ -135,7 +135,7 @@ def test_example_png_may_say_it_too(nodes, folders):
 
 
 @pytest.mark.parametrize("megabytes", [0.5, 2, 9])
-def test_a_picture_with_a_large_colour_profile_is_loaded(nodes, folders, megabytes):
+def test_an_image_with_a_large_colour_profile_is_loaded(nodes, folders, megabytes):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     profile += bytes(int(megabytes * 2**20))
     Image.new("RGB", (30, 20), (200, 100, 50)).save(folders.inputs[0] / "a.png", icc_profile=profile)
@@ -145,7 +145,7 @@ def test_a_picture_with_a_large_colour_profile_is_loaded(nodes, folders, megabyt
 
 
 @pytest.mark.parametrize("form", ["zTXt", "iTXt"])
-def test_a_picture_with_a_long_text_is_loaded(nodes, folders, form):
+def test_an_image_with_a_long_text_is_loaded(nodes, folders, form):
     texts = PngInfo()
     texts.add_text("workflow", "x" * 3 * 2**20, zip=True) if form == "zTXt" else texts.add_itxt(
         "workflow", "x" * 3 * 2**20, zip=True
@@ -154,7 +154,7 @@ def test_a_picture_with_a_long_text_is_loaded(nodes, folders, form):
     assert run(nodes, "LoadImage", image="a.png")[0].shape == (1, 20, 30, 3)
 
 
-def test_what_is_there_of_a_picture_that_is_cut_short_is_loaded(nodes, folders):
+def test_what_is_there_of_an_image_that_is_cut_short_is_loaded(nodes, folders):
     path = folders.inputs[0] / "a.png"
     Image.effect_noise((300, 200), 50).save(path)
     path.write_bytes(path.read_bytes()[:-20_000])
@@ -163,15 +163,15 @@ def test_what_is_there_of_a_picture_that_is_cut_short_is_loaded(nodes, folders):
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
-def test_a_picture_of_absurd_size_is_told(nodes, folders, monkeypatch):
+def test_an_image_of_absurd_size_is_reported(nodes, folders, monkeypatch):
     Image.new("RGB", (300, 200)).save(folders.inputs[0] / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(StandaloneError, match=r"a\.png cannot be read as a picture"):
         run(nodes, "LoadImage", image="a.png")
 
 
-def test_a_picture_that_the_command_line_names_may_lie_anywhere(folders):
-    chosen = PICTURES / "astronaut.png"
+def test_an_image_that_the_command_line_names_may_lie_anywhere(folders):
+    chosen = IMAGES / "astronaut.png"
     nodes = core_nodes(replace(folders, chosen=chosen), video_from_file=Video)
     image, _ = run(nodes, "LoadImage", image=str(chosen))
     assert image.shape == (1, 512, 512, 3)
@@ -204,8 +204,8 @@ def test_an_absolute_path_into_an_input_folder_is_taken(nodes, folders):
         ("list.mp4", "ffconcat version 1.0\nfile other.mp4\n"),
     ],
 )
-def test_a_list_of_other_films_is_none_itself(name, content, nodes, folders):
-    film(folders.inputs[0] / "other.mp4", sound_seconds=1)
+def test_a_list_of_other_videos_is_none_itself(name, content, nodes, folders):
+    video(folders.inputs[0] / "other.mp4", audio_seconds=1)
     (folders.inputs[0] / name).write_text(content)
     with pytest.raises(av.error.FFmpegError):
         run(nodes, "LoadAudio", audio=name)
@@ -214,20 +214,20 @@ def test_a_list_of_other_films_is_none_itself(name, content, nodes, folders):
 
 
 @pytest.mark.parametrize(("node", "name"), [("LoadImage", "image"), ("LoadAudio", "audio"), ("LoadVideo", "file")])
-def test_a_missing_file_is_told_before_anything_runs(nodes, folders, node, name):
-    told = nodes[node].VALIDATE_INPUTS(**{name: "nothing.xyz"})
-    assert "there is no file 'nothing.xyz'" in told
-    assert str(folders.inputs[0]) in told
+def test_a_missing_file_is_reported_before_anything_runs(nodes, folders, node, name):
+    reported = nodes[node].VALIDATE_INPUTS(**{name: "nothing.xyz"})
+    assert "there is no file 'nothing.xyz'" in reported
+    assert str(folders.inputs[0]) in reported
     assert nodes[node].VALIDATE_INPUTS(**{name: None}) is True
 
 
-def test_a_file_that_is_no_picture_is_told(nodes, folders):
+def test_a_file_that_is_no_image_is_reported(nodes, folders):
     (folders.inputs[0] / "text.png").write_text("no picture")
     with pytest.raises(StandaloneError, match=r"text\.png cannot be read as a picture"):
         run(nodes, "LoadImage", image="text.png")
 
 
-def test_sound_becomes_a_waveform_at_its_own_rate(nodes, folders):
+def test_audio_becomes_a_waveform_at_its_own_rate(nodes, folders):
     with av.open(str(folders.inputs[0] / "tone.wav"), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000, layout="stereo")
         wave = np.tile(np.array([[16384, -16384]], dtype=np.int16), (1, 4000))
@@ -242,22 +242,22 @@ def test_sound_becomes_a_waveform_at_its_own_rate(nodes, folders):
 
 
 def test_a_silent_file_is_no_audio(nodes, folders):
-    film(str(folders.inputs[0] / "silent.mp4"))
+    video(str(folders.inputs[0] / "silent.mp4"))
     with pytest.raises(StandaloneError, match="has no sound"):
         run(nodes, "LoadAudio", audio="silent.mp4")
 
 
 def test_a_video_is_pointed_at_and_not_decoded(nodes, folders):
-    path = folders.inputs[0] / "film.mp4"
+    path = folders.inputs[0] / "video.mp4"
     path.write_bytes(b"")
-    (video,) = run(nodes, "LoadVideo", file="film.mp4")
+    (video,) = run(nodes, "LoadVideo", file="video.mp4")
     assert video.get_stream_source() == path
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
 def test_a_video_is_taken_apart(nodes, folders, in_memory):
-    target = io.BytesIO() if in_memory else str(folders.inputs[0] / "film.mp4")
-    images, audio, fps = run(nodes, "GetVideoComponents", video=Video(film(target, sound_seconds=0.5)))
+    target = io.BytesIO() if in_memory else str(folders.inputs[0] / "video.mp4")
+    images, audio, fps = run(nodes, "GetVideoComponents", video=Video(video(target, audio_seconds=0.5)))
     assert images.shape == (6, 16, 32, 3)
     assert images[0].mean() < 0.05
     assert images[5].mean().item() == pytest.approx(200 / 255, abs=0.05)
@@ -268,7 +268,7 @@ def test_a_video_is_taken_apart(nodes, folders, in_memory):
 
 
 def test_a_silent_video_has_no_audio(nodes, folders):
-    _, audio, _ = run(nodes, "GetVideoComponents", video=Video(film(str(folders.inputs[0] / "silent.mp4"))))
+    _, audio, _ = run(nodes, "GetVideoComponents", video=Video(video(str(folders.inputs[0] / "silent.mp4"))))
     assert audio is None
 
 
@@ -277,7 +277,7 @@ def numbered(count):
 
 
 @pytest.mark.parametrize(("start", "length", "kept"), [(1, 2, [1, 2]), (0, 1, [0]), (3, 9, [3, 4]), (99, 1, [4])])
-def test_pictures_are_cut_out_of_a_batch(nodes, start, length, kept):
+def test_images_are_cut_out_of_a_batch(nodes, start, length, kept):
     (images,) = run(nodes, "ImageFromBatch", image=numbered(5), batch_index=start, length=length)
     assert images[:, 0, 0, 0].tolist() == kept
 
@@ -302,7 +302,7 @@ def test_the_second_batch_is_cut_to_the_size_of_the_first(nodes):
 )
 @pytest.mark.parametrize("crop", ["disabled", "center"])
 @pytest.mark.parametrize("method", ["nearest-exact", "bilinear", "area", "bicubic", "lanczos"])
-def test_pictures_are_scaled_and_a_side_of_nought_follows_the_other(nodes, given, size, crop, method):
+def test_images_are_scaled_and_a_side_of_nought_follows_the_other(nodes, given, size, crop, method):
     width, height = given
     images = torch.full((2, 2, 4, 3), 0.2)
     (scaled,) = run(nodes, "ImageScale", image=images, upscale_method=method, width=width, height=height, crop=crop)
@@ -325,7 +325,7 @@ def test_a_cropped_scaling_keeps_the_middle_and_a_plain_one_stretches_the_whole(
     [((2, 3, 1, 2), (3, 2, 21)), ((9, 9, 4, 3), (3, 2, 34)), ((1, 1, 99, 99), (1, 1, 55))],
     ids=["inside", "over the edge", "outside"],
 )
-def test_a_part_of_a_picture_is_cut_out_as_far_as_there_is_one(nodes, place, kept):
+def test_a_part_of_an_image_is_cut_out_as_far_as_there_is_one(nodes, place, kept):
     """Each pixel says where it is: its row, then its column."""
     rows, columns = torch.meshgrid(torch.arange(6), torch.arange(6), indexing="ij")
     image = (rows * 10 + columns).float()[None, ..., None].expand(1, 6, 6, 3)
@@ -334,7 +334,7 @@ def test_a_part_of_a_picture_is_cut_out_as_far_as_there_is_one(nodes, place, kep
     assert (*part.shape[1:3], int(part[0, 0, 0, 0])) == kept
 
 
-def test_pictures_are_saved_under_the_next_free_numbers(nodes, folders):
+def test_images_are_saved_under_the_next_free_numbers(nodes, folders):
     images = torch.full((2, 2, 3, 3), 0.5)
     first = run(nodes, "SaveImage", images=images, filename_prefix="wan/last")
     again = run(nodes, "SaveImage", images=images, filename_prefix="wan/last")

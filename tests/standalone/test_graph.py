@@ -72,7 +72,7 @@ def test_only_output_nodes_and_their_ancestors_run_each_once():
     assert list(results.outputs) == ["shared", "b", "c"]
 
 
-def test_results_stand_in_the_order_of_the_links():
+def test_results_mock_server_the_order_of_the_links():
     step = node(lambda self, value: (value + 1,), inputs=one("value"))
     prompt = graph(
         last=("Show", {"value": ["second", 0]}), second=("Step", {"value": ["first", 0]}), first=("Give", {})
@@ -217,10 +217,10 @@ def failing(error):
 
 def test_a_failure_names_the_node_and_the_others_clean_up_first():
     cleaned = []
-    classes = {"Fails": failing(StandaloneError("no film")), "Long": cleaning(cleaned, name="long")}
+    classes = {"Fails": failing(StandaloneError("no video")), "Long": cleaning(cleaned, name="long")}
     with pytest.raises(NodeFailedError) as caught:
         run(graph(a=("Long", {}), b=("Fails", {})), classes)
-    assert str(caught.value) == "Node b (Fails) failed:\nno film"
+    assert str(caught.value) == "Node b (Fails) failed:\nno video"
     assert (caught.value.node_id, caught.value.class_type) == ("b", "Fails")
     assert isinstance(caught.value.__cause__, StandaloneError)
     assert cleaned == ["long"]
@@ -277,8 +277,8 @@ def test_nothing_starts_after_a_failure():
     assert ran == []
 
 
-def test_states_are_told_as_they_come():
-    told = []
+def test_states_are_reported_as_they_come():
+    reported = []
 
     def work(self, value):
         raise ValueError("no")
@@ -286,5 +286,5 @@ def test_states_are_told_as_they_come():
     fails = node(work, inputs=one("value"), OUTPUT_NODE=True)
     prompt = graph(a=("Give", {}), b=("Fails", {"value": ["a", 0]}))
     with pytest.raises(NodeFailedError):
-        run(prompt, {"Give": give(1), "Fails": fails}, on_node=lambda *event: told.append(event))
-    assert told == [("a", "started"), ("a", "finished"), ("b", "started"), ("b", "failed")]
+        run(prompt, {"Give": give(1), "Fails": fails}, on_node=lambda *event: reported.append(event))
+    assert reported == [("a", "started"), ("a", "finished"), ("b", "started"), ("b", "failed")]

@@ -61,6 +61,6 @@ def test_it_prints_how_to_reach_it_and_serves_until_it_is_ended(root, ending):
     assert (root / "nodes" / "offline" / "stopped").exists()
 
 
-def test_a_port_that_is_taken_is_told(root, capsys):
+def test_a_port_that_is_taken_is_reported(root, capsys):
     assert main(["--port", "1"], root=root) == 1
     assert "cannot start on port 1: " in capsys.readouterr().err

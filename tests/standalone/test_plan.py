@@ -57,7 +57,7 @@ def planned(inputs, *, kind="Sink", classes=CLASSES, **others):
 def faults(inputs, **options):
     with pytest.raises(InvalidGraphError) as caught:
         planned(inputs, **options)
-    return list(caught.value.faults)
+    return list(caught.value.problems)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_constants_are_converted_to_their_type(name, value, converted):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "reported"),
     [
         ("count", "many", "must be INT, not 'many'"),
         ("count", None, "must be INT, not None"),
@@ -99,8 +99,8 @@ def test_constants_are_converted_to_their_type(name, value, converted):
         ("unheard_of", ["source", 0], "is none that this class has"),
     ],
 )
-def test_an_input_that_cannot_be_is_refused(name, value, told):
-    assert faults({name: value}) == [f"node sink (Sink): input {name!r} {told}"]
+def test_an_input_that_cannot_be_is_refused(name, value, reported):
+    assert faults({name: value}) == [f"node sink (Sink): input {name!r} {reported}"]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_constant_that_nobody_declared_is_dropped():
     assert step.inputs == {}
 
 
-def test_all_faults_come_at_once():
+def test_all_problems_come_at_once():
     found = faults(
         {"image": ["source", 1]},
         kind="Needs",
@@ -187,11 +187,11 @@ def test_a_nodes_own_check_that_takes_everything_replaces_all_stock_checks():
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("response", "reported"),
     [("too long for this model", "too long for this model"), (False, "its own check refused the inputs")],
 )
-def test_what_a_nodes_own_check_refuses_is_told(answer, told):
-    assert faults({"count": 5}, classes=validating(lambda cls, count: answer)) == [f"node sink (Sink): {told}"]
+def test_what_a_nodes_own_check_refuses_is_reported(response, reported):
+    assert faults({"count": 5}, classes=validating(lambda cls, count: response)) == [f"node sink (Sink): {reported}"]
 
 
 def test_a_nodes_own_check_may_be_a_coroutine_and_sees_none_for_links():

@@ -168,9 +168,9 @@ def test_the_first_workflow_runs_offline_by_itself(run, tmp_path):
     assert made["home"] == str(tmp_path / "out" / ".wan")
 
 
-def test_picture_prompt_and_model_can_be_replaced(run):
-    picture = ROOT / "standalone" / "pictures" / "astronaut.png"
-    status, out, _ = run("--image", picture, "--prompt", "a person", "--model", "m2")
+def test_image_prompt_and_model_can_be_replaced(run):
+    image = ROOT / "standalone" / "pictures" / "astronaut.png"
+    status, out, _ = run("--image", image, "--prompt", "a person", "--model", "m2")
     assert status == 0
     assert out.endswith("a person.mp4\n")
     assert receipt(out)["size"] == [1, 512, 512, 3]
@@ -188,7 +188,7 @@ def test_live_leaves_region_and_connections_alone(run):
     assert (receipt(out)["region"], receipt(out)["connection"]) == ("offline", "offline")
 
 
-def test_pictures_are_looked_for_beside_the_workflow_too(run, root, tmp_path):
+def test_images_are_looked_for_beside_the_workflow_too(run, root, tmp_path):
     _, out, _ = run(graph={"1": LOADER, "2": wan("a cat")})
     assert receipt(out)["inputs"][:2] == [str(root / "workflows"), str(tmp_path)]
 
@@ -207,7 +207,7 @@ def test_the_last_clip_of_a_chain_is_the_last_line(run):
     assert sorted(Path(line).name for line in out.splitlines()) == ["beside.mp4", "first.mp4", "last.mp4"]
 
 
-def test_texts_and_pictures_that_nodes_show_are_named(run, tmp_path):
+def test_texts_and_images_that_nodes_show_are_named(run, tmp_path):
     graph = {
         "1": LOADER,
         "2": {"class_type": "PreviewAny", "inputs": {"source": "a text"}},
@@ -222,7 +222,7 @@ def test_texts_and_pictures_that_nodes_show_are_named(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("graph", "told"),
+    ("graph", "reported"),
     [
         (
             {"1": LOADER, "2": wan("fail")},
@@ -234,11 +234,11 @@ def test_texts_and_pictures_that_nodes_show_are_named(run, tmp_path):
         ({"nodes": []}, "This needs its API format"),
     ],
 )
-def test_what_goes_wrong_is_told_in_words(run, graph, told):
+def test_what_goes_wrong_is_reported_in_words(run, graph, reported):
     status, out, err = run(graph=graph)
     assert status == 1
     assert out == ""
-    assert told in err
+    assert reported in err
     assert "Traceback" not in err
 
 
@@ -251,7 +251,7 @@ def test_debug_shows_the_traceback_and_the_log(run):
     assert "about to make" not in err
 
 
-def test_a_pack_that_does_not_load_is_told(tmp_path, capsys):
+def test_a_pack_that_does_not_load_is_reported(tmp_path, capsys):
     (tmp_path / "__init__.py").write_text("import no_such_library\n")
     flow = tmp_path / "flow.json"
     flow.write_text(json.dumps({"1": LOADER}))

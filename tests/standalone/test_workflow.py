@@ -36,7 +36,7 @@ def test_a_graph_in_api_format_is_read(write):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (b"{", r"flow\.json is no JSON: .*line 1 column 2"),
         pytest.param(b"[" * 200_000, "it is nested too deeply", id="deep"),
@@ -47,8 +47,8 @@ def test_a_graph_in_api_format_is_read(write):
         ({"nodes": [], "links": []}, r"use File > Export \(API\)"),
     ],
 )
-def test_a_file_that_holds_no_such_graph_is_refused(write, content, told):
-    with pytest.raises(StandaloneError, match=told):
+def test_a_file_that_holds_no_such_graph_is_refused(write, content, reported):
+    with pytest.raises(StandaloneError, match=reported):
         read(write(content))
 
 
@@ -71,7 +71,7 @@ def test_a_request_without_a_graph_is_refused(write, inside):
         read(write({"prompt": inside}))
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(StandaloneError, match="There is no workflow file"):
         read(tmp_path / "nothing.json")
 
@@ -85,17 +85,17 @@ def test_for_one_of_our_own_workflows_the_same_in_api_format_is_named(write, tmp
     assert str(twin) in str(caught.value)
 
 
-def test_another_picture_is_loaded_by_its_absolute_path(tmp_path, monkeypatch):
+def test_another_image_is_loaded_by_its_absolute_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    picture = tmp_path / "my cat.png"
-    picture.touch()
-    changed = with_image(GRAPH, picture.relative_to(tmp_path))
-    assert changed["1"]["inputs"] == {"image": str(picture)}
+    image = tmp_path / "my cat.png"
+    image.touch()
+    changed = with_image(GRAPH, image.relative_to(tmp_path))
+    assert changed["1"]["inputs"] == {"image": str(image)}
     assert changed["2"] == GRAPH["2"]
     assert GRAPH["1"]["inputs"] == {"image": "example.png"}
 
 
-def test_a_missing_picture_is_told(tmp_path):
+def test_a_missing_image_is_reported(tmp_path):
     with pytest.raises(StandaloneError, match="There is no picture"):
         with_image(GRAPH, tmp_path / "nothing.png")
 
@@ -106,11 +106,11 @@ def test_a_constant_is_replaced_and_a_link_is_not():
     assert changed["3"]["inputs"]["prompt"] == ["4", 0]
 
 
-def test_an_option_with_nothing_to_replace_is_told(tmp_path):
-    picture = tmp_path / "cat.png"
-    picture.touch()
+def test_an_option_with_nothing_to_replace_is_reported(tmp_path):
+    image = tmp_path / "cat.png"
+    image.touch()
     with pytest.raises(StandaloneError, match="--image has nothing to replace"):
-        with_image({"4": GRAPH["4"]}, picture)
+        with_image({"4": GRAPH["4"]}, image)
     with pytest.raises(StandaloneError, match="--model has nothing to replace"):
         with_constant({"4": GRAPH["4"]}, "model", value="m2")
 

@@ -1,4 +1,4 @@
-"""A bench for the tasks layer: the stand-in as a live region, folders of its own, and waiting that takes no time."""
+"""A bench for the tasks layer: the mock server as a live region, folders of its own, and waiting that takes no time."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from wanpack.nodes.service.credentials import Secret
 from wanpack.nodes.service.regions import REGIONS
 from wanpack.nodes.service.request import VideoRequest
 from wanpack.nodes.tasks import schema
-from wanpack.nodes.tasks.fetch_task import FetchOrder, fetch_video
-from wanpack.nodes.tasks.order import Order
+from wanpack.nodes.tasks.fetch_task import FetchRequest, fetch_video
+from wanpack.nodes.tasks.order import Batch
 from wanpack.nodes.tasks.pauses import TEMPO
 from wanpack.nodes.tasks.runner import make_videos
 
@@ -67,7 +67,7 @@ KINDS = {
     "kf2v": Kind("wan2.2-kf2v-flash", "480P", 5, ("last_frame",)),
     "continue": Kind("wan2.7-i2v", "720P", 3, ("video",)),
 }
-SOUND = {"waveform": np.zeros((1, 1, 4 * 16000), np.float32), "sample_rate": 16000}
+AUDIO = {"waveform": np.zeros((1, 1, 4 * 16000), np.float32), "sample_rate": 16000}
 
 
 class Interrupted(BaseException):
@@ -98,7 +98,7 @@ class Watch:
     def press(self) -> None:
         self.pressed_at = self.pressed_at or time.monotonic()
 
-    def check_stop(self) -> None:
+    def raise_if_interrupted(self) -> None:
         if self.pressed_at:
             self.heard_at = self.heard_at or time.monotonic()
             raise Interrupted
@@ -106,7 +106,7 @@ class Watch:
 
 @dataclass
 class Bench:
-    """One stand-in behind Beijing's address, and the folders of one user."""
+    """One mock server behind Beijing's URL, and the folders of one user."""
 
     server: OfflineServer
     folder: Path
@@ -116,45 +116,45 @@ class Bench:
     def output(self) -> Path:
         return self.folder / "output"
 
-    def order(
+    def batch(
         self, *, prompt: str = "a cat", seed: int = 1, images: int = 1, kind: str = "plain", **more: Any
-    ) -> Order:
+    ) -> Batch:
         asked = KINDS[kind]
         request = VideoRequest(
             model=asked.model, resolution=asked.resolution, duration=asked.duration, prompt=prompt, seed=seed
         )
         if "audio" in asked.inputs:
-            more.setdefault("audio", SOUND)
+            more.setdefault("audio", AUDIO)
         if "last_frame" in asked.inputs:
-            more["last_frames"] = 1 - picture()
+            more["last_frames"] = 1 - image()
         if "video" in asked.inputs:
-            more["clip_from"] = lambda: clip(self.folder / "clip.mp4")
+            more["open_clip"] = lambda: clip(self.folder / "clip.mp4")
         wait = more.pop("max_wait_minutes", 60)
-        return Order(
+        return Batch(
             request,
-            picture(images),
+            image(images),
             self.output,
-            more.pop("filename_prefix", "wan/film"),
+            more.pop("filename_prefix", "wan/video"),
             more.pop("home", self.home),
             connection=Connection(max_wait_minutes=wait),
             **more,
         )
 
-    def run(self, order: Order | None = None, *, watch: Watch | None = None) -> Any:
+    def run(self, batch: Batch | None = None, *, watch: Watch | None = None) -> Any:
         """Run to the end and return the saved videos; one that is only one by itself."""
-        videos = asyncio.run(make_videos(order or self.order(), watch=watch or Watch()))
+        videos = asyncio.run(make_videos(batch or self.batch(), watch=watch or Watch()))
         return videos if len(videos) > 1 else videos[0]
 
     def fetch(self, task_id: str, *, watch: Watch | None = None) -> Any:
-        order = FetchOrder(task_id, self.output, "wan/task", self.home)
-        return asyncio.run(fetch_video(order, watch=watch or Watch()))
+        batch = FetchRequest(task_id, self.output, "wan/task", self.home)
+        return asyncio.run(fetch_video(batch, watch=watch or Watch()))
 
-    def stranger(self, *, model: str = MODEL, stuck: str = "RUNNING") -> Any:
+    def foreign_task(self, *, model: str = MODEL, stuck: str = "RUNNING") -> Any:
         """Submit a task as another machine of the account does, which never leaves that state, and return it."""
         client = Client(Endpoint(REGIONS["beijing"], self.server.base_url, Secret(self.server.key)))
         self.server.faults.add(on="create", fault=TaskStuck(stuck))
         given = {"prompt": "a dog", "img_url": "https://example.com/a.jpg"}
-        client.submit(to_json({"model": model, "input": given, "parameters": {"resolution": "480P"}}))
+        client.create_task(to_json({"model": model, "input": given, "parameters": {"resolution": "480P"}}))
         client.close()
         return self.server.tasks[-1]
 
@@ -170,7 +170,7 @@ class Bench:
 
     def rotate_key(self, key: str) -> None:
         """Let the owner set another key, and the service take that one alone."""
-        self.server._parts = replace(self.server._parts, key=key)
+        self.server._state = replace(self.server._state, key=key)
         os.environ["DASHSCOPE_API_KEY"] = key
 
     def restart(self) -> None:
@@ -191,23 +191,23 @@ class Bench:
         return Counter(call.on for call in self.server.received)
 
     @property
-    def films(self) -> list[Path]:
+    def videos(self) -> list[Path]:
         return sorted(self.output.rglob("*.mp4"))
 
     @property
     def strays(self) -> list[Path]:
-        """Everything under output/ that is no film."""
+        """Everything under output/ that is no video."""
         return sorted(path for path in self.output.rglob("*") if path.is_file() and path.suffix != ".mp4")
 
 
-def picture(images: int = 1) -> Any:
-    """IMAGE: noise, so that the film has some bytes."""
+def image(images: int = 1) -> Any:
+    """IMAGE: noise, so that the video has some bytes."""
     noise = np.random.default_rng(7).random((60, 60, 3), np.float32)
     return np.repeat(noise.repeat(5, axis=0).repeat(5, axis=1)[None], images, axis=0)
 
 
 def clip(path: Path) -> Path:
-    """A film of 2 s, which is made when it is not there yet."""
+    """A video of 2 s, which is made when it is not there yet."""
     if not path.exists():
         new = path.with_suffix(".new")
         with av.open(str(new), "w", format="mp4") as container:
@@ -224,8 +224,8 @@ def clip(path: Path) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def rendered_once(tmp_path_factory):
-    """The stand-in draws each film once in all these tests."""
-    folder = tmp_path_factory.mktemp("films")
+    """The mock server draws each video once in all these tests."""
+    folder = tmp_path_factory.mktemp("videos")
     draw = offline_render.render
 
     def render(scene, path, **more):
@@ -298,7 +298,7 @@ class Ended:
     err: str
 
     @property
-    def films(self) -> list[Path]:
+    def videos(self) -> list[Path]:
         """The saved videos."""
         return [] if self.status else [Path(line) for line in self.out.splitlines()]
 
@@ -312,7 +312,7 @@ class Ended:
 class Graph:
     """A workflow file of one of our nodes, in a folder with all it takes, which the command-line runner runs.
 
-    `images` times the same picture, for a video each.
+    `images` times the same image, for a video each.
     """
 
     folder: Path
@@ -331,7 +331,7 @@ class Graph:
             nodes["2"] = ("RepeatImageBatch", {"image": image, "amount": self.images})
             image = ["2", 0]
         kind = KINDS[self.kind]
-        asked: dict[str, Any] = {"prompt": self.prompt, "seed": self.seed, "filename_prefix": f"film-{self.prompt}"}
+        asked: dict[str, Any] = {"prompt": self.prompt, "seed": self.seed, "filename_prefix": f"video-{self.prompt}"}
         asked |= {"model": kind.model, "resolution": kind.resolution, "duration": kind.duration, "prompt_extend": True}
         if "audio" in kind.inputs:
             nodes["4"] = ("LoadAudio", {"audio": "sound.wav"})
@@ -350,11 +350,11 @@ class Graph:
 
     def _write_media(self) -> None:
         if not (self.folder / "sound.wav").exists():
-            Image.fromarray((picture()[0] * 255).astype(np.uint8)).save(self.folder / "picture.png")
+            Image.fromarray((image()[0] * 255).astype(np.uint8)).save(self.folder / "picture.png")
             clip(self.folder / "clip.mp4")
-            with wave.open(str(self.folder / "sound.wav"), "wb") as sound:
-                sound.setparams((1, 2, 16000, 0, "NONE", ""))
-                sound.writeframes(bytes(2 * 4 * 16000))
+            with wave.open(str(self.folder / "sound.wav"), "wb") as audio:
+                audio.setparams((1, 2, 16000, 0, "NONE", ""))
+                audio.writeframes(bytes(2 * 4 * 16000))
 
 
 class Driver:
@@ -376,10 +376,10 @@ class Driver:
         log = graph.folder / (name or graph.prompt)
         Path(f"{log}.end").unlink(missing_ok=True)
         arguments = [str(graph.write()), "--live", "--out", str(output)]
-        order = {"arguments": arguments, "home": str(home), "scale": scale, "log": str(log), "clock": clock}
+        batch = {"arguments": arguments, "home": str(home), "scale": scale, "log": str(log), "clock": clock}
         assert self._program.stdout is not None
         assert self._program.stdin is not None
-        self._program.stdin.write(json.dumps(order) + "\n")
+        self._program.stdin.write(json.dumps(batch) + "\n")
         self._program.stdin.flush()
         return Run(int(self._program.stdout.readline()), log)
 

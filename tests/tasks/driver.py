@@ -26,16 +26,16 @@ from standalone.pack import load_pack  # noqa: E402
 sys.path.remove(str(ROOT))
 
 
-def child(order: dict[str, Any]) -> int:
+def child(batch: dict[str, Any]) -> int:
     """One run, as a process of its own would have it. Returns its exit status."""
     for number, ending in ((1, "out"), (2, "err")):
-        os.dup2(os.open(f"{order['log']}.{ending}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        os.dup2(os.open(f"{batch['log']}.{ending}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     faulthandler.enable()
-    os.environ["DASHSCOPE_WAN_HOME"] = order["home"]
-    real, ahead = time.time, order["clock"]
+    os.environ["DASHSCOPE_WAN_HOME"] = batch["home"]
+    real, ahead = time.time, batch["clock"]
     time.time = lambda: real() + ahead
-    load_pack(ROOT).module("nodes.tasks.pauses").TEMPO.scale = order["scale"]
-    return run.main(order["arguments"])
+    load_pack(ROOT).module("nodes.tasks.pauses").TEMPO.scale = batch["scale"]
+    return run.main(batch["arguments"])
 
 
 def serve() -> None:
@@ -57,21 +57,21 @@ def serve() -> None:
                 end.with_suffix(".new").replace(end)
 
     signal.signal(signal.SIGCHLD, reap)
-    print("ready", flush=True)  # noqa: T201 - the answer to the test
+    print("ready", flush=True)  # noqa: T201 - the response to the test
     for line in sys.stdin:
-        order = json.loads(line)
+        batch = json.loads(line)
         pid = os.fork()
         if not pid:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             status = 3
             try:
-                status = child(order)
+                status = child(batch)
                 sys.stdout.flush()
             finally:
                 os._exit(status)
-        logs[pid] = Path(f"{order['log']}.end")
+        logs[pid] = Path(f"{batch['log']}.end")
         reap()
-        print(pid, flush=True)  # noqa: T201 - the answer to the test
+        print(pid, flush=True)  # noqa: T201 - the response to the test
 
 
 if __name__ == "__main__":

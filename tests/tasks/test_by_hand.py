@@ -9,25 +9,25 @@ from dataclasses import dataclass
 import pytest
 import requests
 from wanpack.nodes.errors import DownloadFailed, WanError
-from wanpack.nodes.offline.answers import Answer, Text
-from wanpack.nodes.offline.faults import HtmlPage, HugeBody, Instead, JsonBody, Redirect
+from wanpack.nodes.offline.answers import Response, Text
+from wanpack.nodes.offline.faults import CannedResponse, HtmlPage, HugeBody, JsonBody, Redirect
 
 ALWAYS = 1000
 SIGNATURE = "sWg%2B4711Ab%3D"
 QUERY = f"?Expires=1790000000&OSSAccessKeyId=LTAI5t&Signature={SIGNATURE}"
-NEAR = f"https://10.0.0.1/film.mp4{QUERY}"
+NEAR = f"https://10.0.0.1/video.mp4{QUERY}"
 
 
 @dataclass(frozen=True)
-class Packed(Instead):
-    """A film that is sent compressed."""
+class Packed(CannedResponse):
+    """A video that is sent compressed."""
 
-    def answer(self) -> Answer:
-        return Answer(200, Text(b"\x1f\x8b" * 100), content_type="video/mp4", headers={"Content-Encoding": "gzip"})
+    def response(self) -> Response:
+        return Response(200, Text(b"\x1f\x8b" * 100), content_type="video/mp4", headers={"Content-Encoding": "gzip"})
 
 
 def done(url):
-    """What the service says of a task whose video is at an address."""
+    """What the service says of a task whose video is at a URL."""
     return JsonBody({"request_id": "r", "output": {"task_id": "t", "task_status": "SUCCEEDED", "video_url": url}})
 
 
@@ -46,11 +46,11 @@ def holders_of(text, folder):
     ("on", "fault", "why"),
     [
         ("query", done(NEAR), "no request goes there"),
-        ("query", done(f"http://localhost/film.mp4{QUERY}"), "no request goes there"),
+        ("query", done(f"http://localhost/video.mp4{QUERY}"), "no request goes there"),
         ("download", HtmlPage(400), "HTTP 400"),
         ("download", Packed(), "compressed"),
         ("download", HugeBody(2 * 1024**3 + 1), "2048 MB"),
-        ("download", Redirect("ftp://example.com/film.mp4"), "http or https only"),
+        ("download", Redirect("ftp://example.com/video.mp4"), "http or https only"),
     ],
     ids=["private address", "this machine", "refused", "packed", "too large", "no http"],
 )
@@ -88,18 +88,18 @@ def test_the_same_holds_for_fetch_task(bench, new_watch):
 def test_of_a_batch_every_link_is_shown_at_its_end(bench, new_watch, caplog):
     # The first query of a run asks for the time.
     bench.server.faults.add(on="query", fault=done(NEAR), after=1)
-    bench.server.faults.add(on="query", fault=done(NEAR.replace("film", "other")), after=1)
+    bench.server.faults.add(on="query", fault=done(NEAR.replace("video", "other")), after=1)
     watch = new_watch()
     with pytest.raises(WanError, match="2 of 3 videos were not made") as caught:
-        bench.run(bench.order(images=3), watch=watch)
-    assert [NEAR in watch.texts[-1], NEAR.replace("film", "other") in watch.texts[-1]] == [True, True]
+        bench.run(bench.batch(images=3), watch=watch)
+    assert [NEAR in watch.texts[-1], NEAR.replace("video", "other") in watch.texts[-1]] == [True, True]
     logged_as_comfyui_does(caught.value)
     assert SIGNATURE not in f"{caught.value}{caplog.text}"
     assert holders_of(SIGNATURE, bench.folder) == []
 
 
 @pytest.mark.parametrize(
-    "address", ["ftp://example.com/film.mp4", "javascript:alert(1)//http://", "file:///etc/passwd"]
+    "address", ["ftp://example.com/video.mp4", "javascript:alert(1)//http://", "file:///etc/passwd"]
 )
 def test_what_a_browser_should_not_open_is_not_shown(bench, new_watch, address):
     bench.server.faults.add(on="query", fault=done(address), times=ALWAYS)

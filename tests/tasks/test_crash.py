@@ -24,7 +24,7 @@ KINDS = ("plain", "wan2.7", "plain", "sound", "plain", "continue", "plain", "kf2
 
 
 class Draws:
-    """One user who is unlucky many times: a stand-in, a ledger and an output folder of their own."""
+    """One user who is unlucky many times: a mock server, a ledger and an output folder of their own."""
 
     def __init__(self, bench: Any, driver: Any, *, new_graph: Any, name: str, seed: int, scale: float) -> None:
         self.bench = bench
@@ -46,7 +46,7 @@ class Draws:
         return self.driver.start(graph, home=self.home, output=self.output, scale=self.scale)
 
     def measure(self) -> None:
-        """How long a run takes that nobody kills; the first one also has its film rendered."""
+        """How long a run takes that nobody kills; the first one also has its video rendered."""
         for kind in set(KINDS):
             taken = []
             for again in range(3):
@@ -82,20 +82,20 @@ class Draws:
 
     def judge(self, name: str, graph: Any, ended: Any) -> None:
         tasks = self.bench.tasks(graph.prompt)
-        films = sorted(self.output.glob(f"film-{graph.prompt}_*.mp4"))
-        strays = sorted(path for path in self.output.rglob(f"film-{graph.prompt}_*") if path not in films)
-        if ended is None or ended.films != films[:1] or not films:
+        videos = sorted(self.output.glob(f"video-{graph.prompt}_*.mp4"))
+        strays = sorted(path for path in self.output.rglob(f"video-{graph.prompt}_*") if path not in videos)
+        if ended is None or ended.videos != videos[:1] or not videos:
             self.counts["lost"] += 1
             self.faults.append(f"{name}: lost: {ended}")
             return
         (receipt,) = ended.receipts
-        assert round(probe(films[0]).duration, 2) == receipt["duration"]
+        assert round(probe(videos[0]).duration, 2) == receipt["duration"]
         self.counts["saved"] += 1
         self.counts["resumed or reused"] += bool(receipt["resumed"] or receipt["reused"])
-        for kind, wrong in (("paid twice", len(tasks) > 1), ("strays", strays), ("saved twice", len(films) > 1)):
+        for kind, wrong in (("paid twice", len(tasks) > 1), ("strays", strays), ("saved twice", len(videos) > 1)):
             if wrong:
                 self.counts[kind] += 1
-                self.faults.append(f"{name}: {kind}: {strays or films or tasks}")
+                self.faults.append(f"{name}: {kind}: {strays or videos or tasks}")
 
 
 def test_killed_at_any_moment(make_bench, new_driver, new_graph, soak, say_at_end, bare_environment):
@@ -128,8 +128,8 @@ def test_killed_at_any_moment(make_bench, new_driver, new_graph, soak, say_at_en
     for worker in workers:
         worker.join()
     counts = sum((one.counts for one in draws), Counter())
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    say_at_end(f"Crash (seed {seed}): {told}")
+    reported = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    say_at_end(f"Crash (seed {seed}): {reported}")
     assert [fault for one in draws for fault in one.faults] == []
     assert counts["killed"] >= kills
     assert counts["saved"] == counts["requests"]

@@ -1,6 +1,6 @@
 """Every fault in every phase ends in the video, or in an error that leads to it; and no request is paid twice.
 
-Each case runs the same request twice against the stand-in: once with the fault, and once more after it.
+Each case runs the same request twice against the mock server: once with the fault, and once more after it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from wanpack.nodes.media import download
 from wanpack.nodes.media.video import probe
 from wanpack.nodes.offline import transport
 from wanpack.nodes.offline.faults import (
-    AnswerState,
-    AnswerUnknown,
+    ErrorResponse,
     Fault,
+    FixedStatus,
     HtmlPage,
     HugeBody,
     JsonBody,
     NoRange,
     Redirect,
-    Refuses,
     ResetAfterActing,
     ResetBeforeActing,
     ResetBeforeBody,
@@ -36,8 +35,9 @@ from wanpack.nodes.offline.faults import (
     Stalled,
     TaskFails,
     TaskStuck,
-    Throttled,
+    Throttling,
     Truncated,
+    UnknownStatus,
 )
 from wanpack.nodes.offline.tasks import Failure, Timing
 from wanpack.nodes.service import client
@@ -71,7 +71,7 @@ class Case:
     fetched: bool = False
     created: int | None = 1
     scale: float = 0.002
-    order: dict[str, Any] = field(default_factory=dict)
+    batch: dict[str, Any] = field(default_factory=dict)
     server: dict[str, Any] = field(default_factory=dict)
     before: Callable[[Any, Any], None] | None = None
     during: Callable[[Any, Any], None] | None = None
@@ -80,14 +80,14 @@ class Case:
 
 
 def refused(code: str, message: str = "No.", *, status: int = 400) -> Fault:
-    return Refuses(status, code, message)
+    return ErrorResponse(status, code, message)
 
 
 # What a case does to the world around the pack.
 
 
 def impatient(bench, patch):
-    """The client waits 0.3 s for an answer, in place of half a minute or two."""
+    """The client waits 0.3 s for a response, in place of half a minute or two."""
     patch.setattr(client, "SUBMIT_SECONDS", 0.3)
     patch.setattr(client, "READ_SECONDS", 0.3)
 
@@ -119,38 +119,38 @@ def service(bench) -> client.Client:
 
 def cancel_in_console(bench, patch):
     caller = service(bench)
-    assert caller.cancel(bench.server.tasks[-1].id)
+    assert caller.cancel_task(bench.server.tasks[-1].id)
     caller.close()
 
 
 def elsewhere(bench, patch):
     """Another machine of the account makes a video with the same model."""
-    bench.run(bench.order(prompt="a dog", home=bench.folder / "another machine"))
+    bench.run(bench.batch(prompt="a dog", home=bench.folder / "another machine"))
 
 
-def stranger(*, hours: float = 0.0, model: str = "wanx2.1-i2v-turbo") -> Callable[[Any, Any], None]:
+def foreign_task(*, hours: float = 0.0, model: str = "wanx2.1-i2v-turbo") -> Callable[[Any, Any], None]:
     """Another machine's task with the same model, made some hours ago, which is still rendered: it tells no prompt."""
 
     def make(bench, patch):
-        bench.stranger(model=model).submitted -= hours * HOUR
+        bench.foreign_task(model=model).submitted -= hours * HOUR
 
     return make
 
 
 def fails(bench, patch):
-    """The task ends without a film, which costs nothing."""
+    """The task ends without a video, which costs nothing."""
     for task in bench.tasks():
         task.state, task.failure = "FAILED", Failure("InternalError.Algo", "inference internal error.")
 
 
 def unknown_at_first(bench, patch):
-    bench.server.faults.add(on="query", fault=AnswerUnknown(), times=3)
+    bench.server.faults.add(on="query", fault=UnknownStatus(), times=3)
 
 
 def finished(bench, patch):
     """What another machine has rendered is done."""
     for task in bench.tasks("a dog"):
-        task.stuck_in = None
+        task.frozen_in = None
 
 
 def timeless(bench, patch):
@@ -159,8 +159,8 @@ def timeless(bench, patch):
 
 
 def used(bench, patch):
-    """The user has made another film before."""
-    bench.run(bench.order(prompt="a horse"))
+    """The user has made another video before."""
+    bench.run(bench.batch(prompt="a horse"))
 
 
 def nothing(bench, patch):
@@ -272,22 +272,24 @@ def both(*changes: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
 HOUR, DAY = 3600.0, 86400.0
 LOST = ("create", ResetAfterActing())
 NEVER = ("create", ResetBeforeActing())
-KEY_REFUSED = ("query", Refuses(401, "InvalidApiKey", "Invalid API-key provided."), ALWAYS, 1)
+KEY_REFUSED = ("query", ErrorResponse(401, "InvalidApiKey", "Invalid API-key provided."), ALWAYS, 1)
 """The first query of a run asks for the time, before anything is sent."""
 AGAIN = "run the same graph again"
 GARBAGE = HtmlPage(200, "Welcome to the hotel's network")
 
 CREATE = (
-    Case("create: throttled", (("create", Throttled()),)),
-    Case("create: throttled, Retry-After", (("create", Throttled(retry_after=2)),)),
-    Case("create: throttled six times", (("create", Throttled(), 6),)),
-    Case("create: throttled for good", (("create", Throttled(), ALWAYS),), first="Throttling.RateQuota", scale=FAST),
-    Case("create: throttled, burst", (("create", Throttled(code="limit_burst_rate")),)),
+    Case("create: throttled", (("create", Throttling()),)),
+    Case("create: throttled, Retry-After", (("create", Throttling(retry_after=2)),)),
+    Case("create: throttled six times", (("create", Throttling(), 6),)),
+    Case("create: throttled for good", (("create", Throttling(), ALWAYS),), first="Throttling.RateQuota", scale=FAST),
+    Case("create: throttled, burst", (("create", Throttling(code="limit_burst_rate")),)),
     Case("create: 429 for debt", (("create", refused("PrepaidBillOverdue", status=429)),), first="Settle the account"),
-    Case("create: 429 for no free quota", (("create", Throttled(code="AllocationQuota.FreeTierOnly")),), first="quota"),
+    Case(
+        "create: 429 for no free quota", (("create", Throttling(code="AllocationQuota.FreeTierOnly")),), first="quota"
+    ),
     Case("create: 503 over capacity", (("create", refused("ServiceUnavailable", status=503)),)),
-    Case("create: 500 in good form", (("create", Refuses()),)),
-    Case("create: 500 for good", (("create", Refuses(), ALWAYS),), first="nothing was created"),
+    Case("create: 500 in good form", (("create", ErrorResponse()),)),
+    Case("create: 500 for good", (("create", ErrorResponse(), ALWAYS),), first="nothing was created"),
     Case("create: 500, timed out inside", (("create", refused("RequestTimeOut", status=500)),)),
     Case("create: 502 page", (("create", HtmlPage()),)),
     Case("create: 504 page", (("create", HtmlPage(504, "504 Gateway Time-out")),)),
@@ -325,10 +327,10 @@ CREATE = (
 )
 
 LIST = (
-    Case("lost, list: 500 twice", (LOST, ("list", Refuses(), 2))),
+    Case("lost, list: 500 twice", (LOST, ("list", ErrorResponse(), 2))),
     Case("lost, list: reset three times", (LOST, ("list", ResetBeforeActing(), 3))),
     Case("lost, list: page", (LOST, ("list", HtmlPage()))),
-    Case("lost, list: throttled", (LOST, ("list", Throttled(retry_after=1), 3))),
+    Case("lost, list: throttled", (LOST, ("list", Throttling(retry_after=1), 3))),
     Case("lost, list: no list in it", (LOST, ("list", JsonBody({"data": None})))),
     Case("lost, list: rows without sense", (LOST, ("list", JsonBody({"data": [None, {}, 3], "total_page": 1})))),
     Case("lost, list: late", (LOST, ("list", JsonBody({"data": [], "total_page": 1}), 3))),
@@ -343,24 +345,24 @@ LIST = (
         scale=FAST,
     ),
     Case("lost, then its task failed", (LOST,), created=2, during=fails, when="looking"),
-    Case("lost beside another's film", (LOST,), before=elsewhere),
-    Case("lost beside another's task", (LOST,), before=stranger()),
-    Case("lost beside another's task of yesterday", (LOST,), before=stranger(hours=20)),
-    Case("lost beside another's task, no clock", (LOST,), before=both(timeless, stranger(hours=20))),
-    Case("never came, another's film", (NEVER,), before=elsewhere),
-    Case("never came, another's task", (NEVER,), before=stranger(), during=finished, when="waiting for the video"),
-    Case("never came, another's task of yesterday", (NEVER,), before=stranger(hours=20)),
-    Case("never came, another model's task", (NEVER,), before=stranger(model="wanx2.1-i2v-plus")),
+    Case("lost beside another's video", (LOST,), before=elsewhere),
+    Case("lost beside another's task", (LOST,), before=foreign_task()),
+    Case("lost beside another's task of yesterday", (LOST,), before=foreign_task(hours=20)),
+    Case("lost beside another's task, no clock", (LOST,), before=both(timeless, foreign_task(hours=20))),
+    Case("never came, another's video", (NEVER,), before=elsewhere),
+    Case("never came, another's task", (NEVER,), before=foreign_task(), during=finished, when="waiting for the video"),
+    Case("never came, another's task of yesterday", (NEVER,), before=foreign_task(hours=20)),
+    Case("never came, another model's task", (NEVER,), before=foreign_task(model="wanx2.1-i2v-plus")),
     Case(
         "never came, another's task of yesterday, no clock",
         (NEVER,),
         first="change the seed",
         second="change the seed",
         created=0,
-        before=both(timeless, stranger(hours=20)),
+        before=both(timeless, foreign_task(hours=20)),
     ),
     Case(
-        "never came, another's film, no clock",
+        "never came, another's video, no clock",
         (NEVER,),
         first="had not told its time",
         second="change the seed",
@@ -371,7 +373,7 @@ LIST = (
         "never came, another's task of yesterday, first of all and a restart",
         (NEVER, ("list", HtmlPage(), ALWAYS)),
         first=AGAIN,
-        before=stranger(hours=20),
+        before=foreign_task(hours=20),
         between=restarted,
     ),
     Case(
@@ -379,15 +381,15 @@ LIST = (
         (NEVER, ("list", HtmlPage(), ALWAYS)),
         first=AGAIN,
         scale=FAST,
-        before=both(used, stranger(hours=20)),
+        before=both(used, foreign_task(hours=20)),
         between=restarted,
     ),
 )
 
 QUERY = (
-    Case("query: throttled", (("query", Throttled(), 3),)),
-    Case("query: throttled, Retry-After", (("query", Throttled(retry_after=3)),)),
-    Case("query: 500", (("query", Refuses(), 3),)),
+    Case("query: throttled", (("query", Throttling(), 3),)),
+    Case("query: throttled, Retry-After", (("query", Throttling(retry_after=3)),)),
+    Case("query: 500", (("query", ErrorResponse(), 3),)),
     Case("query: 503", (("query", refused("ModelUnavailable", status=503), 3),)),
     Case("query: 502 page", (("query", HtmlPage(), 3),)),
     Case("query: page of a hotel", (("query", GARBAGE, 3),)),
@@ -398,8 +400,8 @@ QUERY = (
         (("query", JsonBody({"output": {"task_status": "SUCCEEDED"}})),),
         first="made no video",
     ),
-    Case("query: a state of tomorrow for good", (("query", AnswerState("ARCHIVING"), ALWAYS),), first="is ARCHIVING"),
-    Case("query: a state of tomorrow for a while", (("query", AnswerState("ARCHIVING"), 5),)),
+    Case("query: a state of tomorrow for good", (("query", FixedStatus("ARCHIVING"), ALWAYS),), first="is ARCHIVING"),
+    Case("query: a state of tomorrow for a while", (("query", FixedStatus("ARCHIVING"), 5),)),
     Case(
         "query: fails without a reason",
         (("create", TaskFails(code="", message="")),),
@@ -429,9 +431,9 @@ QUERY = (
     ),
     Case("query: slow", (("query", Slow(0.3)),)),
     Case("query: cut short", (("query", Truncated(20)),)),
-    Case("query: unknown at first", (("query", AnswerUnknown(), 3),)),
-    Case("query: unknown for long", (("query", AnswerUnknown(), ALWAYS),), first="run the same graph again later"),
-    Case("query: unknown, then a restart", (("query", AnswerUnknown(), ALWAYS),), first="again", between=restarted),
+    Case("query: unknown at first", (("query", UnknownStatus(), 3),)),
+    Case("query: unknown for long", (("query", UnknownStatus(), ALWAYS),), first="run the same graph again later"),
+    Case("query: unknown, then a restart", (("query", UnknownStatus(), ALWAYS),), first="again", between=restarted),
     Case("query: 401", (KEY_REFUSED,), first=AGAIN),
     Case("query: 403", (("query", refused("AccessDenied", status=403), ALWAYS),), first=AGAIN),
     Case("query: 404", (("query", HtmlPage(404, "Not Found")),), first=AGAIN),
@@ -442,7 +444,7 @@ QUERY = (
         "task renders for longer than the limit",
         scale=0.01,
         first=AGAIN,
-        order={"max_wait_minutes": 1},
+        batch={"max_wait_minutes": 1},
         server={"timing": Timing(queued=0, rendering=4)},
     ),
     Case(
@@ -467,10 +469,10 @@ def after_the_first(case: Case) -> Case:
 QUERY = tuple(map(after_the_first, QUERY))
 NOTHING = "Nothing was sent"
 BEFORE = (
-    Case("time: 401", (("query", Refuses(401, "InvalidApiKey"), ALWAYS),), first=NOTHING),
+    Case("time: 401", (("query", ErrorResponse(401, "InvalidApiKey"), ALWAYS),), first=NOTHING),
     Case("time: 403", (("query", refused("AccessDenied", status=403), 1),)),
-    Case("time: 500", (("query", Refuses(), 1),)),
-    Case("time: throttled", (("query", Throttled(), 3),)),
+    Case("time: 500", (("query", ErrorResponse(), 1),)),
+    Case("time: throttled", (("query", Throttling(), 3),)),
     Case("time: page of a hotel", (("query", GARBAGE, 3),)),
     Case("time: page of a hotel for good", (("query", GARBAGE, ALWAYS),), first=NOTHING),
     Case("time: reset", (("query", ResetBeforeActing(), 2),)),
@@ -482,7 +484,7 @@ DOWNLOAD = (
     Case("download: link expired", (("download", refused("AccessDenied", status=403)),)),
     Case("download: link not found", (("download", refused("NoSuchKey", status=404), 2),)),
     Case("download: refused for good", (("download", refused("AccessDenied", status=403), ALWAYS),), first=AGAIN),
-    Case("download: 500", (("download", Refuses()),)),
+    Case("download: 500", (("download", ErrorResponse()),)),
     Case("download: 503 page", (("download", HtmlPage(503), 3),)),
     Case("download: broken off", (("download", Truncated(1000)),)),
     Case("download: broken off five times", (("download", Truncated(10_000), 5),)),
@@ -507,13 +509,13 @@ DOWNLOAD = (
     ),
 )
 
-SOUND_ORDER = {"kind": "sound"}
+AUDIO_ORDER = {"kind": "sound"}
 UPLOAD = tuple(
-    Case(f"sound, {name}", faults, first=first, order=SOUND_ORDER)
+    Case(f"sound, {name}", faults, first=first, batch=AUDIO_ORDER)
     for name, faults, first in (
-        ("policy: 500", (("policy", Refuses(), 2),), VIDEO),
+        ("policy: 500", (("policy", ErrorResponse(), 2),), VIDEO),
         ("policy: page", (("policy", HtmlPage()),), VIDEO),
-        ("policy: throttled", (("policy", Throttled()),), VIDEO),
+        ("policy: throttled", (("policy", Throttling()),), VIDEO),
         ("policy: no permit in it", (("policy", JsonBody({"data": {}})),), VIDEO),
         ("policy: 401", (("policy", refused("InvalidApiKey", status=401)),), "Check the key"),
         ("upload: reset", (("upload", ResetAfterActing()),), VIDEO),
@@ -532,8 +534,8 @@ LEDGER = (
     Case("ledger: locked while waiting", during=locked, between=unlocked),
     Case("ledger: garbage", first=SET_ASIDE, before=garbage),
     Case("ledger: garbage in between", (KEY_REFUSED,), first=AGAIN, second=SET_ASIDE, fetched=True, between=garbage),
-    Case("ledger: garbage in between, saved film", second=SET_ASIDE, between=garbage),
-    Case("ledger: garbage while waiting", (("query", Refuses(), 3, 1),), second=ANY, during=garbage),
+    Case("ledger: garbage in between, saved video", second=SET_ASIDE, between=garbage),
+    Case("ledger: garbage while waiting", (("query", ErrorResponse(), 3, 1),), second=ANY, during=garbage),
     Case("ledger: half gone", (KEY_REFUSED,), first=AGAIN, second=SET_ASIDE, between=half_gone),
     Case("ledger: newer version", first="Update", second="Update", created=0, before=newer),
     Case("ledger: a folder in its place", first=NOTHING, second=NOTHING, created=0, before=in_the_way),
@@ -544,7 +546,7 @@ LEDGER = (
     Case("ledger: read-only", first=NOTHING, second=NOTHING, created=0, before=read_only),
     Case("ledger: read-only in between", (KEY_REFUSED,), first=AGAIN, second=NOTHING, between=read_only),
     Case("clock: a day back in between", (KEY_REFUSED,), first=AGAIN, between=both(restarted, clock(-DAY))),
-    Case("clock: a day back in between, saved film", between=both(restarted, clock(-DAY))),
+    Case("clock: a day back in between, saved video", between=both(restarted, clock(-DAY))),
     Case("clock: two days ahead in between", (KEY_REFUSED,), first=AGAIN, between=both(restarted, clock(2 * DAY))),
     Case(
         "clock: two days ahead in between, unknown at first",
@@ -554,7 +556,7 @@ LEDGER = (
     ),
     Case("clock: a day back, lost", (LOST,), before=clock(-DAY)),
     Case("clock: two days ahead, lost", (LOST,), before=clock(2 * DAY)),
-    Case("clock: a day back, never came", (NEVER,), before=both(stranger(hours=20), clock(-DAY))),
+    Case("clock: a day back, never came", (NEVER,), before=both(foreign_task(hours=20), clock(-DAY))),
     Case("clock: lost, a day back while looking", (LOST,), during=clock(-DAY), when="looking"),
     Case("clock: lost, two days ahead while looking", (LOST,), during=clock(2 * DAY), when="looking"),
     Case(
@@ -589,9 +591,9 @@ LEDGER = (
 )
 
 ANYWHERE = (
-    Throttled(),
-    Throttled(retry_after=1),
-    Refuses(),
+    Throttling(),
+    Throttling(retry_after=1),
+    ErrorResponse(),
     refused("ServiceUnavailable", status=503),
     HtmlPage(),
     GARBAGE,
@@ -607,8 +609,8 @@ ANYWHERE = (
     Stalled(5),
 )
 PHASES: dict[str, dict[str, Any]] = {
-    "policy": {"order": SOUND_ORDER},
-    "upload": {"order": SOUND_ORDER},
+    "policy": {"order": AUDIO_ORDER},
+    "upload": {"order": AUDIO_ORDER},
     "create": {},
     "list": {},
     "query": {},
@@ -631,7 +633,7 @@ EACH = tuple(
 """Each phase with each fault that can happen to any call."""
 
 NEWER = tuple(
-    Case(f"{kind}, {name}", faults, first=first, created=created, order={"kind": kind})
+    Case(f"{kind}, {name}", faults, first=first, created=created, batch={"kind": kind})
     for kind in ("wan2.7", "wan3.0", "happyhorse", "kf2v", "continue")
     for name, faults, first, created in (
         ("create: lost", (LOST,), VIDEO, 1),
@@ -646,10 +648,10 @@ NEWER = tuple(
         ("download: silent for good", (("download", Stalled(0), ALWAYS),), AGAIN, 1),
     )
 ) + tuple(
-    Case(f"{kind}, {on}: {name}", ((on, fault),), order={"kind": kind})
+    Case(f"{kind}, {on}: {name}", ((on, fault),), batch={"kind": kind})
     for kind in ("wan2.7", "continue")
     for on in ("policy", "upload")
-    for name, fault in (("500", Refuses()), ("reset", ResetBeforeBody()), ("page", HtmlPage()))
+    for name, fault in (("500", ErrorResponse()), ("reset", ResetBeforeBody()), ("page", HtmlPage()))
 )
 
 FIRST = (
@@ -657,7 +659,7 @@ FIRST = (
     Case(
         "first of all, never came", (NEVER,), first="nothing is sent before it is certain", second="24 hours", created=0
     ),
-    Case("first of all, 500", (("create", Refuses()),)),
+    Case("first of all, 500", (("create", ErrorResponse()),)),
 )
 """The first request of an account: the list can show nothing else of it."""
 
@@ -676,13 +678,13 @@ CASES = (
 )
 
 
-def run_once(bench, order, watch) -> tuple[str, Any]:
+def run_once(bench, batch, watch) -> tuple[str, Any]:
     """Return what one run ended in: VIDEO and the video, or the error's words and the error."""
     try:
-        video = bench.run(order, watch=watch)
+        video = bench.run(batch, watch=watch)
     except WanError as error:
         return str(error), error
-    assert round(probe(video.path).duration, 2) == order.request.duration
+    assert round(probe(video.path).duration, 2) == batch.request.duration
     return VIDEO, video
 
 
@@ -690,7 +692,7 @@ def judge(outcome: tuple[str, Any], expected: str, known: list[str]) -> None:
     said, result = outcome
     assert expected == ANY or ((expected.lower() in said.lower()) if expected != VIDEO else said == VIDEO), said
     if said != VIDEO:
-        assert result.do, f"says nothing about what to do: {said}"
+        assert result.hint, f"says nothing about what to do: {said}"
         assert not known or any(task_id in said for task_id in known), f"names no task: {said}"
 
 
@@ -707,14 +709,14 @@ def test_ends_in_the_video_or_leads_to_it(case, make_bench, new_watch, monkeypat
         watch = new_watch()
         if case.during:
             watch.at = {case.when: lambda: case.during(bench, world)}
-        first = run_once(bench, bench.order(**case.order), watch)
+        first = run_once(bench, bench.batch(**case.batch), watch)
         tasks = [task.id for task in bench.tasks()]
         lost = any(fault is LOST for fault in case.faults) and case.first == AGAIN
         judge(first, case.first, [] if lost else tasks)
         bench.server.faults.clear()
         if case.between:
             case.between(bench, world)
-        second = run_once(bench, bench.order(**case.order), new_watch())
+        second = run_once(bench, bench.batch(**case.batch), new_watch())
         judge(second, case.second, [])
         if case.fetched:
             named = [task.id for task in bench.tasks() if task.id in first[0]]

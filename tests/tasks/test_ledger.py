@@ -1,4 +1,4 @@
-"""The ledger: what it says to do about a request, and how it lives through what can happen to its file."""
+"""The ledger: what it says to do about a request, and how it survives what can happen to its file."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from wanpack.nodes.offline.faults import Refuses
+from wanpack.nodes.offline.faults import ErrorResponse
 from wanpack.nodes.tasks import schema
 from wanpack.nodes.tasks.entry import (
-    TASK_LIFE_SECONDS,
-    Entry,
-    Role,
+    TASK_TTL,
+    Claim,
+    Record,
     State,
     earlier_fingerprints,
     fingerprint,
-    subject_of,
+    subject_fingerprint,
 )
 from wanpack.nodes.tasks.ledger import open_ledger
-from wanpack.nodes.tasks.lives import Life, lives
+from wanpack.nodes.tasks.lives import RunLock, is_alive
 from wanpack.nodes.tasks.store import LedgerUnavailable
 
 DAY = 86400.0
@@ -46,13 +46,13 @@ def new_run(tmp_path):
             run.close()
 
 
-def draft(name: str = "a", **more) -> Entry:
+def draft(name: str = "a", **more) -> Record:
     more.setdefault("created_at", time.time())
-    return Entry(fingerprint=name, account="account", region="beijing", model="wan", **more)
+    return Record(fingerprint=name, account="account", region="beijing", model="wan", **more)
 
 
-def film(folder: Path, size: int = 10) -> Path:
-    path = folder / "film.mp4"
+def video(folder: Path, size: int = 10) -> Path:
+    path = folder / "video.mp4"
     path.write_bytes(b"x" * size)
     return path
 
@@ -67,100 +67,100 @@ def rows(home: Path) -> list[tuple[str, str]]:
 class TestWhatToDo:
     def test_an_unknown_request_is_sent_and_written_down(self, new_run, tmp_path):
         run = new_run()
-        entry, role = run.claim(draft())
-        assert role is Role.SEND
-        assert entry.owner == run.owner
+        record, role = run.claim(draft())
+        assert role is Claim.NEW
+        assert record.owner == run.run_id
         assert rows(tmp_path / "home") == [("a", "submitting")]
 
     def test_a_request_that_a_living_run_has_is_followed(self, new_run):
         first, second = new_run(), new_run()
-        entry, _ = first.claim(draft())
-        assert second.claim(draft()) == (entry, Role.FOLLOW)
+        record, _ = first.claim(draft())
+        assert second.claim(draft()) == (record, Claim.WAIT)
 
-    @pytest.mark.parametrize("state", [State.SUBMITTING, State.SUBMITTED, State.SUCCEEDED, State.UNCERTAIN])
+    @pytest.mark.parametrize("state", [State.PENDING_SUBMIT, State.SUBMITTED, State.SUCCEEDED, State.OUTCOME_UNKNOWN])
     def test_a_request_whose_run_has_ended_is_resumed(self, new_run, state):
         first = new_run()
-        entry, _ = first.claim(draft())
-        first.save(replace(entry, state=state.value, task_id="t" if state is State.SUBMITTED else ""))
+        record, _ = first.claim(draft())
+        first.save(replace(record, state=state.value, task_id="t" if state is State.SUBMITTED else ""))
         first.close()
         second = new_run()
         found, role = second.claim(draft())
-        assert (found.id, found.state, role) == (entry.id, state.value, Role.RESUME)
-        assert found.owner == second.owner
+        assert (found.id, found.state, role) == (record.id, state.value, Claim.RESUME)
+        assert found.owner == second.run_id
 
     @pytest.mark.parametrize("state", [State.FAILED, State.CANCELED])
     def test_a_request_that_cost_nothing_is_sent_anew(self, new_run, state, tmp_path):
         run = new_run()
-        entry, _ = run.claim(draft())
-        run.save(replace(entry, state=state.value))
+        record, _ = run.claim(draft())
+        run.save(replace(record, state=state.value))
         again, role = run.claim(draft())
-        assert role is Role.SEND
-        assert again.id != entry.id
+        assert role is Claim.NEW
+        assert again.id != record.id
         assert [name for name, _ in rows(tmp_path / "home")] == ["a", "a"]
 
-    @pytest.mark.parametrize(("free", "role"), [(False, Role.RESUME), (True, Role.SEND)])
+    @pytest.mark.parametrize(("free", "role"), [(False, Claim.RESUME), (True, Claim.NEW)])
     def test_a_request_that_has_expired_is_sent_anew_only_where_it_is_free(self, new_run, free, role):
         run = new_run()
-        entry, _ = run.claim(draft())
-        run.save(replace(entry, state=State.EXPIRED.value, task_id="t"))
+        record, _ = run.claim(draft())
+        run.save(replace(record, state=State.EXPIRED.value, task_id="t"))
         assert run.claim(draft(), free=free)[1] is role
 
-    def test_the_film_of_an_expired_request_that_came_back_is_returned(self, new_run, tmp_path):
+    def test_the_video_of_an_expired_request_that_came_back_is_returned(self, new_run, tmp_path):
         run = new_run()
-        entry, _ = run.claim(draft())
-        run.save(replace(entry, state=State.EXPIRED.value, path=str(film(tmp_path)), bytes=10))
-        assert run.claim(draft())[1] is Role.REUSE
+        record, _ = run.claim(draft())
+        run.save(replace(record, state=State.EXPIRED.value, path=str(video(tmp_path)), bytes=10))
+        assert run.claim(draft())[1] is Claim.REUSE
 
     def test_a_request_of_an_earlier_version_is_found_by_its_account(self, new_run):
         run = new_run()
         run.save(draft("2:new", task_id="other", state=State.SUBMITTED.value))
         run.save(replace(draft("old of key"), account="key", task_id="t", state=State.SUBMITTED.value))
         found, role = run.claim(draft("2:wanted"), earlier=lambda account: [f"old of {account}"])
-        assert (found.task_id, role) == ("t", Role.RESUME)
+        assert (found.task_id, role) == ("t", Claim.RESUME)
 
     def test_a_failure_is_shared_by_the_run_that_waited_for_it(self, new_run):
         first, second = new_run(), new_run()
-        entry, _ = first.claim(draft())
+        record, _ = first.claim(draft())
         followed, _ = second.claim(draft())
-        first.save(replace(entry, state=State.FAILED.value, error="no"))
+        first.save(replace(record, state=State.FAILED.value, error="no"))
         found, role = second.claim(draft(), following=followed.id)
-        assert (found.error, role) == ("no", Role.FAILED)
+        assert (found.error, role) == ("no", Claim.FAILED)
 
     def test_a_cancelled_task_is_no_failure_for_the_run_that_waited(self, new_run):
         first, second = new_run(), new_run()
-        entry, _ = first.claim(draft())
-        first.save(replace(entry, state=State.CANCELED.value))
-        assert second.claim(draft(), following=entry.id)[1] is Role.SEND
+        record, _ = first.claim(draft())
+        first.save(replace(record, state=State.CANCELED.value))
+        assert second.claim(draft(), following=record.id)[1] is Claim.NEW
 
-    def test_a_saved_film_is_returned_also_while_its_run_goes_on(self, new_run, tmp_path):
+    def test_a_saved_video_is_returned_also_while_its_run_goes_on(self, new_run, tmp_path):
         first, second = new_run(), new_run()
-        entry, _ = first.claim(draft())
-        first.save(replace(entry, state=State.SAVED.value, path=str(film(tmp_path)), bytes=10))
-        assert second.claim(draft())[1] is Role.REUSE
+        record, _ = first.claim(draft())
+        first.save(replace(record, state=State.SAVED.value, path=str(video(tmp_path)), bytes=10))
+        assert second.claim(draft())[1] is Claim.REUSE
 
     @pytest.mark.parametrize("change", ["missing", "shorter"])
-    def test_a_saved_film_that_is_gone_is_fetched_again_by_one_run(self, new_run, tmp_path, change):
+    def test_a_saved_video_that_is_gone_is_fetched_again_by_one_run(self, new_run, tmp_path, change):
         first, second, third = new_run(), new_run(), new_run()
-        entry, _ = first.claim(draft())
-        path = film(tmp_path, 9 if change == "shorter" else 10)
-        first.save(replace(entry, state=State.SAVED.value, path=str(path), bytes=10, task_id="t"))
+        record, _ = first.claim(draft())
+        path = video(tmp_path, 9 if change == "shorter" else 10)
+        first.save(replace(record, state=State.SAVED.value, path=str(path), bytes=10, task_id="t"))
         if change == "missing":
             path.unlink()
-        assert second.claim(draft())[1] is Role.RESUME
-        assert third.claim(draft())[1] is Role.FOLLOW
+        assert second.claim(draft())[1] is Claim.RESUME
+        assert third.claim(draft())[1] is Claim.WAIT
 
-    def test_a_film_that_a_killed_run_named_is_returned(self, new_run, tmp_path):
+    def test_a_video_that_a_killed_run_named_is_returned(self, new_run, tmp_path):
         first = new_run()
-        entry, _ = first.claim(draft())
-        first.save(replace(entry, state=State.SUCCEEDED.value, path=str(film(tmp_path)), bytes=10))
+        record, _ = first.claim(draft())
+        first.save(replace(record, state=State.SUCCEEDED.value, path=str(video(tmp_path)), bytes=10))
         second = new_run()
-        assert second.claim(draft())[1] is Role.FOLLOW
+        assert second.claim(draft())[1] is Claim.WAIT
         first.close()
-        assert second.claim(draft())[1] is Role.REUSE
+        assert second.claim(draft())[1] is Claim.REUSE
 
-    def test_an_empty_file_is_no_film(self, tmp_path):
-        path = film(tmp_path, 0)
-        assert not draft(path=str(path), bytes=0).film_is_there
+    def test_an_empty_file_is_no_video(self, tmp_path):
+        path = video(tmp_path, 0)
+        assert not draft(path=str(path), bytes=0).has_video_file
 
     def test_a_task_id_means_that_task_and_no_other_of_its_request(self, new_run):
         run = new_run()
@@ -170,13 +170,13 @@ class TestWhatToDo:
         run.save(replace(second, state=State.SUBMITTED.value, task_id="new"))
         run.close()
         found, role = new_run().claim(draft("task old", task_id="old"))
-        assert (found.id, role) == (first.id, Role.RESUME)
+        assert (found.id, role) == (first.id, Claim.RESUME)
 
     def test_a_task_that_is_not_known_is_taken_in(self, new_run):
         run = new_run()
-        entry, role = run.claim(draft("task t", task_id="t", state=State.SUBMITTED.value))
-        assert role is Role.SEND
-        assert run.by_task("t") == entry
+        record, role = run.claim(draft("task t", task_id="t", state=State.SUBMITTED.value))
+        assert role is Claim.NEW
+        assert run.by_task("t") == record
 
     def test_many_threads_claim_a_request_once(self, new_run):
         run = new_run()
@@ -188,72 +188,72 @@ class TestWhatToDo:
         for thread in threads:
             thread.join()
         assert sorted(role.value for role in roles) == ["follow"] * 11 + ["send"]
-        assert run.claim(draft())[1] is Role.FOLLOW
+        assert run.claim(draft())[1] is Claim.WAIT
 
 
 class TestAdopting:
-    def entry(self, run, name="a", **more) -> Entry:
-        return run.claim(draft(name, state=State.UNCERTAIN.value, sent_at=1000.0, subject="cat", **more))[0]
+    def record(self, run, name="a", **more) -> Record:
+        return run.claim(draft(name, state=State.OUTCOME_UNKNOWN.value, sent_at=1000.0, subject="cat", **more))[0]
 
-    def adopt(self, run, entry, task_id="t", *, rival=True) -> bool:
-        return run.adopt(entry, task_id, rival=lambda _: rival)
+    def adopt(self, run, record, task_id="t", *, rival=True) -> bool:
+        return run.adopt(record, task_id, rival=lambda _: rival)
 
     def test_a_task_that_is_adopted_is_the_requests_own(self, new_run):
         run = new_run()
-        entry = self.entry(run)
-        assert self.adopt(run, entry)
-        assert (entry.task_id, entry.state, entry.is_adopted) == ("t", "submitted", True)
-        assert run.by_task("t") == entry
+        record = self.record(run)
+        assert self.adopt(run, record)
+        assert (record.task_id, record.state, record.is_adopted) == ("t", "submitted", True)
+        assert run.by_task("t") == record
 
-    def test_a_task_whose_answer_came_is_not_adopted(self, new_run):
-        entry = self.entry(new_run())
-        assert not replace(entry, task_id="t", request_id="r").is_adopted
-        assert not replace(entry, task_id="t", sent_at=0.0).is_adopted
-        assert not entry.is_adopted
+    def test_a_task_whose_response_came_is_not_adopted(self, new_run):
+        record = self.record(new_run())
+        assert not replace(record, task_id="t", request_id="r").is_adopted
+        assert not replace(record, task_id="t", sent_at=0.0).is_adopted
+        assert not record.is_adopted
 
     def test_a_task_that_another_request_has_is_not_adopted(self, new_run):
         run = new_run()
         run.claim(draft("b", task_id="t", state=State.SUBMITTED.value))
-        entry = self.entry(run)
+        record = self.record(run)
         assert run.unknown_tasks(["t", "u"]) == ["u"]
-        assert not self.adopt(run, entry)
-        assert entry.task_id == ""
+        assert not self.adopt(run, record)
+        assert record.task_id == ""
 
     def test_a_task_that_was_only_fetched_by_its_id_may_still_be_the_one(self, new_run):
         run = new_run()
         run.claim(replace(draft("b", task_id="t", state=State.SUBMITTED.value), model=""))
-        assert self.adopt(run, self.entry(run))
+        assert self.adopt(run, self.record(run))
 
     def test_while_a_rival_lacks_its_task_none_is_adopted(self, new_run):
         run = new_run()
-        other = self.entry(run, "b")
-        entry = self.entry(run)
-        assert not self.adopt(run, entry)
-        assert self.adopt(run, entry, rival=False)
+        other = self.record(run, "b")
+        record = self.record(run)
+        assert not self.adopt(run, record)
+        assert self.adopt(run, record, rival=False)
         run.save(replace(other, state=State.SUBMITTED.value, task_id="u"))
-        assert self.adopt(run, self.entry(run, "c"), "v")
+        assert self.adopt(run, self.record(run, "c"), "v")
 
-    def test_only_tasks_whose_answer_came_under_the_account_are_known_to_be_there(self, new_run):
+    def test_only_tasks_whose_response_came_under_the_account_are_known_to_be_there(self, new_run):
         run = new_run()
         run.save(draft("a", task_id="t", request_id="r", service_sent_at=1000.0))
         run.save(draft("old", task_id="old", request_id="r", service_sent_at=10.0))
         run.save(draft("b", task_id="adopted", service_sent_at=1000.0))
         run.save(replace(draft("c", task_id="theirs", request_id="r", service_sent_at=1000.0), account="another"))
-        assert run.answered_tasks(account="account", since=500.0) == {"t": 1000.0}
+        assert run.acknowledged_tasks(account="account", since=500.0) == {"t": 1000.0}
 
 
 class TestLives:
-    def test_a_run_lives_from_begin_to_end(self, tmp_path):
-        life = Life(tmp_path)
-        assert not lives(tmp_path, life.owner)
-        life.begin()
-        assert lives(tmp_path, life.owner)
-        life.end()
-        assert not lives(tmp_path, life.owner)
+    def test_a_run_is_alive_from_acquire_to_release(self, tmp_path):
+        life = RunLock(tmp_path)
+        assert not is_alive(tmp_path, life.run_id)
+        life.acquire()
+        assert is_alive(tmp_path, life.run_id)
+        life.release()
+        assert not is_alive(tmp_path, life.run_id)
         assert list(tmp_path.iterdir()) == []
 
-    def test_nobody_lives_without_a_name(self, tmp_path):
-        assert not lives(tmp_path, "")
+    def test_no_run_is_alive_without_an_id(self, tmp_path):
+        assert not is_alive(tmp_path, "")
 
     def test_another_process_sees_it_until_it_is_killed(self, tmp_path):
         program = (
@@ -267,29 +267,29 @@ class TestLives:
         command = [sys.executable, "-c", program, str(tmp_path / "other.lock")]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:  # noqa: S603 - our own program
             assert other.stdout.readline() == "held\n"
-            assert lives(tmp_path, "other")
+            assert is_alive(tmp_path, "other")
             other.kill()
             other.wait()
-        assert not lives(tmp_path, "other")
+        assert not is_alive(tmp_path, "other")
         assert list(tmp_path.iterdir()) == []
 
     def test_without_a_lock_nothing_is_sent(self, tmp_path):
         """Other processes would take the run for dead."""
         (tmp_path / "in the way").write_text("")
-        life = Life(tmp_path / "in the way")
+        life = RunLock(tmp_path / "in the way")
         with pytest.raises(LedgerUnavailable, match="Nothing was sent"):
-            life.begin()
-        assert not lives(tmp_path / "in the way", life.owner)
-        life.end()
+            life.acquire()
+        assert not is_alive(tmp_path / "in the way", life.run_id)
+        life.release()
 
     def test_a_run_that_a_thread_still_uses_goes_on(self, new_run):
         first, second = new_run(), new_run()
         first.claim(draft())
         first.hold()
         first.close()
-        assert second.claim(draft())[1] is Role.FOLLOW
+        assert second.claim(draft())[1] is Claim.WAIT
         first.close()
-        assert second.claim(draft())[1] is Role.RESUME
+        assert second.claim(draft())[1] is Claim.RESUME
 
 
 class TestFile:
@@ -321,7 +321,7 @@ class TestFile:
         more = "ALTER TABLE requests ADD COLUMN later TEXT NOT NULL DEFAULT ''"
         monkeypatch.setattr(schema, "_VERSIONS", (*versions, more))
         found, role = new_run().claim(draft())
-        assert (found.task_id, role) == ("t", Role.RESUME)
+        assert (found.task_id, role) == ("t", Claim.RESUME)
         assert version(home) == len(versions) + 1
 
     def test_a_newer_version_is_left_alone(self, new_run, tmp_path):
@@ -336,7 +336,7 @@ class TestFile:
         assert "Update the pack" in str(caught.value)
         assert (home / "ledger.sqlite3").read_bytes() == before
 
-    def test_a_damaged_file_is_set_aside_and_told_once(self, new_run, tmp_path, caplog):
+    def test_a_damaged_file_is_set_aside_and_reported_once(self, new_run, tmp_path, caplog):
         """What it knew is lost, and would be paid again without a word."""
         home = tmp_path / "home"
         home.mkdir()
@@ -348,7 +348,7 @@ class TestFile:
         assert str(aside) in str(caught.value)
         assert aside.read_bytes().startswith(b"garbage")
         assert caplog.text.count("set aside") == 1
-        assert run.claim(draft())[1] is Role.SEND
+        assert run.claim(draft())[1] is Claim.NEW
         assert rows(home) == [("a", "submitting")]
 
     def test_what_can_be_read_of_a_damaged_file_is_taken_over(self, new_run, tmp_path, caplog):
@@ -374,7 +374,7 @@ class TestFile:
         assert len(list(path.parent.glob("*.damaged-*"))) == 1
 
     @pytest.mark.parametrize("method", ["claim", "save"])
-    def test_a_locked_file_is_told_and_used_again_later(self, new_run, tmp_path, method):
+    def test_a_locked_file_is_reported_and_used_again_later(self, new_run, tmp_path, method):
         run = new_run()
         run.claim(draft())
         other = sqlite3.connect(tmp_path / "home" / "ledger.sqlite3", isolation_level=None)
@@ -387,7 +387,7 @@ class TestFile:
         assert rows(tmp_path / "home") == [("a", "submitting"), ("b", "submitting")]
 
     @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everything")
-    def test_a_folder_that_cannot_be_written_is_told(self, new_run, tmp_path):
+    def test_a_folder_that_cannot_be_written_is_reported(self, new_run, tmp_path):
         run = new_run()
         run.save(draft(task_id="t", state=State.SUBMITTED.value))
         run.close()
@@ -400,13 +400,13 @@ class TestFile:
 
     def test_a_clock_that_was_set_back_changes_nothing(self, new_run, tmp_path, monkeypatch):
         run = new_run()
-        entry, _ = run.claim(draft())
-        run.save(replace(entry, task_id="t", state=State.SUBMITTED.value, submitted_at=time.time()))
+        record, _ = run.claim(draft())
+        run.save(replace(record, task_id="t", state=State.SUBMITTED.value, submitted_at=time.time()))
         run.close()
         now = time.time()
         monkeypatch.setattr(time, "time", lambda: now - 3 * DAY)
         found, role = new_run().claim(draft())
-        assert (found.task_id, role) == ("t", Role.RESUME)
+        assert (found.task_id, role) == ("t", Claim.RESUME)
 
     def test_records_stay_however_old_they_are(self, new_run, tmp_path):
         run = new_run()
@@ -424,7 +424,7 @@ class TestFile:
 
     def test_never_a_key_in_any_file(self, bench, bare_environment):
         key = bench.server.key.encode()
-        bench.server.faults.add(on="create", fault=Refuses(401, "InvalidApiKey", f"Bad key {bench.server.key}."))
+        bench.server.faults.add(on="create", fault=ErrorResponse(401, "InvalidApiKey", f"Bad key {bench.server.key}."))
         with pytest.raises(Exception, match="InvalidApiKey"):
             bench.run()
         bench.run()
@@ -469,8 +469,10 @@ class TestFingerprints:
             ({"model": "wan2"}, False),
         ],
     )
-    def test_the_model_and_the_picture_are_the_subject(self, change, same):
-        assert (subject_of(BODY | change, region="beijing") == subject_of(BODY, region="beijing")) is same
+    def test_the_model_and_the_image_are_the_subject(self, change, same):
+        assert (
+            subject_fingerprint(BODY | change, region="beijing") == subject_fingerprint(BODY, region="beijing")
+        ) is same
 
     def test_it_tells_nothing_of_what_was_asked(self):
         assert len(fingerprint(BODY, region="beijing").removeprefix("2:")) == 64
@@ -490,8 +492,8 @@ class TestFingerprints:
         ]
 
 
-def test_a_task_lives_for_a_day():
-    assert TASK_LIFE_SECONDS == DAY
+def test_a_task_lasts_for_a_day():
+    assert TASK_TTL == DAY
 
 
 def version(home: Path) -> int:

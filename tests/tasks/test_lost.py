@@ -1,4 +1,4 @@
-"""Whose a task is, where nobody saw the answer: no request is paid twice, and nobody gets another's video."""
+"""Whose a task is, where nobody saw the response: no request is paid twice, and nobody gets another's video."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import os
 from dataclasses import replace
 
 import pytest
-from wanpack.nodes.offline.faults import ALWAYS, AnswerUnknown, HtmlPage, JsonBody, ListEmpty, ListLag, Refuses
-from wanpack.nodes.offline.faults import ResetAfterActing as LostAnswer
+from wanpack.nodes.offline.faults import ALWAYS, ErrorResponse, HtmlPage, JsonBody, ListEmpty, ListLag, UnknownStatus
+from wanpack.nodes.offline.faults import ResetAfterActing as LostResponse
 from wanpack.nodes.offline.faults import ResetBeforeActing as NeverCame
 from wanpack.nodes.offline.tasks import Failure
 from wanpack.nodes.service.errors import OutcomeUnknown, TaskUnknown
-from wanpack.nodes.service.request import VideoRequest, prompt_told
-from wanpack.nodes.service.task import Task, TaskStatus, is_anothers
+from wanpack.nodes.service.request import VideoRequest, expected_prompt
+from wanpack.nodes.service.task import Task, TaskStatus, prompt_differs
 from wanpack.nodes.tasks import item
 from wanpack.nodes.tasks.entry import earlier_fingerprints
 from wanpack.nodes.tasks.ledger import open_ledger
-from wanpack.nodes.tasks.lost import LOST_SECONDS
+from wanpack.nodes.tasks.lost import RESPONSE_LOST_SECONDS
 
 PROMPTLESS = {"": {"prompt": ""}, "effect": {"template": "flying"}}
 
@@ -26,7 +26,7 @@ def telling(prompt: str) -> Task:
 
 
 @pytest.mark.parametrize(
-    ("told", "asked"),
+    ("reported", "asked"),
     [
         ("a cat", "a cat"),
         ("", "a cat"),
@@ -38,48 +38,48 @@ def telling(prompt: str) -> Task:
         ("😀", "😃"),
     ],
 )
-def test_a_task_may_be_ours_where_it_tells_our_prompt_or_none(told, asked):
-    assert not is_anothers(telling(told), asked)
+def test_a_task_may_be_ours_where_it_tells_our_prompt_or_none(reported, asked):
+    assert not prompt_differs(telling(reported), asked)
 
 
 @pytest.mark.parametrize(
-    ("told", "asked"),
+    ("reported", "asked"),
     [("a dog", "a cat"), ("a cat", "a cat runs"), ("a cat runs", "a cat"), ("word " * 300, "word " * 160)],
 )
-def test_a_task_with_another_prompt_is_anothers(told, asked):
-    assert is_anothers(telling(told), asked)
+def test_a_task_with_another_prompt_is_anothers(reported, asked):
+    assert prompt_differs(telling(reported), asked)
 
 
 def test_an_effect_has_no_prompt():
     asked = VideoRequest(model="wanx2.1-i2v-turbo", resolution="480P", duration=3, prompt="a cat", template="flying")
-    assert prompt_told(asked) is None
-    assert prompt_told(replace(asked, template="")) == "a cat"
+    assert expected_prompt(asked) is None
+    assert expected_prompt(replace(asked, template="")) == "a cat"
 
 
 @pytest.fixture
 def used(bench):
     """A bench whose user has made a video before: the list can prove something."""
-    bench.run(bench.order(prompt="a horse"))
+    bench.run(bench.batch(prompt="a horse"))
     return bench
 
 
 def asked(bench, *, other: bool = False, home: str = "", **changes):
-    """An order of the same model, with another picture where it is another's."""
-    order = bench.order(home=bench.folder / home) if home else bench.order()
+    """A batch of the same model, with another image where it is another's."""
+    batch = bench.batch(home=bench.folder / home) if home else bench.batch()
     if other:
-        order = replace(order, images=1 - order.images)
-    return replace(order, request=replace(order.request, **changes))
+        batch = replace(batch, images=1 - batch.images)
+    return replace(batch, request=replace(batch.request, **changes))
 
 
 def lose(bench, fault=None):
-    bench.server.faults.add(on="create", fault=fault or LostAnswer())
+    bench.server.faults.add(on="create", fault=fault or LostResponse())
 
 
 class TestAnothersTask:
     """Another machine of the account, with a ledger of its own, makes a video in the same minutes."""
 
     @pytest.mark.parametrize("changes", [{}, *PROMPTLESS.values()], ids=["prompt", "no prompt", "effect"])
-    def test_of_another_picture_it_is_not_adopted_by_a_call_that_never_came(self, used, changes):
+    def test_of_another_image_it_is_not_adopted_by_a_call_that_never_came(self, used, changes):
         theirs = used.run(asked(used, other=True, home="theirs", **changes))
         lose(used, NeverCame())
         own = used.run(asked(used, **changes))
@@ -96,7 +96,7 @@ class TestAnothersTask:
         assert own.receipt["resumed"] is True
         assert used.created == 3
 
-    def test_of_the_same_picture_and_prompt_neither_is_taken(self, used):
+    def test_of_the_same_image_and_prompt_neither_is_taken(self, used):
         """Two tasks that differ in nothing but the seed."""
         theirs = used.run(asked(used, home="theirs", seed=7))
         lose(used)
@@ -107,15 +107,15 @@ class TestAnothersTask:
         assert used.created == 3
 
     def test_while_it_is_rendered_it_is_waited_for(self, used, new_watch):
-        theirs = used.stranger()
+        theirs = used.foreign_task()
         lose(used, NeverCame())
-        watch = new_watch(at={"waiting for the video of": lambda: setattr(theirs, "stuck_in", None)})
+        watch = new_watch(at={"waiting for the video of": lambda: setattr(theirs, "frozen_in", None)})
         own = used.run(watch=watch)
         assert own.task_id != theirs.id
         assert used.created == 3
 
     def test_one_that_fails_while_it_is_waited_for_is_given_up(self, used, new_watch):
-        theirs = used.stranger()
+        theirs = used.foreign_task()
 
         def fail():
             theirs.state, theirs.failure = "FAILED", Failure("InternalError.Algo", "inference internal error.")
@@ -126,8 +126,8 @@ class TestAnothersTask:
         assert used.created == 3
 
     def test_nothing_of_its_video_gets_into_the_own_one(self, used, new_watch, interrupted):
-        """Stop is pressed while the stranger's video is downloaded to be compared."""
-        theirs = used.run(replace(asked(used, other=True, home="theirs"), filename_prefix="theirs/film"))
+        """Stop is pressed while the foreign task's video is downloaded to be compared."""
+        theirs = used.run(replace(asked(used, other=True, home="theirs"), filename_prefix="theirs/video"))
         lose(used, NeverCame())
         with pytest.raises(interrupted):
             used.run(watch=new_watch(stop_at="downloading"))
@@ -145,13 +145,13 @@ class TestAnothersTask:
             used.run()
         used.server.faults.clear()
         ledger = open_ledger(used.home)
-        entry = ledger._store.transaction(lambda rows: rows.find(state="uncertain"))[0]
-        ledger.save(replace(entry, state="submitted", task_id=theirs.task_id, subject=""))
+        record = ledger._database.transaction(lambda rows: rows.find(state="uncertain"))[0]
+        ledger.save(replace(record, state="submitted", task_id=theirs.task_id, subject=""))
         ledger.close()
         assert used.run().task_id != theirs.task_id
 
     def test_it_is_not_cancelled_by_stop(self, used, new_watch, interrupted):
-        theirs = used.stranger(stuck="PENDING")
+        theirs = used.foreign_task(stuck="PENDING")
         lose(used, NeverCame())
         watch = new_watch(stop_at="waiting for the video")
         with pytest.raises(interrupted):
@@ -169,7 +169,7 @@ class TestTheList:
         watch = new_watch()
         assert used.run(watch=watch).receipt["resumed"] is True
         assert used.created == 2
-        assert any(f"of {LOST_SECONDS:.0f} s" in text for text in watch.texts)
+        assert any(f"of {RESPONSE_LOST_SECONDS:.0f} s" in text for text in watch.texts)
 
     def test_one_that_shows_nothing_at_all_proves_nothing(self, used):
         lose(used)
@@ -187,7 +187,7 @@ class TestTheList:
             bench.run()
         with pytest.raises(OutcomeUnknown):
             bench.run()
-        bench.run(bench.order(prompt="a horse"))
+        bench.run(bench.batch(prompt="a horse"))
         assert bench.run().receipt["resumed"] is True
         assert bench.created == 2
 
@@ -210,7 +210,7 @@ class TestTheList:
         ("status", "code"), [(500, "InternalError"), (503, "ServiceUnavailable"), (504, "ModelServingError")]
     )
     def test_is_looked_at_for_half_a_minute_before_a_server_error_is_sent_again(self, used, status, code):
-        used.server.faults.add(on="create", fault=Refuses(status, code))
+        used.server.faults.add(on="create", fault=ErrorResponse(status, code))
         used.run()
         sent = [call.at for call in used.server.received if call.on == "create"][-2:]
         assert sent[1] - sent[0] >= 0.3
@@ -220,7 +220,7 @@ class TestTheList:
 
 class TestTheKey:
     def test_a_rotated_key_goes_on_with_the_task(self, bench):
-        bench.server.faults.add(on="query", fault=Refuses(401, "InvalidApiKey", "No."), times=ALWAYS, after=1)
+        bench.server.faults.add(on="query", fault=ErrorResponse(401, "InvalidApiKey", "No."), times=ALWAYS, after=1)
         with pytest.raises(Exception, match="the same graph again"):
             bench.run()
         bench.server.faults.clear()
@@ -233,20 +233,20 @@ class TestTheKey:
 
     def test_the_key_of_another_account_does_not_pay_again(self, bench):
 
-        bench.server.faults.add(on="query", fault=Refuses(401, "InvalidApiKey", "No."), times=ALWAYS, after=1)
+        bench.server.faults.add(on="query", fault=ErrorResponse(401, "InvalidApiKey", "No."), times=ALWAYS, after=1)
         with pytest.raises(Exception, match="the same graph again"):
             bench.run()
         bench.server.faults.clear()
         bench.rotate_key("sk-another-1234567890")
-        bench.server.faults.add(on="query", fault=AnswerUnknown(), times=ALWAYS)
+        bench.server.faults.add(on="query", fault=UnknownStatus(), times=ALWAYS)
         with pytest.raises(TaskUnknown, match="another API key") as caught:
             bench.run()
         assert "Set the former key again" in str(caught.value)
         assert bench.created == 1
 
-    def test_a_lost_answer_of_the_old_key_is_found_with_the_new_one(self, used):
+    def test_a_lost_response_of_the_old_key_is_found_with_the_new_one(self, used):
         lose(used)
-        used.server.faults.add(on="list", fault=Refuses(401, "InvalidApiKey", "No."), times=ALWAYS)
+        used.server.faults.add(on="list", fault=ErrorResponse(401, "InvalidApiKey", "No."), times=ALWAYS)
         with pytest.raises(OutcomeUnknown):
             used.run()
         used.server.faults.clear()
@@ -256,9 +256,9 @@ class TestTheKey:
 
 
 class TestTheClock:
-    """A process whose clock is wrong by 30 hours loses an answer; the next one's clock is right."""
+    """A process whose clock is wrong by 30 hours loses a response; the next one's clock is right."""
 
-    @pytest.mark.parametrize("fault", [LostAnswer, NeverCame])
+    @pytest.mark.parametrize("fault", [LostResponse, NeverCame])
     @pytest.mark.parametrize("hours", [-30, 30])
     def test_decides_nothing(self, used, new_driver, new_graph, fault, hours):
         if not hasattr(os, "fork"):
@@ -279,7 +279,7 @@ class TestTheClock:
 class TestASavedVideo:
     def forget(self, bench):
 
-        bench.server.faults.add(on="query", fault=AnswerUnknown(), times=ALWAYS)
+        bench.server.faults.add(on="query", fault=UnknownStatus(), times=ALWAYS)
 
     def test_that_was_moved_is_fetched_again_while_the_service_has_it(self, bench):
         first = bench.run()
@@ -304,8 +304,8 @@ class TestASavedVideo:
     def test_is_known_however_old_its_record_is(self, bench):
         first = bench.run()
         ledger = open_ledger(bench.home)
-        entry = ledger.by_task(first.task_id)
-        ledger.save(replace(entry, created_at=entry.created_at - 400 * 86400.0))
+        record = ledger.by_task(first.task_id)
+        ledger.save(replace(record, created_at=record.created_at - 400 * 86400.0))
         ledger.close()
         bench.restart()
         assert bench.run().receipt["reused"] is True
@@ -319,9 +319,9 @@ class TestASavedVideo:
             patch.setattr(item, "fingerprint", lambda body, *, region: bodies.append(body) or made(body, region=region))
             first = bench.run()
         ledger = open_ledger(bench.home)
-        entry = ledger.by_task(first.task_id)
+        record = ledger.by_task(first.task_id)
         for old in earlier_fingerprints(bodies[0], region="beijing", account="a former key", duration=3):
-            ledger.save(replace(entry, fingerprint=old, account="a former key"))
+            ledger.save(replace(record, fingerprint=old, account="a former key"))
             assert bench.run().receipt["reused"] is True
         ledger.close()
         assert bench.created == 1

@@ -34,7 +34,7 @@ def loop(monkeypatch):
     running = JumpingLoop()
     monkeypatch.setattr(TEMPO, "scale", 1.0)
     monkeypatch.setattr(TEMPO, "clock", running.time)
-    monkeypatch.setattr(pace, "_next_turn", {})
+    monkeypatch.setattr(pace, "_next_slot", {})
     yield running
     running.close()
 
@@ -44,7 +44,7 @@ def test_never_more_queries_than_the_service_allows_in_any_second(loop):
 
     async def ask_often():
         for _ in range(20):
-            await pace.turn("query", per_second=pace.QUERIES_PER_SECOND)
+            await pace.acquire_rate_limit("query", per_second=pace.QUERIES_PER_SECOND)
             asked.append(loop.time())
 
     async def everybody():
@@ -59,7 +59,7 @@ def test_who_comes_alone_does_not_wait(loop):
     async def alone():
         await asyncio.sleep(10)
         before = loop.time()
-        await pace.turn("query", per_second=pace.QUERIES_PER_SECOND)
+        await pace.acquire_rate_limit("query", per_second=pace.QUERIES_PER_SECOND)
         return loop.time() - before
 
     assert loop.run_jumping(alone()) == 0.0

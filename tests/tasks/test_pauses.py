@@ -7,9 +7,17 @@ import time
 
 import pytest
 from wanpack.nodes.service.advice import service_error
-from wanpack.nodes.service.errors import NetworkError, UnexpectedAnswer
+from wanpack.nodes.service.errors import NetworkError, UnexpectedResponse
 from wanpack.nodes.tasks import pace
-from wanpack.nodes.tasks.pauses import LONGEST, LONGEST_ASKED, TEMPO, Patience, backoff, now, pause
+from wanpack.nodes.tasks.pauses import (
+    MAX_INTERVAL,
+    MAX_RETRY_AFTER,
+    TEMPO,
+    RetryBudget,
+    backoff,
+    now,
+    sleep_with_countdown,
+)
 
 
 def unreachable() -> NetworkError:
@@ -26,56 +34,56 @@ class TestBackoff:
     @pytest.mark.parametrize(("tries", "longest"), [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (10_000, 30)])
     def test_it_doubles_up_to_a_cap_and_is_spread_by_chance(self, tries, longest):
         drawn = [backoff(tries) for _ in range(200)]
-        assert all(longest / 2 <= seconds <= longest <= LONGEST for seconds in drawn)
+        assert all(longest / 2 <= seconds <= longest <= MAX_INTERVAL for seconds in drawn)
         assert len(set(drawn)) > 100
 
-    @pytest.mark.parametrize(("asked", "waited"), [(0, 0), (7, 7), (120, 120), (1e9, LONGEST_ASKED), (-5, 0)])
+    @pytest.mark.parametrize(("asked", "waited"), [(0, 0), (7, 7), (120, 120), (1e9, MAX_RETRY_AFTER), (-5, 0)])
     def test_what_the_service_asks_for_is_obeyed_within_reason(self, asked, waited):
-        assert backoff(1, asked=asked) == waited
+        assert backoff(1, retry_after=asked) == waited
 
 
 class TestPause:
     def test_it_tells_every_second_how_many_are_left(self):
-        told = []
+        reported = []
         TEMPO.scale = 0.1
         began = now()
-        asyncio.run(pause(3.5, told.append))
+        asyncio.run(sleep_with_countdown(3.5, reported.append))
         assert now() - began >= 3.5
-        assert told == sorted(told, reverse=True)
-        assert 3 < told[0] <= 3.5
-        assert len(told) in (3, 4)
+        assert reported == sorted(reported, reverse=True)
+        assert 3 < reported[0] <= 3.5
+        assert len(reported) in (3, 4)
 
     def test_no_time_is_no_pause(self):
-        told = []
-        asyncio.run(pause(0, told.append))
-        asyncio.run(pause(-5, told.append))
-        assert told == []
+        reported = []
+        asyncio.run(sleep_with_countdown(0, reported.append))
+        asyncio.run(sleep_with_countdown(-5, reported.append))
+        assert reported == []
 
     def test_a_second_is_a_second(self):
         TEMPO.scale = 1.0
         began = time.monotonic()
-        asyncio.run(pause(0.3, lambda left: None))
+        asyncio.run(sleep_with_countdown(0.3, lambda left: None))
         assert 0.3 <= time.monotonic() - began < 0.6
 
 
 class TestPatience:
-    def bear(self, patience, error):
-        told = []
-        asyncio.run(patience.bear(error, told.append))
-        return told
+    def wait_or_raise(self, retries, error):
+        reported = []
+        asyncio.run(retries.wait_or_raise(error, reported.append))
+        return reported
 
     @pytest.mark.parametrize(
         "error",
         [
             unreachable(),
-            UnexpectedAnswer("?", http_status=502),
+            UnexpectedResponse("?", http_status=502),
             refused("Throttling", 429),
             refused("InternalError", 500),
         ],
         ids=lambda error: type(error).__name__,
     )
-    def test_what_may_pass_is_waited_out_and_told(self, error):
-        (first, *_) = self.bear(Patience(), error)
+    def test_what_may_pass_is_waited_out_and_reported(self, error):
+        (first, *_) = self.wait_or_raise(RetryBudget(), error)
         assert "Trying again in" in first
 
     @pytest.mark.parametrize(
@@ -85,33 +93,33 @@ class TestPatience:
     def test_what_only_the_user_can_mend_is_not(self, code, status):
         error = refused(code, status)
         with pytest.raises(type(error)):
-            self.bear(Patience(), error)
+            self.wait_or_raise(RetryBudget(), error)
 
     def test_what_lasts_too_long_is_raised(self):
-        patience = Patience(seconds=10)
+        retries = RetryBudget(seconds=10)
         tries = 0
         with pytest.raises(NetworkError):
             while tries < 100:
                 tries += 1
-                self.bear(patience, unreachable())
+                self.wait_or_raise(retries, unreachable())
         assert 4 <= tries <= 8
 
     def test_a_success_begins_anew(self):
-        patience = Patience(seconds=1)
+        retries = RetryBudget(seconds=1)
         for _ in range(10):
-            self.bear(patience, unreachable())
-            patience.answered()
+            self.wait_or_raise(retries, unreachable())
+            retries.reset()
 
     def test_the_service_may_say_how_long(self):
         began = now()
-        self.bear(Patience(), refused("Throttling", 429, after=20))
+        self.wait_or_raise(RetryBudget(), refused("Throttling", 429, after=20))
         assert now() - began >= 20
 
 
 class TestPace:
     def turns(self, key: str, count: int, per_second: float) -> list[float]:
         async def come() -> float:
-            await pace.turn(key, per_second=per_second)
+            await pace.acquire_rate_limit(key, per_second=per_second)
             return time.monotonic()
 
         async def all_come() -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from wanpack.nodes.offline.faults import Refuses, Stalled
+from wanpack.nodes.offline.faults import ErrorResponse, Stalled
 from wanpack.nodes.offline.server import OfflineServer
 from wanpack.nodes.offline.tasks import Timing
 from wanpack.nodes.service.credentials import read_settings
@@ -16,7 +16,7 @@ from wanpack.nodes.tasks.probe import PROBE_SECONDS, working_regions
 
 @pytest.fixture
 def regions(bare_environment, tmp_path):
-    """Stand-ins for regions that the owner has keys for, and what `working_regions` finds out about them."""
+    """Mock servers for regions that the owner has keys for, and what `working_regions` finds out about them."""
     running = {}
 
     class Regions:
@@ -96,8 +96,8 @@ def test_a_region_that_needs_a_workspace_is_only_asked_where_the_owner_named_one
     assert regions.working() == ["frankfurt"]
 
 
-@pytest.mark.parametrize("fault", [Stalled(sent=0), Refuses()])
-def test_a_region_that_does_not_answer_well_does_not_hide_the_others(regions, fault):
+@pytest.mark.parametrize("fault", [Stalled(sent=0), ErrorResponse()])
+def test_a_region_that_does_not_response_well_does_not_hide_the_others(regions, fault):
     regions.add("virginia").faults.add(on="query", fault=fault)
     regions.add("singapore")
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""When a task is polled, how late its end is seen, and what the user is told of it. Nothing is waited for."""
+"""When a task is polled, how late its end is seen, and what the user sees of it. Nothing is waited for."""
 
 from __future__ import annotations
 
@@ -72,20 +72,20 @@ def test_an_early_failure_is_seen_within_a_second_or_so():
 
 
 def test_what_the_service_says_of_its_times_is_read():
-    told = Task(
+    reported = Task(
         "id",
         TaskStatus.SUCCEEDED,
         submit_time="2026-11-22 23:59:58.100",
         scheduled_time="2026-11-22 23:59:59.350",
         end_time="2026-11-23 00:01:00.000",
     )
-    assert rendered_seconds(told) == pytest.approx(60.65)
+    assert rendered_seconds(reported) == pytest.approx(60.65)
 
 
 @pytest.mark.parametrize("end", ["", "soon", "2026-11-22", "2026-11-22 10:00:00+08:00", "9999999"])
 def test_times_that_make_no_sense_are_left_alone(end):
-    told = Task("id", TaskStatus.SUCCEEDED, scheduled_time="2026-11-22 10:00:01.000", end_time=end)
-    assert rendered_seconds(told) in (None, 0.0)
+    reported = Task("id", TaskStatus.SUCCEEDED, scheduled_time="2026-11-22 10:00:01.000", end_time=end)
+    assert rendered_seconds(reported) in (None, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_times_that_make_no_sense_are_left_alone(end):
         ([40.0, 80.0, 60.0, 120.0], (60, 300), ", usually 45 to 100 s"),
     ],
 )
-def test_the_user_is_told_how_long_it_usually_takes(past, usual, text):
+def test_the_user_sees_how_long_it_usually_takes(past, usual, text):
     assert estimate(past, usual=usual).text() == text
 
 

@@ -12,21 +12,21 @@ from types import SimpleNamespace
 import pytest
 from wanpack.nodes.errors import InvalidRequest
 from wanpack.nodes.tasks import saving
-from wanpack.nodes.tasks.order import check_order
+from wanpack.nodes.tasks.order import validate_batch
 from wanpack.nodes.tasks.saving import (
-    ENTRY_ID_CHARS,
-    SavePlace,
+    RECORD_ID_CHARS,
+    OutputTarget,
     discard,
-    discard_placeholder,
-    find_place,
-    folder_faults,
-    longest_path,
+    folder_problems,
+    max_path_length,
+    remove_placeholder,
+    resolve_output,
 )
 
 
 def inside(prefix, output):
     """The place of a good prefix, relative to the output folder."""
-    place, faults = find_place(prefix, output_folder=output)
+    place, faults = resolve_output(prefix, output_folder=output)
     assert faults == []
     return (place.folder.relative_to(output.resolve()) / place.stem).as_posix()
 
@@ -34,14 +34,14 @@ def inside(prefix, output):
 @pytest.fixture
 def long_path(monkeypatch):
     """Have the system take paths of so many characters and no longer ones, as Windows does."""
-    return lambda characters: monkeypatch.setattr(saving, "longest_path", lambda: characters)
+    return lambda characters: monkeypatch.setattr(saving, "max_path_length", lambda: characters)
 
 
 class TestPrefix:
     @pytest.mark.parametrize(
         ("prefix", "place"),
         [
-            ("film", "film"),
+            ("video", "video"),
             ("wan/i2v", "wan/i2v"),
             ("wan\\i2v", "wan/i2v"),
             ("a/b/c/d", "a/b/c/d"),
@@ -71,17 +71,17 @@ class TestPrefix:
         ("prefix", "word"),
         [
             ("..", "lead out"),
-            ("../film", "lead out"),
-            ("a/../../film", "lead out"),
-            ("a\\..\\film", "lead out"),
-            (" .. /film", "lead out"),
-            ("/etc/film", "whole path"),
-            ("\\film", "whole path"),
-            ("\\\\server\\share\\film", "whole path"),
-            ("//server/share/film", "whole path"),
-            ("C:\\film", "whole path"),
-            ("c:film", "whole path"),
-            ("film:stream", "must not have"),
+            ("../video", "lead out"),
+            ("a/../../video", "lead out"),
+            ("a\\..\\video", "lead out"),
+            (" .. /video", "lead out"),
+            ("/etc/video", "whole path"),
+            ("\\video", "whole path"),
+            ("\\\\server\\share\\video", "whole path"),
+            ("//server/share/video", "whole path"),
+            ("C:\\video", "whole path"),
+            ("c:video", "whole path"),
+            ("video:stream", "must not have"),
             ("a\0b", "must not have"),
             ("a\nb", "must not have"),
             ("a\x7fb", "must not have"),
@@ -90,7 +90,7 @@ class TestPrefix:
             ("half \ud83d", "must not have"),
             ("con", "Windows"),
             ("wan/NUL", "Windows"),
-            ("aux.mp4/film", "Windows"),
+            ("aux.mp4/video", "Windows"),
             ("com1", "Windows"),
             ("lpt9. ", "Windows"),
             ("COM²", "Windows"),
@@ -101,36 +101,38 @@ class TestPrefix:
             ("x" * 300, "too long"),
         ],
     )
-    def test_bad_ones_are_told_before_anything_is_paid(self, prefix, word, tmp_path):
-        place, faults = find_place(prefix, output_folder=tmp_path)
+    def test_bad_ones_are_reported_before_anything_is_paid(self, prefix, word, tmp_path):
+        place, faults = resolve_output(prefix, output_folder=tmp_path)
         assert len(faults) == 1
         assert faults[0].startswith("filename_prefix: ")
         assert word in faults[0]
         assert place.folder == tmp_path.resolve()
 
-    @pytest.mark.parametrize(("prefix", "more"), [("f", 0), ("wan/film", 0), ("\u4e07\u76f8", 0), ("\U0001f3ac", 1)])
-    def test_a_path_that_windows_does_not_take_is_told_before_anything_is_paid(self, prefix, more, tmp_path, long_path):
-        longest = find_place(prefix, output_folder=tmp_path)[0].part_of("0123456789abcdef")
+    @pytest.mark.parametrize(("prefix", "more"), [("f", 0), ("wan/video", 0), ("\u4e07\u76f8", 0), ("\U0001f3ac", 1)])
+    def test_a_path_that_windows_does_not_take_is_reported_before_anything_is_paid(
+        self, prefix, more, tmp_path, long_path
+    ):
+        longest = resolve_output(prefix, output_folder=tmp_path)[0].partial_path("0123456789abcdef")
         characters = len(f"{longest}.tagging") + more
         long_path(characters)
-        assert find_place(prefix, output_folder=tmp_path)[1] == []
+        assert resolve_output(prefix, output_folder=tmp_path)[1] == []
         long_path(characters - 1)
-        [fault] = find_place(prefix, output_folder=tmp_path)[1]
+        [fault] = resolve_output(prefix, output_folder=tmp_path)[1]
         assert f"a path of {characters} characters" in fault
         assert "make it 1 shorter" in fault
 
     def test_it_ends_the_order_before_any_folder_is_made(self, bench, long_path):
         long_path(259)
-        assert check_order(bench.order(filename_prefix="film")) is not None
+        assert validate_batch(bench.batch(filename_prefix="video")) is not None
         with pytest.raises(InvalidRequest, match="Windows takes 259"):
-            check_order(bench.order(filename_prefix="/".join(["x" * 100] * 3)[:290]))
+            validate_batch(bench.batch(filename_prefix="/".join(["x" * 100] * 3)[:290]))
         assert bench.created == 0
 
     def test_the_longest_path_has_the_length_of_a_real_part(self, bench, new_watch):
         seen = []
         bench.run(watch=new_watch(at={"saving": lambda: seen.extend(bench.strays)}))
-        place, _ = find_place("wan/film", output_folder=bench.output)
-        assert [len(part.name) for part in seen] == [len(place.part_of("0" * ENTRY_ID_CHARS).name)]
+        place, _ = resolve_output("wan/video", output_folder=bench.output)
+        assert [len(part.name) for part in seen] == [len(place.partial_path("0" * RECORD_ID_CHARS).name)]
 
     @pytest.mark.parametrize(("ntdll", "most"), [({"enabled": 1}, None), ({"enabled": 0}, 259), ({}, 259)])
     def test_on_windows_it_is_what_the_process_is_allowed(self, ntdll, most, monkeypatch):
@@ -138,11 +140,11 @@ class TestPrefix:
         windows = SimpleNamespace(ntdll=SimpleNamespace(**functions))
         monkeypatch.setattr(sys, "platform", "win32")
         monkeypatch.setattr(ctypes, "windll", windows, raising=False)
-        assert longest_path() == most
+        assert max_path_length() == most
 
     @pytest.mark.skipif(sys.platform == "win32", reason="there it depends on the system's settings")
     def test_elsewhere_a_path_may_be_long(self):
-        assert longest_path() is None
+        assert max_path_length() is None
 
     def test_times_are_filled_in(self, tmp_path):
         found = inside("%year%-%month%-%day%/%hour%%minute%%second%", tmp_path)
@@ -155,29 +157,29 @@ class TestPrefix:
         elsewhere.mkdir()
         (output / "link").symlink_to(elsewhere)
         (output / "inner").symlink_to(output)
-        assert "through a link" in find_place("link/film", output_folder=output)[1][0]
-        assert "through a link" in find_place("inner/link/film", output_folder=output)[1][0]
-        assert find_place("inner/film", output_folder=output)[1] == []
+        assert "through a link" in resolve_output("link/video", output_folder=output)[1][0]
+        assert "through a link" in resolve_output("inner/link/video", output_folder=output)[1][0]
+        assert resolve_output("inner/video", output_folder=output)[1] == []
 
     def test_the_output_folder_itself_may_be_a_link(self, tmp_path):
         (tmp_path / "real").mkdir()
         (tmp_path / "output").symlink_to(tmp_path / "real")
-        place, faults = find_place("wan/film", output_folder=tmp_path / "output")
+        place, faults = resolve_output("wan/video", output_folder=tmp_path / "output")
         assert (place.folder, faults) == (tmp_path.resolve() / "real" / "wan", [])
 
-    def test_a_folder_that_cannot_be_made_is_told_before_anything_is_paid(self, bench):
+    def test_a_folder_that_cannot_be_made_is_reported_before_anything_is_paid(self, bench):
         bench.output.mkdir()
         (bench.output / "wan").write_text("a file")
-        assert "cannot be made" in folder_faults(SavePlace(bench.output / "wan", "film"))[0]
+        assert "cannot be made" in folder_problems(OutputTarget(bench.output / "wan", "video"))[0]
         with pytest.raises(InvalidRequest, match="cannot be made"):
-            check_order(bench.order())
+            validate_batch(bench.batch())
         with pytest.raises(InvalidRequest, match="cannot be made"):
             bench.run()
         assert bench.created == 0
 
     def test_no_folder_is_made_for_an_order_with_faults(self, bench):
         with pytest.raises(InvalidRequest):
-            check_order(bench.order(seed=-1))
+            validate_batch(bench.batch(seed=-1))
         assert not bench.output.exists()
 
 
@@ -189,41 +191,41 @@ def part_in(folder, name="part"):
 
 class TestNames:
     def take(self, folder, **more):
-        return SavePlace(folder, "film").take(part_in(folder), on_name=more.get("on_name", lambda film: None))
+        return OutputTarget(folder, "video").commit(part_in(folder), on_name=more.get("on_name", lambda video: None))
 
     def test_they_count_up(self, tmp_path):
-        assert [self.take(tmp_path).name for _ in range(3)] == [f"film_{n:05}_.mp4" for n in (1, 2, 3)]
+        assert [self.take(tmp_path).name for _ in range(3)] == [f"video_{n:05}_.mp4" for n in (1, 2, 3)]
 
     def test_they_go_on_after_the_highest_that_any_node_has_used(self, tmp_path):
-        (tmp_path / "film_00041_.png").write_text("")
-        (tmp_path / "film_x_.mp4").write_text("")
-        assert self.take(tmp_path).name == "film_00042_.mp4"
+        (tmp_path / "video_00041_.png").write_text("")
+        (tmp_path / "video_x_.mp4").write_text("")
+        assert self.take(tmp_path).name == "video_00042_.mp4"
 
     def test_the_part_has_no_number(self, tmp_path):
-        place = SavePlace(tmp_path, "film")
-        part_in(tmp_path, place.part_of("0" * 16).name)
-        assert self.take(tmp_path).name == "film_00001_.mp4"
+        place = OutputTarget(tmp_path, "video")
+        part_in(tmp_path, place.partial_path("0" * 16).name)
+        assert self.take(tmp_path).name == "video_00001_.mp4"
 
-    def test_the_name_is_told_before_it_is_taken(self, tmp_path):
-        told = []
-        film = self.take(tmp_path, on_name=lambda film: told.append((film, film.exists())))
-        assert told == [(film, False)]
+    def test_the_name_is_reported_before_it_is_taken(self, tmp_path):
+        reported = []
+        video = self.take(tmp_path, on_name=lambda video: reported.append((video, video.exists())))
+        assert reported == [(video, False)]
 
     def test_a_name_that_somebody_takes_meanwhile_is_left_to_them(self, tmp_path):
-        def somebody_else(film):
-            if film.name == "film_00001_.mp4":
-                film.write_text("theirs")
+        def somebody_else(video):
+            if video.name == "video_00001_.mp4":
+                video.write_text("theirs")
 
-        assert self.take(tmp_path, on_name=somebody_else).name == "film_00002_.mp4"
-        assert (tmp_path / "film_00001_.mp4").read_text() == "theirs"
+        assert self.take(tmp_path, on_name=somebody_else).name == "video_00002_.mp4"
+        assert (tmp_path / "video_00001_.mp4").read_text() == "theirs"
 
-    def test_many_writers_get_different_names_and_their_own_films(self, tmp_path):
-        place = SavePlace(tmp_path, "film")
+    def test_many_writers_get_different_names_and_their_own_videos(self, tmp_path):
+        place = OutputTarget(tmp_path, "video")
         taken = {}
 
         def write(number):
             part = part_in(tmp_path, f"part-{number}")
-            taken[number] = place.take(part, on_name=lambda film: None)
+            taken[number] = place.commit(part, on_name=lambda video: None)
 
         threads = [threading.Thread(target=write, args=(number,)) for number in range(24)]
         for thread in threads:
@@ -231,20 +233,20 @@ class TestNames:
         for thread in threads:
             thread.join()
         assert len(set(taken.values())) == 24
-        assert all(film.read_text() == f"part-{number}" for number, film in taken.items())
+        assert all(video.read_text() == f"part-{number}" for number, video in taken.items())
 
-    def test_where_the_film_cannot_be_moved_the_name_is_given_back(self, tmp_path):
+    def test_where_the_video_cannot_be_moved_the_name_is_given_back(self, tmp_path):
         with pytest.raises(OSError, match="No such file"):
-            SavePlace(tmp_path, "film").take(tmp_path / "missing", on_name=lambda film: None)
+            OutputTarget(tmp_path, "video").commit(tmp_path / "missing", on_name=lambda video: None)
         assert list(tmp_path.iterdir()) == []
 
     def test_only_an_empty_file_counts_as_left_over(self, tmp_path):
-        empty, film = tmp_path / "empty.mp4", part_in(tmp_path, "film.mp4")
+        empty, video = tmp_path / "empty.mp4", part_in(tmp_path, "video.mp4")
         empty.touch()
-        for path in (empty, film, tmp_path / "missing", tmp_path):
-            discard_placeholder(path)
-        assert list(tmp_path.iterdir()) == [film]
+        for path in (empty, video, tmp_path / "missing", tmp_path):
+            remove_placeholder(path)
+        assert list(tmp_path.iterdir()) == [video]
 
-    def test_what_cannot_be_removed_is_told_and_lived_with(self, tmp_path, caplog):
+    def test_what_cannot_be_removed_is_reported_and_lived_with(self, tmp_path, caplog):
         discard(tmp_path)
         assert "cannot be removed" in caplog.text

@@ -1,4 +1,4 @@
-"""Stop: heard within a second in every phase, and the user is told what goes on and costs."""
+"""Stop: heard within a second in every phase, and the user sees what goes on and costs."""
 
 from __future__ import annotations
 
@@ -13,37 +13,40 @@ from typing import Any
 import numpy as np
 import pytest
 from wanpack.nodes.offline.faults import (
+    ErrorResponse,
     HtmlPage,
     HugeBody,
     JsonBody,
     Redirect,
-    Refuses,
     ResetAfterActing,
     ResetBeforeActing,
     ResetBeforeBody,
     Slow,
     Stalled,
     TaskStuck,
-    Throttled,
+    Throttling,
     Truncated,
 )
 from wanpack.nodes.service import client
 from wanpack.nodes.tasks.pauses import TEMPO
 from wanpack.nodes.tasks.runner import make_videos
-from wanpack.nodes.tasks.watch import BatchProgress, ItemProgress, until_stopped
+from wanpack.nodes.tasks.watch import BatchProgress, ItemProgress, run_interruptible
 
 ALWAYS = 1000
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Where Stop comes: when a status text contains `text`, while `faults` keep the run there. `told` is then said."""
+    """Where Stop comes: when a status text contains `text`, while `faults` keep the run there.
+
+    `reported` is then said.
+    """
 
     name: str
     text: str
-    told: str
+    reported: str
     faults: tuple[tuple[str, Any], ...] = ()
-    sound: bool = False
+    audio: bool = False
     created: int = 1
     names_task: bool = True
 
@@ -52,10 +55,10 @@ UNSENT = "nothing is charged"
 GOES_ON = "goes on at the service and is charged"
 PHASES = (
     Phase("encoding", "preparing", UNSENT, created=0, names_task=False),
-    Phase("asking for a permit", "uploading", UNSENT, (("policy", Slow(1)),), sound=True, created=0, names_task=False),
-    Phase("uploading", "uploading", UNSENT, (("upload", Slow(1)),), sound=True, created=0, names_task=False),
-    Phase("unreachable", "Trying", UNSENT, (("policy", ResetBeforeBody()),), sound=True, created=0, names_task=False),
-    Phase("throttled", "slow down", UNSENT, (("create", Throttled(retry_after=60)),), created=0, names_task=False),
+    Phase("asking for a permit", "uploading", UNSENT, (("policy", Slow(1)),), audio=True, created=0, names_task=False),
+    Phase("uploading", "uploading", UNSENT, (("upload", Slow(1)),), audio=True, created=0, names_task=False),
+    Phase("unreachable", "Trying", UNSENT, (("policy", ResetBeforeBody()),), audio=True, created=0, names_task=False),
+    Phase("throttled", "slow down", UNSENT, (("create", Throttling(retry_after=60)),), created=0, names_task=False),
     Phase("submitting", "submitting", "is looked for", (("create", Slow(1)),), names_task=False),
     Phase("looking", "looking", "is looked for", (("create", ResetAfterActing()), ("list", Slow(1))), names_task=False),
     Phase("queued", "queued", "is cancelled, nothing is charged", (("create", TaskStuck("PENDING")),)),
@@ -65,8 +68,8 @@ PHASES = (
 )
 
 
-class LargePicture:
-    """A picture whose encoding takes a while."""
+class LargeImage:
+    """An image whose encoding takes a while."""
 
     IMAGE = np.random.default_rng(1).random((1, 3200, 3200, 3), np.float32)
 
@@ -80,18 +83,18 @@ def bench_for(make_bench, phase):
 
 
 def order_for(bench, phase, *, seed=1):
-    if phase.sound:
-        return bench.order(seed=seed, kind="sound")
-    order = bench.order(seed=seed)
-    return replace(order, images=LargePicture.IMAGE) if phase.name == "encoding" else order
+    if phase.audio:
+        return bench.batch(seed=seed, kind="sound")
+    batch = bench.batch(seed=seed)
+    return replace(batch, images=LargeImage.IMAGE) if phase.name == "encoding" else batch
 
 
-async def interrupted_run(order, watch, delay: float) -> float:
+async def interrupted_run(batch, watch, delay: float) -> float:
     """Press Stop some seconds after the watch's text came, and return how long the run went on after that."""
     arrived = asyncio.Event()
     watch.at = {watch.stop_at: arrived.set}
     watch.stop_at = ""
-    run = asyncio.ensure_future(make_videos(order, watch=watch))
+    run = asyncio.ensure_future(make_videos(batch, watch=watch))
     reached = asyncio.ensure_future(arrived.wait())
     await asyncio.wait({run, reached}, return_when=asyncio.FIRST_COMPLETED, timeout=30)
     assert reached.done(), watch.texts
@@ -110,13 +113,13 @@ def real_time():
 
 
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)
-def test_the_user_is_told_what_goes_on_and_the_next_run_pays_no_second_time(
+def test_the_user_sees_what_goes_on_and_the_next_run_pays_no_second_time(
     phase, make_bench, new_watch, real_time, caplog
 ):
     bench = bench_for(make_bench, phase)
     watch = new_watch(stop_at=phase.text)
     asyncio.run(interrupted_run(order_for(bench, phase), watch, 0.02))
-    assert phase.told in watch.texts[-1]
+    assert phase.reported in watch.texts[-1]
     log = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert any(line.lower().startswith("stopped") for line in log), log
     # A call that was on its way may arrive a moment later.
@@ -130,7 +133,7 @@ def test_the_user_is_told_what_goes_on_and_the_next_run_pays_no_second_time(
         assert any(task in line for line in log)
     bench.server.faults.clear()
     for task in bench.server.tasks:
-        task.stuck_in = None
+        task.frozen_in = None
     TEMPO.scale = 0.01
     assert bench.run(order_for(bench, phase)).path.exists()
     assert sum(task.state != "CANCELED" for task in bench.server.tasks) == 1
@@ -140,9 +143,9 @@ def test_the_user_is_told_what_goes_on_and_the_next_run_pays_no_second_time(
 @pytest.mark.parametrize(
     "fault",
     [
-        Refuses(),
-        Refuses(401, "InvalidApiKey", "Invalid API-key provided."),
-        Throttled(retry_after=60),
+        ErrorResponse(),
+        ErrorResponse(401, "InvalidApiKey", "Invalid API-key provided."),
+        Throttling(retry_after=60),
         HtmlPage(200),
         HtmlPage(),
         JsonBody({}),
@@ -158,7 +161,7 @@ def test_the_user_is_told_what_goes_on_and_the_next_run_pays_no_second_time(
     ],
     ids=lambda fault: f"{type(fault).__name__} {getattr(fault, 'status', '')}".strip(),
 )
-def test_what_goes_wrong_with_cancelling_is_not_told_as_cancelled(
+def test_what_goes_wrong_with_cancelling_is_not_reported_as_cancelled(
     fault, make_bench, new_watch, real_time, bare_environment
 ):
     # What is silent for good is silent for half a minute, which tells no more.
@@ -167,12 +170,12 @@ def test_what_goes_wrong_with_cancelling_is_not_told_as_cancelled(
     bench.server.faults.add(on="create", fault=TaskStuck("PENDING"))
     bench.server.faults.add(on="cancel", fault=fault)
     watch = new_watch(stop_at="queued")
-    assert asyncio.run(interrupted_run(bench.order(), watch, 0.02)) < 1.0
+    assert asyncio.run(interrupted_run(bench.batch(), watch, 0.02)) < 1.0
     [task] = bench.server.tasks
     assert task.id in watch.texts[-1]
     assert "is cancelled" not in watch.texts[-1]
     assert "charged" in watch.texts[-1]
-    task.stuck_in = None
+    task.frozen_in = None
     TEMPO.scale = 0.01
     bench.server.faults.clear()
     assert bench.run().path.exists()
@@ -182,8 +185,8 @@ def test_what_goes_wrong_with_cancelling_is_not_told_as_cancelled(
 def test_a_task_that_comes_of_a_stopped_call_is_cancelled_while_it_is_queued(make_bench, new_watch, caplog):
     bench = make_bench()
     bench.server.faults.add(on="create", fault=Slow(0.4))
-    bench.server._book._timing = replace(bench.server._book._timing, queued=60.0, scale=1.0)
-    asyncio.run(interrupted_run(bench.order(), new_watch(stop_at="submitting"), 0.1))
+    bench.server._task_store._timing = replace(bench.server._task_store._timing, queued=60.0, scale=1.0)
+    asyncio.run(interrupted_run(bench.batch(), new_watch(stop_at="submitting"), 0.1))
     assert wait_until(lambda: [task.state for task in bench.server.tasks] == ["CANCELED"])
     task = bench.server.tasks[0].id
     assert wait_until(lambda: f"Task {task} was still queued and is cancelled" in caplog.text)
@@ -192,7 +195,7 @@ def test_a_task_that_comes_of_a_stopped_call_is_cancelled_while_it_is_queued(mak
 def test_a_task_that_comes_of_a_stopped_call_and_runs_is_named(make_bench, new_watch, caplog):
     bench = make_bench()
     bench.server.faults.add(on="create", fault=Slow(0.4))
-    asyncio.run(interrupted_run(bench.order(), new_watch(stop_at="submitting"), 0.1))
+    asyncio.run(interrupted_run(bench.batch(), new_watch(stop_at="submitting"), 0.1))
     assert wait_until(lambda: "but task " in caplog.text)
     assert f"but task {bench.server.tasks[0].id} goes on at the service and is charged" in caplog.text
 
@@ -200,7 +203,7 @@ def test_a_task_that_comes_of_a_stopped_call_and_runs_is_named(make_bench, new_w
 def test_a_run_queued_right_after_stop_takes_over_the_call_that_is_on_its_way(make_bench, new_watch):
     bench = make_bench()
     bench.server.faults.add(on="create", fault=Slow(0.4))
-    asyncio.run(interrupted_run(bench.order(), new_watch(stop_at="submitting"), 0.1))
+    asyncio.run(interrupted_run(bench.batch(), new_watch(stop_at="submitting"), 0.1))
     watch = new_watch()
     bench.run(watch=watch)
     assert any("the same request is under way" in text for text in watch.texts)
@@ -213,9 +216,9 @@ def test_a_run_that_follows_a_cancelled_one_sends_anew(make_bench, new_watch):
     bench.server.faults.add(on="create", fault=TaskStuck("PENDING"))
 
     async def both():
-        first = asyncio.ensure_future(interrupted_run(bench.order(), new_watch(stop_at="queued"), 0.3))
+        first = asyncio.ensure_future(interrupted_run(bench.batch(), new_watch(stop_at="queued"), 0.3))
         assert await asyncio.to_thread(wait_until, lambda: bench.server.tasks)
-        second = asyncio.ensure_future(make_videos(bench.order(), watch=new_watch()))
+        second = asyncio.ensure_future(make_videos(bench.batch(), watch=new_watch()))
         await first
         return await second
 
@@ -229,9 +232,9 @@ def test_a_follower_that_is_stopped_says_that_the_other_run_goes_on(make_bench, 
     watch = new_watch(stop_at="the same request is under way (")
 
     async def both():
-        first = asyncio.ensure_future(make_videos(bench.order(), watch=new_watch()))
+        first = asyncio.ensure_future(make_videos(bench.batch(), watch=new_watch()))
         assert await asyncio.to_thread(wait_until, lambda: bench.server.tasks)
-        seconds = await interrupted_run(bench.order(), watch, 0.05)
+        seconds = await interrupted_run(bench.batch(), watch, 0.05)
         assert not first.done()
         first.cancel()
         await asyncio.wait({first})
@@ -242,10 +245,10 @@ def test_a_follower_that_is_stopped_says_that_the_other_run_goes_on(make_bench, 
     assert bench.server.tasks[0].state == "RUNNING"
 
 
-def test_a_nearly_downloaded_film_is_gone_on_with(make_bench, new_watch, real_time):
+def test_a_nearly_downloaded_video_is_gone_on_with(make_bench, new_watch, real_time):
     bench = make_bench()
     bench.server.faults.add(on="download", fault=Stalled(290_000))
-    asyncio.run(interrupted_run(bench.order(), new_watch(stop_at="downloading 0.3/"), 0.0))
+    asyncio.run(interrupted_run(bench.batch(), new_watch(stop_at="downloading 0.3/"), 0.0))
     (part,) = bench.strays
     held = part.stat().st_size
     assert held > 200_000
@@ -265,7 +268,7 @@ def test_several_waiting_nodes_are_all_stopped(make_bench, new_watch, real_time,
 
     async def graph():
         nodes = [
-            asyncio.ensure_future(make_videos(bench.order(seed=seed), watch=watch))
+            asyncio.ensure_future(make_videos(bench.batch(seed=seed), watch=watch))
             for seed, watch in enumerate(watches)
         ]
         queued = lambda: all(any("queued" in text for text in watch.texts) for watch in watches)  # noqa: E731
@@ -284,7 +287,7 @@ def test_several_waiting_nodes_are_all_stopped(make_bench, new_watch, real_time,
 
 def test_a_stopped_fetch_does_not_cancel_the_task(make_bench, new_watch, interrupted):
     bench = make_bench()
-    bench.stranger(stuck="PENDING")
+    bench.foreign_task(stuck="PENDING")
     watch = new_watch(stop_at="queued")
     with pytest.raises(interrupted):
         bench.fetch(bench.server.tasks[0].id, watch=watch)
@@ -306,10 +309,10 @@ def test_stop_is_heard_within_a_second(make_bench, new_watch, real_time, soak, s
         runs = []
         for number in numbers:
             phase = PHASES[number % len(PHASES)]
-            order = order_for(benches[phase.name], phase, seed=number)
-            order = replace(order, home=benches[phase.name].live_home(phase.name))
+            batch = order_for(benches[phase.name], phase, seed=number)
+            batch = replace(batch, home=benches[phase.name].live_home(phase.name))
             longest = 0.05 if phase.name == "encoding" else 0.6
-            runs.append(interrupted_run(order, new_watch(stop_at=phase.text), chance.uniform(0, longest)))
+            runs.append(interrupted_run(batch, new_watch(stop_at=phase.text), chance.uniform(0, longest)))
         return await asyncio.gather(*runs)
 
     for start in range(0, count, 10):
@@ -338,7 +341,7 @@ def test_what_is_interrupted_may_clean_up_and_is_not_waited_for_longer(new_watch
         asyncio.get_running_loop().call_later(0.1, watch.press)
         began = time.monotonic()
         with pytest.raises(interrupted):
-            await until_stopped(watch, work())
+            await run_interruptible(watch, work())
         return time.monotonic() - began
 
     assert asyncio.run(main()) < 1.5
@@ -351,9 +354,9 @@ def test_until_stopped_returns_what_the_work_returns_and_raises_what_it_raises(n
             raise value
         return value
 
-    assert asyncio.run(until_stopped(new_watch(), work(7))) == 7
+    assert asyncio.run(run_interruptible(new_watch(), work(7))) == 7
     with pytest.raises(KeyError):
-        asyncio.run(until_stopped(new_watch(), work(KeyError("a"))))
+        asyncio.run(run_interruptible(new_watch(), work(KeyError("a"))))
 
 
 def test_being_cancelled_cancels_the_work(new_watch):
@@ -366,7 +369,7 @@ def test_being_cancelled_cancels_the_work(new_watch):
             ended.set()
 
     async def main():
-        run = asyncio.ensure_future(until_stopped(new_watch(), work()))
+        run = asyncio.ensure_future(run_interruptible(new_watch(), work()))
         await asyncio.sleep(0.05)
         run.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -14,13 +14,13 @@ from tempfile import TemporaryDirectory
 import pytest
 from wanpack.nodes.errors import WanError
 from wanpack.nodes.offline.faults import (
-    AnswerUnknown,
+    ErrorResponse,
     HtmlPage,
-    Refuses,
     ResetBeforeBody,
     Stalled,
     TaskFails,
     TaskStuck,
+    UnknownStatus,
 )
 from wanpack.nodes.offline.tasks import Timing
 from wanpack.nodes.service.errors import ServiceError, TaskCanceled, TaskUnknown, WaitExceeded
@@ -45,14 +45,14 @@ def test_time_in_the_queue_does_not_count(make_bench):
     """A minute of waiting, 0.6 s here, is the limit; the task is queued for 1.2 s and rendered for no time."""
     TEMPO.scale = 0.01
     bench = make_bench(timing=Timing(queued=1.2, rendering=0))
-    assert bench.run(bench.order(max_wait_minutes=1)).path.exists()
+    assert bench.run(bench.batch(max_wait_minutes=1)).path.exists()
 
 
 def test_time_of_rendering_counts(make_bench):
     TEMPO.scale = 0.002
     bench = make_bench(timing=Timing(queued=0, rendering=60))
     with pytest.raises(WaitExceeded, match="for 1 minutes, the limit") as caught:
-        bench.run(bench.order(max_wait_minutes=1))
+        bench.run(bench.batch(max_wait_minutes=1))
     assert bench.server.tasks[0].id in str(caught.value)
     assert only_entry(bench).state == State.SUBMITTED.value
 
@@ -65,13 +65,13 @@ def test_the_status_names_the_task_while_it_waits(bench, new_watch):
         assert any(word in text and task in text for text in watch.texts), watch.texts
 
 
-def test_the_price_is_told_when_it_is_submitted(bench, new_watch):
+def test_the_price_is_reported_when_it_is_submitted(bench, new_watch):
     watch = new_watch()
     bench.run(watch=watch)
     assert any(re.fullmatch(r"submitting, about CNY 0\.72", text) for text in watch.texts)
 
 
-def test_throttling_is_told(bench, new_watch):
+def test_throttling_is_reported(bench, new_watch):
     bench.server.faults.add(on="create", fault=HtmlPage(429, "Slow down"), times=2)
     watch = new_watch()
     bench.run(watch=watch)
@@ -108,7 +108,7 @@ def test_by_the_services_clock_a_task_has_expired_or_not(days, expired, own_cloc
     clock[0] += days * DAY
     now = time.time() + own_clock
     monkeypatch.setattr(time, "time", lambda: now)
-    bench.server.faults.add(on="query", fault=AnswerUnknown())
+    bench.server.faults.add(on="query", fault=UnknownStatus())
     if expired:
         with pytest.raises(TaskUnknown, match="has expired"):
             bench.run()
@@ -117,7 +117,7 @@ def test_by_the_services_clock_a_task_has_expired_or_not(days, expired, own_cloc
     assert bench.calls["create"] == 1
 
 
-def test_a_film_that_the_user_deleted_is_fetched_again_within_a_day(make_bench, monkeypatch, new_watch):
+def test_a_video_that_the_user_deleted_is_fetched_again_within_a_day(make_bench, monkeypatch, new_watch):
     clock = [time.time()]
     bench = make_bench(clock=lambda: clock[0])
     first = bench.run()
@@ -128,14 +128,14 @@ def test_a_film_that_the_user_deleted_is_fetched_again_within_a_day(make_bench, 
     video = bench.run()
     assert video.task_id == first.task_id
     assert video.receipt["resumed"] is True
-    assert bench.films == [video.path]
+    assert bench.videos == [video.path]
     watch = new_watch()
     assert bench.run(watch=watch).path == video.path
     assert "change the seed for a new video" in watch.texts[-1]
     assert bench.calls["create"] == 1
 
 
-def test_a_part_of_a_film_that_is_gone_is_removed(make_bench, monkeypatch):
+def test_a_part_of_a_video_that_is_gone_is_removed(make_bench, monkeypatch):
     clock = [time.time()]
     bench = make_bench(clock=lambda: clock[0])
     bench.server.faults.add(on="download", fault=Stalled(290_000))
@@ -152,7 +152,7 @@ def test_a_part_of_a_film_that_is_gone_is_removed(make_bench, monkeypatch):
 
 
 def test_a_young_task_that_stays_unknown_is_not_paid_anew_and_not_given_up(bench):
-    bench.server.faults.add(on="query", fault=AnswerUnknown(), times=ALWAYS)
+    bench.server.faults.add(on="query", fault=UnknownStatus(), times=ALWAYS)
     for _ in range(2):
         with pytest.raises(TaskUnknown, match="change the seed"):
             bench.run()
@@ -167,7 +167,7 @@ def test_a_cancelled_task_is_asked_for_anew_by_the_next_run(make_bench):
     bench.server.faults.add(on="query", fault=HtmlPage(404), after=1)
     with pytest.raises(ServiceError):
         bench.run()
-    bench.server._book.cancel(bench.server.tasks[0].id)
+    bench.server._task_store.cancel(bench.server.tasks[0].id)
     assert bench.run().path.exists()
     assert [task.state for task in bench.server.tasks] == ["CANCELED", "SUCCEEDED"]
 
@@ -177,14 +177,14 @@ def test_a_part_moves_with_the_prefix(bench):
     bench.server.faults.add(on="download", fault=HtmlPage(400), times=1)
     with pytest.raises(WanError, match="HTTP 400"):
         bench.run()
-    video = bench.run(bench.order(filename_prefix="elsewhere/film"))
+    video = bench.run(bench.batch(filename_prefix="elsewhere/video"))
     assert video.path.parent.name == "elsewhere"
     assert [call.headers.get("range") is None for call in bench.server.received if call.on == "download"][-1] is False
     assert bench.strays == []
 
 
 def left_half(bench):
-    """Leave half a film behind, and return the bytes that are there of it."""
+    """Leave half a video behind, and return the bytes that are there of it."""
     bench.server.faults.add(on="download", fault=Stalled(290_000))
     bench.server.faults.add(on="download", fault=HtmlPage(400), times=1)
     with pytest.raises(WanError, match="HTTP 400"):
@@ -194,7 +194,7 @@ def left_half(bench):
 
 
 def ranges(bench):
-    """What part of the film each download asked for."""
+    """What part of the video each download asked for."""
     return [call.headers.get("range") for call in bench.server.received if call.on == "download"]
 
 
@@ -210,7 +210,7 @@ def another_disk(tmp_path):
 
 def test_a_part_moves_to_another_disk(bench, another_disk):
     held = left_half(bench)
-    video = bench.run(replace(bench.order(), output_folder=another_disk))
+    video = bench.run(replace(bench.batch(), output_folder=another_disk))
     assert video.path.is_relative_to(another_disk)
     assert ranges(bench)[-1] == f"bytes={held}-"
     assert bench.created == 1
@@ -228,7 +228,7 @@ def test_a_part_that_cannot_be_moved_is_dropped_and_the_download_begins_anew(ben
         return move(path, target)
 
     monkeypatch.setattr(Path, "replace", refuse)
-    video = bench.run(bench.order(filename_prefix="elsewhere/film"))
+    video = bench.run(bench.batch(filename_prefix="elsewhere/video"))
     assert video.path.parent.name == "elsewhere"
     assert ranges(bench)[-1] is None
     assert bench.created == 1
@@ -243,27 +243,27 @@ def test_a_part_that_breaks_off_on_its_way_to_another_disk_is_dropped(bench, ano
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(shutil, "copyfileobj", break_off)
-    video = bench.run(replace(bench.order(), output_folder=another_disk))
+    video = bench.run(replace(bench.batch(), output_folder=another_disk))
     assert ranges(bench)[-1] is None
     assert bench.strays == []
     assert [path for path in another_disk.rglob("*") if path.is_file()] == [video.path]
 
 
 def test_an_account_that_is_refused_ends_the_whole_batch(bench):
-    bench.server.faults.add(on="create", fault=Refuses(403, "AccessDenied.Unpurchased", "No."), times=ALWAYS)
+    bench.server.faults.add(on="create", fault=ErrorResponse(403, "AccessDenied.Unpurchased", "No."), times=ALWAYS)
     with pytest.raises(ServiceError, match="HTTP 403"):
-        bench.run(bench.order(images=6))
+        bench.run(bench.batch(images=6))
     assert bench.calls["create"] <= 2
 
 
 def test_one_failure_of_a_batch_does_not_hide_the_others(bench):
     bench.server.faults.add(on="create", fault=TaskFails("DataInspectionFailed", "No."), after=1)
     with pytest.raises(WanError, match="1 of 3 videos were not made") as caught:
-        bench.run(bench.order(images=3))
+        bench.run(bench.batch(images=3))
     assert len(caught.value.videos) == 2
     assert all(str(video.path) in str(caught.value) for video in caught.value.videos)
     (failed,) = re.findall(r"^- picture (\d): The task failed", str(caught.value), re.MULTILINE)
-    videos = bench.run(bench.order(images=3))
+    videos = bench.run(bench.batch(images=3))
     assert [str(number) for number, video in enumerate(videos, 1) if not video.receipt["reused"]] == [failed]
 
 
@@ -304,7 +304,7 @@ class TestFetchTask:
         fetched = bench.fetch(bench.server.tasks[0].id)
         run.join()
         assert fetched.path == videos[0].path
-        assert len(bench.films) == 1
+        assert len(bench.videos) == 1
 
     def test_of_a_request_with_two_tasks_it_fetches_the_one_that_is_meant(self, bench):
         bench.server.faults.add(on="create", fault=TaskFails())
@@ -320,7 +320,7 @@ class TestFetchTask:
         bench.server.faults.add(on="query", fault=HtmlPage(404), after=1)
         with pytest.raises(ServiceError):
             bench.run()
-        bench.server.faults.add(on="query", fault=AnswerUnknown(), times=ALWAYS)
+        bench.server.faults.add(on="query", fault=UnknownStatus(), times=ALWAYS)
         with pytest.raises(TaskUnknown):
             bench.fetch(bench.server.tasks[0].id)
         bench.server.faults.clear()
@@ -339,18 +339,18 @@ class TestFetchTask:
         assert bench.run().path.exists()
         assert bench.created == 1
 
-    def test_an_id_that_nobody_knows_is_told_at_once(self, bench):
+    def test_an_id_that_nobody_knows_is_reported_at_once(self, bench):
         with pytest.raises(TaskUnknown, match="older than 24 hours"):
             bench.fetch("00000000-0000-0000-0000-000000000000")
         assert bench.calls["query"] == 1
 
-    def test_a_cancelled_task_is_told(self, bench):
+    def test_a_cancelled_task_is_reported(self, bench):
         bench.server.faults.add(on="create", fault=TaskStuck("PENDING"))
         bench.server.faults.add(on="query", fault=ResetBeforeBody(), times=ALWAYS, after=1)
         TEMPO.scale = 0.0005
         with pytest.raises(WanError):
             bench.run()
         bench.server.faults.clear()
-        bench.server._book.cancel(bench.server.tasks[0].id)
+        bench.server._task_store.cancel(bench.server.tasks[0].id)
         with pytest.raises(TaskCanceled, match="nothing is charged"):
             bench.fetch(bench.server.tasks[0].id)

@@ -47,7 +47,7 @@ def test_the_errors_of_other_nodes_are_left_to_them(page):
     assert fail(page, "Nothing was sent", kind="LoadImage", looks=5)["words"] is None
 
 
-LINK = "https://oss.example/film.mp4?Expires=1&OSSAccessKeyId=L&Signature=a%2Bb"
+LINK = "https://oss.example/video.mp4?Expires=1&OSSAccessKeyId=L&Signature=a%2Bb"
 SAY = """
   const api = steps.app.api ?? window.comfyAPI.api.api;
   const text = given.text.replaceAll("&", "&amp;");

@@ -9,12 +9,12 @@ from wanpack.nodes.service.model import FIRST_CLIP, FIRST_FRAME, LAST_FRAME
 from wanpack.nodes.service.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
 from wanpack.nodes.service.regions import REGIONS
 from wanpack.nodes.service.request import VideoRequest, build_body
-from wanpack.nodes.service.rules import INPUT_OF, find_faults
+from wanpack.nodes.service.rules import INPUT_NAMES, validate
 
 OFFLINE = REGIONS["offline"]
 URL = "https://example.com/sound.mp3"
 MAIN, EFFECT, CONTINUE = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect", "DashScopeWanContinueVideo"
-CONTINUE_MODELS = [row.id for row in MODELS.values() if row.takes(FIRST_CLIP)]
+CONTINUE_MODELS = [row.id for row in MODELS.values() if row.accepts(FIRST_CLIP)]
 EFFECT_MODELS = [row.id for row in MODELS.values() if row.effects]
 
 # The widgets' states for every model, with each shot type it offers, and with every choice of links that it leaves.
@@ -94,13 +94,13 @@ def offered(states, names):
 
 
 def kinds_of(linked, *, begin=FIRST_FRAME):
-    return [begin, *(kind for kind, name in INPUT_OF.items() if name in linked)]
+    return [begin, *(kind for kind, name in INPUT_NAMES.items() if name in linked)]
 
 
 def asked_for(request, linked):
     """What the service is asked for: a widget that does nothing makes no difference here."""
     media = {kind: kind for kind in kinds_of(linked)}
-    if request.audio_url and MODELS[request.model].has_sound(generate_audio=request.generate_audio):
+    if request.audio_url and MODELS[request.model].has_audio(generate_audio=request.generate_audio):
         media["driving_audio"] = request.audio_url
     return json.dumps(build_body(request, region=OFFLINE, media=media), sort_keys=True)
 
@@ -127,7 +127,7 @@ LINKS = [(), ("audio",), ("last_frame",), ("audio", "last_frame")]
 def test_what_the_widgets_offer_is_what_the_server_allows(page, choices):
     requests = list(offered(page.run(COLLECT, [MAIN, list(MODELS)]), choices))
     faults = {
-        fault for request, linked in requests for fault in find_faults(request, region=OFFLINE, given=kinds_of(linked))
+        fault for request, linked in requests for fault in validate(request, region=OFFLINE, provided=kinds_of(linked))
     }
     assert faults == set()
     allowed = {
@@ -135,10 +135,10 @@ def test_what_the_widgets_offer_is_what_the_server_allows(page, choices):
         for model in MODELS
         for values in itertools.product(*choices.values())
         for linked in LINKS
-        if not find_faults(
+        if not validate(
             request := VideoRequest(model=model, **dict(zip(choices, values, strict=True))),
             region=OFFLINE,
-            given=kinds_of(linked),
+            provided=kinds_of(linked),
         )
     }
     assert {asked_for(request, linked) for request, linked in requests} == allowed
@@ -151,16 +151,16 @@ def test_what_the_continue_node_offers_is_what_the_server_allows(page):
     least = {"region": OFFLINE, "clip_seconds": CLIP_SECONDS[0]}
     given = {linked: kinds_of(linked, begin=FIRST_CLIP) for linked in LINKS}
     assert {
-        fault for request, linked in requests for fault in find_faults(request, given=given[linked], **least)
+        fault for request, linked in requests for fault in validate(request, provided=given[linked], **least)
     } == set()
     allowed = {
         (request, linked)
         for model in CONTINUE_MODELS
         for values in itertools.product(*choices.values())
         for linked in LINKS
-        if not find_faults(
+        if not validate(
             request := VideoRequest(model=model, **dict(zip(choices, values, strict=True))),
-            given=given[linked],
+            provided=given[linked],
             **least,
         )
     }
@@ -170,14 +170,12 @@ def test_what_the_continue_node_offers_is_what_the_server_allows(page):
 def test_what_the_effect_node_offers_is_what_the_server_allows(page):
     choices = {"template": list(EFFECTS), "resolution": RESOLUTIONS, "duration": range(1, 17)}
     requests = list(offered(page.run(COLLECT, [EFFECT, EFFECT_MODELS]), choices))
-    assert {fault for request, _ in requests for fault in find_faults(request, region=OFFLINE)} == set()
+    assert {fault for request, _ in requests for fault in validate(request, region=OFFLINE)} == set()
     allowed = {
         request
         for model in EFFECT_MODELS
         for values in itertools.product(*choices.values())
-        if not find_faults(
-            request := VideoRequest(model=model, **dict(zip(choices, values, strict=True))), region=OFFLINE
-        )
+        if not validate(request := VideoRequest(model=model, **dict(zip(choices, values, strict=True))), region=OFFLINE)
     }
     assert {request for request, _ in requests} == allowed
 
@@ -196,8 +194,8 @@ def test_what_a_model_does_not_have_is_hidden_and_labelled(page):
         for name, widget in state["widgets"].items():
             assert widget["hidden"] == widget["hiddenInOptions"] == (not used.get(name, True)), (row.id, name)
         assert state["labels"]["audio"] == ("audio" if row.audio_input else "audio (not with this model)")
-        last = "" if row.takes(LAST_FRAME) else " (not with this model)"
-        needed = " (this model needs it)" if row.needs_with(FIRST_FRAME) else ""
+        last = "" if row.accepts(LAST_FRAME) else " (not with this model)"
+        needed = " (this model needs it)" if row.missing_media(FIRST_FRAME) else ""
         assert state["labels"]["last_frame"] == f"last_frame{last or needed}"
 
 

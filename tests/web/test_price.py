@@ -7,8 +7,8 @@ from PIL import Image
 from wanpack.nodes.service.model import PRICES_AS_OF
 from wanpack.nodes.service.models import MODELS
 from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import VideoRequest, cost
-from wanpack.nodes.service.rules import find_faults
+from wanpack.nodes.service.request import VideoRequest, estimate_cost
+from wanpack.nodes.service.rules import validate
 from webpage.frontends import NEWEST
 
 MAIN, EFFECT, CONNECTION = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect", "DashScopeWanConnection"
@@ -42,10 +42,10 @@ def expected(row, template=""):
         **{name: row[name] for name in ("model", "resolution", "duration", "generate_audio")}, template=template
     )
     title = REGIONS[region].title
-    kinds = ["first_frame", *MODELS[row["model"]].needs_with("first_frame")]
-    if find_faults(request, region=REGIONS[region], given=kinds):
+    kinds = ["first_frame", *MODELS[row["model"]].missing_media("first_frame")]
+    if validate(request, region=REGIONS[region], provided=kinds):
         return f"{row['model']} is not in {title}"
-    price = cost(request, region=REGIONS[region])
+    price = estimate_cost(request, region=REGIONS[region])
     if price is None:
         return f"no list price in {title}"
     if not price["amount"]:
@@ -132,7 +132,7 @@ OF_THE_IMAGE = """
         ("walk.gif [input]", animated("GIF", 24)),
     ],
 )
-def test_the_frames_of_an_animated_picture_are_counted(page, kind, file, data):
+def test_the_frames_of_an_animated_image_are_counted(page, kind, file, data):
     page.server.files = {file.removesuffix(" [input]"): data}
     shown = page.run(OF_THE_IMAGE, [kind, file])
     each = "2.50" if kind == MAIN else "1.20"
@@ -143,7 +143,7 @@ def test_the_frames_of_an_animated_picture_are_counted(page, kind, file, data):
     ("file", "data"),
     [("one.gif", animated("GIF", 1)), ("one.webp", animated("WEBP", 1)), ("still.png", b""), ("no.gif", b"GIF89a")],
 )
-def test_a_still_picture_costs_one_video(page, file, data):
+def test_a_still_image_costs_one_video(page, file, data):
     page.server.files = {file: data}
     assert page.run(OF_THE_IMAGE.replace("left = 50", "left = 3"), [MAIN, file]) == (
         f"about CNY 2.50 in Beijing (list of {PRICES_AS_OF})"

@@ -57,7 +57,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run printed, and what came to the stand-in meanwhile. `films` are in the order they were printed."""
+    """What a run printed, and what came to the mock server meanwhile. `videos` are in the order they were printed."""
 
     status: int
     out: str
@@ -67,7 +67,7 @@ class Ran:
     tasks: list[Any]
 
     @property
-    def films(self) -> list[Path]:
+    def videos(self) -> list[Path]:
         return [Path(line) for line in self.out.splitlines()]
 
 
@@ -92,7 +92,7 @@ def read_flow():
 
 @pytest.fixture(scope="session")
 def runner(tmp_path_factory):
-    """The command `run` with a stand-in whose tasks end as soon as their videos are there."""
+    """The command `run` with a mock server whose tasks end as soon as their videos are there."""
     from standalone.pack import load_pack
 
     pack = load_pack(ROOT)
@@ -101,7 +101,7 @@ def runner(tmp_path_factory):
     # Its rates would be counted in real seconds, ours are not.
     stand_in = offline.OfflineServer(timing=timing, enforce_rates=False)
     with stand_in as server, pytest.MonkeyPatch.context() as patch:
-        # The stand-in of the region "offline", but for its tempo.
+        # The mock server of the region "offline", but for its tempo.
         patch.setattr(offline, "_shared", [server])
         patch.setattr(pack.module("nodes.tasks.pauses").TEMPO, "scale", 0.1)
         yield Runner(server, tmp_path_factory.mktemp("runs"))

@@ -109,8 +109,8 @@ def test_what_an_earlier_file_does_not_know_is_optional_and_comes_last(classes):
 
 
 def test_the_api_format_is_what_comfyui_exports_from_the_ui_format(flow, classes):
-    told = {key: {name: node[name] for name in ("class_type", "inputs")} for key, node in flow.api.items()}
-    assert exported(flow, classes) == told
+    reported = {key: {name: node[name] for name in ("class_type", "inputs")} for key, node in flow.api.items()}
+    assert exported(flow, classes) == reported
 
 
 def test_no_input_is_left_to_a_default_that_may_change(flow, classes):
@@ -183,9 +183,9 @@ def test_ids_are_used_once_and_new_ones_come_after_them(flow):
     assert uuid.UUID(flow.ui["id"])
 
 
-def test_a_workflow_opens_with_a_picture_that_every_comfyui_has(flow):
-    pictures = [node["inputs"]["image"] for node in flow.api.values() if node["class_type"] == "LoadImage"]
-    assert pictures == ["example.png"]
+def test_a_workflow_opens_with_an_image_that_every_comfyui_has(flow):
+    images = [node["inputs"]["image"] for node in flow.api.values() if node["class_type"] == "LoadImage"]
+    assert images == ["example.png"]
 
 
 def test_every_workflow_lets_the_region_be_chosen_in_one_place(flow):

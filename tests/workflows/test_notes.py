@@ -1,4 +1,4 @@
-"""What a workflow says about itself before it is run: its note, and its picture in the list of templates."""
+"""What a workflow says about itself before it is run: its note, and its image in the list of templates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def makers(graph):
 
 
 def videos_of(settings, graph):
-    """How many videos a node makes: one for each picture that comes into its `image`, or one for its clip."""
+    """How many videos a node makes: one for each image that comes into its `image`, or one for its clip."""
     source = graph[settings.get("image", settings.get("video"))[0]]
     return source["inputs"]["amount"] if source["class_type"] == "RepeatImageBatch" else 1
 
@@ -66,17 +66,17 @@ def test_a_note_names_only_models_inputs_and_nodes_that_there_are(flow):
     assert set(MODEL.findall(note)) <= set(MODELS)
 
 
-def test_the_note_on_effects_says_what_its_picture_should_show(read_flow):
+def test_the_note_on_effects_says_what_its_image_should_show(read_flow):
     flow = read_flow("video_effect")
     [effect] = {node["inputs"]["template"] for node in flow.api.values() if "template" in node["inputs"]}
-    assert f"**{effect}** wants {EFFECTS[effect].picture}." in flow.notes[0]
+    assert f"**{effect}** wants {EFFECTS[effect].image}." in flow.notes[0]
 
 
 def test_the_note_on_silence_is_right_that_it_halves_the_price():
     model = MODELS["wan2.6-i2v-flash"]
     for tier in model.resolutions:
         loud, silent = (
-            model.price_per_second(region="beijing", resolution=tier, generate_audio=sound) for sound in (True, False)
+            model.price_per_second(region="beijing", resolution=tier, generate_audio=audio) for audio in (True, False)
         )
         assert silent == loud / 2
 
@@ -86,7 +86,7 @@ def test_the_note_on_a_last_frame_names_a_cheaper_model_that_is_silent_and_takes
     [(settings, row)] = makers(flow.api)
     [other] = [MODELS[name] for name in MODEL.findall(flow.notes[0])]
     assert "does it for less, without sound" in flow.notes[0]
-    assert other.takes("first_frame", "last_frame")
+    assert other.accepts("first_frame", "last_frame")
     assert other.always_silent
     assert other.offers["beijing"].price[settings["resolution"]] < row.offers["beijing"].price[settings["resolution"]]
 
@@ -103,7 +103,7 @@ def test_the_note_on_a_long_video_says_how_long_it_can_be_how_long_one_waits_and
     flow = read_flow("wan3_long")
     [(_, row)] = makers(flow.api)
     assert f"**{row.id}** makes up to {max(row.durations)} seconds" in flow.notes[0]
-    assert "It renders for {:.0f} to {:.0f} minutes.".format(*(s / 60 for s in row.usual_wait)) in flow.notes[0]
+    assert "It renders for {:.0f} to {:.0f} minutes.".format(*(s / 60 for s in row.typical_wait)) in flow.notes[0]
     assert row.workspace_hosts_only
     assert "fill in **workspace_id** in *DashScope Connection*" in flow.notes[0]
 
@@ -112,17 +112,17 @@ def test_the_note_on_happyhorse_says_what_its_row_says(read_flow):
     flow = read_flow("happyhorse")
     [(_, row)] = makers(flow.api)
     assert f"**{row.id}** always has sound" in flow.notes[0]
-    assert (row.has_sound(generate_audio=False), row.negative_prompt, row.prompt_extend) == (True, False, False)
-    assert f"The picture wants {row.pictures.sides[0]} pixels on each side." in flow.notes[0]
+    assert (row.has_audio(generate_audio=False), row.negative_prompt, row.prompt_extend) == (True, False, False)
+    assert f"The picture wants {row.image_limits.sides[0]} pixels on each side." in flow.notes[0]
 
 
 def test_a_workflow_has_a_thumbnail_that_loads_quickly(flow):
     path = FOLDER / f"{flow.name}.jpg"
     assert path.stat().st_size <= MOST_BYTES
-    with Image.open(path) as picture:
-        assert picture.format == "JPEG"
-        assert picture.width >= LEAST_WIDTH
-        picture.load()
+    with Image.open(path) as image:
+        assert image.format == "JPEG"
+        assert image.width >= LEAST_WIDTH
+        image.load()
 
 
 def test_no_thumbnail_is_left_over():

@@ -67,11 +67,11 @@ def test_what_is_added_is_allowed_by_the_models_row_and_the_services_own_default
 
 
 @each_sample
-def test_the_picture_is_sent_as_a_data_uri_of_what_it_says(runner, sample):
+def test_the_image_is_sent_as_a_data_uri_of_what_it_says(runner, sample):
     head, _, encoded = sent_by(runner, sample).body["input"]["img_url"].partition(",")
-    with Image.open(io.BytesIO(base64.b64decode(encoded, validate=True))) as picture:
-        assert head == f"data:{MIME[picture.format]};base64"
-        assert picture.size == (451, 300)
+    with Image.open(io.BytesIO(base64.b64decode(encoded, validate=True))) as image:
+        assert head == f"data:{MIME[image.format]};base64"
+        assert image.size == (451, 300)
 
 
 @each_sample

@@ -35,7 +35,7 @@ class PageServer:
     """Serves one frontend, the pack's extension and ComfyUI's API on a free port.
 
     `settings` are the page's own settings, `history` what `/history` answers, by prompt id; both may be changed.
-    `files` are pictures of the input folder by their paths; any other is a plain one. `asked` lists the paths that were
+    `files` are images of the input folder by their paths; any other is a plain one. `asked` lists the paths that were
     not there. Without `extension` the page gets the nodes only.
     """
 
@@ -59,14 +59,14 @@ class PageServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(self, path: str, query: dict[str, list[str]]) -> tuple[bytes, str] | None:
+    def response(self, path: str, query: dict[str, list[str]]) -> tuple[bytes, str] | None:
         """Return the body and its type for a GET, or None where there is nothing."""
         plain = path.removeprefix("/api")
         if plain == "/object_info":
             return self._definitions, "application/json"
         if plain == "/view":
             name = "/".join(filter(None, (query.get(part, [""])[0] for part in ("subfolder", "filename"))))
-            return self.files.get(name) or _picture(), mimetypes.guess_type(name)[0] or "image/png"
+            return self.files.get(name) or _image(), mimetypes.guess_type(name)[0] or "image/png"
         if plain == "/user.css":
             return b"", "text/css"
         known = self._json(plain, query)
@@ -108,7 +108,7 @@ class PageServer:
                 url = urlsplit(self.path)
                 if url.path == "/ws":
                     return self._websocket()
-                found = page.answer(url.path, parse_qs(url.query))
+                found = page.response(url.path, parse_qs(url.query))
                 if found is None:
                     page.asked.append(url.path)
                     return self._send(404, b"{}", "application/json")
@@ -154,7 +154,7 @@ class PageServer:
         return Handler
 
 
-def _picture() -> bytes:
+def _image() -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64), "teal").save(buffer, "PNG")
     return buffer.getvalue()
