@@ -152,6 +152,7 @@ class TaskStore:
         for task in self._tasks.values():
             by_model.setdefault(task.model.id, []).append(task)
             self._fail_invalid(task, now)
+            self._time_out(task, now)
         for tasks in by_model.values():
             while self._start_one(tasks, now) or self._end_one(tasks, now):
                 pass
@@ -164,6 +165,13 @@ class TaskStore:
         if end <= now:
             task.state = "FAILED"
             task.scheduled = task.ended = end
+
+    def _time_out(self, task: Task, now: float) -> None:
+        """Give up a task that came to nothing in the hours of its model, frozen or not."""
+        end = task.submitted + task.model.timeout_hours * 3600
+        if task.state in ("PENDING", "RUNNING") and end <= now:
+            task.state, task.ended = "FAILED", end
+            task.failure = Failure("InternalError.Timeout", "An internal timeout error has occured during execution.")
 
     def _start_one(self, tasks: list[Task], now: float) -> bool:
         """Start the first waiting task whose time has come, where there is room. Tell whether there was one."""

@@ -128,3 +128,14 @@ def test_a_full_queue_takes_no_more(make_server, clock, kit):
     assert api.post(f"/tasks/{first}/cancel").status_code == 200
     clock.advance(0.2)
     assert api.submit(body)
+
+
+@pytest.mark.parametrize(("model", "hours"), [("wan2.6-i2v-flash", 3), ("wan3.0-video", 8)])
+def test_a_task_that_comes_to_nothing_is_given_up_after_hours(make_server, clock, kit, model, hours):
+    api = make_server(clock=clock, running_limit=0)
+    task_id = api.submit(kit.body(model, media={"first_frame": "https://example.com/a.png"}))
+    clock.advance(hours * 3600 - 1)
+    assert api.state(task_id) == "PENDING"
+    clock.advance(2)
+    output = api.query(task_id)["output"]
+    assert (output["task_status"], output["code"]) == ("FAILED", "InternalError.Timeout")
