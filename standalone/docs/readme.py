@@ -78,7 +78,7 @@ def with_table(text: str, tables: Tables, *, language: str = "en") -> str:
 
 def _cells(row: Any, tables: Tables, language: str) -> tuple[str, ...]:
     words = _WORDS[language]
-    say = tables.models.choices if language == "en" else facts.choices
+    say = tables.models.format_choices if language == "en" else facts.choices
     limit, weight = row.prompt_limit, row.chinese_weight
     return (
         ", ".join(row.resolutions),

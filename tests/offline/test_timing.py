@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
+import wanpack.nodes.offline.render as offline_render
 from wanpack.nodes.offline.tasks import Timing
 from wanpack.nodes.service.models import MODELS
 
@@ -33,11 +36,14 @@ def test_longer_and_larger_videos_take_longer():
     assert timing.run_seconds("1080P", 10) == 32
 
 
-def test_success_waits_for_the_file(make_server, clock, kit):
+def test_success_waits_for_the_file(make_server, clock, kit, monkeypatch):
+    render, wanted = offline_render.render, threading.Event()
+    monkeypatch.setattr(offline_render, "render", lambda *given, **more: wanted.wait(30) and render(*given, **more))
     api = make_server(clock=clock)
     task_id = api.submit(kit.body("wan2.2-i2v-flash", parameters={"resolution": "720P"}))
     clock.advance(1000)
     assert api.state(task_id) == "RUNNING"
+    wanted.set()
     assert api.server.wait_idle()
     assert api.state(task_id) == "SUCCEEDED"
 

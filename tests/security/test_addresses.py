@@ -198,7 +198,7 @@ def test_the_name_is_still_the_one_that_the_certificate_is_asked_for(net, hostil
     with untrusted_session(None) as session, pytest.raises(requests.exceptions.SSLError):
         session.get("https://video.example/v.mp4", timeout=5)
     [hello] = server.got
-    assert b"clip.example" in hello
+    assert b"video.example" in hello
 
 
 # Redirects
@@ -261,7 +261,7 @@ def test_a_proxy_of_the_owner_may_be_on_this_machine(net, hostile, answered, fet
     between = hostile(answered(VIDEO))
     bare_environment.setenv("HTTP_PROXY", between.root)
     assert fetch("http://video.example/v.mp4") == VIDEO
-    assert between.got[0].startswith(b"GET http://clip.example/v.mp4 ")
+    assert between.got[0].startswith(b"GET http://video.example/v.mp4 ")
     assert net.asked == []
 
 

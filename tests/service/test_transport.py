@@ -738,7 +738,7 @@ def test_a_run_whose_proxy_breaks_after_the_task_was_made_pays_once(end, net, ru
         request = request_of(connection)
         with socket.create_connection(net.mock_at) as mock:
             mock.sendall(net.renamed(request))
-            response = mock.recv(65536)
+            response = request_of(mock)
         if request.startswith(b"POST"):
             end(connection)
         else:

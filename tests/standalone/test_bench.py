@@ -108,7 +108,7 @@ def test_tasks_of_the_mock_server_come_back_soon_with_few_queries():
     late, queries = measured("waiting", number=0, count=25)
     assert len(late) == 25
     assert np.median(late) <= 1.0
-    assert queries <= 1.5 * sum(sdk_looks(seconds)[0] for _, seconds in draws(25)[0].tasks)
+    assert queries <= 3 * sum(sdk_looks(seconds)[0] for _, seconds in draws(25)[0].tasks)
 
 
 def test_very_many_tasks_at_once_never_ask_more_often_than_the_service_allows():

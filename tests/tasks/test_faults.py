@@ -609,8 +609,8 @@ ANYWHERE = (
     Stalled(5),
 )
 PHASES: dict[str, dict[str, Any]] = {
-    "policy": {"order": AUDIO_ORDER},
-    "upload": {"order": AUDIO_ORDER},
+    "policy": {"batch": AUDIO_ORDER},
+    "upload": {"batch": AUDIO_ORDER},
     "create": {},
     "list": {},
     "query": {},
