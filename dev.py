@@ -34,6 +34,10 @@ OLDEST_PIP = (21, 3)
 # Each set of packages, and the sets that hold all of it.
 COVERED_BY = {"standalone": ("standalone", "dev"), "dev": ("dev",)}
 
+PACK = ("nodes", "wan", "offline")
+PACK_LINK = ROOT / ".mypy_cache" / "pack" / "wanpack"
+"""The pack is a package whose name is its folder's, which need not be one of Python's. To mypy it has this name."""
+
 USAGE = """usage: python dev.py COMMAND ...
 
   run [WORKFLOW.json] [--image FILE] [--prompt TEXT] [--model ID] [--live] [--out DIR] [--debug]
@@ -77,31 +81,31 @@ def main(arguments: list[str]) -> int:
 def run(arguments: list[str]) -> int:
     """Run a workflow."""
     set_up("standalone")
-    return become([str(PYTHON), str(ROOT / "standalone" / "__main__.py"), "run", *arguments])
+    return become([str(PYTHON), str(ROOT / "cli" / "__main__.py"), "run", *arguments])
 
 
 def key(arguments: list[str]) -> int:
     """Write the API key."""
     # By the path that this was called by: custom_nodes may hold a link to the pack.
-    return become([sys.executable, str(Path(__file__).absolute().parent / "standalone" / "key.py"), *arguments])
+    return become([sys.executable, str(Path(__file__).absolute().parent / "cli" / "key.py"), *arguments])
 
 
 def bench(arguments: list[str]) -> int:
     """Measure how fast the pack is."""
     set_up("dev")
-    return become([str(PYTHON), str(ROOT / "standalone" / "__main__.py"), "bench", *arguments])
+    return become([str(PYTHON), str(ROOT / "tools" / "__main__.py"), "bench", *arguments])
 
 
 def offline(arguments: list[str]) -> int:
     """Serve the mock server."""
     set_up("standalone")
-    return become([str(PYTHON), str(ROOT / "standalone" / "__main__.py"), "offline", *arguments])
+    return become([str(PYTHON), str(ROOT / "cli" / "__main__.py"), "offline", *arguments])
 
 
 def docs(arguments: list[str]) -> int:
     """Write what is made from the tables."""
     set_up("standalone")
-    return become([str(PYTHON), str(ROOT / "standalone" / "__main__.py"), "docs", *arguments])
+    return become([str(PYTHON), str(ROOT / "tools" / "__main__.py"), "docs", *arguments])
 
 
 def test(arguments: list[str]) -> int:
@@ -110,9 +114,11 @@ def test(arguments: list[str]) -> int:
     steps = (
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
-        ["mypy", "nodes", "standalone", "dev.py"],
+        ["mypy", *(part for name in PACK for part in ("--package", f"wanpack.{name}"))],
+        ["mypy", "cli", "tools", "dev.py"],
         ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *arguments],
     )
+    link_pack()
     for step in steps:
         print(f"== {' '.join(step)}", flush=True)
         status = call([str(PYTHON), "-m", *step], cwd=ROOT)
@@ -120,6 +126,20 @@ def test(arguments: list[str]) -> int:
             print(f"== FAILED (status {status}): {' '.join(step)}", flush=True)
             return status
     return 0
+
+
+def link_pack() -> None:
+    """Make the link through which mypy finds the pack as a package."""
+    if PACK_LINK.exists() and PACK_LINK.samefile(ROOT):
+        return
+    PACK_LINK.parent.mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        import _winapi
+
+        _winapi.CreateJunction(str(ROOT), str(PACK_LINK))
+    else:
+        PACK_LINK.unlink(missing_ok=True)
+        PACK_LINK.symlink_to(os.path.relpath(ROOT, PACK_LINK.parent), target_is_directory=True)
 
 
 def set_up(extra: str) -> None:

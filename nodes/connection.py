@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .service.connection import DEFAULT_CHOICE, MAX_WAIT_MINUTES, MAX_WAIT_MINUTES_LIMIT, Connection
-from .service.models import models_with
-from .service.regions import REGIONS
-from .widgets import CATEGORY, CONNECTION, strip
+from ..wan.api.endpoint import DEFAULT_CHOICE, MAX_WAIT_MINUTES, MAX_WAIT_MINUTES_LIMIT, Connection
+from ..wan.catalog.models import models_with
+from ..wan.catalog.regions import REGIONS
+from .inputs import CATEGORY, CONNECTION, strip
 
 
 class DashScopeWanConnection:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from . import host, widgets
-from .service.connection import Connection
-from .service.model import FIRST_CLIP
-from .service.models import MODELS
-from .service.request import VideoRequest
-from .tasks.order import Batch
+from ..wan.api.endpoint import Connection
+from ..wan.api.request import VideoRequest
+from ..wan.catalog.models import MODELS
+from ..wan.catalog.spec import FIRST_CLIP
+from ..wan.tasks.batch import Batch
+from . import host, inputs, video_input
 
 _MODELS = [row for row in MODELS.values() if row.accepts(FIRST_CLIP)]
 _DURATION = 10
 
 
-class DashScopeWanContinueVideo(widgets.VideoOutputs):
+class DashScopeWanContinueVideo(inputs.VideoOutputs):
     """Goes on from a video clip with one of Alibaba's Wan models."""
 
     NODE_ID = "DashScopeWanContinueVideo"
@@ -32,25 +32,25 @@ class DashScopeWanContinueVideo(widgets.VideoOutputs):
         """Return the inputs as ComfyUI wants them described. Append only: saved workflows store them by position."""
         return {
             "required": {
-                "prompt": widgets.prompt(_MODELS),
-                "model": widgets.model(_MODELS, media=FIRST_CLIP),
-                "resolution": widgets.resolution(_MODELS, default=_MODELS[0].default_resolution),
-                "duration": widgets.duration(
+                "prompt": inputs.prompt(_MODELS),
+                "model": inputs.model(_MODELS, media=FIRST_CLIP),
+                "resolution": inputs.resolution(_MODELS, default=_MODELS[0].default_resolution),
+                "duration": inputs.duration(
                     _MODELS, default=_DURATION, extra=" They are the whole video's: it must be longer than the clip."
                 ),
-                "prompt_extend": widgets.prompt_extend(_MODELS),
+                "prompt_extend": inputs.prompt_extend(_MODELS),
             },
             "optional": {
-                "video": widgets.clip(),
-                "video_path": widgets.clip_path(),
-                "last_frame": widgets.last_frame(_MODELS),
-                "negative_prompt": widgets.negative_prompt(_MODELS),
-                "seed": widgets.seed(),
-                "watermark": widgets.watermark(),
-                "filename_prefix": widgets.filename_prefix("wan/continue"),
-                "connection": widgets.connection(),
+                "video": inputs.clip(),
+                "video_path": inputs.clip_path(),
+                "last_frame": inputs.last_frame(_MODELS),
+                "negative_prompt": inputs.negative_prompt(_MODELS),
+                "seed": inputs.seed(),
+                "watermark": inputs.watermark(),
+                "filename_prefix": inputs.filename_prefix("wan/continue"),
+                "connection": inputs.connection(),
             },
-            "hidden": widgets.HIDDEN,
+            "hidden": inputs.HIDDEN,
         }
 
     async def generate(  # noqa: PLR0913 - one parameter an input, as ComfyUI passes them by name
@@ -97,7 +97,7 @@ class DashScopeWanContinueVideo(widgets.VideoOutputs):
             InvalidRequest: something is not possible; nothing was sent or paid.
             WanError: what went wrong later, with the task's id where there is one.
         """
-        from .tasks.runner import make_videos
+        from ..wan.tasks.runner import make_videos
 
         request = VideoRequest(
             model=model,
@@ -118,6 +118,6 @@ class DashScopeWanContinueVideo(widgets.VideoOutputs):
             connection=Connection.of(connection),
             metadata=host.workflow_metadata(graph, extra_pnginfo),
             last_frames=last_frame,
-            open_clip=partial(host.resolve_video, video, widgets.strip(video_path), cut=True),
+            open_clip=partial(video_input.resolve_video, video, inputs.strip(video_path), cut=True),
         )
         return self.to_result(await make_videos(order, watch=host.NodeMonitor(unique_id)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import host, widgets
-from .service.connection import Connection
+from ..wan.api.endpoint import Connection
+from . import host, inputs
 
 
-class DashScopeWanFetchTask(widgets.VideoOutputs):
+class DashScopeWanFetchTask(inputs.VideoOutputs):
     """Brings the video of a task home by its id."""
 
     NODE_ID = "DashScopeWanFetchTask"
@@ -30,10 +30,10 @@ class DashScopeWanFetchTask(widgets.VideoOutputs):
                 ),
             },
             "optional": {
-                "filename_prefix": widgets.filename_prefix("wan/task"),
-                "connection": widgets.connection(),
+                "filename_prefix": inputs.filename_prefix("wan/task"),
+                "connection": inputs.connection(),
             },
-            "hidden": widgets.HIDDEN,
+            "hidden": inputs.HIDDEN,
         }
 
     async def fetch(  # noqa: PLR0913 - one parameter an input, as ComfyUI passes them by name
@@ -60,10 +60,10 @@ class DashScopeWanFetchTask(widgets.VideoOutputs):
             InvalidRequest: the id cannot be one; nothing was sent.
             TaskUnknown, TaskCanceled, ServiceError, WaitExceeded, DownloadFailed: as their names say.
         """
-        from .tasks.fetch_task import FetchRequest, fetch_video
+        from ..wan.tasks.fetch_task import FetchRequest, fetch_video
 
         order = FetchRequest(
-            widgets.strip(task_id),
+            inputs.strip(task_id),
             host.output_folder(),
             filename_prefix,
             host.data_dir(),

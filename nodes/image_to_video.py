@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import host, widgets
-from .service.connection import Connection
-from .service.model import FIRST_FRAME
-from .service.models import ADAPTIVE, DEFAULT_MODEL, MODELS, SHOT_TYPES
-from .service.request import VideoRequest
-from .tasks.order import Batch
+from ..wan.api.endpoint import Connection
+from ..wan.api.request import VideoRequest
+from ..wan.catalog.models import ADAPTIVE, DEFAULT_MODEL, MODELS, SHOT_TYPES
+from ..wan.catalog.spec import FIRST_FRAME
+from ..wan.tasks.batch import Batch
+from . import host, inputs
 
 _MODELS = [row for row in MODELS.values() if row.accepts(FIRST_FRAME)]
 
 
-class DashScopeWanImageToVideo(widgets.VideoOutputs):
+class DashScopeWanImageToVideo(inputs.VideoOutputs):
     """Makes a video of an image with one of Alibaba's Wan models."""
 
     NODE_ID = "DashScopeWanImageToVideo"
@@ -31,27 +31,27 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
         """Return the inputs as ComfyUI wants them described. Append only: saved workflows store them by position."""
         return {
             "required": {
-                "image": widgets.image(),
-                "prompt": widgets.prompt(_MODELS),
-                "model": widgets.model(_MODELS),
-                "resolution": widgets.resolution(_MODELS, default=MODELS[DEFAULT_MODEL].default_resolution),
-                "duration": widgets.duration(_MODELS),
-                "shot_type": widgets.shot_type(),
-                "prompt_extend": widgets.prompt_extend(_MODELS),
+                "image": inputs.image(),
+                "prompt": inputs.prompt(_MODELS),
+                "model": inputs.model(_MODELS),
+                "resolution": inputs.resolution(_MODELS, default=MODELS[DEFAULT_MODEL].default_resolution),
+                "duration": inputs.duration(_MODELS),
+                "shot_type": inputs.shot_type(),
+                "prompt_extend": inputs.prompt_extend(_MODELS),
             },
             "optional": {
-                "negative_prompt": widgets.negative_prompt(_MODELS),
-                "seed": widgets.seed(),
-                "generate_audio": widgets.generate_audio(),
-                "watermark": widgets.watermark(),
-                "audio_url": widgets.audio_url(),
-                "filename_prefix": widgets.filename_prefix("wan/i2v"),
-                "audio": widgets.audio(),
-                "connection": widgets.connection(),
-                "last_frame": widgets.last_frame(_MODELS),
-                "ratio": widgets.ratio(),
+                "negative_prompt": inputs.negative_prompt(_MODELS),
+                "seed": inputs.seed(),
+                "generate_audio": inputs.generate_audio(),
+                "watermark": inputs.watermark(),
+                "audio_url": inputs.audio_url(),
+                "filename_prefix": inputs.filename_prefix("wan/i2v"),
+                "audio": inputs.audio(),
+                "connection": inputs.connection(),
+                "last_frame": inputs.last_frame(_MODELS),
+                "ratio": inputs.ratio(),
             },
-            "hidden": widgets.HIDDEN,
+            "hidden": inputs.HIDDEN,
         }
 
     async def generate(  # noqa: PLR0913 - one parameter an input, as ComfyUI passes them by name
@@ -106,7 +106,7 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
             InvalidRequest: something is not possible; nothing was sent or paid.
             WanError: what went wrong later, with the task's id where there is one.
         """
-        from .tasks.runner import make_videos
+        from ..wan.tasks.runner import make_videos
 
         request = VideoRequest(
             model=model,
@@ -119,7 +119,7 @@ class DashScopeWanImageToVideo(widgets.VideoOutputs):
             seed=seed,
             generate_audio=generate_audio,
             watermark=watermark,
-            audio_url=widgets.strip(audio_url),
+            audio_url=inputs.strip(audio_url),
             ratio=ratio,
         )
         order = Batch(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import host
-from .errors import InvalidRequest, UnusableVideo
-from .widgets import CATEGORY, strip
+from ..wan.errors import InvalidRequest, UnusableVideo
+from . import video_input
+from .inputs import CATEGORY, strip
 
 
 class DashScopeWanLastFrame:
@@ -55,12 +55,12 @@ class DashScopeWanLastFrame:
         """
         import torch
 
-        from .media.last_frame import last_frame
-        from .tasks.threads import run_in_thread
+        from ..wan.media.last_frame import last_frame
+        from ..wan.threads import run_in_thread
 
         try:
-            source = host.resolve_video(video, strip(video_path))
+            source = video_input.resolve_video(video, strip(video_path))
         except InvalidRequest as error:
             raise UnusableVideo(error.problems) from None
-        frame = await run_in_thread(last_frame, source, until=host.trim_end(video))
+        frame = await run_in_thread(last_frame, source, until=video_input.trim_end(video))
         return (torch.from_numpy(frame)[None],)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import host, widgets
-from .service.connection import Connection
-from .service.models import DEFAULT_DURATION, MODELS
-from .service.request import VideoRequest
-from .tasks.order import Batch
+from ..wan.api.endpoint import Connection
+from ..wan.api.request import VideoRequest
+from ..wan.catalog.models import DEFAULT_DURATION, MODELS
+from ..wan.tasks.batch import Batch
+from . import host, inputs
 
 _MODELS = [row for row in MODELS.values() if row.effects]
 _DEFAULT = _MODELS[0]
 
 
-class DashScopeWanVideoEffect(widgets.VideoOutputs):
+class DashScopeWanVideoEffect(inputs.VideoOutputs):
     """Animates an image with one of the service's effect templates."""
 
     NODE_ID = "DashScopeWanVideoEffect"
@@ -30,19 +30,19 @@ class DashScopeWanVideoEffect(widgets.VideoOutputs):
         """Return the inputs as ComfyUI wants them described. Append only: saved workflows store them by position."""
         return {
             "required": {
-                "image": widgets.image(),
-                "template": widgets.template(),
-                "model": widgets.model(_MODELS, effects=True),
-                "resolution": widgets.resolution(_MODELS, default=_DEFAULT.default_resolution),
+                "image": inputs.image(),
+                "template": inputs.template(),
+                "model": inputs.model(_MODELS, effects=True),
+                "resolution": inputs.resolution(_MODELS, default=_DEFAULT.default_resolution),
             },
             "optional": {
-                "duration": widgets.duration(_MODELS),
-                "seed": widgets.seed(),
-                "watermark": widgets.watermark(),
-                "filename_prefix": widgets.filename_prefix("wan/effect"),
-                "connection": widgets.connection(),
+                "duration": inputs.duration(_MODELS),
+                "seed": inputs.seed(),
+                "watermark": inputs.watermark(),
+                "filename_prefix": inputs.filename_prefix("wan/effect"),
+                "connection": inputs.connection(),
             },
-            "hidden": widgets.HIDDEN,
+            "hidden": inputs.HIDDEN,
         }
 
     async def generate(  # noqa: PLR0913 - one parameter an input, as ComfyUI passes them by name
@@ -81,7 +81,7 @@ class DashScopeWanVideoEffect(widgets.VideoOutputs):
             InvalidRequest: something is not possible; nothing was sent or paid.
             WanError: what went wrong later, with the task's id where there is one.
         """
-        from .tasks.runner import make_videos
+        from ..wan.tasks.runner import make_videos
 
         request = VideoRequest(
             model=model,

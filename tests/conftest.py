@@ -38,7 +38,7 @@ def values_held_by(error):
         rest += [one.__cause__, one.__context__]
         for frame, _ in traceback.walk_tb(one.__traceback__):
             code = frame.f_code
-            if Path(code.co_filename).is_relative_to(ROOT / "nodes"):
+            if any(Path(code.co_filename).is_relative_to(ROOT / name) for name in ("nodes", "wan", "offline")):
                 found += [
                     f"{code.co_name}: {name} = {value!r} {getattr(value, '__dict__', '')!r}"
                     for name, value in frame.f_locals.items()
@@ -73,7 +73,7 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line("  ".join(columns).rstrip())
 
 
-WEB, LONG = "tests/web/", "tests/tasks/"
+WEB, LONG = "tests/web/", "tests/wan/tasks/"
 
 
 def pytest_collection_modifyitems(items):
@@ -136,8 +136,8 @@ def host_in(folder):
 @contextmanager
 def server_as_beijing(patch):
     """Run the mock server as Beijing's URL: tasks end as soon as their video is rendered."""
-    from wanpack.nodes.offline.server import OfflineServer
-    from wanpack.nodes.offline.tasks import Timing
+    from wanpack.offline.server import OfflineServer
+    from wanpack.offline.tasks import Timing
 
     with OfflineServer(region="beijing", timing=Timing(scale=0)) as server:
         patch.setenv("DASHSCOPE_REGION", "beijing")

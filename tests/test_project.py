@@ -15,16 +15,24 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parent.parent
-NODES = ROOT / "nodes"
-PACK = sorted([ROOT / "__init__.py", *NODES.rglob("*.py")])
+FOLDERS = ("nodes", "wan", "offline")
+PACK = sorted([ROOT / "__init__.py", *(path for name in FOLDERS for path in (ROOT / name).rglob("*.py"))])
 # ComfyUI's own top-level modules.
 COMFYUI = {
     *("comfy", "comfy_api", "comfy_api_nodes", "comfy_config", "comfy_execution", "comfy_extras", "execution"),
     *("app", "folder_paths", "latent_preview", "main", "node_helpers", "nodes", "protocol", "server", "utils"),
 }
-LAYERS = ("service", "media", "tasks", "offline")
-# What every layer may use: errors, what they must not say, how HTTP is spoken, and values of any type made plain.
-GROUND = {"nodes.errors", "nodes.redaction", "nodes.addresses", "nodes.wire", "nodes.values"}
+# What each room may import; `wan` alone is what lies in it beside the rooms.
+LAYERS = {
+    "wan": {"wan"},
+    "wan.catalog": {"wan", "wan.catalog"},
+    "wan.net": {"wan", "wan.net"},
+    "wan.api": {"wan", "wan.catalog", "wan.net", "wan.api"},
+    "wan.media": {"wan", "wan.media"},
+    "wan.ledger": {"wan", "wan.ledger"},
+    "wan.tasks": {"wan", "wan.catalog", "wan.net", "wan.api", "wan.media", "wan.ledger", "wan.tasks"},
+    "offline": {"wan", "wan.catalog", "wan.media", "offline"},
+}
 
 
 def name_of(path):
@@ -55,12 +63,21 @@ def _is_module(name):
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
-def own_imports(folder):
-    """Pairs of file and module of the pack, for the files under a folder of nodes/."""
-    for path in sorted((NODES / folder).rglob("*.py")):
-        for name in imports_of(path):
-            if name == "nodes" or name.startswith("nodes."):
-                yield name_of(path), name
+def room_of(name):
+    """The room of a module: `wan.api` of `wan.api.client`, `wan` of `wan.errors`."""
+    for room in sorted(LAYERS, key=len, reverse=True):
+        if room != "wan" and (name == room or name.startswith(room + ".")):
+            return room
+    return name.split(".")[0]
+
+
+def own_imports(room):
+    """Pairs of file and module of the pack, for the files of a room."""
+    for path in PACK:
+        if room_of(".".join(path.relative_to(ROOT).with_suffix("").parts)) == room:
+            for name in imports_of(path):
+                if name.split(".")[0] in FOLDERS and _is_module(name):
+                    yield name_of(path), name
 
 
 def requirements():
@@ -70,7 +87,9 @@ def requirements():
 
 def test_there_is_something_to_look_at():
     assert len(PACK) > 30
-    assert ("nodes/tasks/material.py", "nodes.media.first_frame") in set(own_imports("tasks"))
+    for room in LAYERS:
+        assert list(own_imports(room)) or room == "wan.catalog", room
+    assert ("wan/tasks/attachments.py", "wan.media.image") in set(own_imports("wan.tasks"))
 
 
 def test_requirements_txt_says_what_pyproject_says():
@@ -106,37 +125,33 @@ def test_the_pack_imports_itself_relatively():
         for path in PACK
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         for name in absolute_imports(node)
-        if name.split(".")[0] == "nodes"
+        if name.split(".")[0] in FOLDERS
     ]
     assert absolute == []
 
 
-@pytest.mark.parametrize(
-    ("layer", "allowed"),
-    [
-        ("service", GROUND | {"nodes.service"}),
-        ("media", GROUND | {"nodes.media"}),
-        ("tasks", GROUND | {"nodes.service", "nodes.media", "nodes.tasks", "nodes.offline"}),
-        ("offline", {"nodes.errors", "nodes.service", "nodes.media", "nodes.offline"}),
-    ],
-)
-def test_a_layer_imports_only_what_lies_below_it(layer, allowed):
-    unknown = {(path, name) for path, name in own_imports(layer) if ".".join(name.split(".")[:2]) not in allowed}
-    assert unknown == set()
+@pytest.mark.parametrize("room", LAYERS)
+def test_a_room_imports_only_what_lies_below_it(room):
+    strangers = {(path, name) for path, name in own_imports(room) if room_of(name) not in LAYERS[room]}
+    assert strangers == set()
 
 
-def test_the_ground_imports_no_layer():
-    files = [NODES / f"{name.removeprefix('nodes.')}.py" for name in GROUND]
-    names = {name for path in files for name in imports_of(path) if name.startswith("nodes.")}
-    assert names <= GROUND
+def test_only_nodes_imports_nodes():
+    who = {
+        name_of(path)
+        for path in PACK
+        for name in imports_of(path)
+        if name.split(".")[0] == "nodes" and _is_module(name)
+    }
+    assert [path for path in who if not path.startswith("nodes/")] == ["__init__.py"]
 
 
-def test_only_the_session_reaches_for_the_mock_server():
-    folders = [name for name in LAYERS if name != "offline"]
-    who = {path for folder in folders for path, name in own_imports(folder) if name.startswith("nodes.offline")}
-    assert who == {"nodes/tasks/session.py"}
+def test_only_the_host_reaches_for_the_mock():
+    outside = [path for path in PACK if not name_of(path).startswith("offline/")]
+    who = {name_of(path) for path in outside for name in imports_of(path) if name.split(".")[0] == "offline"}
+    assert who == {"nodes/host.py"}
 
 
-def test_every_file_of_nodes_belongs_to_a_known_place():
-    folders = {path.relative_to(NODES).parts[0] for path in NODES.rglob("*.py") if path.parent != NODES}
-    assert folders == set(LAYERS)
+def test_every_folder_is_a_known_room():
+    rooms = {".".join(path.parent.relative_to(ROOT).parts) for path in PACK if path.parent != ROOT}
+    assert rooms == set(LAYERS) | {"nodes"}

@@ -108,7 +108,7 @@ def comfy(make_comfy):
 @pytest.fixture
 def quick(monkeypatch):
     """Waiting takes a twentieth of its time."""
-    from wanpack.nodes.tasks.pauses import TEMPO
+    from wanpack.wan.tasks.retry import TEMPO
 
     monkeypatch.setattr(TEMPO, "scale", 0.05)
 
@@ -116,8 +116,8 @@ def quick(monkeypatch):
 @pytest.fixture
 def serve(bare_environment, standalone_host):
     """Start the mock server as a region's URL, which the owner's settings then lead to. Tasks end at once."""
-    from wanpack.nodes.offline.server import OfflineServer
-    from wanpack.nodes.offline.tasks import Timing
+    from wanpack.offline.server import OfflineServer
+    from wanpack.offline.tasks import Timing
 
     started = []
 
@@ -149,7 +149,7 @@ class Nodes:
     @classmethod
     def settings_for(cls, model):
         """Settings of the main node that the model takes, with the media that it needs."""
-        from wanpack.nodes.service.models import MODELS
+        from wanpack.wan.catalog.models import MODELS
 
         row = MODELS[model]
         settings = {"model": model, "resolution": row.resolutions[0], "duration": 5}
@@ -214,8 +214,8 @@ def nodes():
 @pytest.fixture
 def asked(quick):
     """Call a node for real and return the create call that it sent. The task fails, so that nothing is rendered."""
-    from wanpack.nodes.offline.faults import TaskFails
-    from wanpack.nodes.service.errors import ServiceError
+    from wanpack.offline.faults import TaskFails
+    from wanpack.wan.api.errors import ServiceError
 
     def call(server, node, **settings):
         server.faults.add(on="create", fault=TaskFails())
@@ -231,8 +231,8 @@ def asked(quick):
 @pytest.fixture
 def refused(monkeypatch):
     """Call a node that must refuse, and return its faults. Nothing may have been sent."""
-    from wanpack.nodes.errors import InvalidRequest
-    from wanpack.nodes.tasks.pauses import TEMPO
+    from wanpack.wan.errors import InvalidRequest
+    from wanpack.wan.tasks.retry import TEMPO
 
     def call(server, node, *arguments, **settings):
         before = len(server.received)

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 import torch
-from wanpack.nodes.errors import WanError
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
-from wanpack.nodes.offline.faults import ErrorResponse
+from wanpack.offline.faults import ErrorResponse
+from wanpack.wan.errors import WanError
 
 SETTINGS = {"prompt": "a cat runs", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
 SILENT = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2, "generate_audio": False}

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from wanpack.nodes.offline.server import OfflineServer
-from wanpack.nodes.offline.tasks import Timing
-from wanpack.nodes.service.errors import AuthenticationError
-from wanpack.nodes.service.models import MODELS
-from wanpack.nodes.service.regions import REGIONS
+from wanpack.offline.server import OfflineServer
+from wanpack.offline.tasks import Timing
+from wanpack.wan.api.errors import AuthenticationError
+from wanpack.wan.catalog.models import MODELS
+from wanpack.wan.catalog.regions import REGIONS
 
 LACKING = [
     (model.id, region.id)

@@ -13,16 +13,16 @@ import av
 import pytest
 import requests
 from PIL import Image
-from wanpack.nodes.errors import DownloadFailed, UnusableTask
-from wanpack.nodes.offline.faults import ErrorResponse, TaskFails, TaskStuck, UnknownStatus
-from wanpack.nodes.service.errors import (
+from wanpack.offline.faults import ErrorResponse, TaskFails, TaskStuck, UnknownStatus
+from wanpack.wan.api.errors import (
     ContentRejected,
     ServiceError,
     TaskCanceled,
     TaskUnknown,
     WaitExceeded,
 )
-from wanpack.nodes.tasks.pauses import TEMPO
+from wanpack.wan.errors import DownloadFailed, UnusableTask
+from wanpack.wan.tasks.retry import TEMPO
 
 DAY = 24 * 3600
 NEVER_SEEN = "0385dc79-5ff8-4d82-bcb6-000000000000"

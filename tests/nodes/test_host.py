@@ -6,8 +6,8 @@ import json
 import sys
 
 import pytest
-from wanpack.nodes import host
-from wanpack.nodes.errors import InvalidRequest, WanError
+from wanpack.nodes import host, video_input
+from wanpack.wan.errors import InvalidRequest, WanError
 
 
 @pytest.fixture
@@ -86,8 +86,8 @@ def test_a_video_outside_the_output_folder_is_not_shown(standalone_host, video):
 @pytest.mark.parametrize("folder", ["input", "output", "temp"])
 def test_a_graph_may_name_a_file_in_comfyuis_folders(standalone_host, video, folder):
     path = video(f"{folder}/clips/a.mp4")
-    assert host.readable_file("clips/a.mp4") == path.resolve()
-    assert host.readable_file(str(path)) == path.resolve()
+    assert video_input.readable_file("clips/a.mp4") == path.resolve()
+    assert video_input.readable_file(str(path)) == path.resolve()
 
 
 @pytest.mark.parametrize("name", ["../secret.mp4", "none.mp4", "", ".", "a\0b", "x" * 5000])
@@ -95,12 +95,12 @@ def test_a_graph_cannot_name_any_other_file(standalone_host, video, name):
     video("secret.mp4")
     video("output/a.mp4")
     with pytest.raises(InvalidRequest, match="is not a file in ComfyUI's input, output or temp folder"):
-        host.readable_file(name)
+        video_input.readable_file(name)
 
 
 def test_an_absolute_path_leads_nowhere_else(standalone_host, video):
     with pytest.raises(InvalidRequest):
-        host.readable_file(str(video("secret.mp4")))
+        video_input.readable_file(str(video("secret.mp4")))
 
 
 def test_a_link_leads_nowhere_else(standalone_host, video):
@@ -110,7 +110,7 @@ def test_a_link_leads_nowhere_else(standalone_host, video):
     except OSError:
         pytest.skip("links cannot be made here")
     with pytest.raises(InvalidRequest):
-        host.readable_file("link.mp4")
+        video_input.readable_file("link.mp4")
 
 
 # Errors

@@ -13,11 +13,11 @@ import av
 import pytest
 import torch
 from wanpack.nodes.connection import DashScopeWanConnection
-from wanpack.nodes.errors import InvalidRequest, WanError
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
-from wanpack.nodes.media.video import read_metadata
-from wanpack.nodes.offline.faults import TaskFails, TaskStuck
-from wanpack.nodes.service.errors import ServiceError
+from wanpack.offline.faults import TaskFails, TaskStuck
+from wanpack.wan.api.errors import ServiceError
+from wanpack.wan.errors import InvalidRequest, WanError
+from wanpack.wan.media.video import read_metadata
 
 SETTINGS = {"prompt": "a cat runs", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
 WITH_AUDIO = {"prompt": "a cat sings", "model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 from av.video.frame import PictureType
-from wanpack.nodes.errors import InvalidRequest, MediaError
-from wanpack.nodes.media.last_frame import to_image
+from wanpack.wan.errors import InvalidRequest, MediaError
+from wanpack.wan.media.last_frame import to_image
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH, HEIGHT = 160, 96

@@ -50,7 +50,8 @@ def run(script, *arguments, flags=("-B",)):
 
 
 def copy_to(folder):
-    shutil.copytree(ROOT / "nodes", folder / "nodes", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("nodes", "wan", "offline"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "__init__.py", folder)
     return folder
 

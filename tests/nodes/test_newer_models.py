@@ -8,10 +8,10 @@ import av
 import numpy as np
 import pytest
 import torch
-from wanpack.nodes.offline.faults import ErrorResponse
-from wanpack.nodes.service.connection import Endpoint
-from wanpack.nodes.service.errors import ServiceError
-from wanpack.nodes.service.request import BODY_BYTES
+from wanpack.offline.faults import ErrorResponse
+from wanpack.wan.api.endpoint import Endpoint
+from wanpack.wan.api.errors import ServiceError
+from wanpack.wan.api.request import BODY_BYTES
 
 AUDIO_URL = "https://example.com/rap.mp3"
 OSS = "X-DashScope-OssResourceResolve"
@@ -169,7 +169,7 @@ def test_a_small_image_beside_a_large_one_is_left_as_it_is(serve, nodes, asked):
 
 
 def test_one_last_frame_is_for_all_and_several_are_one_each(live_server, nodes):
-    from wanpack.nodes.tasks.order import Batch
+    from wanpack.wan.tasks.batch import Batch
 
     images, last = nodes.image(3), nodes.image(3, side=300)
     order = Batch(None, images, None, "", None, last_frames=last)
@@ -352,7 +352,7 @@ def test_a_refusal_of_wan_3_at_a_shared_host_points_to_workspaces(
     ],
 )
 def test_a_workspaces_own_host_is_known_by_its_name(base_url, is_one):
-    from wanpack.nodes.service.credentials import Secret
-    from wanpack.nodes.service.regions import REGIONS
+    from wanpack.wan.api.settings import Secret
+    from wanpack.wan.catalog.regions import REGIONS
 
     assert Endpoint(REGIONS["beijing"], base_url, Secret("sk-of-a-test")).at_workspace == is_one

@@ -12,9 +12,9 @@ import av
 import pytest
 import torch
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
-from wanpack.nodes.offline.faults import TaskStuck
-from wanpack.nodes.service.errors import WaitExceeded
-from wanpack.nodes.tasks.pauses import TEMPO
+from wanpack.offline.faults import TaskStuck
+from wanpack.wan.api.errors import WaitExceeded
+from wanpack.wan.tasks.retry import TEMPO
 
 CONTRACT = {
     *("task_id", "request_id", "model", "region", "resolution", "duration", "seed", "prompt", "actual_prompt", "usage"),

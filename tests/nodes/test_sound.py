@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from wanpack.nodes.service.models import MODELS, models_with
+from wanpack.wan.catalog.models import MODELS, models_with
 
 FLASH = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
 SILENT_MODELS = [row.id for row in MODELS.values() if row.always_silent]

@@ -7,10 +7,10 @@ import re
 
 import av
 import pytest
-from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import VideoRequest, build_body
-from wanpack.nodes.service.rules import validate
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
+from wanpack.wan.api.request import VideoRequest, build_body
+from wanpack.wan.api.validation import validate
+from wanpack.wan.catalog.regions import REGIONS
 
 TURBO, PLUS = "wanx2.1-i2v-turbo", "wanx2.1-i2v-plus"
 # Written out here once more, from the service's page: the table must not be able to agree with itself only.

@@ -14,9 +14,9 @@ import av
 import pytest
 import requests
 from PIL import Image
-from wanpack.nodes.offline.server import OfflineServer
-from wanpack.nodes.offline.tasks import Timing
-from wanpack.nodes.service.models import REGIONAL_NAMES
+from wanpack.offline.server import OfflineServer
+from wanpack.offline.tasks import Timing
+from wanpack.wan.catalog.models import REGIONAL_NAMES
 
 CREATE = "/services/aigc/video-generation/video-synthesis"
 KEYFRAMES = "/services/aigc/image2video/video-synthesis"

@@ -19,7 +19,7 @@ import pytest
 SYNTHESIS = "/api/v1/services/aigc/video-generation/video-synthesis"
 SAMPLES = {
     path.stem: json.loads(path.read_text("utf-8"))
-    for path in (Path(__file__).parents[1] / "service" / "requests").glob("*.json")
+    for path in (Path(__file__).parents[1] / "wan" / "api" / "requests").glob("*.json")
 }
 CURL = shutil.which("curl")
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 import requests
-from wanpack.nodes.offline.faults import (
+from wanpack.offline.faults import (
     ALWAYS,
     ErrorResponse,
     Faults,
@@ -31,7 +31,7 @@ from wanpack.nodes.offline.faults import (
     Truncated,
     UnknownStatus,
 )
-from wanpack.nodes.offline.tasks import Timing
+from wanpack.offline.tasks import Timing
 
 ZERO_ID = "00000000-0000-0000-0000-000000000000"
 

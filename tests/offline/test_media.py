@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from wanpack.nodes.offline.tasks import Timing
-from wanpack.nodes.service.models import MODELS
+from wanpack.offline.tasks import Timing
+from wanpack.wan.catalog.models import MODELS
 
 SYNTHESIS = "/services/aigc/video-generation/video-synthesis"
 KEYFRAMES = "/services/aigc/image2video/video-synthesis"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from wanpack.nodes.service.models import MODELS
+from wanpack.wan.catalog.models import MODELS
 
 
 def names(api, **query):

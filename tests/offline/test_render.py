@@ -9,12 +9,12 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from wanpack.nodes.errors import MediaError
-from wanpack.nodes.offline.clip import check_clip, clip_frames
-from wanpack.nodes.offline.picture import Overlays, to_yuv_frame
-from wanpack.nodes.offline.render import render
-from wanpack.nodes.offline.scene import DRAWN_SIZE, Interrupted, Scene, frame_size, nearest_ratio
-from wanpack.nodes.offline.sound import RATE, audio_track
+from wanpack.offline.clip import check_clip, clip_frames
+from wanpack.offline.frames import Overlays, to_yuv_frame
+from wanpack.offline.render import render
+from wanpack.offline.scene import DRAWN_SIZE, Interrupted, Scene, frame_size, nearest_ratio
+from wanpack.offline.sound import RATE, audio_track
+from wanpack.wan.errors import MediaError
 
 TIERS = {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080}
 
@@ -267,7 +267,7 @@ def test_a_clip_that_was_filmed_upright_is_shown_upright(tmp_path, kit):
     assert clip.size == (240, 480)
     first = frames(make_video(tmp_path, clip=clip, duration=3))[0]
     assert first.shape[0] > first.shape[1]
-    from wanpack.nodes.media.last_frame import last_frame
+    from wanpack.wan.media.last_frame import last_frame
 
     upright = last_frame(turned)
     assert near(colour(first, 0.5, 0.75), [value * 255 for value in upright[-100:-50, 100:150].mean((0, 1))])

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from wanpack.nodes.offline import server as module
-from wanpack.nodes.offline.server import OfflineServer, shared_server
+from wanpack.offline import server as module
+from wanpack.offline.server import OfflineServer, shared_server
 
 ROOT = Path(__file__).resolve().parents[2]
 _LIGHT = """
@@ -21,10 +21,7 @@ import importlib, sys, types
 pack = types.ModuleType("wanpack")
 pack.__path__ = [sys.argv[1]]
 sys.modules["wanpack"] = pack
-nodes = types.ModuleType("wanpack.nodes")
-nodes.__path__ = [sys.argv[1] + "/nodes"]
-sys.modules["wanpack.nodes"] = nodes
-importlib.import_module("wanpack.nodes.offline.server")
+importlib.import_module("wanpack.offline.server")
 print([name for name in ("av", "PIL", "numpy", "torch", "requests") if name in sys.modules])
 """
 
@@ -152,7 +149,7 @@ def test_old_requests_are_forgotten(api, kit):
 
 
 def test_a_video_that_cannot_be_made_fails_as_the_service_says(api, kit, monkeypatch, caplog):
-    from wanpack.nodes.offline import render
+    from wanpack.offline import render
 
     def broken(*given, **more):
         raise OSError("no codec")
@@ -165,9 +162,9 @@ def test_a_video_that_cannot_be_made_fails_as_the_service_says(api, kit, monkeyp
 
 
 def test_a_mistake_of_our_own_is_a_500_and_in_the_log(api, monkeypatch, caplog):
-    from wanpack.nodes.offline import endpoints
+    from wanpack.offline import handlers
 
-    monkeypatch.setattr(endpoints, "list_reply", lambda *given, **more: 1 / 0)
+    monkeypatch.setattr(handlers, "list_reply", lambda *given, **more: 1 / 0)
     response = api.get("/tasks/")
     assert (response.status_code, response.json()["code"]) == (500, "InternalError")
     assert "ZeroDivisionError" in caplog.text

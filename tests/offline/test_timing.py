@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
-import wanpack.nodes.offline.render as offline_render
-from wanpack.nodes.offline.tasks import Timing
-from wanpack.nodes.service.models import MODELS
+import wanpack.offline.render as offline_render
+from wanpack.offline.tasks import Timing
+from wanpack.wan.catalog.models import MODELS
 
 
 def test_a_task_waits_runs_and_ends_by_the_clock(make_server, clock, kit):

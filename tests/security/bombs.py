@@ -119,9 +119,9 @@ def megabytes():
 
 def opened(folder):
     """Open every video in every way, and return what each ended in."""
-    from wanpack.nodes.errors import WanError
-    from wanpack.nodes.media.last_frame import last_frame
-    from wanpack.nodes.media.video import probe, write_metadata
+    from wanpack.wan.errors import WanError
+    from wanpack.wan.media.last_frame import last_frame
+    from wanpack.wan.media.video import probe, write_metadata
 
     ended = {}
     for path in sorted(folder.iterdir()):
@@ -143,10 +143,10 @@ def opened(folder):
 def checked():
     """Hand images, audio files and tensors of absurd sizes to whatever looks at them."""
     import numpy as np
-    from wanpack.nodes.media.audio import validate_audio
-    from wanpack.nodes.media.first_frame import validate_images
-    from wanpack.nodes.offline.sources import TaskRejected, check_audio, check_image
-    from wanpack.nodes.service.model import ImageLimits
+    from wanpack.offline.media import TaskRejected, check_audio, check_image
+    from wanpack.wan.catalog.spec import ImageLimits
+    from wanpack.wan.media.audio import validate_audio
+    from wanpack.wan.media.image import validate_images
 
     def refused(check, *args, **named):
         try:

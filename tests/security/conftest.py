@@ -116,10 +116,10 @@ def answered():
 @pytest.fixture
 def client_of(bare_environment):
     """Make clients with the marked key, closed when the test ends."""
-    from wanpack.nodes.service.client import Client
-    from wanpack.nodes.service.connection import Endpoint
-    from wanpack.nodes.service.credentials import Secret
-    from wanpack.nodes.service.regions import REGIONS
+    from wanpack.wan.api.client import Client
+    from wanpack.wan.api.endpoint import Endpoint
+    from wanpack.wan.api.settings import Secret
+    from wanpack.wan.catalog.regions import REGIONS
 
     made = []
 

@@ -146,7 +146,7 @@ def successes(run):
 
 def service_failures(run, server):
     """What the service, its storage and the network can do. The server quotes the key wherever it can."""
-    from wanpack.nodes.offline import faults as kinds
+    from wanpack.offline import faults as kinds
 
     said = spoken(run.key)
     wrong = kinds.JsonBody(
@@ -193,7 +193,7 @@ def service_failures(run, server):
 
 def task_failures(run, server, task_id, reported):
     """What can become of a task that was created, and Stop."""
-    from wanpack.nodes.offline import faults as kinds
+    from wanpack.offline import faults as kinds
 
     said, make = spoken(run.key), reported["make"]
     orders = {
@@ -294,9 +294,9 @@ def settings_failures(run):
 def main(folder, secrets):
     faulthandler.dump_traceback_later(100, exit=True)
     run = Run(folder, secrets)
-    from wanpack.nodes.offline.server import OfflineServer, shared_server
-    from wanpack.nodes.offline.tasks import Timing
-    from wanpack.nodes.tasks.pauses import TEMPO
+    from wanpack.offline.server import OfflineServer, shared_server
+    from wanpack.offline.tasks import Timing
+    from wanpack.wan.tasks.retry import TEMPO
 
     with OfflineServer(region="beijing", key=run.key, timing=Timing(scale=0), enforce_rates=False) as server:
         os.environ |= {"DASHSCOPE_REGION": "beijing", "DASHSCOPE_BASE_URL": server.base_url}

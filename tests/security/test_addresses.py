@@ -7,10 +7,10 @@ import threading
 
 import pytest
 import requests
-from wanpack.nodes.addresses import BlockedHost, is_public, public_addresses, require_public_host
-from wanpack.nodes.errors import DownloadFailed
-from wanpack.nodes.media.download import DownloadInterrupted, VideoTooLarge, download
-from wanpack.nodes.wire import untrusted_session
+from wanpack.wan.errors import DownloadFailed
+from wanpack.wan.net.download import DownloadInterrupted, VideoTooLarge, download
+from wanpack.wan.net.hosts import BlockedHost, is_public, public_addresses, require_public_host
+from wanpack.wan.net.http import untrusted_session
 
 PUBLIC = "93.184.216.34"
 NEAR = {

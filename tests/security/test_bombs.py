@@ -12,9 +12,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from wanpack.nodes.errors import MediaError
-from wanpack.nodes.media import container
-from wanpack.nodes.media.last_frame import last_frame
+from wanpack.wan.errors import MediaError
+from wanpack.wan.media import container
+from wanpack.wan.media.last_frame import last_frame
 
 BOMBS = Path(__file__).with_name("bombs.py")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="memory is measured as Unix does it")

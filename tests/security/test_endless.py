@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
-from wanpack.nodes.errors import DownloadFailed, WanError
-from wanpack.nodes.media.download import DownloadInterrupted, download
-from wanpack.nodes.service import client as client_module
-from wanpack.nodes.service.errors import NetworkError, UnexpectedResponse
+from wanpack.wan.api import client as client_module
+from wanpack.wan.api.errors import NetworkError, UnexpectedResponse
+from wanpack.wan.errors import DownloadFailed, WanError
+from wanpack.wan.net.download import DownloadInterrupted, download
 
 MEGABYTE = 1024 * 1024
 
@@ -71,7 +71,7 @@ def test_a_create_call_that_is_given_up_counts_as_sent(quick, hostile, client_of
 
 @pytest.mark.parametrize("response", ENDLESS.values(), ids=ENDLESS)
 def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, within, peak, monkeypatch):
-    monkeypatch.setattr("wanpack.nodes.media.link.GRACE_SECONDS", 0.05)
+    monkeypatch.setattr("wanpack.wan.net.link.GRACE_SECONDS", 0.05)
     server = hostile(response)
 
     def fetch():
@@ -89,7 +89,7 @@ def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, 
 
 
 def test_a_slow_download_that_gets_on_goes_on(hostile, tmp_path, monkeypatch):
-    monkeypatch.setattr("wanpack.nodes.media.link.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("wanpack.wan.net.link.GRACE_SECONDS", 0.0)
 
     def slowly(connection, _):
         connection.sendall(OK + b"Content-Length: 1048576\r\n\r\n")
@@ -107,7 +107,7 @@ def test_a_slow_download_that_gets_on_goes_on(hostile, tmp_path, monkeypatch):
 
 def test_a_download_that_is_shut_is_not_taken_for_whole(hostile, tmp_path, monkeypatch):
     # Without a length, the end of the connection is the end of the video.
-    monkeypatch.setattr("wanpack.nodes.media.link.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("wanpack.wan.net.link.GRACE_SECONDS", 0.0)
     server = hostile(ENDLESS["a body without length letter by letter"])
     with pytest.raises(DownloadInterrupted):
         download(

@@ -9,12 +9,12 @@ from pathlib import PurePosixPath, PureWindowsPath
 from types import SimpleNamespace
 
 import pytest
-from wanpack.nodes import host
+from wanpack.nodes import host, video_input
 from wanpack.nodes.continue_video import DashScopeWanContinueVideo
-from wanpack.nodes.errors import InvalidRequest, MediaError, WanError
 from wanpack.nodes.last_frame import DashScopeWanLastFrame
-from wanpack.nodes.media.last_frame import last_frame
-from wanpack.nodes.tasks.saving import folder_problems, resolve_output
+from wanpack.wan.errors import InvalidRequest, MediaError, WanError
+from wanpack.wan.media.last_frame import last_frame
+from wanpack.wan.tasks.output import folder_problems, resolve_output
 
 PREFIXES = [
     *("../x", "..\\x", "wan/../../x", "wan/..", "..", "a/.. /b", "../../../../tmp/x", ". ./x", ".../x", "a/../../b"),
@@ -76,7 +76,7 @@ def test_a_prefix_that_is_no_text_is_refused(prefix, tree):
 
 
 def test_a_prefix_with_the_key_in_it_is_refused(tree, marked):
-    from wanpack.nodes.redaction import register_secret
+    from wanpack.wan.redaction import register_secret
 
     register_secret(marked)
     [fault] = resolve_output(f"wan/{marked}", output_folder=tree / "output")[1]
@@ -156,7 +156,7 @@ PATHS = [
 def test_no_other_file_is_read(path, tree, net):
     for given in (path, str(tree / "secret" / "a.mp4"), str(tree / "output" / ".." / "secret" / "a.mp4")):
         with pytest.raises(InvalidRequest):
-            host.readable_file(given)
+            video_input.readable_file(given)
     with pytest.raises(InvalidRequest):
         asyncio.run(DashScopeWanLastFrame().extract(video_path=path))
     with pytest.raises(InvalidRequest, match="video"):
@@ -175,7 +175,7 @@ def test_a_link_out_of_the_folders_is_not_followed(tree):
     (tree / "input" / "folder").symlink_to(tree / "secret")
     for path in ("link.mp4", "folder/a.mp4", str(tree / "input" / "folder" / "a.mp4")):
         with pytest.raises(InvalidRequest):
-            host.readable_file(path)
+            video_input.readable_file(path)
 
 
 def test_a_folder_that_is_a_link_itself_may_be_read_by_either_name(tree, monkeypatch):
@@ -184,7 +184,7 @@ def test_a_folder_that_is_a_link_itself_may_be_read_by_either_name(tree, monkeyp
     (tree / "linked").symlink_to(tree / "real")
     monkeypatch.setattr(host, "readable_folders", lambda: [tree / "linked"])
     for path in ("b.mp4", str(tree / "linked" / "b.mp4"), str(tree / "real" / "b.mp4")):
-        assert host.readable_file(path) == (tree / "real" / "b.mp4").resolve()
+        assert video_input.readable_file(path) == (tree / "real" / "b.mp4").resolve()
 
 
 def test_a_path_elsewhere_is_not_even_looked_at(tree, monkeypatch):
@@ -197,7 +197,7 @@ def test_a_path_elsewhere_is_not_even_looked_at(tree, monkeypatch):
         )
     for path in ("/net/evil.example/a.mp4", "../../net/evil/a.mp4"):
         with pytest.raises(InvalidRequest):
-            host.readable_file(path)
+            video_input.readable_file(path)
     assert not [path for path in looked if "evil" in path]
 
 
@@ -217,12 +217,12 @@ def test_a_path_elsewhere_is_not_even_looked_at(tree, monkeypatch):
 )
 def test_windows_paths_are_judged_as_windows_takes_them(path, inside):
     folder = PureWindowsPath(r"D:\comfy\output")
-    assert host.is_lexically_inside(folder / path, folder) is inside
+    assert video_input.is_lexically_inside(folder / path, folder) is inside
 
 
 @pytest.mark.parametrize("path", ["/comfy/output", "/comfy/output/a", "/comfy/output/a/b"])
 def test_paths_inside_are_inside(path):
-    assert host.is_lexically_inside(PurePosixPath(path), PurePosixPath("/comfy/output"))
+    assert video_input.is_lexically_inside(PurePosixPath(path), PurePosixPath("/comfy/output"))
 
 
 # A VIDEO of another node
@@ -286,8 +286,8 @@ def test_a_playlist_is_no_video(content, tree, net):
 
 
 def test_odd_texts_do_not_break_out_of_the_ledgers_statements(tmp_path):
-    from wanpack.nodes.tasks.entry import Record
-    from wanpack.nodes.tasks.ledger import open_ledger
+    from wanpack.wan.ledger.ledger import open_ledger
+    from wanpack.wan.ledger.record import Record
 
     odd = "'); DROP TABLE requests; -- \ud800 \0"
     ledger = open_ledger(tmp_path)

@@ -6,7 +6,7 @@ import json
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from wanpack.nodes.errors import WanError
+from wanpack.wan.errors import WanError
 
 EXAMPLES = {"answers": 800, "bytes": 400}
 

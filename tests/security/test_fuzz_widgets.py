@@ -11,18 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wanpack.nodes.connection import DashScopeWanConnection
 from wanpack.nodes.continue_video import DashScopeWanContinueVideo
-from wanpack.nodes.errors import WanError
 from wanpack.nodes.fetch_task import DashScopeWanFetchTask
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.nodes.last_frame import DashScopeWanLastFrame
-from wanpack.nodes.offline.faults import ErrorResponse
-from wanpack.nodes.service.models import MODELS
-from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import VideoRequest
-from wanpack.nodes.service.rules import validate, warnings
-from wanpack.nodes.tasks.pauses import TEMPO
-from wanpack.nodes.tasks.saving import resolve_output
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
+from wanpack.offline.faults import ErrorResponse
+from wanpack.wan.api.request import VideoRequest
+from wanpack.wan.api.validation import validate, warnings
+from wanpack.wan.catalog.models import MODELS
+from wanpack.wan.catalog.regions import REGIONS
+from wanpack.wan.errors import WanError
+from wanpack.wan.tasks.output import resolve_output
+from wanpack.wan.tasks.retry import TEMPO
 
 EXAMPLES = {"image to video": 400, "effect": 150, "fetch": 150, "last frame": 100, "rules": 400}
 

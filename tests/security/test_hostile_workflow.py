@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 import pytest
 import torch
 from wanpack.nodes.connection import DashScopeWanConnection
-from wanpack.nodes.errors import DownloadFailed, WanError
 from wanpack.nodes.fetch_task import DashScopeWanFetchTask
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
-from wanpack.nodes.offline.faults import ErrorResponse, JsonBody
-from wanpack.nodes.tasks.pauses import TEMPO
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
+from wanpack.offline.faults import ErrorResponse, JsonBody
+from wanpack.wan.errors import DownloadFailed, WanError
+from wanpack.wan.tasks.retry import TEMPO
 
 FINE = {"prompt": "a cat", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3, "shot_type": "single"}
 EFFECT = {"template": "flying", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from wanpack.nodes import values
-from wanpack.nodes.service.credentials import FILE_NAME, read_settings
-from wanpack.nodes.service.regions import OFFLINE, REGIONS
+from wanpack.wan import values
+from wanpack.wan.api.settings import FILE_NAME, read_settings
+from wanpack.wan.catalog.regions import OFFLINE, REGIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = 'sk-"typed"\\0123456789'
@@ -22,7 +22,7 @@ KEY = 'sk-"typed"\\0123456789'
 
 @pytest.fixture(scope="module")
 def command():
-    spec = importlib.util.spec_from_file_location("wan_key_command", ROOT / "standalone" / "key.py")
+    spec = importlib.util.spec_from_file_location("wan_key_command", ROOT / "cli" / "key.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -8,8 +8,8 @@ import socket
 import urllib.parse
 
 import pytest
-from wanpack.nodes.offline.server import OfflineServer
-from wanpack.nodes.offline.sources import AUDIO_ONLY, TaskRejected, check_audio
+from wanpack.offline.media import AUDIO_ONLY, TaskRejected, check_audio
+from wanpack.offline.server import OfflineServer
 
 API = "/api/v1/services/aigc/video-generation/video-synthesis"
 

@@ -9,9 +9,9 @@ import math
 import zlib
 
 import pytest
-from wanpack.nodes.errors import WanError
-from wanpack.nodes.service.errors import UnexpectedResponse
-from wanpack.nodes.service.task import TaskStatus
+from wanpack.wan.api.errors import UnexpectedResponse
+from wanpack.wan.api.task import TaskStatus
+from wanpack.wan.errors import WanError
 
 ALL = ("create", "query", "cancel", "list", "policy")
 MEGABYTE = 1024 * 1024
@@ -149,7 +149,7 @@ def test_no_frame_that_an_error_holds_has_the_raw_response(
 
 @pytest.mark.parametrize("status", [200, 302, 403, 404, 500])
 def test_no_frame_that_a_downloads_error_holds_has_the_raw_response(status, hostile, answered, held_by, tmp_path):
-    from wanpack.nodes.media.link import iter_chunks
+    from wanpack.wan.net.link import iter_chunks
 
     server = hostile(
         answered(RAW.encode(), status).replace(b"\r\n", f"\r\nContent-Encoding: gzip\r\nX: {RAW}\r\n".encode(), 1)

@@ -8,8 +8,11 @@ import logging
 from urllib.parse import quote
 
 import pytest
-from wanpack.nodes.errors import InvalidRequest, WanError
-from wanpack.nodes.redaction import (
+from wanpack.wan.api.advice import service_error
+from wanpack.wan.api.errors import NetworkError
+from wanpack.wan.api.settings import Secret, read_settings
+from wanpack.wan.errors import InvalidRequest, WanError
+from wanpack.wan.redaction import (
     MASK,
     contains_secret,
     redact,
@@ -18,9 +21,6 @@ from wanpack.nodes.redaction import (
     values_without_secrets,
     without_secrets,
 )
-from wanpack.nodes.service.advice import service_error
-from wanpack.nodes.service.credentials import Secret, read_settings
-from wanpack.nodes.service.errors import NetworkError
 
 KEY = 'sk-"odd/one+of=many&<0123'
 IMAGE = base64.b64encode(bytes(range(256)) * 4).decode()
@@ -171,18 +171,18 @@ def test_the_library_below_writes_down_no_signature(caplog):
 
 
 def test_no_secret_is_in_what_the_filter_shows_of_itself():
-    from wanpack.nodes import redaction
+    from wanpack.wan import redaction
 
     assert not contains_secret(repr(vars(redaction)) + repr(Secret(KEY)))
 
 
 def test_a_receipt_has_the_users_words_but_for_a_key_when_it_is_made_and_from_the_ledger():
-    from wanpack.nodes.media.video import VideoInfo
-    from wanpack.nodes.service.regions import REGIONS
-    from wanpack.nodes.service.request import VideoRequest
-    from wanpack.nodes.service.task import Task, TaskStatus
-    from wanpack.nodes.tasks.entry import Record
-    from wanpack.nodes.tasks.receipt import build_receipt, cached_video
+    from wanpack.wan.api.request import VideoRequest
+    from wanpack.wan.api.task import Task, TaskStatus
+    from wanpack.wan.catalog.regions import REGIONS
+    from wanpack.wan.ledger.record import Record
+    from wanpack.wan.media.video import VideoInfo
+    from wanpack.wan.tasks.receipt import build_receipt, cached_video
 
     words = f"The flag bearer approaching the gate. {ADDRESS} data:image/png;base64,{IMAGE}"
     receipt = build_receipt(

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
-from wanpack.nodes.errors import WanError
-from wanpack.nodes.media.last_frame import last_frame
-from wanpack.nodes.media.video import probe, read_metadata, write_metadata
+from wanpack.wan.errors import WanError
+from wanpack.wan.media.last_frame import last_frame
+from wanpack.wan.media.video import probe, read_metadata, write_metadata
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked which files are opened")
 IN_OPEN = 0x20

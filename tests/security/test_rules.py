@@ -8,10 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from wanpack.nodes.redaction import LOGGERS, RedactingFilter
+from wanpack.wan.redaction import LOGGERS, RedactingFilter
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = [ROOT / "dev.py", ROOT / "__init__.py", *(ROOT / "nodes").rglob("*.py"), *(ROOT / "standalone").rglob("*.py")]
+PACK = [path for name in ("nodes", "wan", "offline") for path in sorted((ROOT / name).rglob("*.py"))]
+BESIDE = [path for name in ("cli", "tools") for path in sorted((ROOT / name).rglob("*.py"))]
+SOURCES = [ROOT / "dev.py", ROOT / "__init__.py", *PACK, *BESIDE]
 
 
 def lines(paths):
@@ -48,21 +50,17 @@ def test_certificates_are_checked_everywhere():
 
 
 def test_http_is_spoken_in_one_place_only():
-    # Everything that reads a body, follows a link or makes a session goes by the rules of wire.py.
+    # Everything that reads a body, follows a link or makes a session goes by the rules of net/http.py.
     rule = (
         r"requests\.(get|post|request|Session)\(|\.iter_content\(|(?<!medium)\.content\b|urlopen\(|"
         r"allow_redirects=True|\.json\(\)"
     )
-    found = [where for where, line in lines((ROOT / "nodes").rglob("*.py")) if re.search(rule, line)]
-    assert [where for where in found if not where.startswith(("nodes/wire.py", "nodes/offline/"))] == []
+    found = [where for where, line in lines(PACK) if re.search(rule, line)]
+    assert [where for where in found if not where.startswith(("wan/net/http.py", "offline/"))] == []
 
 
 def test_every_logger_has_the_filter():
-    named = {
-        name
-        for _, line in lines([*(ROOT / "nodes").rglob("*.py"), *(ROOT / "standalone").rglob("*.py")])
-        for name in re.findall(r"getLogger\(\"([^\"]+)\"\)", line)
-    }
+    named = {name for _, line in lines([*PACK, *BESIDE]) for name in re.findall(r"getLogger\(\"([^\"]+)\"\)", line)}
     assert "dashscope_wan" in named
     assert named <= set(LOGGERS)
     for name in LOGGERS:
@@ -71,7 +69,7 @@ def test_every_logger_has_the_filter():
 
 def test_nothing_is_unpickled_evaluated_or_run():
     rule = r"import pickle|pickle\.\w|\beval\(|\bexec\(|os\.system|shell=True|yaml\.load|__import__\("
-    assert [where for where, line in lines((ROOT / "nodes").rglob("*.py")) if re.search(rule, line)] == []
+    assert [where for where, line in lines(PACK) if re.search(rule, line)] == []
 
 
 @pytest.mark.parametrize("words", ["Report a vulnerability", "threat|hostile", "What is promised", "What is not"])

@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from wanpack.nodes.errors import InvalidRequest, WanError
-from wanpack.nodes.service.connection import Connection, choose_region, connection_problems
-from wanpack.nodes.service.credentials import read_settings
-from wanpack.nodes.service.errors import UnexpectedResponse
-from wanpack.nodes.wire import trusted_session, untrusted_session
+from wanpack.wan.api.endpoint import Connection, choose_region, connection_problems
+from wanpack.wan.api.errors import UnexpectedResponse
+from wanpack.wan.api.settings import read_settings
+from wanpack.wan.errors import InvalidRequest, WanError
+from wanpack.wan.net.http import trusted_session, untrusted_session
 
 ALL = ("create", "query", "cancel", "list", "policy")
 PERMIT = {

@@ -1,7 +1,7 @@
 """What users do with nodes: undo, copy and paste, clone, bypass, subgraphs, and the page in Chinese or without us."""
 
 import pytest
-from wanpack.nodes.service.model import PRICES_AS_OF
+from wanpack.wan.catalog.spec import PRICES_AS_OF
 
 MAIN = "DashScopeWanImageToVideo"
 CHANGED = {"model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}

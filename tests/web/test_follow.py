@@ -4,12 +4,12 @@ import itertools
 import json
 
 import pytest
-from wanpack.nodes.service.effects import EFFECTS
-from wanpack.nodes.service.model import FIRST_CLIP, FIRST_FRAME, LAST_FRAME
-from wanpack.nodes.service.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
-from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import VideoRequest, build_body
-from wanpack.nodes.service.rules import INPUT_NAMES, validate
+from wanpack.wan.api.request import VideoRequest, build_body
+from wanpack.wan.api.validation import INPUT_NAMES, validate
+from wanpack.wan.catalog.effects import EFFECTS
+from wanpack.wan.catalog.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
+from wanpack.wan.catalog.regions import REGIONS
+from wanpack.wan.catalog.spec import FIRST_CLIP, FIRST_FRAME, LAST_FRAME
 
 OFFLINE = REGIONS["offline"]
 URL = "https://example.com/sound.mp3"

@@ -4,11 +4,11 @@ import io
 
 import pytest
 from PIL import Image
-from wanpack.nodes.service.model import PRICES_AS_OF
-from wanpack.nodes.service.models import MODELS
-from wanpack.nodes.service.regions import REGIONS
-from wanpack.nodes.service.request import VideoRequest, estimate_cost
-from wanpack.nodes.service.rules import validate
+from wanpack.wan.api.request import VideoRequest, estimate_cost
+from wanpack.wan.api.validation import validate
+from wanpack.wan.catalog.models import MODELS
+from wanpack.wan.catalog.regions import REGIONS
+from wanpack.wan.catalog.spec import PRICES_AS_OF
 from webpage.frontends import NEWEST
 
 MAIN, EFFECT, CONNECTION = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect", "DashScopeWanConnection"

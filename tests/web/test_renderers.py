@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 import pytest
-from wanpack.nodes.service.model import PRICES_AS_OF
-from wanpack.nodes.service.models import MODELS
+from wanpack.wan.catalog.models import MODELS
+from wanpack.wan.catalog.spec import PRICES_AS_OF
 from webpage.frontends import CANVAS, NEWEST, NODES2
 
 MAIN = "DashScopeWanImageToVideo"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
-from wanpack.nodes.service.models import MODELS
-from wanpack.nodes.service.regions import REGIONS
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
+from wanpack.wan.catalog.models import MODELS
+from wanpack.wan.catalog.regions import REGIONS
 
 SCRIPTS = sorted((Path(__file__).resolve().parents[2] / "nodes" / "web").glob("*.js"))
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from wanpack import NODE_CLASS_MAPPINGS
-from wanpack.nodes.service.effects import EFFECTS
-from wanpack.nodes.service.models import CLIP_SECONDS, MODELS
+from wanpack.wan.catalog.effects import EFFECTS
+from wanpack.wan.catalog.models import CLIP_SECONDS, MODELS
 
 MAIN, EFFECT, CONTINUE = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect", "DashScopeWanContinueVideo"
 WITH_MODEL = (MAIN, EFFECT, CONTINUE)

@@ -21,19 +21,19 @@ NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
 NOTES = ("Note", "MarkdownNote")
 
 
-def _load_standalone():
+def _load_cli():
     # By path and not through sys.path: `nodes` must not become a top-level module by the way.
-    folder = ROOT / "standalone"
+    folder = ROOT / "cli"
     spec = importlib.util.spec_from_file_location(
-        "standalone", folder / "__init__.py", submodule_search_locations=[str(folder)]
+        "cli", folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
     module = importlib.util.module_from_spec(spec)
-    sys.modules["standalone"] = module
+    sys.modules["cli"] = module
     spec.loader.exec_module(module)
 
 
-if "standalone" not in sys.modules:
-    _load_standalone()
+if "cli" not in sys.modules:
+    _load_cli()
 
 
 @dataclass(frozen=True)
@@ -93,17 +93,17 @@ def read_flow():
 @pytest.fixture(scope="session")
 def runner(tmp_path_factory):
     """The command `run` with a mock server whose tasks end as soon as their videos are there."""
-    from standalone.pack import load_pack
+    from cli.pack import load_pack
 
     pack = load_pack(ROOT)
-    offline = pack.module("nodes.offline.server")
-    timing = pack.module("nodes.offline.tasks").Timing(scale=0)
+    offline = pack.module("offline.server")
+    timing = pack.module("offline.tasks").Timing(scale=0)
     # Its rates would be counted in real seconds, ours are not.
     stand_in = offline.OfflineServer(timing=timing, enforce_rates=False)
     with stand_in as server, pytest.MonkeyPatch.context() as patch:
         # The mock server of the region "offline", but for its tempo.
         patch.setattr(offline, "_shared", [server])
-        patch.setattr(pack.module("nodes.tasks.pauses").TEMPO, "scale", 0.1)
+        patch.setattr(pack.module("wan.tasks.retry").TEMPO, "scale", 0.1)
         yield Runner(server, tmp_path_factory.mktemp("runs"))
 
 
@@ -126,7 +126,7 @@ class Runner:
         return self._run(path)
 
     def _run(self, path: Path) -> Ran:
-        from standalone.run import main
+        from cli.run import main
 
         folder, since = self._folder / path.stem, time.time()
         out, err = io.StringIO(), io.StringIO()

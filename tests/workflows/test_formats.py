@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import wanpack
 
-from standalone.core_nodes import core_nodes
-from standalone.folders import Folders
-from standalone.schema import declared_inputs
+from cli.core_nodes import core_nodes
+from cli.folders import Folders
+from cli.schema import declared_inputs
 
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 # What the browser puts behind a widget of its own accord: option -> (name, what it may be).

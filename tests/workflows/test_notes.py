@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import wanpack
 from PIL import Image
-from wanpack.nodes.service.effects import EFFECTS
-from wanpack.nodes.service.models import CLIP_SECONDS, MODELS
+from wanpack.wan.catalog.effects import EFFECTS
+from wanpack.wan.catalog.models import CLIP_SECONDS, MODELS
 
 FOLDER = Path(wanpack.__file__).parent / "workflows"
 COST = re.compile(r"Costs about ([A-Z]{3} \d+\.\d\d) in Beijing \(list price of (\d{4}-\d\d-\d\d)\)\.")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import wanpack
 from PIL import Image
-from wanpack.nodes.service.models import MODELS
+from wanpack.wan.catalog.models import MODELS
 
-SAMPLES = Path(wanpack.__file__).parent / "tests" / "service" / "requests"
+SAMPLES = Path(wanpack.__file__).parent / "tests" / "wan" / "api" / "requests"
 WORKFLOW_OF = {
     "audio_file": "audio_file",
     "auto_dubbing": "auto_dubbing",

@@ -1,0 +1,1 @@
+"""What `python dev.py` runs without ComfyUI: workflows, the key, the mock server."""

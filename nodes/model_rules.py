@@ -1,0 +1,143 @@
+"""The table that the browser extension follows: what each model allows and costs, asked of the server's own check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from ..wan.api.endpoint import DEFAULT_CHOICE, Connection, choose_region
+from ..wan.api.request import VideoRequest
+from ..wan.api.settings import read_settings
+from ..wan.api.validation import INPUT_NAMES, validate
+from ..wan.catalog.effects import EFFECTS
+from ..wan.catalog.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
+from ..wan.catalog.regions import OFFLINE, REGIONS, Region
+from ..wan.catalog.spec import CURRENCY, DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, PRICES_AS_OF, Model
+from ..wan.errors import InvalidRequest
+from . import host
+
+KEY = "dashscope_wan"
+"""The table's key in the options of the `model` input."""
+
+_AUDIO, _TEXT = "https://example.com/sound.mp3", "text"
+_SWITCH = (True, False)
+
+
+def model_rules(
+    rows: Sequence[Model], *, connection: str, media: str = FIRST_FRAME, effects: bool = False
+) -> dict[str, Any]:
+    """Return the rules of the models that a node offers.
+
+    For each model: `allowed` values by widget (a widget that is missing may have any), `unused` widgets and inputs,
+    inputs that are `needed`, `provided` (what a widget's value or a linked input leaves of other widgets) and `prices`
+    by region: currency, day of the list, and per second by tier. `connection` is the type of the input that says the
+    region, `media` the kind that the node's videos begin with, `effects` whether the node makes effects.
+    """
+    return {
+        "models": {row.id: _rules(row.id, media, effects) for row in rows},
+        "regions": {region.id: region.title for region in REGIONS.values()},
+        "default_region": DEFAULT_CHOICE,
+        "own_region": _default_region(),
+        "connection": connection,
+    }
+
+
+def _default_region() -> str | None:
+    """The region that the default means on this machine; None where what its owner has set is none."""
+    try:
+        region, problems = choose_region(Connection(), read_settings(host.data_dir()))
+    except InvalidRequest:  # a run will say what is wrong with credentials.toml
+        return None
+    return None if problems else region.id
+
+
+@cache
+def _rules(model: str, media: str, effects: bool) -> dict[str, Any]:  # noqa: FBT001 - a cache wants positions
+    row = MODELS[model]
+    plain = _plain(row)
+    used = {
+        "shot_type": bool(row.shot_types),
+        "prompt_extend": row.prompt_extend,
+        "negative_prompt": row.negative_prompt,
+        "generate_audio": row.audio_switch,
+        "audio_url": row.audio_input,
+        "audio": row.audio_input,
+        "last_frame": row.accepts(media, LAST_FRAME),
+        "ratio": bool(row.ratios),
+    }
+    allowed = {
+        "resolution": _allowed_values(plain, "resolution", RESOLUTIONS, media=media),
+        "duration": _allowed_values(plain, "duration", range(1, max(row.durations) + 1), media=media),
+        "shot_type": _allowed_values(plain, "shot_type", SHOT_TYPES, media=media),
+        "generate_audio": _allowed_values(plain, "generate_audio", _SWITCH, media=media),
+        "ratio": _allowed_values(plain, "ratio", RATIOS, media=media),
+    }
+    if effects:
+        allowed["template"] = _allowed_values(plain, "template", EFFECTS, media=media)
+    for name, text in (("audio_url", _AUDIO), ("negative_prompt", _TEXT)):
+        if not _allowed_values(plain, name, [text], media=media):
+            allowed[name] = [""]
+    return {
+        "allowed": allowed,
+        "unused": [name for name, there in used.items() if not there],
+        "needed": [INPUT_NAMES[kind] for kind in row.missing_media(media)],
+        "given": _conditional_rules(row, media),
+        "prices": {
+            region.id: _prices(row, region) for region in _regions_selling(row) if region.effects or not effects
+        },
+    }
+
+
+def _plain(row: Model) -> VideoRequest:
+    """A request that the model takes, to try single values with."""
+    return VideoRequest(model=row.id, resolution=row.default_resolution, duration=row.durations[-1])
+
+
+def _allowed_values(plain: VideoRequest, name: str, values: Any, *, media: str, more: Sequence[str] = ()) -> list[Any]:
+    """The values of a field that leave the request without problems, with `more` kinds of media beside the first."""
+    given = [media, *MODELS[plain.model].missing_media(media), *more]
+    seconds = CLIP_SECONDS[0] if media == FIRST_CLIP else None
+    tried = {value: replace(plain, **{name: value}) for value in values}
+    return [
+        value
+        for value, request in tried.items()
+        if not validate(request, region=REGIONS[OFFLINE], provided=given, clip_seconds=seconds)
+    ]
+
+
+def _conditional_rules(row: Model, media: str) -> list[dict[str, Any]]:
+    """What is left of some widgets by others: `{"widget", "value"}` or `{"input"}` that is linked, and `allowed`."""
+    rules: list[dict[str, Any]] = []
+    plain = _plain(row)
+    for shot_type in row.shot_types:
+        extend = _allowed_values(replace(plain, shot_type=shot_type), "prompt_extend", _SWITCH, media=media)
+        if len(extend) < len(_SWITCH):
+            rules.append({"widget": "shot_type", "value": shot_type, "allowed": {"prompt_extend": extend}})
+    if row.accepts(media, DRIVING_AUDIO) and not _allowed_values(
+        plain, "audio_url", [_AUDIO], media=media, more=[DRIVING_AUDIO]
+    ):
+        rules.append({"input": "audio", "allowed": {"audio_url": [""]}})
+    return rules
+
+
+def _regions_selling(row: Model) -> list[Region]:
+    """The regions that have the model, in the order of its row."""
+    return [REGIONS[name] for name in (*row.offers, OFFLINE)]
+
+
+def _prices(row: Model, region: Region) -> dict[str, Any]:
+    """Prices per second by tier, with and without audio, None where the region's list does not name the tier."""
+    offer = row.offers.get(region.id)
+    return {
+        "currency": offer.currency if offer else CURRENCY,
+        "as_of": offer.as_of if offer else PRICES_AS_OF,
+        "tiers": {
+            tier: {
+                "sound": row.price_per_second(region=region.id, resolution=tier, generate_audio=True),
+                "silent": row.price_per_second(region=region.id, resolution=tier, generate_audio=False),
+            }
+            for tier in row.resolutions
+        },
+    }

@@ -1,1 +1,0 @@
-"""DashScope over HTTP: the tables of models, effects and regions, the checks, the client."""

@@ -1,1 +1,0 @@
-"""Running the pack's workflows without ComfyUI: `python dev.py run` and `python dev.py offline`."""

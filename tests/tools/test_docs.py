@@ -1,0 +1,106 @@
+"""What is made from the tables and the node definitions is as it should be: run `python dev.py docs` when it is not."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from cli.pack import ROOT, load_pack
+from tools.docs import chinese
+from tools.docs.write import files
+
+PACK = load_pack(ROOT)
+FILES = files(PACK, ROOT)
+MODELS = PACK.module("wan.catalog.models").MODELS
+REGIONS = PACK.module("wan.catalog.regions").REGIONS
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_the_file_is_what_the_pack_says(path):
+    assert (ROOT / path).read_text(encoding="utf-8") == FILES[path]
+
+
+def test_there_is_nothing_else_in_the_folders():
+    there = {
+        path.relative_to(ROOT) for folder in ("locales", "nodes/web/docs") for path in (ROOT / folder).rglob("*.*")
+    }
+    assert there == {path for path in FILES if path.parts[0] != path.name}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_node_input_and_output_has_a_name_and_a_tooltip(language):
+    defs = json.loads((ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))
+    assert list(defs) == list(PACK.classes)
+    for node_id, node in PACK.classes.items():
+        kinds = node.INPUT_TYPES()
+        assert list(defs[node_id]["inputs"]) == [*kinds.get("required", {}), *kinds.get("optional", {})]
+        assert list(defs[node_id]["outputs"]) == [str(index) for index in range(len(node.RETURN_TYPES))]
+        for words in [*defs[node_id]["inputs"].values(), *defs[node_id]["outputs"].values()]:
+            assert words["name"]
+            assert words["tooltip"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_text_has_a_character_that_the_browser_takes_for_a_placeholder(language):
+    text = (ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8")
+    said = re.findall(r'": "((?:[^"\\]|\\.)*)"', text)
+    assert said
+    assert not [words for words in said if re.search(r"[{}@|]", words)]
+
+
+@pytest.mark.parametrize(("language", "file"), [("en", "README.md"), ("zh", "README.zh-CN.md")])
+def test_the_readmes_table_has_every_model_once_with_its_first_price_and_that_lists_day(language, file):
+    table = re.search(r"<!-- models.*?/models -->", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)[0]
+    for row in MODELS.values():
+        [line] = [line for line in table.splitlines() if line.startswith("|") and f"`{row.id}`" in line]
+        offer = next(iter(row.offers.values()))
+        prices = " / ".join(str(offer.price[tier]) for tier in row.resolutions)
+        assert f"| {offer.currency} {prices}" in line
+        assert offer.as_of in table
+        assert all(tier in line for tier in row.resolutions)
+
+
+def rows_of(node):
+    return [MODELS[name] for name in node.INPUT_TYPES()["required"]["model"][0]]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", ["model", "resolution", "duration"])
+def test_a_tooltip_by_model_has_every_model_once_and_a_line_for_those_that_agree(language, name):
+    defs = json.loads((ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))
+    mark, comma = {"en": (": ", ", "), "zh": ("：", "、")}[language]
+    for node_id, node in PACK.classes.items():
+        if "model" not in node.INPUT_TYPES().get("required", {}):
+            continue
+        lines = defs[node_id]["inputs"][name]["tooltip"].splitlines()[0 if name == "model" else 1 :]
+        said = [line.rpartition(mark) for line in lines]
+        assert len({value for value, _, _ in said}) == len(said) <= 8
+        named = [model for _, _, models in said for model in models.split(comma)]
+        assert sorted(named) == sorted(row.id for row in rows_of(node))
+        if name != "model":
+            rule = {"resolution": lambda row: row.resolutions, "duration": lambda row: row.durations}[name]
+            groups = {frozenset(models.split(comma)) for _, _, models in said}
+            values = {rule(row) for row in rows_of(node)}
+            assert groups == {frozenset(row.id for row in rows_of(node) if rule(row) == value) for value in values}
+
+
+def test_every_region_has_a_chinese_name():
+    assert set(chinese.REGIONS) == set(REGIONS) - {"offline"}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_help_page_has_the_models_of_its_node_and_no_others(language):
+    for node_id, node in PACK.classes.items():
+        text = (ROOT / "nodes/web/docs" / node_id / f"{language}.md").read_text(encoding="utf-8")
+        named = set(re.findall(r"`([^`]+)`", "\n".join(re.findall(r"^\| (`.*?) \|", text, re.MULTILINE))))
+        wanted = rows_of(node) if "model" in node.INPUT_TYPES().get("required", {}) else []
+        assert named & set(MODELS) == {row.id for row in wanted}
+
+
+def test_chinese_texts_are_chinese():
+    defs = json.loads((ROOT / "locales/zh/nodeDefs.json").read_text(encoding="utf-8"))
+    for node in defs.values():
+        for words in node["inputs"].values():
+            assert re.search(r"[\u4e00-\u9fff]", words["name"] + words["tooltip"])

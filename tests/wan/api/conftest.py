@@ -1,0 +1,49 @@
+"""A client of the mock server, and what the tests of the service's layer share."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from wanpack.offline.server import OfflineServer
+from wanpack.offline.tasks import Timing
+from wanpack.wan.api.client import Client
+from wanpack.wan.api.endpoint import Endpoint
+from wanpack.wan.api.settings import Secret
+from wanpack.wan.catalog.regions import REGIONS
+
+FOREVER = Timing(queued=1e6)
+
+
+@pytest.fixture
+def server(bare_environment):
+    """A mock server whose tasks stay queued."""
+    with OfflineServer(region="beijing", timing=FOREVER) as running:
+        yield running
+
+
+@pytest.fixture
+def client_for():
+    """Make clients that are closed when the test ends."""
+    made = []
+
+    def make(base_url, key):
+        made.append(Client(Endpoint(REGIONS["beijing"], base_url, Secret(key))))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def client(server, client_for):
+    return client_for(server.base_url, server.key)
+
+
+@pytest.fixture
+def closed_port():
+    """A port of this machine at which nobody listens: it is bound and not listened to."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]

@@ -1,0 +1,447 @@
+"""A bench for the tasks layer: the mock server as a live region, folders of its own, and waiting that takes no time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import wave
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from wanpack.offline.faults import TaskStuck
+from wanpack.offline.server import OfflineServer
+from wanpack.offline.tasks import Timing
+from wanpack.wan.api.client import Client, to_json
+from wanpack.wan.api.endpoint import Connection, Endpoint
+from wanpack.wan.api.request import VideoRequest
+from wanpack.wan.api.settings import Secret
+from wanpack.wan.catalog.regions import REGIONS
+from wanpack.wan.tasks.batch import Batch
+from wanpack.wan.tasks.fetch_task import FetchRequest, fetch_video
+from wanpack.wan.tasks.runner import make_videos
+
+SCALE = 0.01
+"""A second of waiting takes 10 ms."""
+
+KEY = "sk-bench-5c1f8e0b7a3d4296"
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = "wanx2.1-i2v-turbo"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a run can ask for: a model, its cheapest settings, and the node's inputs beside the first frame.
+
+    A `video` is in the place of the first frame.
+    """
+
+    model: str
+    resolution: str
+    duration: int
+    inputs: tuple[str, ...] = ()
+
+
+KINDS = {
+    "plain": Kind(MODEL, "480P", 3),
+    "sound": Kind("wan2.6-i2v-flash", "720P", 2, ("audio",)),
+    "wan2.7": Kind("wan2.7-i2v", "720P", 2, ("audio", "last_frame")),
+    "wan3.0": Kind("wan3.0-video", "480P", 2),
+    "happyhorse": Kind("happyhorse-1.1-i2v", "480P", 3),
+    "kf2v": Kind("wan2.2-kf2v-flash", "480P", 5, ("last_frame",)),
+    "continue": Kind("wan2.7-i2v", "720P", 3, ("video",)),
+}
+AUDIO = {"waveform": np.zeros((1, 1, 4 * 16000), np.float32), "sample_rate": 16000}
+
+
+class Interrupted(BaseException):
+    """What the host raises on Stop."""
+
+
+@dataclass
+class Watch:
+    """The host's side of a node. Stop is pressed when a status text contains `stop_at`, or by `press`.
+
+    `at` has what else is to happen, once, when a status text contains its key.
+    """
+
+    stop_at: str = ""
+    at: dict[str, Callable[[], None]] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
+    pressed_at: float = 0.0
+    heard_at: float = 0.0
+
+    def report(self, fraction: float, text: str) -> None:
+        assert 0 <= fraction <= 1
+        self.texts.append(text)
+        if self.stop_at and self.stop_at in text:
+            self.press()
+        for part in [part for part in self.at if part in text]:
+            self.at.pop(part)()
+
+    def press(self) -> None:
+        self.pressed_at = self.pressed_at or time.monotonic()
+
+    def raise_if_interrupted(self) -> None:
+        if self.pressed_at:
+            self.heard_at = self.heard_at or time.monotonic()
+            raise Interrupted
+
+
+@dataclass
+class Bench:
+    """One mock server behind Beijing's URL, and the folders of one user."""
+
+    server: OfflineServer
+    folder: Path
+    home: Path
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output"
+
+    def batch(
+        self, *, prompt: str = "a cat", seed: int = 1, images: int = 1, kind: str = "plain", **more: Any
+    ) -> Batch:
+        asked = KINDS[kind]
+        request = VideoRequest(
+            model=asked.model, resolution=asked.resolution, duration=asked.duration, prompt=prompt, seed=seed
+        )
+        if "audio" in asked.inputs:
+            more.setdefault("audio", AUDIO)
+        if "last_frame" in asked.inputs:
+            more["last_frames"] = 1 - image()
+        if "video" in asked.inputs:
+            more["open_clip"] = lambda: clip(self.folder / "clip.mp4")
+        wait = more.pop("max_wait_minutes", 60)
+        return Batch(
+            request,
+            image(images),
+            self.output,
+            more.pop("filename_prefix", "wan/video"),
+            more.pop("home", self.home),
+            connection=Connection(max_wait_minutes=wait),
+            **more,
+        )
+
+    def run(self, batch: Batch | None = None, *, watch: Watch | None = None) -> Any:
+        """Run to the end and return the saved videos; one that is only one by itself."""
+        videos = asyncio.run(make_videos(batch or self.batch(), watch=watch or Watch()))
+        return videos if len(videos) > 1 else videos[0]
+
+    def fetch(self, task_id: str, *, watch: Watch | None = None) -> Any:
+        batch = FetchRequest(task_id, self.output, "wan/task", self.home)
+        return asyncio.run(fetch_video(batch, watch=watch or Watch()))
+
+    def foreign_task(self, *, model: str = MODEL, stuck: str = "RUNNING") -> Any:
+        """Submit a task as another machine of the account does, which never leaves that state, and return it."""
+        client = Client(Endpoint(REGIONS["beijing"], self.server.base_url, Secret(self.server.key)))
+        self.server.faults.add(on="create", fault=TaskStuck(stuck))
+        given = {"prompt": "a dog", "img_url": "https://example.com/a.jpg"}
+        client.create_task(to_json({"model": model, "input": given, "parameters": {"resolution": "480P"}}))
+        client.close()
+        return self.server.tasks[-1]
+
+    def live_home(self, name: str) -> Path:
+        """A home whose settings lead to this bench's server, for when there are several."""
+        home = self.folder / "homes" / name
+        if not home.exists():
+            home.mkdir(parents=True)
+            settings = home / "credentials.toml"
+            settings.write_text(f'base_url = "{self.server.base_url}"\napi_key = "{self.server.key}"\n')
+            settings.chmod(0o600)
+        return home
+
+    def rotate_key(self, key: str) -> None:
+        """Let the owner set another key, and the service take that one alone."""
+        self.server._state = replace(self.server._state, key=key)
+        os.environ["DASHSCOPE_API_KEY"] = key
+
+    def restart(self) -> None:
+        """Forget what this process remembers of the ledger, as a new process would: the folder gets another name."""
+        self.home = self.home.rename(self.folder / f"home-{time.monotonic_ns()}")
+
+    def tasks(self, prompt: str = "a cat") -> list[Any]:
+        """The tasks that the service has made for a prompt."""
+        return [task for task in self.server.tasks if task.body["input"]["prompt"] == prompt]
+
+    @property
+    def created(self) -> int:
+        """How many tasks the service has made."""
+        return len(self.server.tasks)
+
+    @property
+    def calls(self) -> Counter[str | None]:
+        return Counter(call.on for call in self.server.received)
+
+    @property
+    def videos(self) -> list[Path]:
+        return sorted(self.output.rglob("*.mp4"))
+
+    @property
+    def strays(self) -> list[Path]:
+        """Everything under output/ that is no video."""
+        return sorted(path for path in self.output.rglob("*") if path.is_file() and path.suffix != ".mp4")
+
+
+def image(images: int = 1) -> Any:
+    """IMAGE: noise, so that the video has some bytes."""
+    noise = np.random.default_rng(7).random((60, 60, 3), np.float32)
+    return np.repeat(noise.repeat(5, axis=0).repeat(5, axis=1)[None], images, axis=0)
+
+
+def clip(path: Path) -> Path:
+    """A video of 2 s, which is made when it is not there yet."""
+    if not path.exists():
+        new = path.with_suffix(".new")
+        with av.open(str(new), "w", format="mp4") as container:
+            stream = container.add_stream("mpeg4", rate=10)
+            stream.width = stream.height = 240
+            stream.pix_fmt = "yuv420p"
+            for level in range(20):
+                shade = np.full((240, 240, 3), 40 + 5 * level, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(shade, format="rgb24")))
+            container.mux(stream.encode(None))
+        new.replace(path)
+    return path
+
+
+@pytest.fixture
+def make_bench(bare_environment, tmp_path):
+    """Make a bench; the settings of OfflineServer by name. The environment leads to the last one."""
+    benches = []
+
+    def make(**settings: Any) -> Bench:
+        settings.setdefault("timing", Timing(scale=0))
+        settings.setdefault("enforce_rates", False)
+        server = OfflineServer(region="beijing", key=KEY, **settings).start()
+        bare_environment.setenv("DASHSCOPE_REGION", "beijing")
+        bare_environment.setenv("DASHSCOPE_BASE_URL", server.base_url)
+        bare_environment.setenv("DASHSCOPE_API_KEY", server.key)
+        benches.append(Bench(server, tmp_path, tmp_path / "home"))
+        return benches[-1]
+
+    yield make
+    for bench in benches:
+        bench.server.stop()
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench()
+
+
+@pytest.fixture
+def new_watch():
+    return Watch
+
+
+@pytest.fixture
+def interrupted():
+    return Interrupted
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run of `dev.py run` ended: its exit status, or the negative number of a signal, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def videos(self) -> list[Path]:
+        """The saved videos."""
+        return [] if self.status else [Path(line) for line in self.out.splitlines()]
+
+    @property
+    def receipts(self) -> list[dict[str, Any]]:
+        """What its PreviewAny nodes show."""
+        return [json.loads(line.partition(": ")[2]) for line in self.err.splitlines() if ": {" in line]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A workflow file of one of our nodes, in a folder with all it takes, which the command-line runner runs.
+
+    `images` times the same image, for a video each.
+    """
+
+    folder: Path
+    prompt: str
+    seed: int = 1
+    images: int = 1
+    kind: str = "plain"
+
+    def write(self) -> Path:
+        """Write the file, and what it takes."""
+        self.folder.mkdir(exist_ok=True)
+        self._write_media()
+        image: list[Any] = ["1", 0]
+        nodes = {"1": ("LoadImage", {"image": "picture.png"}), "9": ("PreviewAny", {"source": ["3", 3]})}
+        if self.images > 1:
+            nodes["2"] = ("RepeatImageBatch", {"image": image, "amount": self.images})
+            image = ["2", 0]
+        kind = KINDS[self.kind]
+        asked: dict[str, Any] = {"prompt": self.prompt, "seed": self.seed, "filename_prefix": f"video-{self.prompt}"}
+        asked |= {"model": kind.model, "resolution": kind.resolution, "duration": kind.duration, "prompt_extend": True}
+        if "audio" in kind.inputs:
+            nodes["4"] = ("LoadAudio", {"audio": "sound.wav"})
+            asked["audio"] = ["4", 0]
+        if "last_frame" in kind.inputs:
+            asked["last_frame"] = ["1", 0]
+        if "video" in kind.inputs:
+            nodes["3"] = ("DashScopeWanContinueVideo", asked | {"video_path": "clip.mp4"})
+        else:
+            nodes["3"] = ("DashScopeWanImageToVideo", asked | {"image": image, "shot_type": "single"})
+        path = self.folder / f"{self.prompt}.json"
+        path.write_text(
+            json.dumps({key: {"class_type": kind, "inputs": given} for key, (kind, given) in nodes.items()})
+        )
+        return path
+
+    def _write_media(self) -> None:
+        if not (self.folder / "sound.wav").exists():
+            Image.fromarray((image()[0] * 255).astype(np.uint8)).save(self.folder / "picture.png")
+            clip(self.folder / "clip.mp4")
+            with wave.open(str(self.folder / "sound.wav"), "wb") as audio:
+                audio.setparams((1, 2, 16000, 0, "NONE", ""))
+                audio.writeframes(bytes(2 * 4 * 16000))
+
+
+class Driver:
+    """`dev.py run` in processes that begin at once: those that the program of `driver.py` forks."""
+
+    def __init__(self) -> None:
+        self._program = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, str(Path(__file__).with_name("driver.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=bare(),
+        )
+        assert self._program.stdout is not None
+        assert self._program.stdout.readline() == "ready\n"
+
+    def start(self, graph: Graph, *, home: Path, output: Path, scale: float, name: str = "", clock: float = 0.0) -> Run:
+        """Start a run whose clock is some seconds ahead. `name` tells it from others of the same graph."""
+        log = graph.folder / (name or graph.prompt)
+        Path(f"{log}.end").unlink(missing_ok=True)
+        arguments = [str(graph.write()), "--live", "--out", str(output)]
+        batch = {"arguments": arguments, "home": str(home), "scale": scale, "log": str(log), "clock": clock}
+        assert self._program.stdout is not None
+        assert self._program.stdin is not None
+        self._program.stdin.write(json.dumps(batch) + "\n")
+        self._program.stdin.flush()
+        return Run(int(self._program.stdout.readline()), log)
+
+    def close(self) -> None:
+        assert self._program.stdout is not None
+        assert self._program.stdin is not None
+        self._program.stdin.close()
+        self._program.wait(10)
+        self._program.stdout.close()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a driver."""
+
+    pid: int
+    log: Path
+
+    def kill(self) -> None:
+        """End it at once, where it has not ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self, seconds: float = 60.0) -> Ended | None:
+        """Return how it ended, None where it is still under way after some seconds."""
+        until = time.monotonic() + seconds
+        end = Path(f"{self.log}.end")
+        while not end.exists():
+            if time.monotonic() > until:
+                return None
+            time.sleep(0.003)
+        return ended(int(end.read_text()), self.log)
+
+
+class Processes:
+    """`dev.py run` in processes of its own, as users start it."""
+
+    def start(self, graph: Graph, *, home: Path, output: Path, scale: float, name: str = "") -> Process:
+        """Start a run and wait until its first node that tells how far it is does so."""
+        assert scale == 1.0, "a process of its own takes its time"
+        log = graph.folder / (name or graph.prompt)
+        command = [sys.executable, str(ROOT / "cli"), "run", str(graph.write()), "--live", "--out", str(output)]
+        with Path(f"{log}.out").open("w") as out, Path(f"{log}.err").open("w") as err:
+            environment = {**bare(), "DASHSCOPE_WAN_HOME": str(home), "PYTHONFAULTHANDLER": "1"}
+            process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)  # noqa: S603 - our own
+        while process.poll() is None and "%" not in Path(f"{log}.err").read_text():
+            time.sleep(0.003)
+        return Process(process, log)
+
+    def close(self) -> None:
+        """Nothing is to be closed."""
+
+
+def ended(status: int, log: Path) -> Ended:
+    """Return how a run ended. One that was killed at once has not even begun to print."""
+    printed = (Path(f"{log}.{kind}") for kind in ("out", "err"))
+    return Ended(status, *(path.read_text() if path.exists() else "" for path in printed))
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """End it at once, where it has not ended."""
+        self.process.kill()
+
+    def wait(self, seconds: float = 60.0) -> Ended | None:
+        """Return how it ended, None where it is still under way after some seconds."""
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        return ended(status, self.log)
+
+
+def bare() -> dict[str, str]:
+    """The environment for a run; the threads of number libraries do not like to be forked."""
+    return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+@pytest.fixture
+def new_driver():
+    """Start a driver, as often as it is called; `real` makes each of its runs a process of its own."""
+    drivers: list[Driver | Processes] = []
+
+    def make(*, real: bool = False) -> Driver | Processes:
+        drivers.append(Processes() if real else Driver())
+        return drivers[-1]
+
+    yield make
+    for driver in drivers:
+        driver.close()
+
+
+@pytest.fixture
+def new_graph():
+    return Graph

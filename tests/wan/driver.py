@@ -1,0 +1,78 @@
+"""Runs `dev.py run` in processes that can be killed, and that begin at once.
+
+Started as a program it loads the runner and the pack once and then forks a process for each line of its input, a JSON
+object: the runner's `arguments`, the `home` of the owner's settings, the `scale` of the waiting, by how many seconds
+the process's `clock` is ahead, and `log`, the beginning of the names of the files that take what the run prints
+(`.out`, `.err`) and, when it has ended, how (`.end`, an exit status or the negative number of a signal). It answers
+with the process's id.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+from cli import run  # noqa: E402 - found by the line above
+from cli.pack import load_pack  # noqa: E402
+
+sys.path.remove(str(ROOT))
+
+
+def child(batch: dict[str, Any]) -> int:
+    """One run, as a process of its own would have it. Returns its exit status."""
+    for number, ending in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{batch['log']}.{ending}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    faulthandler.enable()
+    os.environ["DASHSCOPE_WAN_HOME"] = batch["home"]
+    real, ahead = time.time, batch["clock"]
+    time.time = lambda: real() + ahead
+    load_pack(ROOT).module("wan.tasks.retry").TEMPO.scale = batch["scale"]
+    return run.main(batch["arguments"])
+
+
+def serve() -> None:
+    """Fork a run for each order that comes in."""
+    pack = load_pack(ROOT)
+    for name in ("wan.tasks.runner", "wan.net.download"):
+        pack.module(name)
+    from cli import core_nodes  # noqa: F401 - loads torch
+
+    logs: dict[int, Path] = {}
+
+    def reap(*_: object) -> None:
+        """Write down how the runs ended that have."""
+        for pid in list(logs):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                end = logs.pop(pid)
+                end.with_suffix(".new").write_text(str(os.waitstatus_to_exitcode(status)))
+                end.with_suffix(".new").replace(end)
+
+    signal.signal(signal.SIGCHLD, reap)
+    print("ready", flush=True)  # noqa: T201 - the response to the test
+    for line in sys.stdin:
+        batch = json.loads(line)
+        pid = os.fork()
+        if not pid:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            status = 3
+            try:
+                status = child(batch)
+                sys.stdout.flush()
+            finally:
+                os._exit(status)
+        logs[pid] = Path(f"{batch['log']}.end")
+        reap()
+        print(pid, flush=True)  # noqa: T201 - the response to the test
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,135 @@
+"""`dev.py run`, killed at any moment and run again: the video comes home, paid once, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+import traceback
+from collections import Counter
+from typing import Any
+
+import pytest
+from wanpack.offline.faults import Slow
+from wanpack.offline.tasks import Timing
+from wanpack.wan.media.video import probe
+
+SCALE = 0.005
+PACES = {"create": 0.08, "query": 0.01, "list": 0.01, "policy": 0.05, "upload": 0.05, "download": 0.08}
+"""Seconds that each call takes, so that kills fall into every phase."""
+
+KINDS = ("plain", "wan2.7", "plain", "sound", "plain", "continue", "plain", "kf2v")
+"""What is asked for in turn."""
+
+
+class Draws:
+    """One user who is unlucky many times: a mock server, a ledger and an output folder of their own."""
+
+    def __init__(self, bench: Any, driver: Any, *, new_graph: Any, name: str, seed: int, scale: float) -> None:
+        self.bench = bench
+        self.driver = driver
+        self.new_graph = new_graph
+        self.scale = scale
+        self.home = bench.live_home(name)
+        self.output = bench.folder / f"output-{name}"
+        self.folder = bench.folder / f"graphs-{name}"
+        self.chance = random.Random(seed)  # noqa: S311 - chance, not secrecy
+        self.seconds: dict[str, float] = {}
+        self.counts: Counter[str] = Counter()
+        self.faults: list[str] = []
+
+    def graph(self, prompt: str, kind: str) -> Any:
+        return self.new_graph(self.folder, prompt, kind=kind)
+
+    def start(self, graph: Any) -> Any:
+        return self.driver.start(graph, home=self.home, output=self.output, scale=self.scale)
+
+    def measure(self) -> None:
+        """How long a run takes that nobody kills; the first one also has its video rendered."""
+        for kind in set(KINDS):
+            taken = []
+            for again in range(3):
+                run = self.start(self.graph(f"whole-{kind}-{again}", kind))
+                began = time.monotonic()
+                ended = run.wait()
+                assert ended is not None
+                assert ended.status == 0, ended
+                taken.append(time.monotonic() - began)
+            self.seconds[kind] = min(taken)
+
+    def draw(self, number: int) -> None:
+        """Kill a run once or twice, run it again, and count."""
+        kind = KINDS[number % len(KINDS)]
+        graph = self.graph(f"cat-{number}", kind)
+        for _ in range(self.chance.choice((1, 1, 1, 2))):
+            moment = self.chance.uniform(0.0, self.seconds[kind])
+            run = self.start(graph)
+            ended = run.wait(moment)
+            if ended is None:
+                run.kill()
+                ended = run.wait()
+            self.counts["killed" if ended.status == -9 else "done before"] += 1
+        self.counts["requests"] += 1
+        ended = self.start(graph).wait()
+        for _ in range(2):
+            if ended is not None and ended.status < 0:
+                # The process died in native code, which is one more crash to come back from.
+                self.counts[f"died by itself (signal {-ended.status})"] += 1
+                print(ended.err)  # noqa: T201 - where it did, for the test's report
+                ended = self.start(graph).wait()
+        self.judge(f"cat-{number} (killed after {moment:.3f} s)", graph, ended)
+
+    def judge(self, name: str, graph: Any, ended: Any) -> None:
+        tasks = self.bench.tasks(graph.prompt)
+        videos = sorted(self.output.glob(f"video-{graph.prompt}_*.mp4"))
+        strays = sorted(path for path in self.output.rglob(f"video-{graph.prompt}_*") if path not in videos)
+        if ended is None or ended.videos != videos[:1] or not videos:
+            self.counts["lost"] += 1
+            self.faults.append(f"{name}: lost: {ended}")
+            return
+        (receipt,) = ended.receipts
+        assert round(probe(videos[0]).duration, 2) == receipt["duration"]
+        self.counts["saved"] += 1
+        self.counts["resumed or reused"] += bool(receipt["resumed"] or receipt["reused"])
+        for kind, wrong in (("paid twice", len(tasks) > 1), ("strays", strays), ("saved twice", len(videos) > 1)):
+            if wrong:
+                self.counts[kind] += 1
+                self.faults.append(f"{name}: {kind}: {strays or videos or tasks}")
+
+
+def test_killed_at_any_moment(make_bench, new_driver, new_graph, soak, say_at_end, bare_environment):
+    if not soak and not hasattr(os, "fork"):
+        pytest.skip("the driver forks")
+    kills = 200 if soak else 20
+    seed = random.randrange(10**6)  # noqa: S311 - chance, not secrecy
+    draws = []
+    for name in ("one", "two"):
+        bench = make_bench(timing=Timing(queued=0.05, rendering=0.1), running_limit=100)
+        for on, seconds in PACES.items():
+            bench.server.faults.add(on=on, fault=Slow(seconds), times=10**6)
+        # In the long draw all is as users have it: each run a process of its own, and no second shorter than it is.
+        driver, scale = new_driver(real=soak), 1.0 if soak else SCALE
+        draws.append(Draws(bench, driver, new_graph=new_graph, name=name, seed=seed + len(name), scale=scale))
+    for variable in ("DASHSCOPE_BASE_URL", "DASHSCOPE_API_KEY"):
+        bare_environment.delenv(variable)
+
+    def play(one: Draws) -> None:
+        try:
+            one.measure()
+            while one.counts["killed"] < kills // len(draws):
+                one.draw(one.counts["requests"])
+        except Exception:  # noqa: BLE001 - it belongs into the report, not into the thread
+            one.faults.append(traceback.format_exc())
+
+    workers = [threading.Thread(target=play, args=(one,)) for one in draws]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    counts = sum((one.counts for one in draws), Counter())
+    reported = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    say_at_end(f"Crash (seed {seed}): {reported}")
+    assert [fault for one in draws for fault in one.faults] == []
+    assert counts["killed"] >= kills
+    assert counts["saved"] == counts["requests"]

@@ -1,0 +1,310 @@
+"""What proves that a task is a request's own, or that there is none; and that what is known is never thrown away."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from wanpack.offline import http
+from wanpack.offline.faults import ALWAYS, ErrorResponse, HtmlPage, JsonBody, ListEmpty, ListLag, UnknownStatus
+from wanpack.offline.faults import ResetAfterActing as LostResponse
+from wanpack.offline.faults import ResetBeforeActing as NeverCame
+from wanpack.wan.api.advice import service_error
+from wanpack.wan.api.client import Client
+from wanpack.wan.api.errors import OutcomeUnknown
+from wanpack.wan.errors import DownloadFailed, WanError
+from wanpack.wan.ledger.database import LedgerUnavailable
+from wanpack.wan.ledger.ledger import Ledger, open_ledger
+from wanpack.wan.ledger.record import Record, earlier_fingerprints
+from wanpack.wan.tasks import generation, reconcile, save_video
+from wanpack.wan.tasks.retry import sleep_with_countdown
+
+
+@pytest.fixture
+def used(bench):
+    """A bench whose user has made a video before: the list can prove something."""
+    bench.run(bench.batch(prompt="a horse"))
+    return bench
+
+
+def records(bench, **values):
+    ledger = open_ledger(bench.home)
+    found = ledger._database.transaction(lambda rows: rows.find(**values))
+    ledger.close()
+    return found
+
+
+def save(bench, record):
+    ledger = open_ledger(bench.home)
+    ledger.save(record)
+    ledger.close()
+
+
+def lose(bench, fault=None):
+    bench.server.faults.add(on="create", fault=fault or LostResponse())
+
+
+def lost_for_now(bench, batch=None, fault=None):
+    """A request whose response is lost while the list cannot be read."""
+    lose(bench, fault)
+    bench.server.faults.add(on="list", fault=HtmlPage(), times=ALWAYS)
+    with pytest.raises(OutcomeUnknown):
+        bench.run(batch)
+    bench.server.faults.clear()
+
+
+def task_of(bench, batch=None):
+    """The task that a run ends with, "" where it cannot tell."""
+    try:
+        return bench.run(batch).task_id
+    except OutcomeUnknown:
+        return ""
+
+
+class TestAbsence:
+    def test_a_list_that_was_read_early_proves_nothing_late(self, used, monkeypatch):
+        """The first look meets an outage of some minutes after it has read the list."""
+        used.foreign_task().frozen_in = None
+        lose(used)
+        used.server.faults.add(on="list", fault=ListLag(45 * 0.01), times=ALWAYS)
+        query, waited = reconcile._Reconciliation._query, []
+
+        async def slow(search, task_id):
+            if not waited:
+                waited.append(task_id)
+                await sleep_with_countdown(210, lambda _: None)
+            return await query(search, task_id)
+
+        monkeypatch.setattr(reconcile._Reconciliation, "_query", slow)
+        used.run()
+        assert len(used.tasks()) == 1
+
+    @pytest.mark.parametrize("seconds", [-600, 600])
+    def test_a_gateway_that_tells_its_own_time_proves_nothing(self, bench, monkeypatch, seconds):
+        reported = http._Handler.date_time_string
+        off = lambda self, at=None: reported(self, time.time() + seconds)  # noqa: E731 - a method of another class
+        monkeypatch.setattr(http._Handler, "date_time_string", off)
+        bench.run(bench.batch(prompt="a horse"))
+        lose(bench)
+        task_of(bench)
+        assert len(bench.tasks()) == 1
+
+    @pytest.mark.parametrize("status", [200, 500, 503])
+    def test_words_of_throttling_prove_nothing_where_it_is_no_429(self, used, monkeypatch, status):
+        acting_then(monkeypatch, "Throttling.RateQuota", status)
+        used.run()
+        assert len(used.tasks()) == 1
+
+    def test_a_server_error_with_a_list_that_lacks_what_must_be_there_is_not_sent_again(self, used, monkeypatch):
+        acting_then(monkeypatch, "InternalError", 500, times=100)
+        used.server.faults.add(on="list", fault=ListEmpty(), times=ALWAYS)
+        with pytest.raises(OutcomeUnknown):
+            used.run()
+        assert len(used.tasks()) == 1
+
+    def test_a_second_server_error_in_a_row_takes_a_proof(self, bench, monkeypatch):
+        """Of a first request no list can prove anything."""
+        bench.server.faults.add(on="create", fault=ErrorResponse(500, "InternalError"), times=ALWAYS)
+        with pytest.raises(OutcomeUnknown):
+            bench.run()
+        assert bench.calls["create"] == 2
+
+    def test_an_own_video_that_begins_black_is_not_let_go(self, used, monkeypatch):
+        monkeypatch.setattr(reconcile, "first_image", lambda _: Image.new("RGB", (300, 300)))
+        lose(used)
+        assert task_of(used) == ""
+        assert len(used.tasks()) == 1
+
+
+class TestAnothers:
+    def test_an_own_request_of_the_same_image_keeps_its_task(self, used):
+        """Both were lost: the one of 3 s was created, the one of 4 s never came."""
+        other = used.batch()
+        other = replace(other, request=replace(other.request, duration=4))
+        lost_for_now(used)
+        lost_for_now(used, other, NeverCame())
+        [task] = used.tasks()
+        assert task_of(used, other) != task.id
+
+    def test_a_video_of_another_length_is_not_taken(self, used):
+        theirs = used.run(used.batch(home=used.folder / "theirs"))
+        lose(used, NeverCame())
+        batch = used.batch()
+        assert task_of(used, replace(batch, request=replace(batch.request, duration=4))) != theirs.task_id
+
+    def test_a_request_without_a_prompt_takes_no_task_that_tells_one(self, used):
+        theirs = used.run(used.batch(prompt="a dog", home=used.folder / "theirs"))
+        lose(used, NeverCame())
+        assert task_of(used, used.batch(prompt="")) != theirs.task_id
+
+    def test_what_a_killed_run_had_downloaded_of_it_is_not_taken(self, used):
+        theirs = used.run(used.batch(prompt="a dog"))
+        lost_for_now(used, fault=NeverCame())
+        [record] = records(used, state="uncertain")
+        part = used.batch().output.partial_path(record.id)
+        part.write_bytes(theirs.path.read_bytes())
+        save(used, replace(record, part=str(part), bytes=part.stat().st_size))
+        before = used.calls["download"]
+        used.run()
+        assert used.calls["download"] > before
+
+
+class TestWhatIsKnown:
+    def test_a_task_without_a_request_id_is_the_requests_own(self, used, monkeypatch):
+        submit = Client.create_task
+        monkeypatch.setattr(Client, "create_task", lambda *a, **named: replace(submit(*a, **named), request_id=""))
+        used.server.faults.add(on="query", fault=ErrorResponse(401, "InvalidApiKey", "No."), times=ALWAYS, after=1)
+        with pytest.raises(WanError):
+            used.run()
+        used.server.faults.clear()
+        used.server.faults.add(on="list", fault=ListEmpty(), times=ALWAYS)
+        assert used.run().task_id == used.tasks()[0].id
+
+    def test_a_task_that_was_proven_once_stays_the_requests_own(self, used):
+        lose(used)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                save_video.VideoDownload, "_finish", lambda _: (_ for _ in ()).throw(DownloadFailed("No.", hint="Yes."))
+            )
+            with pytest.raises(WanError):
+                used.run()
+        [record] = [one for one in records(used, region="beijing") if one.is_adopted]
+        Path(record.part).unlink()
+        used.server.faults.add(on="download", fault=HtmlPage(), times=ALWAYS)
+        with pytest.raises(WanError):
+            used.run()
+        used.server.faults.clear()
+        used.server.faults.add(on="list", fault=ListEmpty(), times=ALWAYS)
+        assert used.run().task_id == record.task_id
+
+    def test_a_saved_video_of_an_earlier_version_is_found_behind_a_refused_key(self, bench):
+        bodies = []
+        with pytest.MonkeyPatch.context() as patch:
+            made = generation.fingerprint
+            patch.setattr(
+                generation, "fingerprint", lambda body, *, region: bodies.append(body) or made(body, region=region)
+            )
+            first = bench.run()
+        [record] = records(bench, task_id=first.task_id)
+
+        def old(account):
+            return next(earlier_fingerprints(bodies[0], region="beijing", account=account, duration=3))
+
+        with sqlite3.connect(bench.home / "ledger.sqlite3") as database:
+            database.execute("DELETE FROM requests")
+        database.close()
+        refused = Record(old("wrong"), "wrong", "beijing", record.model, state="failed", id="1")
+        save(bench, refused)
+        save(bench, replace(record, fingerprint=old("right"), account="right"))
+        assert bench.run().receipt["reused"] is True
+        assert bench.created == 1
+
+    def test_an_expired_request_keeps_its_task(self, used):
+        first = used.run()
+        [record] = records(used, task_id=first.task_id)
+        first.path.unlink()
+        save(used, replace(record, state="expired", request_id="", path="", bytes=0, subject=""))
+        used.server.faults.add(on="query", fault=UnknownStatus(), times=ALWAYS)
+        with pytest.raises(WanError, match=first.task_id):
+            used.run()
+        assert records(used, id=record.id)[0].task_id == first.task_id
+
+    def test_a_video_that_is_put_back_counts_although_fetching_it_again_broke_off(self, bench):
+        first = bench.run()
+        moved = first.path.rename(bench.folder / "moved.mp4")
+        bench.server.faults.add(on="download", fault=HtmlPage(), times=ALWAYS)
+        with pytest.raises(WanError):
+            bench.run()
+        bench.server.faults.clear()
+        bench.server.faults.add(on="query", fault=UnknownStatus(), times=ALWAYS)
+        moved.rename(first.path)
+        assert bench.run().receipt["reused"] is True
+
+
+class TestTheLedger:
+    @pytest.mark.parametrize("method", ["unknown_tasks", "adopt"])
+    def test_that_fails_after_a_lost_response_leaves_the_outcome_unknown(self, used, monkeypatch, method):
+        lose(used)
+
+        def broken(ledger, *_, **__):
+            raise LedgerUnavailable("The ledger is locked.", hint="Nothing was sent.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Ledger, method, broken)
+            with pytest.raises(OutcomeUnknown) as caught:
+                used.run()
+        assert "Nothing was sent" not in str(caught.value)
+        assert used.run().receipt["resumed"] is True
+        assert len(used.tasks()) == 1
+
+    def test_that_lost_its_memory_tells_the_next_run_that_pays(self, bench):
+        """Fetch Task meets the damage first, and needs no ledger."""
+        first = bench.run()
+        bench.run(bench.batch(prompt="a dog"))
+        path = bench.home / "ledger.sqlite3"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+        bench.restart()
+        bench.fetch(first.task_id)
+        with pytest.raises(LedgerUnavailable, match="set aside"):
+            bench.run(bench.batch(prompt="a cow"))
+        assert bench.created == 2
+        bench.run(bench.batch(prompt="a cow"))
+        assert bench.created == 3
+
+    def test_of_a_request_that_was_not_sent_says_so(self, bench, monkeypatch):
+        save_now, failing = Ledger.save, [1]
+
+        def locked(ledger, record):
+            if record.sent_at and failing:
+                failing.pop()
+                raise LedgerUnavailable("The ledger is locked.", hint="Nothing was sent.")
+            return save_now(ledger, record)
+
+        monkeypatch.setattr(Ledger, "save", locked)
+        with pytest.raises(LedgerUnavailable):
+            bench.run()
+        assert records(bench, region="beijing")[0].sent_at == 0.0
+        assert bench.run().receipt["resumed"] is False
+
+
+def test_a_refused_key_names_no_task(bench, bare_environment):
+    bare_environment.setenv("DASHSCOPE_API_KEY", "sk-wrong-1234567890")
+    with pytest.raises(WanError) as caught:
+        bench.run()
+    assert "(task" not in str(caught.value)
+
+
+def test_a_task_of_another_region_is_reported_without_a_word_of_payment(bench, bare_environment):
+    first = bench.run()
+    first.path.unlink()
+    bare_environment.setenv("DASHSCOPE_REGION", "singapore")
+    with pytest.raises(WanError) as caught:
+        bench.fetch(first.task_id)
+    assert "nothing was paid" not in str(caught.value)
+
+
+def test_a_list_without_its_number_of_pages_is_read_on(used):
+    """A full page is not the last one."""
+    row = {"task_id": "other", "status": "SUCCEEDED", "model_name": "another-model"}
+    used.server.faults.add(on="list", fault=JsonBody({"data": [row] * 50}), times=1)
+    lose(used)
+    assert used.run().receipt["resumed"] is True
+
+
+def acting_then(patch, code, status, *, times=1):
+    """The service creates the task, and then answers with an error of its own form."""
+    submit, done = Client.create_task, []
+
+    def act(*given, **named):
+        response = submit(*given, **named)
+        if len(done) < times:
+            done.append(response)
+            raise service_error(code=code, message="No.", http_status=status, formed=True, request_id="r")
+        return response
+
+    patch.setattr(Client, "create_task", act)

@@ -1,0 +1,148 @@
+"""Waiting: how long between two tries, how long in all, and how many calls a second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from wanpack.wan.api.advice import service_error
+from wanpack.wan.api.errors import NetworkError, UnexpectedResponse
+from wanpack.wan.tasks import retry
+from wanpack.wan.tasks.retry import (
+    MAX_INTERVAL,
+    MAX_RETRY_AFTER,
+    TEMPO,
+    RetryBudget,
+    backoff,
+    now,
+    sleep_with_countdown,
+)
+
+
+def unreachable() -> NetworkError:
+    return NetworkError("The host cannot be reached.", sent=False)
+
+
+def refused(code: str, status: int, *, after: float | None = None):
+    error = service_error(code=code, message="", http_status=status)
+    error.retry_after = after
+    return error
+
+
+class TestBackoff:
+    @pytest.mark.parametrize(("tries", "longest"), [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (10_000, 30)])
+    def test_it_doubles_up_to_a_cap_and_is_spread_by_chance(self, tries, longest):
+        drawn = [backoff(tries) for _ in range(200)]
+        assert all(longest / 2 <= seconds <= longest <= MAX_INTERVAL for seconds in drawn)
+        assert len(set(drawn)) > 100
+
+    @pytest.mark.parametrize(("asked", "waited"), [(0, 0), (7, 7), (120, 120), (1e9, MAX_RETRY_AFTER), (-5, 0)])
+    def test_what_the_service_asks_for_is_obeyed_within_reason(self, asked, waited):
+        assert backoff(1, retry_after=asked) == waited
+
+
+class TestPause:
+    def test_it_tells_every_second_how_many_are_left(self):
+        reported = []
+        TEMPO.scale = 0.1
+        began = now()
+        asyncio.run(sleep_with_countdown(3.5, reported.append))
+        assert now() - began >= 3.5
+        assert reported == sorted(reported, reverse=True)
+        assert 3 < reported[0] <= 3.5
+        assert len(reported) in (3, 4)
+
+    def test_no_time_is_no_pause(self):
+        reported = []
+        asyncio.run(sleep_with_countdown(0, reported.append))
+        asyncio.run(sleep_with_countdown(-5, reported.append))
+        assert reported == []
+
+    def test_a_second_is_a_second(self):
+        TEMPO.scale = 1.0
+        began = time.monotonic()
+        asyncio.run(sleep_with_countdown(0.3, lambda left: None))
+        assert 0.3 <= time.monotonic() - began < 0.6
+
+
+class TestPatience:
+    def wait_or_raise(self, retries, error):
+        reported = []
+        asyncio.run(retries.wait_or_raise(error, reported.append))
+        return reported
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            unreachable(),
+            UnexpectedResponse("?", http_status=502),
+            refused("Throttling", 429),
+            refused("InternalError", 500),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_what_may_pass_is_waited_out_and_reported(self, error):
+        (first, *_) = self.wait_or_raise(RetryBudget(), error)
+        assert "Trying again in" in first
+
+    @pytest.mark.parametrize(
+        ("code", "status"),
+        [("InvalidApiKey", 401), ("AccessDenied", 403), ("Arrearage", 400), ("DataInspectionFailed", 400)],
+    )
+    def test_what_only_the_user_can_mend_is_not(self, code, status):
+        error = refused(code, status)
+        with pytest.raises(type(error)):
+            self.wait_or_raise(RetryBudget(), error)
+
+    def test_what_lasts_too_long_is_raised(self):
+        retries = RetryBudget(seconds=10)
+        tries = 0
+        with pytest.raises(NetworkError):
+            while tries < 100:
+                tries += 1
+                self.wait_or_raise(retries, unreachable())
+        assert 4 <= tries <= 8
+
+    def test_a_success_begins_anew(self):
+        retries = RetryBudget(seconds=1)
+        for _ in range(10):
+            self.wait_or_raise(retries, unreachable())
+            retries.reset()
+
+    def test_the_service_may_say_how_long(self):
+        began = now()
+        self.wait_or_raise(RetryBudget(), refused("Throttling", 429, after=20))
+        assert now() - began >= 20
+
+
+class TestPace:
+    def turns(self, key: str, count: int, per_second: float) -> list[float]:
+        async def come() -> float:
+            await retry.acquire_rate_limit(key, per_second=per_second)
+            return time.monotonic()
+
+        async def all_come() -> list[float]:
+            return await asyncio.gather(*(come() for _ in range(count)))
+
+        return asyncio.run(all_come())
+
+    @pytest.mark.parametrize("per_second", [5, 20])
+    def test_calls_of_one_kind_keep_their_distance(self, per_second):
+        TEMPO.scale = 0.5
+        came = self.turns(f"{per_second} a second", 6, per_second=per_second)
+        assert came == sorted(came)
+        # The five after the first take no less than five distances; they may wake up late.
+        assert came[-1] - came[0] >= 5 * TEMPO.scale / per_second
+
+    def test_other_kinds_do_not_wait(self):
+        TEMPO.scale = 1.0
+        self.turns("three", 3, per_second=10)
+        began = time.monotonic()
+        self.turns("four", 1, per_second=10)
+        assert time.monotonic() - began < 0.1
+
+    def test_one_that_comes_alone_does_not_wait(self):
+        began = time.monotonic()
+        self.turns("five", 1, per_second=0.001)
+        assert time.monotonic() - began < 0.5

@@ -1,0 +1,44 @@
+"""Writing all that is made from the tables and the node definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cli.pack import ROOT, Pack, load_pack
+
+from . import help_pages, locales, readme
+from .facts import Tables
+
+READMES = {"en": "README.md", "zh": "README.zh-CN.md"}
+
+
+def files(pack: Pack, root: Path) -> dict[Path, str]:
+    """Return every such file, by its path in the pack, as it should be. `root` is the pack's folder."""
+    tables = Tables(*(pack.module("wan.text" if name == "text" else f"wan.catalog.{name}") for name in Tables._fields))
+    made = locales.files(pack.classes, tables)
+    made |= help_pages.files(pack.classes, tables)
+    for language, name in READMES.items():
+        if (root / name).is_file():
+            text = (root / name).read_text(encoding="utf-8")
+            made[Path(name)] = readme.with_table(text, tables, language=language)
+    return made
+
+
+def write_docs(pack: Pack, root: Path) -> list[Path]:
+    """Write every such file that is not as it should be, and return which."""
+    changed = []
+    for path, text in files(pack, root).items():
+        target = root / path
+        if not target.is_file() or target.read_text(encoding="utf-8") != text:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+            changed.append(path)
+    return changed
+
+
+def main(_arguments: Sequence[str]) -> int:
+    """Write them and say which were not as they should be."""
+    for path in write_docs(load_pack(ROOT), ROOT):
+        print(path)
+    return 0

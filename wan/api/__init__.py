@@ -1,0 +1,1 @@
+"""DashScope over HTTP: settings, checks, requests, responses."""

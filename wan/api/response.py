@@ -1,0 +1,150 @@
+"""Responses of the service, of any shape.
+
+Read within bounds, and turned into the JSON object or the error that they are.
+
+Whatever comes is redacted on its way in: a server that quotes the key back is not quoted any further.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+from ..net.hosts import origin_of
+from ..net.http import Deadline, is_compressed, iter_body
+from .advice import service_error
+from .errors import NetworkError, ServiceError, UnexpectedResponse
+from .network import network_error
+from .parsing import MAX_CODE, as_id, as_text
+
+MAX_RESPONSE_BYTES = 1024 * 1024
+"""What a response may hold. The longest there is, a page of the task list, has some tens of kilobytes."""
+
+_CHUNK = 65536
+_INTERMEDIARY = "Something between here and the service may have answered: check the network and DASHSCOPE_BASE_URL."
+
+
+@dataclass(frozen=True)
+class ApiResponse:
+    """A response of the service that is the JSON object it should be.
+
+    `server_time` is when it was sent by the service's own clock: epoch seconds, 0 where it does not say.
+    """
+
+    body: Mapping[str, Any]
+    http_status: int
+    server_time: float = 0.0
+
+
+def parse_response(response: requests.Response, *, limit: Deadline, task_id: str = "") -> ApiResponse:
+    """Turn a response into its JSON object, or raise the error that it is."""
+    status = response.status_code
+    body = _parsed(read_body(response, limit=limit, task_id=task_id))
+    if body is not None and 200 <= status < 300 and not _is_error(body):
+        return ApiResponse(body, status, _server_time(response))
+    code, message, request_id = _error_fields(body or {})
+    if code or (message and 400 <= status < 500):
+        raise _with_retry_after(
+            service_error(
+                code=code,
+                message=message,
+                http_status=status,
+                formed=bool(code and request_id),
+                task_id=task_id,
+                request_id=request_id,
+            ),
+            response,
+        )
+    if 300 <= status < 400:
+        raise UnexpectedResponse(
+            f"The service answered with a redirect (HTTP {status}), which is not followed.",
+            http_status=status,
+            hint="Check DASHSCOPE_BASE_URL.",
+            task_id=task_id,
+        )
+    if 400 <= status < 500:
+        raise _with_retry_after(service_error(code="", message="", http_status=status, task_id=task_id), response)
+    raise UnexpectedResponse(
+        f"The service's answer (HTTP {status}) is not the JSON it should be.",
+        http_status=status,
+        hint=_INTERMEDIARY,
+        task_id=task_id,
+    )
+
+
+def read_body(response: requests.Response, *, limit: Deadline, task_id: str = "") -> bytes:
+    """Read a response of bounded size.
+
+    Raises:
+        UnexpectedResponse: it is too large, or compressed.
+        NetworkError: it broke off, or took too long.
+    """
+    wrong = "is compressed, which was not asked for" if is_compressed(response) else ""
+    held = bytearray()
+    failure: NetworkError | None = None
+    try:
+        for chunk in () if wrong else iter_body(response, size=_CHUNK):
+            held += chunk
+            if len(held) > MAX_RESPONSE_BYTES:
+                wrong = "does not end"
+                break
+    except requests.RequestException as error:
+        failure = network_error(error, response.url, limit=limit, task_id=task_id)
+    if failure:
+        raise failure
+    if wrong:
+        raise UnexpectedResponse(
+            f"The service's answer {wrong}.", http_status=response.status_code, hint=_INTERMEDIARY, task_id=task_id
+        )
+    if limit.over:
+        raise NetworkError(f"{origin_of(response.url)[0]} did not answer in time.", sent=True, task_id=task_id)
+    return bytes(held)
+
+
+def xml_text(text: str, start: str, end: str) -> str:
+    """Return what stands between two marks, "" where they are not there."""
+    return as_text(text.partition(start)[2].partition(end)[0], at_most=MAX_CODE)
+
+
+def _parsed(data: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _is_error(body: Mapping[str, Any]) -> bool:
+    return "output" not in body and bool(body.get("code") or body.get("error"))
+
+
+def _error_fields(body: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return the code, words and request id of a refusal, flat or as `{"error": {...}}`; "" for what it lacks."""
+    error = body.get("error")
+    inner = error if isinstance(error, Mapping) else body if error is None else {**body, "message": error}
+    code = as_text(inner.get("code"), at_most=MAX_CODE) or as_text(inner.get("type"), at_most=MAX_CODE)
+    request_id = as_id(body.get("request_id")) or as_id(inner.get("request_id"))
+    return code, as_text(inner.get("message")), request_id
+
+
+def _server_time(response: requests.Response) -> float:
+    """Return the time in the Date header, in epoch seconds; 0 where there is none."""
+    try:
+        date = parsedate_to_datetime(response.headers.get("Date", ""))
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+
+
+def _with_retry_after(error: ServiceError, response: requests.Response) -> ServiceError:
+    """Note how long the service asks to wait, where it does, in seconds."""
+    retry_after = response.headers.get("Retry-After", "")
+    error.retry_after = float(retry_after) if re.fullmatch(r"[0-9]{1,9}", retry_after) else None
+    return error

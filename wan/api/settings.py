@@ -1,0 +1,151 @@
+"""Keys and settings of the machine's owner: the environment first, then `credentials.toml`. Read when they are used.
+
+The same names serve both: `DASHSCOPE_API_KEY_SINGAPORE` in the environment is `api_key_singapore` in the file.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..catalog.regions import REGIONS
+from ..errors import InvalidRequest
+from ..redaction import register_secret
+from ..values import unquoted
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+logger = logging.getLogger("dashscope_wan")
+
+FILE_NAME = "credentials.toml"
+_warned_of: set[Path] = set()
+
+
+class Secret:
+    """A text that shows itself to nobody by accident: not in `repr`, `str`, a format, a log or a pickle."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a secret is not pickled")
+
+    def reveal(self) -> str:
+        """Return the text itself, for the one header it is meant for."""
+        return self._value
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the machine's owner has set. `home` is the folder of `credentials.toml` and of the ledger."""
+
+    home: Path
+    _file: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        # From now on every key of the owner's is taken out of every text, whichever of them is used. Where it is set in
+        # quotes, what stands between them is what any other form of it holds.
+        for name in ("api_key", *(f"api_key_{region}" for region in REGIONS)):
+            for source in (_from_environment, self._from_file):
+                register_secret(source(name).reveal())
+
+    def get(self, name: str) -> str:
+        """Return a setting that is not secret, such as "region", or "" where it is not set."""
+        return self._find(name).reveal()
+
+    def key(self, region: str) -> Secret | None:
+        """Return the API key for a region: the region's own before the common one, the environment before the file."""
+        for source in (_from_environment, self._from_file):
+            for name in (f"api_key_{region}", "api_key"):
+                found = source(name)
+                if found.reveal():
+                    return found
+        return None
+
+    def keyed_regions(self) -> list[str]:
+        """Return the regions that have a key of their own."""
+        return [region for region in REGIONS if self.own_key(region)]
+
+    def own_key(self, region: str) -> Secret | None:
+        """Return the key that is set for this region alone, or None. Which key calls use is what `key` says."""
+        found = self._find(f"api_key_{region}")
+        return found if found.reveal() else None
+
+    def missing_key(self, region: str) -> str:
+        """Say that a region has no key, with the lines to write."""
+        title = REGIONS[region].title
+        return (
+            f"no API key is configured for {title}. Set DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_{region.upper()}) in "
+            f"the environment that starts ComfyUI, or write this line into {self.home / FILE_NAME}:\n"
+            f'      api_key = "sk-..."\n'
+            '  To try the graph without a key and at no cost, set region to "offline" in a DashScope Connection'
+        )
+
+    def _find(self, name: str) -> Secret:
+        found = _from_environment(name)
+        return found if found.reveal() else self._from_file(name)
+
+    def _from_file(self, name: str) -> Secret:
+        return self._file.get(name, Secret(""))
+
+
+def read_settings(home: Path) -> Settings:
+    """Read the owner's settings from the environment and from `home`, or from `DASHSCOPE_WAN_HOME` where that is set.
+
+    Raises:
+        InvalidRequest: `credentials.toml` is there but cannot be read, or nobody has the home that is meant.
+    """
+    moved = _from_environment("wan_home").reveal()
+    try:
+        folder = Path(moved).expanduser() if moved else home
+    except RuntimeError as error:
+        raise InvalidRequest([f"DASHSCOPE_WAN_HOME: there is no such user's folder: {moved[:200]}"]) from error
+    return Settings(folder, _read_file(folder / FILE_NAME))
+
+
+def _from_environment(name: str) -> Secret:
+    return Secret(unquoted(os.environ.get(f"DASHSCOPE_{name.upper()}", "")))
+
+
+def _read_file(path: Path) -> dict[str, Secret]:
+    # The problem is raised here: what caught it holds the file's text, and that the key.
+    settings, problem = _parsed_file(path)
+    if problem:
+        raise InvalidRequest([problem])
+    return settings
+
+
+def _parsed_file(path: Path) -> tuple[dict[str, Secret], str]:
+    """Return the settings in a file, and what is wrong with it."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        _warn_of_file_mode(path)
+        table: Mapping[str, object] = tomllib.loads(text)
+    except FileNotFoundError:
+        return {}, ""
+    except tomllib.TOMLDecodeError:
+        return {}, f'{path} is not valid TOML: write lines such as api_key = "sk-..."'
+    except (OSError, ValueError, RecursionError) as error:
+        return {}, f"{path} cannot be read ({type(error).__name__}): mend or remove it"
+    return {name.lower(): Secret(unquoted(value)) for name, value in table.items() if isinstance(value, str)}, ""
+
+
+def _warn_of_file_mode(path: Path) -> None:
+    if os.name != "posix" or path in _warned_of:
+        return
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        _warned_of.add(path)
+        logger.warning("%s can be read by other users of this machine; run: chmod 600 %s", path, path)

@@ -1,0 +1,174 @@
+"""A task as the service describes it. Readers are lenient: fields may be missing, numbers may come as text."""
+
+from __future__ import annotations
+
+import enum
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from .advice import service_error
+from .errors import ServiceError, UnexpectedResponse
+from .parsing import MAX_CODE, as_id, as_number, as_prompt, as_scalars, as_text, as_url
+
+MIN_TRUNCATED_PROMPT = 500
+"""How many letters at least are left of a prompt that the service truncates."""
+
+
+class TaskStatus(enum.Enum):
+    """The states of a task. UNKNOWN: the service does not know the id, or no longer (24 h).
+
+    OTHER is any state that these documents do not know.
+    """
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUSPENDED = "SUSPENDED"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    UNKNOWN = "UNKNOWN"
+    OTHER = ""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the task is still under way."""
+        return self in (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.SUSPENDED)
+
+
+_STATE = re.compile(r"[A-Z][A-Z_]{0,49}")
+_STATES = {status.value: status for status in TaskStatus}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One response to a query. Times are the service's own texts (`YYYY-MM-DD HH:mm:ss.SSS`, UTC+8).
+
+    `server_time` is when it answered, by its own clock: epoch seconds, 0 where it does not say. `state` is the status
+    in the service's own word. A task that makes no video has no `video_url` when it has succeeded.
+    """
+
+    task_id: str
+    status: TaskStatus
+    state: str = ""
+    request_id: str = ""
+    submit_time: str = ""
+    scheduled_time: str = ""
+    end_time: str = ""
+    orig_prompt: str = ""
+    actual_prompt: str = ""
+    video_url: str = field(default="", repr=False)
+    code: str = ""
+    message: str = ""
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    server_time: float = 0.0
+
+    def failure(self) -> ServiceError:
+        """Return the error that a FAILED task stands for."""
+        return service_error(
+            code=self.code,
+            message=self.message,
+            http_status=200,
+            failed=True,
+            task_id=self.task_id,
+            request_id=self.request_id,
+        )
+
+
+@dataclass(frozen=True)
+class ListedTask:
+    """A row of the task list. `created` is in epoch seconds, 0 where the row does not say."""
+
+    task_id: str
+    status: str
+    model_name: str
+    created: float
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class TaskPage:
+    """One page of the task list. `server_time`: when, by the service's clock, in epoch seconds; 0 if unknown."""
+
+    tasks: tuple[ListedTask, ...]
+    total_pages: int
+    server_time: float = 0.0
+
+
+def parse_task(body: Mapping[str, Any], *, task_id: str, server_time: float) -> Task:
+    """Read the response to a query for `task_id`.
+
+    Raises:
+        UnexpectedResponse: there is no `output` with a `task_status`.
+    """
+    output = body.get("output")
+    if not isinstance(output, Mapping):
+        raise UnexpectedResponse("The service's answer describes no task.", http_status=200, task_id=task_id)
+    state = as_text(output.get("task_status"), at_most=50).upper()
+    if not _STATE.fullmatch(state):
+        raise UnexpectedResponse("The service's answer names no task state.", http_status=200, task_id=task_id)
+    return Task(
+        task_id=task_id,
+        status=_STATES.get(state, TaskStatus.OTHER),
+        state=state,
+        request_id=as_id(body.get("request_id")),
+        video_url=_video_url(output),
+        code=as_text(output.get("code"), at_most=MAX_CODE) or as_text(body.get("code"), at_most=MAX_CODE),
+        message=as_text(output.get("message")) or as_text(body.get("message")),
+        usage=as_scalars(body.get("usage")),
+        server_time=server_time,
+        **{name: as_text(output.get(name), at_most=100) for name in ("submit_time", "scheduled_time", "end_time")},
+        **{name: as_prompt(output.get(name)) for name in ("orig_prompt", "actual_prompt")},
+    )
+
+
+def _video_url(output: Mapping[str, Any]) -> str:
+    """Return the video's URL, which some models' tasks have in `results`; "" where there is none."""
+    results = output.get("results")
+    rows = results if isinstance(results, list) else [results]
+    found = [output, *(row for row in rows if isinstance(row, Mapping))]
+    return next((url for one in found if (url := as_url(one.get("video_url")))), "")
+
+
+def prompt_differs(task: Task, prompt: str) -> bool:
+    """Tell whether a task says of itself that it was made for another prompt."""
+    reported, own = _normalized_prompt(task.orig_prompt), _normalized_prompt(prompt)
+    is_truncated = len(reported) >= MIN_TRUNCATED_PROMPT and own.startswith(reported)
+    return bool(reported and own) and reported != own and not is_truncated
+
+
+def _normalized_prompt(prompt: str) -> str:
+    """Return what is left of a prompt however the service may write it down."""
+    text = unicodedata.normalize("NFKC", as_prompt(prompt)).casefold()
+    return "".join(filter(str.isalnum, text))
+
+
+def parse_page(body: Mapping[str, Any], *, server_time: float) -> TaskPage:
+    """Read a page of the task list; rows that make no sense are left out."""
+    rows = body.get("data")
+    if not isinstance(rows, list):
+        raise UnexpectedResponse("The service's answer lists no tasks.", http_status=200)
+    tasks = tuple(
+        ListedTask(
+            task_id=as_id(row["task_id"]),
+            status=as_text(row.get("status"), at_most=50),
+            model_name=as_text(row.get("model_name"), at_most=100),
+            created=as_number(row.get("gmt_create")) / 1000,
+            request_id=as_id(row.get("request_id")),
+        )
+        for row in rows
+        if isinstance(row, Mapping) and as_id(row.get("task_id"))
+    )
+    return TaskPage(tasks, int(as_number(body.get("total_page"))), server_time)
+
+
+def rendered_seconds(task: Task) -> float | None:
+    """Return how long a finished task was rendered, by the service's own clock; None where it does not say."""
+    start, end = task.scheduled_time or task.submit_time, task.end_time
+    try:
+        return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+    except (ValueError, TypeError):
+        return None

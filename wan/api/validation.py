@@ -1,0 +1,268 @@
+"""The rules of a request: what makes it impossible, and what will be different from what one may expect.
+
+Every rule is read from the model's row, and every problem is reported with what is allowed instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from ..catalog.effects import EFFECTS
+from ..catalog.models import (
+    ADAPTIVE,
+    MODELS,
+    NEGATIVE_PROMPT_LIMIT,
+    RATIOS,
+    SEED_MAX,
+    SHOT_TYPES,
+    models_accepting,
+    models_with,
+)
+from ..catalog.regions import OFFLINE, REGIONS, Region
+from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model
+from ..redaction import contains_secret
+from ..text import format_choices, format_value
+from .request import BOOL_FIELDS, VideoRequest, estimate_cost
+
+MAX_TEXT = 20_000
+MAX_URL = 2000
+"""Characters; a longer text or URL is a mistake, and would not fit beside the image."""
+
+INPUT_NAMES = {FIRST_FRAME: "image", LAST_FRAME: "last_frame", DRIVING_AUDIO: "audio", FIRST_CLIP: "video"}
+"""The nodes' input for each kind of media."""
+
+TEXT_FIELDS = ("model", "prompt", "resolution", "shot_type", "negative_prompt", "audio_url", "template", "ratio")
+MEDIA_LABELS = {
+    FIRST_FRAME: "first frame",
+    LAST_FRAME: "last frame",
+    DRIVING_AUDIO: "sound",
+    FIRST_CLIP: "clip to go on from",
+}
+_AUDIO_SCHEMES = ("http", "https", "oss")
+_AUDIO_SUFFIXES = (".wav", ".mp3")
+
+
+def validate(
+    request: VideoRequest,
+    *,
+    region: Region,
+    provided: Collection[str] = (FIRST_FRAME,),
+    clip_seconds: float | None = None,
+) -> list[str]:
+    """Return everything that makes the request impossible, each with what is allowed. Empty when it can be sent.
+
+    `provided` are the kinds of media that will be sent, an audio file of `audio_url` aside; `clip_seconds` is the
+    clip's length where it is known.
+    """
+    problems = _general_problems(request)
+    if _type_problems(request):
+        return problems
+    model = MODELS.get(request.model)
+    if model is None:
+        return [f"model: {request.model[:60]!r} is not known; choose {format_choices(list(MODELS))}", *problems]
+    problems += _region_problems(model, region)
+    if request.resolution not in model.resolutions:
+        problems.append(_not_allowed("resolution", request.resolution, model, model.resolutions))
+    if type(request.duration) is not int or request.duration not in model.durations:
+        problems.append(_not_allowed("duration", request.duration, model, model.durations))
+    elif clip_seconds is not None and request.duration <= clip_seconds:
+        problems.append(
+            f"duration: {request.duration} s is the whole video's, which must be longer than its first clip of "
+            f"{clip_seconds:.1f} s"
+        )
+    problems += _effect_problems(request, model, region)
+    problems += _shot_problems(request, model)
+    problems += _shape_problems(request, model)
+    problems += _media_problems(request, model, provided)
+    problems += _audio_problems(request, model)
+    if request.negative_prompt.strip() and not model.negative_prompt:
+        problems.append(
+            f"negative_prompt: {model.id} has none; leave it empty and say in the prompt what there is to see, or "
+            f"choose {format_choices(models_with('negative_prompt'))}"
+        )
+    return problems
+
+
+def warnings(request: VideoRequest, *, region: Region, audio_seconds: float | None = None) -> list[str]:
+    """Return what the service will do differently from what the request says. `request` has no problems.
+
+    `audio_seconds` is the length of the given audio where it is known.
+    """
+    model = MODELS[request.model]
+    found = []
+    if request.seed > SEED_MAX:
+        found.append(
+            f"seed: {format_value(request.seed)} is more than the service takes, at most {SEED_MAX}; "
+            f"{request.seed % (SEED_MAX + 1)} is sent (the remainder by {SEED_MAX + 1})"
+        )
+    for name, text, limit in (
+        ("prompt", request.prompt, model.prompt_limit),
+        ("negative_prompt", request.negative_prompt, NEGATIVE_PROMPT_LIMIT),
+    ):
+        length = model.prompt_length(text)
+        if length > limit and not request.template:
+            stretched = ", a Chinese one counted twice" if model.chinese_weight > 1 else ""
+            found.append(f"{name}: the service cuts it after {limit} characters; this one has {length}{stretched}")
+    with_audio = model.has_audio(generate_audio=request.generate_audio)
+    if not with_audio and (request.audio_url or audio_seconds is not None):
+        found.append("audio: generate_audio is off, so the given sound is not used and the video is silent")
+    elif audio_seconds is not None and round(audio_seconds, 2) != request.duration:
+        longer = audio_seconds > request.duration
+        fate = "its tail is cut" if longer else "the end of the video is silent"
+        found.append(f"audio: {audio_seconds:.1f} s of sound for {request.duration} s of video; {fate}")
+    sure = model.offers[region.id].documented_durations if region.id in model.offers else ()
+    if sure and request.duration not in sure:
+        found.append(
+            f"duration: for {model.id} in {region.title} some of the service's pages name only {format_choices(sure)} "
+            f"s; {request.duration} may be refused, at no cost"
+        )
+    if estimate_cost(request, region=region) is None:
+        found.append(f"{request.model} at {request.resolution} is not in the price list of {region.title}")
+    return found
+
+
+def _not_allowed(name: str, value: object, model: Model, allowed: tuple[object, ...]) -> str:
+    return f"{name}: {format_value(value)} is not possible with {model.id}; choose {format_choices(allowed)}"
+
+
+def _type_problems(request: VideoRequest) -> list[str]:
+    """Problems of values that another node, or a file, has given in another form than a widget would."""
+    values = vars(request)
+    texts = [
+        f"{name}: must be a text, not {type(values[name]).__name__}"
+        for name in TEXT_FIELDS
+        if not isinstance(values[name], str)
+    ]
+    return texts + [
+        f"{name}: must be true or false, not {format_value(values[name])}"
+        for name in BOOL_FIELDS
+        if not isinstance(values[name], bool)
+    ]
+
+
+def _general_problems(request: VideoRequest) -> list[str]:
+    """Problems that no model allows."""
+    problems = _type_problems(request)
+    # -1 means a new seed each time in other packs: taken modulo, it would be the same one, and paid only once.
+    if type(request.seed) is not int or request.seed < 0:
+        problems.append(f"seed: {format_value(request.seed)} is not possible; choose 0 to {SEED_MAX}")
+    texts = {name: value for name in TEXT_FIELDS if isinstance(value := vars(request)[name], str)}
+    problems += [
+        f"{name}: it holds your API key, which would go into every saved workflow and video; take it out"
+        for name, text in texts.items()
+        if contains_secret(text)
+    ]
+    problems += [
+        f"{name}: {len(texts[name])} characters are too many; give at most {max_chars}"
+        for name, max_chars in (("prompt", MAX_TEXT), ("negative_prompt", MAX_TEXT), ("audio_url", MAX_URL))
+        if len(texts.get(name, "")) > max_chars
+    ]
+    return problems
+
+
+def _region_problems(model: Model, region: Region) -> list[str]:
+    if model.model_id_in(region.id):
+        return []
+    having = [REGIONS[name].title for name in model.offers]
+    here = [row.id for row in MODELS.values() if row.model_id_in(region.id)]
+    return [
+        f"model: {model.id} is not available in {region.title}; it is in {format_choices(having)} "
+        f"(choose the region with DashScope Connection). {region.title} has {', '.join(here)}"
+    ]
+
+
+def _effect_problems(request: VideoRequest, model: Model, region: Region) -> list[str]:
+    if not request.template:
+        return []
+    effect = EFFECTS.get(request.template)
+    if effect is None:
+        return [f"template: {request.template[:60]!r} is not known; choose {format_choices(list(EFFECTS))}"]
+    problems = []
+    if model.id not in effect.models:
+        problems.append(
+            f"template: {effect.id} is not possible with {model.id}; choose {format_choices(effect.models)}"
+        )
+    if not region.effects:
+        having = [row.title for row in REGIONS.values() if row.effects and row.id != OFFLINE]
+        problems.append(f"template: effects are not available in {region.title}; they are in {format_choices(having)}")
+    return problems
+
+
+def _shot_problems(request: VideoRequest, model: Model) -> list[str]:
+    if request.shot_type not in SHOT_TYPES:
+        return [f"shot_type: {request.shot_type[:60]!r} is not known; choose {format_choices(SHOT_TYPES)}"]
+    if request.shot_type == SHOT_TYPES[0]:
+        return []
+    if request.shot_type not in model.shot_types:
+        return [
+            f"shot_type: {request.shot_type} is not possible with {model.id}; choose {SHOT_TYPES[0]}, or one of "
+            f"{format_choices(models_with('shot_types'))}"
+        ]
+    if not request.prompt_extend:
+        return [f"shot_type: {request.shot_type} needs prompt_extend; switch it on, or choose {SHOT_TYPES[0]}"]
+    return []
+
+
+def _shape_problems(request: VideoRequest, model: Model) -> list[str]:
+    if request.ratio not in RATIOS:
+        return [f"ratio: {request.ratio[:60]!r} is not known; choose {format_choices(RATIOS)}"]
+    if request.ratio == ADAPTIVE or request.ratio in model.ratios:
+        return []
+    return [
+        f"ratio: {request.ratio} is not possible with {model.id}, whose videos have the picture's shape; choose "
+        f"{ADAPTIVE}, or one of {format_choices(models_with('ratios'))}"
+    ]
+
+
+def _media_problems(request: VideoRequest, model: Model, provided: Collection[str]) -> list[str]:
+    """Problems of the kinds of media: what the model does not take, and what it needs besides."""
+    audio = [DRIVING_AUDIO] if request.audio_url else []
+    problems = []
+    if request.audio_url and DRIVING_AUDIO in provided:
+        problems.append("audio: give either audio or audio_url, not both")
+    all_kinds = [*provided, *(kind for kind in audio if kind not in provided)]
+    unsupported = [kind for kind in all_kinds if not model.accepts(kind)]
+    for kind in unsupported:
+        name = "audio_url" if kind == DRIVING_AUDIO and kind not in provided else INPUT_NAMES[kind]
+        label = (
+            "makes silent videos" if kind == DRIVING_AUDIO and model.always_silent else f"takes no {MEDIA_LABELS[kind]}"
+        )
+        others = format_choices(models_accepting(*({FIRST_FRAME} if FIRST_FRAME in provided else ()), kind))
+        problems.append(f"{name}: {model.id} {label}; remove it, or choose {others}")
+    if unsupported:
+        return problems
+    if missing := model.missing_media(*all_kinds):
+        problems += [f"{INPUT_NAMES[kind]}: {model.id} needs a {MEDIA_LABELS[kind]}" for kind in missing]
+    elif not model.accepts(*all_kinds):
+        legal = [" and ".join(INPUT_NAMES[kind] for kind in one) for one in model.media_combinations]
+        problems.append(f"{INPUT_NAMES[all_kinds[0]]}: {model.id} takes {format_choices(legal)}")
+    return problems
+
+
+def _audio_problems(request: VideoRequest, model: Model) -> list[str]:
+    problems = _audio_url_problems(request.audio_url, model) if request.audio_url else []
+    if not request.generate_audio and not model.always_silent and not model.audio_switch:
+        silent = [row.id for row in MODELS.values() if row.always_silent]
+        problems.append(
+            f"generate_audio: {model.id} cannot be silent; switch it on, or choose "
+            f"{format_choices([*models_with('audio_switch'), *silent])}"
+        )
+    return problems
+
+
+def _audio_url_problems(url: str, model: Model) -> list[str]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ["audio_url: is not an address"]
+    if parts.scheme.lower() not in _AUDIO_SCHEMES or not parts.netloc:
+        return [f"audio_url: must start with {format_choices([f'{scheme}://' for scheme in _AUDIO_SCHEMES])}"]
+    # The service looks at the ending of the name; a URL without one may still lead to an audio file.
+    ending = "." + parts.path.rpartition("/")[2].rpartition(".")[2].lower()
+    if "." in parts.path.rpartition("/")[2] and ending not in _AUDIO_SUFFIXES:
+        low, high = model.audio_seconds
+        return [
+            f"audio_url: {ending[:20]} is not possible; give {format_choices(_AUDIO_SUFFIXES)} of {low} to {high} s"
+        ]
+    return []

@@ -1,0 +1,1 @@
+"""What the service sells: models, effects, regions."""

@@ -1,0 +1,314 @@
+"""The table of models: what each model takes, makes and costs.
+
+Every rule about a model stands here once. Widgets, checks, tooltips, the README's table and the offline mock server
+read it. Sources: the service's API reference of the eight older first-frame models (May 2026), of wan2.7 (2026-05-11),
+of wan3.0 and happyhorse (autumn 2026), of first and last frame (2026); its rate-limit page (2026-05-27); its price list
+(2026-05-26, printed in CNY for all regions), and a later one where an offer says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from .spec import (
+    DRIVING_AUDIO,
+    FIRST_CLIP,
+    FIRST_FRAME,
+    FRAME_URLS,
+    LAST_FRAME,
+    MB,
+    MEDIA,
+    AudioMode,
+    ImageLimits,
+    Model,
+    RegionalOffer,
+)
+
+DEFAULT_MODEL = "wan2.6-i2v-flash"
+DEFAULT_DURATION = 5
+SHOT_TYPES = ("single", "multi")
+RESOLUTIONS = ("480P", "720P", "1080P")
+ADAPTIVE = "adaptive"
+RATIOS = (ADAPTIVE, "21:9", "16:9", "4:3", "1:1", "3:4", "9:16")
+SEED_MAX = 2_147_483_647
+NEGATIVE_PROMPT_LIMIT = 500
+AUDIO_BYTES = 15 * MB
+CLIP_SECONDS = (2, 10)
+CLIP_SIDE = (240, 4096)
+CLIP_RATIO = 8
+CLIP_BYTES = 100 * MB
+
+
+def _tiers(*prices: float | None) -> dict[str, float]:
+    """Prices in the order of RESOLUTIONS, None where the tier is not sold."""
+    return {tier: price for tier, price in zip(RESOLUTIONS, prices, strict=True) if price is not None}
+
+
+_ANY_2_TO_15 = tuple(range(2, 16))
+_UP_TO_10_MB = ImageLimits(bytes=10 * MB)
+_WITH_AUDIO = ((FIRST_FRAME,), (FIRST_FRAME, DRIVING_AUDIO))
+_WITH_LAST_FRAME = ((FIRST_FRAME,), (FIRST_FRAME, LAST_FRAME))
+
+_WAN_3_LIST, _HORSE_1_1_LIST = "2026-09-16", "2026-09-12"
+_WAN_2_7 = Model(
+    id="wan2.7-i2v",
+    resolutions=("720P", "1080P"),
+    default_resolution="1080P",
+    durations=_ANY_2_TO_15,
+    prompt_limit=5000,
+    audio_mode=AudioMode.ALWAYS,
+    request_format=MEDIA,
+    media_combinations=(
+        *_WITH_AUDIO,
+        (FIRST_FRAME, LAST_FRAME),
+        (FIRST_FRAME, LAST_FRAME, DRIVING_AUDIO),
+        (FIRST_CLIP,),
+        (FIRST_CLIP, LAST_FRAME),
+    ),
+    image_limits=ImageLimits(ratio=8),
+    audio_seconds=(2, 30),
+    typical_wait=(45, 155),
+    offers={
+        "beijing": RegionalOffer("wan2.7-i2v", _tiers(None, 0.6, 1.0)),
+        "singapore": RegionalOffer("wan2.7-i2v", _tiers(None, 0.733924, 1.100886)),
+    },
+)
+
+
+def _wan_3(name: str, *, beijing: Sequence[float], singapore: Sequence[float], typical_wait: tuple[int, int]) -> Model:
+    """A model of Wan 3.0, with its prices in CNY (Beijing and the other regions) and USD (Singapore)."""
+    at_home = RegionalOffer(name, _tiers(*beijing), as_of=_WAN_3_LIST)
+    regions = ("virginia", "frankfurt", "tokyo", "hongkong")
+    return Model(
+        id=name,
+        resolutions=RESOLUTIONS,
+        default_resolution="1080P",
+        durations=tuple(range(2, 31)),
+        prompt_limit=20_000,
+        audio_mode=AudioMode.CHOICE,
+        request_format=MEDIA,
+        media_combinations=_WITH_LAST_FRAME,
+        image_limits=ImageLimits(ratio=8),
+        negative_prompt=False,
+        ratios=RATIOS,
+        workspace_hosts_only=True,
+        # The console's catalogue: 50 tasks a minute.
+        rate_limit=50 / 60,
+        queue_limit=200,
+        timeout_hours=8,
+        typical_wait=typical_wait,
+        offers={
+            "beijing": at_home,
+            "singapore": RegionalOffer(name, _tiers(*singapore), currency="USD", as_of=_WAN_3_LIST),
+            **dict.fromkeys(regions, at_home),
+        },
+    )
+
+
+_HORSE = Model(
+    id="happyhorse-1.1-i2v",
+    resolutions=RESOLUTIONS,
+    default_resolution="1080P",
+    durations=tuple(range(3, 16)),
+    prompt_limit=5000,
+    chinese_weight=2,
+    audio_mode=AudioMode.ALWAYS,
+    request_format=MEDIA,
+    image_limits=ImageLimits(sides=(300, 8000), ratio=2.5, formats=("JPEG", "PNG", "WEBP")),
+    negative_prompt=False,
+    prompt_extend=False,
+    typical_wait=(80, 115),
+    fps=24,
+    offers={
+        "beijing": RegionalOffer("happyhorse-1.1-i2v", _tiers(0.45, 0.9, 1.2), as_of=_HORSE_1_1_LIST),
+        "singapore": RegionalOffer(
+            "happyhorse-1.1-i2v", _tiers(0.07, 0.14, 0.18), currency="USD", as_of=_HORSE_1_1_LIST
+        ),
+        **dict.fromkeys(("virginia", "frankfurt", "tokyo"), RegionalOffer("happyhorse-1.1-i2v", {})),
+    },
+)
+
+_ROWS = (
+    Model(
+        id="wan2.6-i2v-flash",
+        resolutions=("720P", "1080P"),
+        default_resolution="1080P",
+        durations=_ANY_2_TO_15,
+        prompt_limit=1500,
+        audio_mode=AudioMode.CHOICE,
+        media_combinations=_WITH_AUDIO,
+        shot_types=SHOT_TYPES,
+        typical_wait=(59, 73),
+        offers={
+            "beijing": RegionalOffer("wan2.6-i2v-flash", _tiers(None, 0.3, 0.5), _tiers(None, 0.15, 0.25)),
+            "singapore": RegionalOffer(
+                "wan2.6-i2v-flash", _tiers(None, 0.366962, 0.550443), _tiers(None, 0.183481, 0.275221)
+            ),
+        },
+    ),
+    Model(
+        id="wan2.6-i2v",
+        resolutions=("720P", "1080P"),
+        default_resolution="1080P",
+        durations=_ANY_2_TO_15,
+        prompt_limit=1500,
+        audio_mode=AudioMode.ALWAYS,
+        media_combinations=_WITH_AUDIO,
+        shot_types=SHOT_TYPES,
+        offers={
+            "beijing": RegionalOffer("wan2.6-i2v", _tiers(None, 0.6, 1.0)),
+            "singapore": RegionalOffer("wan2.6-i2v", _tiers(None, 0.733924, 1.100886)),
+            "virginia": RegionalOffer("wan2.6-i2v", _tiers(None, 0.6, 1.0), documented_durations=(5, 10, 15)),
+            "frankfurt": RegionalOffer("wan2.6-i2v", _tiers(None, 0.6, 1.0), documented_durations=(5, 10, 15)),
+        },
+    ),
+    Model(
+        id="wan2.6-i2v-us",
+        resolutions=("720P", "1080P"),
+        default_resolution="1080P",
+        durations=(5, 10, 15),
+        prompt_limit=1500,
+        audio_mode=AudioMode.ALWAYS,
+        media_combinations=_WITH_AUDIO,
+        shot_types=SHOT_TYPES,
+        offers={"virginia": RegionalOffer("wan2.6-i2v-us", _tiers(None, 0.733924, 1.100886))},
+    ),
+    Model(
+        id="wan2.5-i2v-preview",
+        resolutions=("480P", "720P", "1080P"),
+        default_resolution="1080P",
+        durations=(5, 10),
+        prompt_limit=1500,
+        audio_mode=AudioMode.ALWAYS,
+        media_combinations=_WITH_AUDIO,
+        typical_wait=(220, 600),
+        offers={
+            "beijing": RegionalOffer("wan2.5-i2v-preview", _tiers(0.3, 0.6, 1.0)),
+            "singapore": RegionalOffer("wan2.5-i2v-preview", _tiers(0.366961, 0.733923, 1.100885)),
+        },
+    ),
+    Model(
+        id="wan2.2-i2v-flash",
+        resolutions=("480P", "720P", "1080P"),
+        default_resolution="720P",
+        durations=(5,),
+        prompt_limit=800,
+        image_limits=_UP_TO_10_MB,
+        audio_mode=AudioMode.NEVER,
+        rate_limit=2,
+        running_limit=2,
+        offers={
+            "beijing": RegionalOffer("wan2.2-i2v-flash", _tiers(0.10, 0.20, 0.48)),
+            "singapore": RegionalOffer("wan2.2-i2v-flash", _tiers(0.110089, 0.264213, None)),
+        },
+    ),
+    Model(
+        id="wan2.2-i2v-plus",
+        resolutions=("480P", "1080P"),
+        default_resolution="1080P",
+        durations=(5,),
+        prompt_limit=800,
+        image_limits=_UP_TO_10_MB,
+        audio_mode=AudioMode.NEVER,
+        rate_limit=2,
+        running_limit=2,
+        offers={
+            "beijing": RegionalOffer("wan2.2-i2v-plus", _tiers(0.14, None, 0.70)),
+            "singapore": RegionalOffer("wan2.2-i2v-plus", _tiers(0.146785, None, 0.733924)),
+        },
+    ),
+    Model(
+        id="wanx2.1-i2v-turbo",
+        resolutions=("480P", "720P"),
+        default_resolution="720P",
+        durations=(3, 4, 5),
+        prompt_limit=800,
+        image_limits=_UP_TO_10_MB,
+        audio_mode=AudioMode.NEVER,
+        effects=True,
+        rate_limit=2,
+        running_limit=2,
+        offers={
+            "beijing": RegionalOffer("wanx2.1-i2v-turbo", _tiers(0.24, 0.24, None)),
+            "singapore": RegionalOffer("wan2.1-i2v-turbo", _tiers(0.264213, 0.264213, None)),
+        },
+    ),
+    Model(
+        id="wanx2.1-i2v-plus",
+        resolutions=("720P",),
+        default_resolution="720P",
+        durations=(5,),
+        prompt_limit=800,
+        image_limits=_UP_TO_10_MB,
+        audio_mode=AudioMode.NEVER,
+        effects=True,
+        rate_limit=2,
+        running_limit=2,
+        offers={
+            "beijing": RegionalOffer("wanx2.1-i2v-plus", _tiers(None, 0.70, None)),
+            "singapore": RegionalOffer("wan2.1-i2v-plus", _tiers(None, 0.733924, None)),
+        },
+    ),
+    _WAN_2_7,
+    replace(
+        _WAN_2_7,
+        id="wan2.7-i2v-2026-04-25",
+        offers={name: replace(offer, name="wan2.7-i2v-2026-04-25") for name, offer in _WAN_2_7.offers.items()},
+    ),
+    _wan_3("wan3.0-video", beijing=(0.3, 0.6, 1.2), singapore=(0.05, 0.10, 0.20), typical_wait=(300, 900)),
+    _wan_3("wan3.0-video-prime", beijing=(0.45, 0.9, 1.8), singapore=(0.068, 0.14, 0.28), typical_wait=(120, 600)),
+    _HORSE,
+    replace(
+        _HORSE,
+        id="happyhorse-1.0-i2v",
+        resolutions=("720P", "1080P"),
+        offers={
+            "beijing": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
+            "singapore": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 1.049188, 1.798608)),
+            "virginia": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
+            "frankfurt": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
+            "tokyo": RegionalOffer("happyhorse-1.0-i2v", {}),
+        },
+    ),
+    Model(
+        id="wan2.2-kf2v-flash",
+        resolutions=RESOLUTIONS,
+        default_resolution="720P",
+        durations=(5,),
+        prompt_limit=800,
+        audio_mode=AudioMode.NEVER,
+        request_format=FRAME_URLS,
+        media_combinations=((FIRST_FRAME, LAST_FRAME),),
+        image_limits=ImageLimits(ratio=8, bytes=10 * MB),
+        rate_limit=2,
+        running_limit=2,
+        typical_wait=(240, 600),
+        offers={
+            "beijing": RegionalOffer("wan2.2-kf2v-flash", _tiers(0.10, 0.20, 0.48)),
+            "singapore": RegionalOffer("wan2.2-kf2v-flash", {}),
+        },
+    ),
+)
+
+MODELS: Mapping[str, Model] = MappingProxyType({row.id: row for row in _ROWS})
+"""Every model by the id that the widget offers, in the order of the widget."""
+
+REGIONAL_NAMES: Mapping[str, Model] = MappingProxyType(
+    {name: row for row in _ROWS for name in {row.id, *(offer.name for offer in row.offers.values())}}
+)
+"""Every model by any id that some region's API knows it by."""
+
+
+def models_with(rule: str) -> list[str]:
+    """Ids of the models whose row has `rule` set, for messages that offer another model.
+
+    `rule` is the name of a field or property, such as "audio_switch", "shot_types" or "effects".
+    """
+    return [row.id for row in _ROWS if getattr(row, rule)]
+
+
+def models_accepting(*kinds: str) -> list[str]:
+    """Ids of the models that take media of all these kinds in one request."""
+    return [row.id for row in _ROWS if row.accepts(*kinds)]

@@ -1,0 +1,1 @@
+"""The record of every request, kept on disk before it is sent."""

@@ -1,0 +1,91 @@
+"""Which runs live: each holds a file lock, which the operating system gives back even when the process is killed."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .database import LedgerUnavailable
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+logger = logging.getLogger("dashscope_wan")
+
+_local: set[str] = set()
+
+
+class RunLock:
+    """The lock of one run, seen by others from `acquire` to `release` under the name `run_id`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.run_id = secrets.token_hex(8)
+        self._folder = folder
+        self._guard = threading.Lock()
+        self._lock: FileLock | None = None
+
+    def acquire(self) -> None:
+        """Take the lock, once.
+
+        Raises:
+            LedgerUnavailable: there can be none. Other processes would take this run for dead and pay for its requests.
+        """
+        from filelock import FileLock
+
+        with self._guard:
+            if self._lock is not None:
+                return
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                lock = FileLock(_path(self._folder, self.run_id), thread_local=False)
+                lock.acquire(timeout=0)
+            except (OSError, NotImplementedError) as error:
+                raise LedgerUnavailable(
+                    f"No file in {self._folder} can be locked ({error or type(error).__name__}).",
+                    hint="Nothing was sent. Make it a writable folder, or set DASHSCOPE_WAN_HOME to a folder on a "
+                    "local disk, then run again.",
+                ) from error
+            self._lock = lock
+            _local.add(self.run_id)
+
+    def release(self) -> None:
+        """Give the lock back."""
+        with self._guard:
+            if self._lock is not None:
+                self._lock.release()
+                _remove(_path(self._folder, self.run_id))
+                self._lock = None
+            _local.discard(self.run_id)
+
+
+def is_alive(folder: Path, run_id: str) -> bool:
+    """Tell whether a run is alive, in this process or in another."""
+    from filelock import FileLock
+
+    path = _path(folder, run_id)
+    if run_id in _local or not run_id or not path.exists():
+        return run_id in _local
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except (OSError, NotImplementedError) as error:
+        # Held; or not to be tried, and then better waited for than run beside.
+        logger.debug("run %s counts as alive: %s", run_id, error)
+        return True
+    lock.release()
+    _remove(path)
+    return False
+
+
+def _path(folder: Path, run_id: str) -> Path:
+    return folder / f"{run_id}.lock"
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        logger.debug("%s stays: %s", path, error)

@@ -1,0 +1,171 @@
+"""Video files as PyAV opens them, and whether an MP4 is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Union
+
+from ..errors import MediaError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+Source = Union[str, "os.PathLike[str]", BinaryIO]
+
+# Playlists and the like can name other files and URLs, so only what holds the video itself is opened: what has the
+# boxes of an MP4, what begins as one of these does, and streams.
+_BOXES = frozenset({b"ftyp", b"moov", b"moof", b"mdat"})
+_BEGINNINGS = {b"\x1aE\xdf\xa3": "matroska", b"RIFF": "avi", b"GIF8": "gif"}
+# Their tracks may be found late, and PyAV before 18 crashes when it has options for tracks that it did not know of.
+_STREAMS = "mpegts,mpeg,flv,ogg,asf"
+_PROTOCOL = "file"
+
+MAX_PIXELS = 8192 * 4352
+"""Pixels of an image: 8K. An image is held several times over while it is decoded."""
+
+_HEADER = 8
+_LONG_HEADER = 16
+
+
+@contextlib.contextmanager
+def open_video(source: Source, *, format: str | None = None) -> Iterator[InputContainer]:  # noqa: A002 - PyAV's word
+    """Open a video file, or a seekable binary file object from its start.
+
+    Raises:
+        MediaError: there is no such file, or it cannot be read, when it is opened or later inside the block.
+    """
+    import av
+
+    name = display_name(source)
+    try:
+        container_format = _container_of(source, name=name)
+        # A whole path: FFmpeg would take the beginning of some names for a protocol.
+        file = str(Path(source).absolute()) if isinstance(source, (str, os.PathLike)) else source
+        only = {"format_whitelist": container_format, "protocol_whitelist": _PROTOCOL}
+        limits = {"max_pixels": str(MAX_PIXELS)} if container_format != _STREAMS else {}
+        # PyAV 19 is lenient without being asked.
+        lenient: dict[str, Any] = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
+        with av.open(file, format=format, options=limits, container_options=only, **lenient) as container:
+            yield container
+    except FileNotFoundError as error:
+        raise MediaError(f"There is no file {source}.") from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(f"{name} cannot be read as a video ({reason}).") from error
+
+
+def display_name(source: Source) -> str:
+    """Return what messages call a source."""
+    return Path(source).name if isinstance(source, (str, os.PathLike)) else "The video"
+
+
+def first_video_stream(container: InputContainer, *, name: str) -> VideoStream:
+    """Return the first video track that is a video, not an audio file's cover image.
+
+    Raises:
+        MediaError: there is none.
+    """
+    from av.stream import Disposition
+
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            # FFmpeg says 0x0 where it is over the limit.
+            if not 0 < stream.width * stream.height <= MAX_PIXELS:
+                raise MediaError(f"{name} has pictures of no size that can be used; at most 8K.")
+            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+            return stream
+    raise MediaError(f"{name} has no video track.")
+
+
+def check_mp4(path: Path) -> int:
+    """Check that a file is an MP4 or MOV and has its index; return its size in bytes.
+
+    Only the headers of the outermost boxes are read. Whether the data is whole, `open_video` looks.
+
+    Raises:
+        MediaError: it is not.
+    """
+    try:
+        with path.open("rb") as file:
+            found = scan_boxes(file)
+    except FileNotFoundError as error:
+        raise MediaError(f"There is no file {path}.") from error
+    except (OSError, ValueError) as error:
+        raise MediaError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+    if found.size == 0:
+        raise MediaError(f"{path.name} is empty.")
+    if found.types[:1] != [b"ftyp"]:
+        raise MediaError(f"{path.name} is not an MP4 or MOV video, whatever its name says.")
+    if b"moov" not in found.types:
+        raise MediaError(f"{path.name} is cut short: its index is missing.")
+    return found.size
+
+
+def _container_of(source: Source, *, name: str) -> str:
+    """Return FFmpeg's names of the containers that a video may be in, by how it begins. Refuse an MP4 without its end.
+
+    FFmpeg plays what is there of a video that is cut short, as if it were the whole.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        with Path(source).open("rb") as file:
+            return _container_of(file, name=name)
+    found = scan_boxes(source)
+    if found.size == 0:
+        raise MediaError(f"{name} is empty.")
+    if found.missing_bytes > 0 and found.types[0] == b"ftyp":
+        raise MediaError(f"{name} is cut short: {found.missing_bytes} bytes are missing at its end.")
+    source.seek(0)
+    beginning = source.read(4)
+    source.seek(0)
+    return _BEGINNINGS.get(beginning) or ("mov" if _BOXES.intersection(found.types) else _STREAMS)
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box. `end` is where it says that it ends."""
+
+    type: bytes
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class TopLevelBoxes:
+    """The outermost boxes of a file of `size` bytes, up to the first that is none."""
+
+    boxes: tuple[Box, ...]
+    size: int
+
+    @property
+    def types(self) -> list[bytes]:
+        """What there is, in order."""
+        return [box.type for box in self.boxes]
+
+    @property
+    def missing_bytes(self) -> int:
+        """How many bytes the last box lacks."""
+        return max((box.end for box in self.boxes), default=0) - self.size
+
+
+def scan_boxes(file: BinaryIO) -> TopLevelBoxes:
+    """Read the headers of a file's outermost boxes, and nothing else."""
+    file.seek(0, os.SEEK_END)
+    at, size, boxes = 0, file.tell(), []
+    while at + _HEADER <= size:
+        file.seek(at)
+        header = file.read(_LONG_HEADER)
+        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        if length == 0:
+            length = size - at
+        elif length == 1:
+            length = int.from_bytes(header[8:], "big")
+        if length < _HEADER or not kind.isalnum():
+            break
+        boxes.append(Box(kind, at, at + length))
+        at += length
+    return TopLevelBoxes(tuple(boxes), size)

@@ -1,0 +1,234 @@
+"""A ComfyUI image as the data URI that goes into a request as the first frame."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from ..errors import MediaError
+from .image_codec import JPEG, Pixels, encode_image, resize
+from .tensors import as_array, extremes, is_finite, is_float_tensor, number_type
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Floats of an image that are converted together: what a processor's cache holds.
+BAND_NUMBERS = 1 << 18
+# Bytes that become base64 together: a multiple of three.
+CHUNK_BYTES = 3 << 14
+
+# The most that ComfyUI's own nodes make of an image and of a batch.
+MAX_PIXELS = 16384**2
+MAX_IMAGES = 4096
+
+# How far beyond 0..1 sharpening, colour matching and contrast may lead: it is clipped, as ComfyUI's own nodes do. What
+# is farther out is counted in another way, and would be sent black or white.
+NEAR = (-0.5, 1.5)
+# What the largest value of another way of counting may be, and what its numbers are divided by.
+WHITES = ((16.0, 255.5, 255), (255.5, 65535.5, 65535))
+
+NOT_NUMBERS = "pixels that are NaN or infinite; look at the node that made it"
+
+
+@dataclass(frozen=True)
+class EncodedFrame:
+    """An image ready to be sent: `data` is its file.
+
+    `width` and `height` are pixels as sent, `quality` is JPEG's (None for PNG, which is exact), and `resize` says
+    whether the image was larger before.
+    """
+
+    data: bytes = field(repr=False)
+    mime: str
+    width: int
+    height: int
+    quality: int | None
+    scaled: bool
+
+    @property
+    def data_uri_length(self) -> int:
+        """The length of the image's data URI."""
+        return len(_head(self.mime)) + -(-len(self.data) // 3) * 4
+
+    def iter_chunks(self) -> Iterator[bytes]:
+        """Yield the image's data URI bit by bit, so that its megabytes need not be held once more."""
+        yield _head(self.mime)
+        for start in range(0, len(self.data), CHUNK_BYTES):
+            yield base64.b64encode(self.data[start : start + CHUNK_BYTES])
+
+    @property
+    def data_uri(self) -> str:
+        """The image as `data:{mime};base64,...`."""
+        return b"".join(self.iter_chunks()).decode("ascii")
+
+
+def validate_images(images: Any, *, sides: tuple[int, int], ratio: float = 0.0, name: str = "image") -> list[str]:
+    """Find what stands against a batch of images as the frames of videos.
+
+    Args:
+        images: a ComfyUI IMAGE, float [B,H,W,C] with C of 1, 3 or 4.
+        sides: least and most pixels of a side. A side over the most is no problem, as it is scaled down.
+        ratio: the most that the longer side may be of the shorter; 0 for any.
+        name: what the problems call the images.
+
+    Returns:
+        One sentence per problem, empty when there is none.
+    """
+    problems = _form_problems(images) or _size_problems(images.shape)
+    if not problems:
+        problems = [*_shape_problems(images.shape[1:], sides=sides, ratio=ratio), *_number_problems(images)]
+    return [f"{name}: {problem}" for problem in problems]
+
+
+def frame_size(image: Any, *, sides: tuple[int, int]) -> tuple[int, int]:
+    """Return the (width, height) in pixels that an image [H,W,C] has once no side is over the most of `sides`."""
+    height, width = image.shape[:2]
+    factor = min(1.0, sides[1] / max(width, height, 1))
+    return round(width * factor), round(height * factor)
+
+
+def encode_frame(image: Any, *, max_chars: int, sides: tuple[int, int]) -> EncodedFrame:
+    """Encode one image as a data URI: JPEG 4:4:4, or PNG for graphics that PNG packs smaller.
+
+    Values are clipped to 0..1 and rounded to 8 bits. An alpha channel is flattened over white. A side over the most of
+    `sides` is scaled down; what is still over `max_chars` is first compressed more, then scaled down further.
+
+    Args:
+        image: one image of an IMAGE, float [H,W,C] with C of 1, 3 or 4.
+        max_chars: most characters of the whole data URI.
+        sides: least and most pixels of a side.
+
+    Raises:
+        MediaError: `validate_images` finds a problem, or no form of the image fits into `max_chars`.
+    """
+    _check_shape(image, sides=sides)
+    original = (image.shape[1], image.shape[0])
+    size = frame_size(image, sides=sides)
+    # Passed on and not kept here: the image of 8 bits can go while its JPEG is made.
+    encoded = encode_image(
+        _to_rgb8_of_size(image, size), max_bytes=(max_chars - len(_head(JPEG))) // 4 * 3, min_side=sides[0]
+    )
+    width, height = encoded.size
+    return EncodedFrame(encoded.data, encoded.mime, width, height, encoded.quality, scaled=encoded.size != original)
+
+
+def _form_problems(images: Any) -> list[str]:
+    """Find why this is no batch of images at all."""
+    if not is_float_tensor(images):
+        return [f"a ComfyUI IMAGE (floats from 0 to 1) is needed, not {number_type(images)}"]
+    if len(images.shape) != 4:
+        return [f"a batch has 4 dimensions (batch, height, width, channels), not {len(images.shape)}"]
+    if len(images) == 0:
+        return ["the batch is empty"]
+    return []
+
+
+def _size_problems(shape: Sequence[int]) -> list[str]:
+    """Find why this is too much to be looked at."""
+    count, height, width = shape[:3]
+    if width * height > MAX_PIXELS:
+        return [f"{width}x{height} is more than can be used; scale it down"]
+    if count > MAX_IMAGES:
+        return [f"a batch of {count} is more than can be used; for one video give one picture"]
+    return []
+
+
+def _shape_problems(shape: Sequence[int], *, sides: tuple[int, int], ratio: float = 0.0) -> list[str]:
+    height, width, channels = shape
+    problems = []
+    if channels not in (1, 3, 4):
+        problems.append(f"{channels} channels; it must have 1 (grey), 3 (RGB) or 4 (RGBA)")
+    factor = min(1.0, sides[1] / max(width, height, 1))
+    small = (round(width * factor), round(height * factor))
+    if min(small) < sides[0]:
+        size = f"{width}x{height}"
+        if factor < 1.0:
+            size += f" (scaled down to {small[0]}x{small[1]}, as no side may be over {sides[1]} px)"
+        problems.append(f"{size} is too small; each side must be at least {sides[0]} px")
+    if ratio and max(width, height) > ratio * min(width, height):
+        problems.append(f"{width}x{height} is too narrow; the longer side may be at most {ratio:g} times the shorter")
+    return problems
+
+
+def _check_shape(image: Any, *, sides: tuple[int, int]) -> None:
+    batch = image[None] if hasattr(image, "shape") else image
+    problems = _form_problems(batch) or _size_problems(batch.shape) or _shape_problems(batch.shape[1:], sides=sides)
+    if problems:
+        raise MediaError(f"image: {'; '.join(problems)}")
+
+
+def _number_problems(images: Any) -> list[str]:
+    if 0 in images.shape:
+        return []
+    ranges = [extremes(as_array(images[index])) for index in range(len(images))]
+    bad = [not all(map(math.isfinite, pair)) for pair in ranges]
+    far = [not broken and (low < NEAR[0] or high > NEAR[1]) for broken, (low, high) in zip(bad, ranges, strict=True)]
+    problems = [f"{_which(bad)} {NOT_NUMBERS}"] if any(bad) else []
+    if any(far):
+        low = min(pair[0] for pair, is_far in zip(ranges, far, strict=True) if is_far)
+        high = max(pair[1] for pair, is_far in zip(ranges, far, strict=True) if is_far)
+        problems.append(f"{_which(far)} values from {low:g} to {high:g}; an IMAGE has 0 to 1. {_scale_hint(low, high)}")
+    return problems
+
+
+def _which(found: Sequence[bool]) -> str:
+    numbers = [str(index) for index, one in enumerate(found, 1) if one]
+    return f"picture {', '.join(numbers)} of {len(found)} has" if len(found) > 1 else "it has"
+
+
+def _scale_hint(low: float, high: float) -> str:
+    """Say how numbers from `low` to `high` become those of an IMAGE."""
+    if -1.5 <= low < NEAR[0] and high <= NEAR[1]:
+        return "Where these go from -1 to 1, add 1 and halve them before this node"
+    for least, most, white in WHITES:
+        if low >= NEAR[0] and least < high <= most:
+            return f"Divide them by {white} before this node"
+    return "Scale or clamp them before this node"
+
+
+def _to_rgb8(image: Any) -> Pixels:
+    """Turn an image [H,W,C] into 8-bit RGB [H,W,3], band by band, so that no second image of floats is needed."""
+    height, width, channels = image.shape
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, BAND_NUMBERS // (width * channels))
+    scratch = np.empty((rows, width, channels), np.float32)
+    for top in range(0, height, rows):
+        band = as_array(image[top : top + rows])
+        levels = scratch[: len(band)]
+        with np.errstate(over="ignore"):  # Too large is infinite, and refused as that.
+            np.multiply(band, 255, out=levels, dtype=np.float32)
+        if not is_finite(levels):
+            raise MediaError(f"image: it has {NOT_NUMBERS}")
+        np.clip(levels, 0, 255, out=levels)
+        if channels == 4:
+            levels = _flatten_alpha(levels)
+        np.add(levels, 0.5, out=levels)
+        np.copyto(pixels[top : top + rows], levels, casting="unsafe")
+    return pixels
+
+
+def _flatten_alpha(rgba: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Flatten RGBA levels 0..255 [h,W,4] over white, the paper that a transparent image is usually seen on."""
+    white = np.float32(255)
+    flat: NDArray[np.float32] = rgba[..., :3] - white
+    flat *= rgba[..., 3:] / white
+    flat += white
+    return flat
+
+
+def _to_rgb8_of_size(image: Any, size: tuple[int, int]) -> Pixels:
+    """Turn an image [H,W,C] into 8-bit RGB of the given (width, height)."""
+    pixels = _to_rgb8(image)
+    if size == (image.shape[1], image.shape[0]):
+        return pixels
+    return np.asarray(resize(Image.fromarray(pixels), size))
+
+
+def _head(mime: str) -> bytes:
+    return f"data:{mime};base64,".encode("ascii")

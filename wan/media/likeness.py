@@ -1,0 +1,99 @@
+"""Whether a video begins with an image: what tells one's own video from another's of the same prompt."""
+
+from __future__ import annotations
+
+import enum
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from ..errors import MediaError
+from .container import Source, display_name, first_video_stream, open_video
+from .image import encode_frame
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SIDE = 32
+"""Pixels of a side of what is compared. A model repaints details; where light and colours lie, it keeps."""
+
+ALIKE, UNLIKE = 0.85, 0.5
+"""Correlation of a video's first frame with the image that it was made of, and with another: at least, less than."""
+
+SHADE = 0.12
+"""How far apart the mean colours of the two may be, of the whole range."""
+
+FLAT = 0.02
+"""Standard deviation under which there is nothing to correlate."""
+
+_ALL_CHARS = 1 << 40
+_SAME_SHAPE = 1.05
+
+
+class Likeness(enum.Enum):
+    """What a comparison comes to. UNCLEAR is neither proof nor disproof."""
+
+    ALIKE = "alike"
+    UNCLEAR = "unclear"
+    UNLIKE = "unlike"
+
+
+def to_image(image: Any) -> Image.Image:
+    """Return one image of an IMAGE, float [H,W,C], as it is sent. Raises MediaError where that cannot be."""
+    frame = encode_frame(image, max_chars=_ALL_CHARS, sides=(1, 8000))
+    return Image.open(io.BytesIO(frame.data)).convert("RGB")
+
+
+def first_image(video: Source) -> Image.Image:
+    """Return the first frame of a video.
+
+    Raises:
+        MediaError: none can be decoded.
+    """
+    with open_video(video) as container:
+        stream = first_video_stream(container, name=display_name(video))
+        for frame in container.decode(stream):
+            return Image.fromarray(frame.to_ndarray(format="rgb24"))
+    raise MediaError(f"{display_name(video)} has no frame that can be decoded.")
+
+
+def compare(sent: Image.Image, seen: Image.Image) -> Likeness:
+    """Tell whether `seen`, the first frame of a video, shows the image `sent`, whole or cut to the video's shape."""
+    pairs = [(sent, seen)]
+    shape, other = sent.width / sent.height, seen.width / seen.height
+    if max(shape / other, other / shape) > _SAME_SHAPE:
+        pairs += [(_cut(sent, other), seen), (sent, _cut(seen, shape))]
+    found = [_compare(_small(one), _small(two)) for one, two in pairs]
+    return next((verdict for verdict in (Likeness.ALIKE, Likeness.UNCLEAR) if verdict in found), Likeness.UNLIKE)
+
+
+def _compare(one: NDArray[np.float64], two: NDArray[np.float64]) -> Likeness:
+    shade = float(np.abs(one.mean(axis=(0, 1)) - two.mean(axis=(0, 1))).max())
+    spread = sorted((float(one.std(axis=(0, 1)).max()), float(two.std(axis=(0, 1)).max())))
+    if spread[1] < FLAT:
+        return Likeness.ALIKE if shade < SHADE else Likeness.UNLIKE
+    if spread[0] < FLAT:
+        # A video may begin black or white, whatever the image.
+        return Likeness.UNCLEAR if float(two.std(axis=(0, 1)).max()) < FLAT else Likeness.UNLIKE
+    grey = [image.mean(axis=2).ravel() for image in (one, two)]
+    correlation = float(np.corrcoef(*grey)[0, 1])
+    # Of one brightness all over: its colours are all that there is.
+    if not np.isfinite(correlation) or min(side.std() for side in grey) < FLAT:
+        correlation = float(np.corrcoef((one - one.mean()).ravel(), (two - two.mean()).ravel())[0, 1])
+    if correlation >= ALIKE and shade < SHADE:
+        return Likeness.ALIKE
+    return Likeness.UNLIKE if correlation < UNLIKE else Likeness.UNCLEAR
+
+
+def _small(image: Image.Image) -> NDArray[np.float64]:
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX), np.float64) / 255
+
+
+def _cut(image: Image.Image, shape: float) -> Image.Image:
+    """Return the middle of an image, cut to a shape of width / height."""
+    width = min(image.width, max(1, round(image.height * shape)))
+    height = min(image.height, max(1, round(image.width / shape)))
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))

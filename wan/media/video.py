@@ -1,0 +1,254 @@
+"""A video file: what it holds, and ComfyUI's metadata in it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MediaError
+from ..redaction import without_secrets
+from .container import Source, check_mp4, display_name, first_video_stream, open_video
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+    from av.stream import Stream
+    from av.video.stream import VideoStream
+
+MICROSECONDS = 1_000_000
+REMUX_SUFFIX = ".tagging"
+MAX_CLOCK = 2**31 - 1
+
+# What every MP4 writer says about its own file, so nothing to be taken over.
+OWN_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+
+
+# Players tell kinds of one codec apart by these: QuickTime plays HEVC as hvc1 only, and FFmpeg would write hev1.
+KEPT_TAGS = frozenset({"avc1", "avc3", "hvc1", "hev1", "dvh1", "vvc1", "vvi1"})
+
+_MOV_BRAND = b"qt  "
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file holds.
+
+    `width` and `height` are pixels as stored, `fps` is the mean rate, `duration` is seconds, `bytes` the file's size.
+    """
+
+    width: int
+    height: int
+    fps: float
+    duration: float
+    frames: int
+    has_audio: bool
+    bytes: int
+
+
+def probe(path: str | os.PathLike[str]) -> VideoInfo:
+    """Read from its index what an MP4 or MOV file holds; nothing is decoded.
+
+    Raises:
+        MediaError: the file is missing, empty, cut short, no MP4 or MOV, or has no video in it.
+    """
+    path = Path(path)
+    size = check_mp4(path)
+    with open_video(path, format="mov") as container:
+        stream = first_video_stream(container, name=path.name)
+        # A fragmented file does not say how many frames it has.
+        frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
+        if not frames:
+            raise MediaError(f"{path.name} has a video track without frames.")
+        duration = seconds_of(container, stream)
+        rate = stream.average_rate
+        return VideoInfo(
+            width=stream.width,
+            height=stream.height,
+            fps=float(rate) if rate else frames / duration if duration else 0.0,
+            duration=duration,
+            frames=frames,
+            has_audio=bool(container.streams.audio),
+            bytes=size,
+        )
+
+
+def write_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
+    """Write texts such as "prompt" and "workflow" into an MP4 file, the way ComfyUI's SaveVideo does, without keys.
+
+    The streams are copied as they are, bits and times, and the index comes first in the file. The file is replaced at
+    once, when its copy is complete.
+
+    Raises:
+        MediaError: the file cannot be read or written. It is still what it was.
+    """
+    path = Path(path)
+    before = probe(path)
+    copy = path.with_name(path.name + REMUX_SUFFIX)
+    try:
+        _remux(path, copy, metadata=metadata)
+        if not _same_content(probe(copy), before):
+            raise MediaError(f"{path.name} could not be copied whole.")
+        shutil.copymode(path, copy)
+        copy.replace(path)
+    except OSError as error:
+        raise MediaError(f"{path.name} cannot be replaced: {error.strerror or error}") from error
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the texts that a video file carries about itself.
+
+    Raises:
+        MediaError: the file cannot be read.
+    """
+    with open_video(path) as container:
+        return dict(container.metadata)
+
+
+def _same_content(one: VideoInfo, other: VideoInfo) -> bool:
+    """Whether nothing got lost between two files; the clocks of their indices may differ by less than a frame."""
+    late = abs(one.duration - other.duration) * other.fps
+    return late < 0.5 and (one.frames, one.has_audio) == (other.frames, other.has_audio)
+
+
+def seconds_of(container: InputContainer, stream: VideoStream) -> float:
+    """Return how long a video is, by its index."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / MICROSECONDS
+
+
+def _remux(path: Path, copy: Path, *, metadata: Mapping[str, str]) -> None:
+    """Write the MP4 file `copy` with all of `path`'s streams, and with `metadata` beside its own."""
+    import av
+
+    with open_video(path, format="mov") as source:
+        try:
+            with av.open(str(copy), "w", format="mp4", container_options=_muxer_options(source)) as target:
+                kept = {key: value for key, value in source.metadata.items() if key not in OWN_KEYS}
+                target.metadata.update({**kept, **{name: without_secrets(text) for name, text in metadata.items()}})
+                _copy_streams(source, target)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise MediaError(f"{path.name} cannot be written anew ({reason}).") from error
+
+
+def _copy_streams(source: InputContainer, target: OutputContainer) -> None:
+    twins: dict[int, Stream] = {}
+    for stream in source.streams:
+        if stream.type in ("video", "audio", "subtitle"):
+            twin = target.add_stream_from_template(stream, opaque=True)
+            _copy_display_properties(stream, twin)
+            twin.metadata.update(stream.metadata)
+            twins[stream.index] = twin
+    begins: dict[int, int] = {}
+    for packet in source.demux():
+        # A packet without a time only says that its stream is over.
+        if packet.dts is None or packet.stream_index not in twins:
+            continue
+        begin = begins.setdefault(packet.stream_index, packet.dts)
+        if not packet.duration:
+            # FFmpeg before 8 loses the lengths of uneven frames, and players then leave out a last one of length 0.
+            packet.duration = max(0, begin + (packet.stream.duration or 0) - packet.dts)
+        packet.stream = twins[packet.stream_index]
+        target.mux(packet)
+
+
+def _copy_display_properties(stream: Stream, twin: Any) -> None:
+    """Have a copied stream named and shown as it was, where FFmpeg would not."""
+    if (tag := stream.codec_context.codec_tag) in KEPT_TAGS:
+        twin.codec_context.codec_tag = tag
+    # Of VP9 and AV1 only the container knows it.
+    if aspect := getattr(stream, "sample_aspect_ratio", None):
+        twin.codec_context.sample_aspect_ratio = aspect
+
+
+def _muxer_options(source: InputContainer) -> dict[str, str]:
+    """Choose the writer's options: texts by name, index first, and clocks in which every stream's times are exact."""
+    options = {"movflags": "use_metadata_tags+faststart"}
+    clock = math.lcm(*(stream.time_base.denominator for stream in source.streams if stream.time_base))
+    if clock <= MAX_CLOCK:
+        options["movie_timescale"] = str(clock)
+    if time_base := source.streams.video[0].time_base:
+        options["video_track_timescale"] = str(time_base.denominator)
+    return options
+
+
+@dataclass(frozen=True)
+class Clip:
+    """An MP4 or MOV file: its bytes, the ending of its name and its MIME type, pixels as stored, and seconds."""
+
+    data: bytes = field(repr=False)
+    suffix: str
+    mime: str
+    width: int
+    height: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ClipLimits:
+    """What a clip may be: seconds and pixels of a side, least and most; longer side by shorter; bytes of the file."""
+
+    seconds: tuple[float, float]
+    sides: tuple[int, int]
+    ratio: float
+    bytes: int
+
+
+def read_clip(source: Source, *, limits: ClipLimits) -> Clip:
+    """Read a clip from a file, or from a binary file object.
+
+    Raises:
+        MediaError: it is no MP4 or MOV, cannot be read, or is over the limit of bytes.
+    """
+    data = _read(source, most=limits.bytes)
+    if data[4:8] != b"ftyp":
+        raise MediaError(f"{display_name(source)} is not an MP4 or MOV video, which the service wants.")
+    mov = data[8:12] == _MOV_BRAND
+    with open_video(source, format="mov") as container:
+        stream = first_video_stream(container, name=display_name(source))
+        size, seconds = (stream.width, stream.height), seconds_of(container, stream)
+    return Clip(data, ".mov" if mov else ".mp4", "video/quicktime" if mov else "video/mp4", *size, seconds)
+
+
+def validate_clip(clip: Clip, *, limits: ClipLimits) -> list[str]:
+    """Find what stands against a clip, one sentence per problem; empty when there is none."""
+    problems = []
+    least, most = limits.seconds
+    if not least <= round(clip.seconds, 2) <= most:
+        wrong = "short" if clip.seconds < least else "long"
+        problems.append(f"video: {clip.seconds:.2f} s is too {wrong}; the service takes {least:g} to {most:g} s")
+    small, large = sorted((clip.width, clip.height))
+    if small < limits.sides[0] or large > limits.sides[1]:
+        problems.append(
+            f"video: {clip.width}x{clip.height} is not possible; each side must have {limits.sides[0]} to "
+            f"{limits.sides[1]} px"
+        )
+    if large > limits.ratio * small:
+        problems.append(
+            f"video: {clip.width}x{clip.height} is too narrow; the longer side may be at most {limits.ratio:g} times "
+            "the shorter"
+        )
+    return problems
+
+
+def _read(source: Source, *, most: int) -> bytes:
+    name = display_name(source)
+    try:
+        with contextlib.ExitStack() as closing:
+            if isinstance(source, (str, os.PathLike)):
+                source = closing.enter_context(Path(source).open("rb"))
+            source.seek(0)
+            data = source.read(most + 1)
+    except OSError as error:
+        raise MediaError(f"{name} cannot be read ({error.strerror or error}).") from error
+    if len(data) > most:
+        raise MediaError(f"{name} is over {most / 2**20:.0f} MB, the most that the service takes.")
+    return data

@@ -1,0 +1,1 @@
+"""HTTP: sessions that may carry the key, sessions that may not, and downloads."""

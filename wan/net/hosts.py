@@ -1,0 +1,108 @@
+"""Which hosts a request may go to that somebody else has named: the internet's, not this machine's or its network's."""
+
+from __future__ import annotations
+
+import re
+import socket
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+from ..errors import WanError
+
+Origin = tuple[str, int]
+"""A host's name and a port."""
+
+PORTS = {"http": 80, "https": 443}
+MAX_ADDRESSES = 4
+"""How many addresses of a name are tried."""
+
+_LOCAL_NAMES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa")
+# IANA's special-purpose registries, and the multicast and reserved ranges beside them. Python's own `is_global` differs
+# from release to release. What these have of public anycast (192.0.0.9, 2001:1::1) hands out no videos.
+_SPECIAL = tuple(
+    map(
+        ip_network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+            *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+            *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),
+        ),
+    )
+)
+_UNICAST = IPv6Network("2000::/3")
+"""The only part of IPv6 that is given to hosts of the internet."""
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+# What the proxies that capture a whole machine (Clash, sing-box) answer for every name: they resolve it themselves.
+_FAKE_IPS = ip_network("198.18.0.0/15")
+
+
+class BlockedHost(WanError):
+    """No request goes to an address: it is this machine's or its network's. Nothing was sent."""
+
+
+def origin_of(url: str) -> Origin:
+    """Return the host and the port of an http(s) address; ("", 0) where it has none."""
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0))
+    except ValueError:
+        return ("", 0)
+
+
+def require_public_host(host: str) -> None:
+    """Refuse a host that is known to be near without asking a name server.
+
+    Raises:
+        BlockedHost: it is an address that is not public, a number that stands for one, or a name of a local network.
+    """
+    name = host.strip("[]").rstrip(".").lower()
+    try:
+        private = not is_public(name)
+    except ValueError:
+        last = name.rpartition(".")[2]
+        # "127.1", "0x7f.1" and "2130706433" are addresses to a resolver.
+        number = re.fullmatch(r"\d+|0x[0-9a-f]*", last) is not None
+        private = number or "." not in name or name.endswith(tuple(f".{local}" for local in _LOCAL_NAMES))
+    if private:
+        raise _blocked(host)
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one of the internet's. Raises ValueError where it is no address."""
+    return _is_public(ip_address(address.partition("%")[0]))
+
+
+def public_addresses(host: str, port: int) -> list[str]:
+    """Resolve a host and return its public addresses, which then are the ones to connect to.
+
+    Raises:
+        BlockedHost: it has none.
+        OSError, UnicodeError: it cannot be resolved.
+    """
+    require_public_host(host)
+    found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    public = [address for address in dict.fromkeys(found) if is_public(address) or _is_fake_ip(address)]
+    if not public:
+        raise _blocked(host)
+    return public[:MAX_ADDRESSES]
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return _is_public(address.ipv4_mapped)
+        if address in _NAT64:
+            return _is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+        if address not in _UNICAST:
+            return False
+    return not any(address in network for network in _SPECIAL)
+
+
+def _blocked(host: str) -> BlockedHost:
+    return BlockedHost(f"{host[:100]} is this machine or in its own network; no request goes there.")
+
+
+def _is_fake_ip(address: str) -> bool:
+    return ip_address(address.partition("%")[0]) in _FAKE_IPS

@@ -1,0 +1,196 @@
+"""The images, audio files and clips of a batch, each as it goes into a request: inside it, or by a URL."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from ..api.validation import INPUT_NAMES
+from ..catalog.models import MODELS
+from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP
+from ..errors import WanError
+from ..media.audio import encode_wav
+from ..media.image import EncodedFrame, encode_frame
+from ..threads import run_in_thread
+from .batch import Batch
+from .context import RunContext
+from .progress import Progress
+from .retry import RetryBudget
+
+_SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
+
+RESERVED_URL_CHARS = 8000
+"""Room kept in the body for the URLs of media that lie elsewhere."""
+
+OUTAGE_TIMEOUT = 30.0
+"""How long the service's storage may be out of reach. Nothing is paid yet, so it need not be long."""
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """One medium of a request. `content_hash` stands for it in the fingerprint.
+
+    It is a `frame` that goes into the body, or an `upload`, or lies at `url` already.
+    """
+
+    content_hash: str
+    frame: EncodedFrame | None = None
+    upload: Upload | None = None
+    url: str = ""
+
+    async def resolve_url(self, report: Progress) -> str:
+        """Return the URL that goes into the request. Uploads when need be."""
+        return await self.upload.url(report) if self.upload else self.url
+
+
+@dataclass(frozen=True)
+class RequestMedia:
+    """The media of one request by kind, and what was done to them that its user should know."""
+
+    by_kind: dict[str, Attachment]
+    notes: list[str]
+
+
+class Attachments:
+    """All that a batch sends beside words. What several of its videos share is encoded and uploaded once."""
+
+    def __init__(self, batch: Batch, *, context: RunContext) -> None:
+        self._order = batch
+        self._context = context
+        self._model_name = MODELS[batch.request.model].model_id_in(context.region.id) or ""
+        self._uploads: dict[str, Upload] = {}
+        if batch.audio is not None:
+            self._upload(DRIVING_AUDIO, partial(encode_wav, batch.audio), WAV)
+        if clip := batch.clip:
+            self._upload(FIRST_CLIP, lambda: clip.data, FileType("clip", clip.suffix, clip.mime))
+
+    async def for_request(self, index: int, *, max_chars: int) -> RequestMedia:
+        """Return the media of one of the batch's requests, whose images get `max_chars` characters of its body."""
+        media: dict[str, Attachment] = {}
+        if clip := self._uploads.get(FIRST_CLIP):
+            media[FIRST_CLIP] = Attachment(await clip.digest(), upload=clip)
+        images, notes = await run_in_thread(self._encode_images, index, max_chars)
+        media |= images
+        # An audio file that a silent video has no use for goes nowhere.
+        request = self._order.request
+        if not MODELS[request.model].has_audio(generate_audio=request.generate_audio):
+            return RequestMedia(media, notes)
+        if audio := self._uploads.get(DRIVING_AUDIO):
+            media[DRIVING_AUDIO] = Attachment(await audio.digest(), upload=audio)
+        elif url := request.audio_url:
+            media[DRIVING_AUDIO] = Attachment(url, url=url)
+        return RequestMedia(media, notes)
+
+    def _encode_images(self, index: int, max_chars: int) -> tuple[dict[str, Attachment], list[str]]:
+        """Encode the images of one request. Where they are too large together, the larger one is uploaded."""
+        images = self._order.images_for(index)
+        encode = partial(encode_frame, sides=MODELS[self._order.request.model].image_limits.sides)
+        frames = {kind: encode(image, max_chars=max_chars) for kind, image in images.items()}
+        notes, outside = [], ""
+        if sum(frame.data_uri_length for frame in frames.values()) > max_chars:
+            if self._context.region.temporary_storage:
+                outside = max(frames, key=lambda kind: frames[kind].data_uri_length)
+                notes.append(f"{INPUT_NAMES[outside]}: sent through temporary storage, as both pictures are large")
+            else:
+                shares = _split_budget(frames, max_chars)
+                frames = {kind: encode(image, max_chars=shares[kind]) for kind, image in images.items()}
+                notes.append("image, last_frame: compressed more, as both must fit into one request")
+        notes += [
+            f"{INPUT_NAMES[kind]}: sent as {frame.width}x{frame.height}; larger ones do not fit"
+            for kind, frame in frames.items()
+            if frame.scaled
+        ]
+        return {kind: self._attachment(frame, uploaded=kind == outside) for kind, frame in frames.items()}, notes
+
+    def _attachment(self, frame: EncodedFrame, *, uploaded: bool) -> Attachment:
+        content = _hash_of(frame)
+        if not uploaded:
+            return Attachment(content, frame=frame)
+        kind = FileType("picture", _SUFFIXES[frame.mime], frame.mime)
+        return Attachment(content, upload=self._upload(content, lambda: frame.data, kind))
+
+    def _upload(self, key: str, make: Callable[[], bytes], kind: FileType) -> Upload:
+        """Return the upload of a file, the same one for the same key."""
+        made = Upload(make, kind, model_name=self._model_name, context=self._context)
+        return self._uploads.setdefault(key, made)
+
+
+def _split_budget(frames: Mapping[str, EncodedFrame], max_chars: int) -> dict[str, int]:
+    """Share the room between images that do not fit: a small one keeps what it has, the larger one gets the rest."""
+    shares: dict[str, int] = {}
+    for kind in sorted(frames, key=lambda kind: frames[kind].data_uri_length):
+        shares[kind] = min(frames[kind].data_uri_length, max_chars // (len(frames) - len(shares)))
+        max_chars -= shares[kind]
+    return shares
+
+
+def _hash_of(frame: EncodedFrame) -> str:
+    """Return the hash of an image's data URI."""
+    whole = hashlib.sha256()
+    for piece in frame.iter_chunks():
+        whole.update(piece)
+    return whole.hexdigest()
+
+
+@dataclass(frozen=True)
+class FileType:
+    """What a file is: in words, and by the ending of its name and its MIME type."""
+
+    label: str
+    suffix: str
+    mime: str
+
+
+WAV = FileType("sound", ".wav", "audio/wav")
+
+
+class Upload:
+    """A file for the service's temporary storage. It is made when it is first asked about, and stored when needed."""
+
+    def __init__(self, make: Callable[[], bytes], file_type: FileType, *, model_name: str, context: RunContext) -> None:
+        self._make = make
+        self._file_type = file_type
+        self._model_name = model_name
+        self._context = context
+        self._lock = asyncio.Lock()
+        self._data = b""
+        self._url = ""
+
+    async def digest(self) -> str:
+        """Return what stands for the file in a fingerprint: its content."""
+        async with self._lock:
+            return content_id(await self._get_data())
+
+    async def url(self, report: Progress) -> str:
+        """Return the file's `oss://` URL. Uploads it the first time."""
+        async with self._lock:
+            if not self._url:
+                self._url = await self._upload(await self._get_data(), report)
+        return self._url
+
+    async def _get_data(self) -> bytes:
+        if not self._data:
+            self._data = await run_in_thread(self._make)
+        return self._data
+
+    async def _upload(self, data: bytes, report: Progress) -> str:
+        kind = self._file_type
+        upload = partial(
+            self._context.client.upload_file, model_name=self._model_name, suffix=kind.suffix, mime=kind.mime
+        )
+        retries = RetryBudget(OUTAGE_TIMEOUT)
+        while True:
+            report(0.03, f"uploading the {kind.label}, {len(data) / 1e6:.1f} MB")
+            try:
+                return await run_in_thread(upload, data)
+            except WanError as error:
+                # A file that was stored but not answered for is stored twice: that costs nothing, it is gone in 48 h.
+                await retries.wait_or_raise(error, partial(report, 0.03))
+
+
+def content_id(data: bytes) -> str:
+    """Return what stands for a file's content in a fingerprint."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"

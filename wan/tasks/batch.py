@@ -1,0 +1,160 @@
+"""What one run of a node asks for, checked as a whole before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..api.endpoint import Connection, resolve_endpoint
+from ..api.request import VideoRequest
+from ..api.validation import INPUT_NAMES, validate, warnings
+from ..catalog.models import (
+    AUDIO_BYTES,
+    CLIP_BYTES,
+    CLIP_RATIO,
+    CLIP_SECONDS,
+    CLIP_SIDE,
+    DEFAULT_MODEL,
+    MODELS,
+    SEED_MAX,
+)
+from ..catalog.regions import Region
+from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME
+from ..errors import InvalidRequest, MediaError
+from ..media.audio import audio_seconds, validate_audio
+from ..media.container import Source
+from ..media.image import validate_images
+from ..media.video import Clip, ClipLimits, read_clip, validate_clip
+from .output import OutputTarget, folder_problems, resolve_output
+
+CLIP_LIMITS = ClipLimits(CLIP_SECONDS, CLIP_SIDE, CLIP_RATIO, CLIP_BYTES)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Everything a run asks for: one video for each image of `images` (IMAGE, float [B,H,W,C]), or one for a clip.
+
+    `open_clip` returns the clip's file. `last_frames` is an IMAGE with one image for all videos, or one for each.
+    `audio` is a ComfyUI AUDIO or None. The videos go into `output_folder` under names that begin with
+    `filename_prefix`; `home` is the folder of the owner's settings and of the ledger; `metadata` is what the saved
+    files carry (`prompt`, `workflow`).
+    """
+
+    request: VideoRequest
+    images: Any
+    output_folder: Path
+    filename_prefix: str
+    home: Path
+    audio: Mapping[str, Any] | None = None
+    connection: Connection = field(default_factory=Connection)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    last_frames: Any = None
+    open_clip: Callable[[], Source] | None = None
+
+    @cached_property
+    def clip(self) -> Clip | None:
+        """The clip, read from where `open_clip` says when it is first asked for. Raises as that and `read_clip` do."""
+        return read_clip(self.open_clip(), limits=CLIP_LIMITS) if self.open_clip else None
+
+    @property
+    def output(self) -> OutputTarget:
+        """Where the videos go. The prefix has no problems."""
+        return resolve_output(self.filename_prefix, output_folder=self.output_folder)[0]
+
+    @property
+    def media_kinds(self) -> list[str]:
+        """The kinds of media that come from the graph."""
+        begin = FIRST_CLIP if self.open_clip else FIRST_FRAME
+        more = {LAST_FRAME: self.last_frames, DRIVING_AUDIO: self.audio}
+        return [begin, *(kind for kind, given in more.items() if given is not None)]
+
+    @property
+    def count(self) -> int:
+        """How many videos are asked for."""
+        return 1 if self.open_clip else len(self.images)
+
+    def images_for(self, index: int) -> dict[str, Any]:
+        """Return the images of one video by kind, each float [H,W,C]."""
+        batches = {FIRST_FRAME: self.images, LAST_FRAME: self.last_frames}
+        return {kind: batches[kind][index % len(batches[kind])] for kind in batches if kind in self.media_kinds}
+
+    def request_for(self, index: int) -> VideoRequest:
+        """Return the request for one image: the seeds count up from the first, and around at the end."""
+        return replace(self.request, seed=(self.request.seed + index) % (SEED_MAX + 1))
+
+
+def validate_batch(batch: Batch) -> list[str]:
+    """Check everything that can be known before paying. Returns warnings.
+
+    Raises:
+        InvalidRequest: with all problems at once.
+    """
+    region, _, problems = resolve_endpoint(batch.connection, batch.home)
+    clip, found = _read_clip(batch)
+    seconds = clip.seconds if clip else None
+    problems = [*validate(batch.request, region=region, provided=batch.media_kinds, clip_seconds=seconds), *problems]
+    problems += [*_media_problems(batch), *found]
+    uploads = [INPUT_NAMES[kind] for kind in (FIRST_CLIP, DRIVING_AUDIO) if kind in batch.media_kinds]
+    problems += [problem for name in uploads for problem in _storage_problems(name, region)]
+    output, found = resolve_output(batch.filename_prefix, output_folder=batch.output_folder)
+    # The folder is only made when nothing else stands in the way.
+    problems += found or ([] if problems else folder_problems(output))
+    if problems:
+        raise InvalidRequest(problems)
+    seconds = audio_seconds(batch.audio) if batch.audio is not None else None
+    return warnings(batch.request, region=region, audio_seconds=seconds)
+
+
+def _media_problems(batch: Batch) -> list[str]:
+    """Problems of the images, the audio and the clip themselves."""
+    model = MODELS.get(batch.request.model) if isinstance(batch.request.model, str) else None
+    rules = model or MODELS[DEFAULT_MODEL]
+    problems = []
+    for kind, images in ((FIRST_FRAME, batch.images), (LAST_FRAME, batch.last_frames)):
+        if kind in batch.media_kinds:
+            name = INPUT_NAMES[kind]
+            problems += validate_images(
+                images, sides=rules.image_limits.sides, ratio=rules.image_limits.ratio, name=name
+            )
+    if not problems:
+        problems += _count_problems(batch)
+    if batch.audio is not None:
+        problems += validate_audio(batch.audio, seconds=rules.audio_seconds, max_bytes=AUDIO_BYTES)
+    return problems
+
+
+def _read_clip(batch: Batch) -> tuple[Clip | None, list[str]]:
+    """Return the clip, None where there is none or it cannot be read, and its problems."""
+    try:
+        clip = batch.clip
+    except InvalidRequest as error:
+        return None, list(error.problems)
+    except MediaError as error:
+        return None, [f"video: {error.message}"]
+    return clip, validate_clip(clip, limits=CLIP_LIMITS) if clip else []
+
+
+def _count_problems(batch: Batch) -> list[str]:
+    model = MODELS.get(batch.request.model) if isinstance(batch.request.model, str) else None
+    most = (model or MODELS[DEFAULT_MODEL]).queue_limit
+    if batch.count > most:
+        return [
+            f"image: a batch of {batch.count} asks for as many videos; the service queues {most} at once. "
+            "For one video give one picture"
+        ]
+    if batch.last_frames is not None and len(batch.last_frames) not in (1, batch.count):
+        return [
+            f"last_frame: a batch of {len(batch.last_frames)} for {batch.count} videos; give one picture for all, or "
+            "one for each"
+        ]
+    return []
+
+
+def _storage_problems(name: str, region: Region) -> list[str]:
+    if region.temporary_storage:
+        return []
+    instead = "; give the address of the sound in audio_url instead" if name == INPUT_NAMES[DRIVING_AUDIO] else ""
+    return [f"{name}: {region.title} has no temporary storage to upload it to{instead}"]

@@ -1,0 +1,116 @@
+"""Downloading the video of a known task: for an id from an error, a status text or a receipt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..api.endpoint import Connection, resolve_endpoint
+from ..api.errors import AuthenticationError
+from ..errors import DownloadFailed, InvalidRequest, UnusableTask
+from ..ledger.database import LedgerUnavailable
+from ..ledger.record import Claim, Record, State, fingerprint
+from ..redaction import contains_secret
+from .context import RunContext, open_run_context
+from .interrupt import report_interrupt, run_interruptible
+from .lifecycle import claim, wait_and_save
+from .output import resolve_output
+from .probe import point_to_working_regions
+from .progress import BatchProgress, ItemProgress, Progress, RunMonitor
+from .receipt import SavedVideo, cached_video
+from .save_video import SaveOptions
+
+logger = logging.getLogger("dashscope_wan")
+
+_TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class FetchRequest:
+    """What a run of Wan Fetch Task asks for; the fields are those of `Order`."""
+
+    task_id: str
+    output_folder: Path
+    filename_prefix: str
+    home: Path
+    connection: Connection = field(default_factory=Connection)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+async def fetch_video(request: FetchRequest, *, watch: RunMonitor) -> SavedVideo:
+    """Wait for a task where it still runs, and return its video saved.
+
+    Raises:
+        InvalidRequest: the id cannot be one, or the connection has problems; nothing was sent.
+        TaskUnknown, TaskCanceled, ServiceError, WaitExceeded, DownloadFailed: as their names say, each with what to do.
+    """
+    progress = BatchProgress(watch, count=1)
+    try:
+        return await run_interruptible(watch, _fetch(request, ItemProgress(progress, index=0)))
+    except DownloadFailed as error:
+        progress.show_links([error])
+        raise
+
+
+async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
+    connection_problems = resolve_endpoint(request.connection, request.home)[2]
+    output, problems = resolve_output(request.filename_prefix, output_folder=request.output_folder)
+    if (
+        not isinstance(request.task_id, str)
+        or not _TASK_ID.fullmatch(request.task_id)
+        or contains_secret(request.task_id)
+    ):
+        problems = [
+            "task_id: this is not the id of a task; it has letters, digits and hyphens only, as an error, the status "
+            "text or a receipt prints it",
+            *problems,
+        ]
+    if problems or connection_problems:
+        raise InvalidRequest([*problems, *connection_problems])
+    async with open_run_context(request.connection, request.home, pays=False) as context:
+        draft = _new_record(request.task_id, context)
+        try:
+            record, claimed = await claim(draft, context=context, report=report)
+        except LedgerUnavailable as error:
+            # The task is paid: its video is saved, ledger or not.
+            logger.warning("%s The video is fetched without it.", error.message)
+            record, claimed = replace(draft, id=secrets.token_hex(8)), Claim.RESUME
+        if claimed is Claim.REUSE:
+            report(1.0, f"already saved: {record.path}")
+            return cached_video(record)
+        if record.model and record.region != context.region.id:
+            raise UnusableTask(
+                [f"task_id: this task is of region {record.region}; choose that region in DashScope Connection"]
+            )
+        try:
+            # How old a task is that this ledger's run created is known. Of any other the service's first word counts.
+            age = context.age(record) if record.model else math.inf
+            return await wait_and_save(
+                record, SaveOptions(output, request.metadata), context=context, report=report, typical=(0, 0), age=age
+            )
+        except asyncio.CancelledError:
+            await report_interrupt(record, context=context, report=report, cancel=False)
+            raise
+        except AuthenticationError as error:
+            await point_to_working_regions(error, home=request.home, region=context.region.id)
+            raise
+
+
+def _new_record(task_id: str, context: RunContext) -> Record:
+    """Return what stands for a task that this ledger does not know."""
+    return Record(
+        fingerprint=fingerprint({"task_id": task_id}, region=context.region.id),
+        account=context.account,
+        region=context.region.id,
+        state=State.SUBMITTED.value,
+        task_id=task_id,
+        created_at=time.time(),
+        submitted_at=time.time(),
+    )

@@ -1,0 +1,133 @@
+"""What happens on Stop, and what the user sees: whether a task still runs and costs, and its id."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+from ..errors import WanError
+from ..ledger.record import Record, State
+from .context import RunContext
+from .progress import Progress, RunMonitor
+
+logger = logging.getLogger("dashscope_wan")
+
+T = TypeVar("T")
+
+STOP_POLL_INTERVAL = 0.2
+CLEANUP_TIMEOUT = 0.7
+
+
+def report_interrupt_unsent(report: Progress) -> None:
+    """Tell that nothing had been sent yet."""
+    _report(report, "stopped before anything was sent; nothing is charged")
+
+
+def report_interrupt_waiting(record: Record, report: Progress) -> None:
+    """Tell that another run goes on with the same request."""
+    task = f" as task {record.task_id}" if record.task_id else ""
+    _report(report, f"stopped; the same request goes on{task} in the run that has it, and is charged when it succeeds")
+
+
+async def report_interrupt(record: Record, *, context: RunContext, report: Progress, cancel: bool = True) -> None:
+    """Tell what goes on of a claimed request. Its task is cancelled where `cancel` says so and it is still queued."""
+    if record.state in (State.SUCCEEDED.value, State.SAVED.value):
+        _report(
+            report, f"stopped; the video of task {record.task_id} is made and paid: run the same graph again to save it"
+        )
+    elif record.task_id and not record.is_terminal:
+        goes_on = f"stopped; task {record.task_id} goes on at the service and is charged when it succeeds"
+        # A task that was only found in the list may be somebody else's.
+        if not cancel or record.is_adopted:
+            _report(report, goes_on)
+            return
+        report(0.1, goes_on)
+        done = asyncio.ensure_future(context.to_thread(cancel_if_queued, record, context=context))
+        await wait_settled([done], seconds=CLEANUP_TIMEOUT / 2)
+        if not done.done() or done.cancelled():
+            return
+        if done.result():
+            report(0.1, f"stopped; task {record.task_id} was still queued and is cancelled, nothing is charged")
+        elif done.result() is None:
+            report(
+                0.1,
+                f"stopped; whether task {record.task_id} was cancelled is not known: it may go on and is then charged",
+            )
+    elif record.is_outcome_unknown:
+        _report(
+            report, "stopped; whether a task was created is not known: run the same graph again and it is looked for"
+        )
+    else:
+        report_interrupt_unsent(report)
+
+
+def _report(report: Progress, text: str) -> None:
+    report(0.1, text)
+    logger.warning("%s.", text[0].upper() + text[1:])
+
+
+async def run_interruptible(watch: RunMonitor, work: Coroutine[Any, Any, T]) -> T:
+    """Run `work`, looking for Stop all the while.
+
+    On Stop, or when this coroutine is cancelled, `work` is cancelled and has a moment to clean up before the
+    interruption goes on.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=STOP_POLL_INTERVAL)
+            watch.raise_if_interrupted()
+        return task.result()
+    finally:
+        await cancel([task])
+
+
+async def cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Cancel what is not done, give it a moment to clean up, and take note of every failure: nobody else will."""
+    await wait_settled([task for task in tasks if task.cancel()], seconds=CLEANUP_TIMEOUT)
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            task.exception()
+
+
+async def wait_settled(tasks: Sequence[asyncio.Future[Any]], *, seconds: float) -> None:
+    """Wait for tasks, no longer than a moment. For cleaning up: being cancelled once more does not cut it short.
+
+    A host that ends its event loop cancels every task in it, and each of them then cancels its own.
+    """
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and not all(task.done() for task in tasks):
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait(tasks, timeout=left)
+
+
+def cancel_if_queued(record: Record, *, context: RunContext) -> bool | None:
+    """Cancel the task of a record while it is still queued; later the service refuses. The log says how it went.
+
+    Blocking. Returns whether the task was cancelled; if not, it goes on, and so does its cost. None where that is not
+    known.
+    """
+    try:
+        done = context.client.cancel_task(record.task_id)
+    except WanError as error:
+        logger.warning(
+            "Stopped. Whether task %s was cancelled is not known (%s) It may go on and is then charged. Run the same "
+            "graph again within 24 h, or use Wan Fetch Task with this id, to get its video.",
+            record.task_id,
+            error.message,
+        )
+        return None
+    if done:
+        context.update_sync(record, state=State.CANCELED.value)
+        logger.warning("Stopped. Task %s was still queued and is cancelled; nothing is charged.", record.task_id)
+    else:
+        logger.warning(
+            "Stopped, but task %s goes on at the service and is charged when it succeeds. Run the same graph again "
+            "within 24 h, or use Wan Fetch Task with this id, to get its video.",
+            record.task_id,
+        )
+    return done

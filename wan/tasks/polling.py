@@ -1,0 +1,221 @@
+"""Waiting for a task: asking for its state until it is over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from ..api.errors import NoVideo, TaskUnknown, WaitExceeded
+from ..api.task import Task, TaskStatus
+from ..errors import WanError
+from . import retry
+from .context import RunContext
+from .progress import Progress
+from .retry import RetryBudget, now, sleep_with_countdown
+
+UNKNOWN_TASK_TIMEOUT = 60.0
+"""How long a task that the service must know may be unknown to its queries before the waiting ends."""
+
+STRANGE_SECONDS = 120.0
+"""How long a task is asked for that is in a state which the documents do not know."""
+
+_GOES_ON = "The task goes on: run the same graph again, or use Wan Fetch Task."
+
+FIRST_POLLS = (0.5, 1.5)
+"""Seconds after the submission: what the service finds wrong when it looks at a request, it finds by then."""
+
+POLL_INTERVAL = 1.7
+"""Seconds between two polls: an end is seen 0.85 s late on average, for 2.9 times the queries of the vendor's SDK,
+which polls every 5 s in the end."""
+
+UNKNOWN_SECONDS = 30.0
+PRIOR_SIGMA, PRIOR_WEIGHT = 0.25, 2
+"""The spread that tasks of a kind have before any was seen, and how many tasks that guess counts for."""
+
+
+@dataclass
+class _WaitState:
+    """When the waiting began, and what the time went into. Seconds."""
+
+    task_age: float
+    started: float = field(default_factory=now)
+    rendering_since: float | None = None
+    rendered: float = 0.0
+    unknown_since: float | None = None
+    strange_since: float | None = None
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the waiting began."""
+        return now() - self.started
+
+    @property
+    def since_submission(self) -> float:
+        """Seconds since the task was submitted; since the waiting began where that is not known."""
+        return self.passed + (self.task_age if math.isfinite(self.task_age) else 0.0)
+
+    def observe(self, status: TaskStatus) -> None:
+        """Count the time since the last response as rendering where the task was being rendered."""
+        at = now()
+        if self.rendering_since is not None:
+            self.rendered += at - self.rendering_since
+        self.rendering_since = at if status is TaskStatus.RUNNING else None
+        self.unknown_since = (self.unknown_since or at) if status is TaskStatus.UNKNOWN else None
+        self.strange_since = (self.strange_since or at) if status is TaskStatus.OTHER else None
+
+
+async def poll_until_done(  # noqa: PLR0913 - all by name
+    task_id: str,
+    *,
+    context: RunContext,
+    report: Progress,
+    likely: Estimate,
+    task_age: float,
+    submitted_at_service: float,
+) -> Task:
+    """Wait until a task is over and return it: SUCCEEDED, FAILED, CANCELED, or UNKNOWN where it is too old.
+
+    `likely` tells how long it takes, `task_age` how many seconds ago it was submitted, `submitted_at_service` when that
+    was by the service's clock, 0 where that is not known. A network that is gone for minutes is survived.
+
+    Raises:
+        ServiceError: the service refuses the query for good.
+        NoVideo: it succeeded without a video, or stays in a state that is not known.
+        TaskUnknown: the service does not know the task, although it should; that says nothing about its end.
+        WaitExceeded: the task is rendered for longer than the connection allows.
+        NetworkError, UnexpectedResponse: the service stayed out of reach.
+    """
+    state, retries = _WaitState(task_age), RetryBudget()
+    if task_age < FIRST_POLLS[0]:
+        await sleep_with_countdown(FIRST_POLLS[0] - task_age, lambda _: report(0.06, f"queued; task {task_id}"))
+    while True:
+        await retry.acquire_rate_limit("query", per_second=retry.QUERIES_PER_SECOND)
+        try:
+            task = await context.to_thread(context.client.get_task, task_id)
+        except WanError as error:
+            error.task_id = error.task_id or task_id
+            await _retry(error, retries, report=report)
+            continue
+        retries.reset()
+        state.observe(task.status)
+        if (
+            task.status is TaskStatus.UNKNOWN
+            and _task_age(task, state, submitted_at_service=submitted_at_service) < context.task_ttl
+        ):
+            _raise_if_unknown(task_id, state)
+        elif task.status is TaskStatus.OTHER:
+            _check_strange(task, state)
+        elif task.status is TaskStatus.SUCCEEDED and not task.video_url:
+            raise NoVideo(
+                "The task succeeded and made no video. It may be a task for pictures.",
+                hint="Check the id; the console shows what the task made.",
+                task_id=task_id,
+            )
+        elif not task.status.is_waiting:
+            return task
+        elif state.rendered > context.max_wait:
+            raise WaitExceeded(
+                f"The task has been rendered for {state.rendered / 60:.0f} minutes, the limit of this connection.",
+                hint="It goes on at the service. Run the same graph again to go on waiting, or use Wan Fetch Task.",
+                task_id=task_id,
+            )
+        await sleep_with_countdown(poll_interval(state.since_submission), partial(_show, task, state, likely, report))
+
+
+def _task_age(task: Task, state: _WaitState, *, submitted_at_service: float) -> float:
+    """Return how many seconds old a task is, by the service's clock: ours proves nothing.
+
+    It is 0 where that is not known, infinite where the task is no request's of ours.
+    """
+    if math.isinf(state.task_age):
+        return state.task_age
+    return task.server_time - submitted_at_service if submitted_at_service and task.server_time else 0.0
+
+
+async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> None:
+    """Wait before the next query when an error may pass, else raise it."""
+    try:
+        await retries.wait_or_raise(error, partial(report, 0.1))
+    except WanError:
+        error.hint = f"{error.hint} {_GOES_ON}".strip()
+        raise
+
+
+def _raise_if_unknown(task_id: str, state: _WaitState) -> None:
+    """Raise where a task that must be there stays unknown. One such response proves nothing, and a new task costs."""
+    if state.unknown_since is None or now() - state.unknown_since < UNKNOWN_TASK_TIMEOUT:
+        return
+    raise TaskUnknown(
+        "The service says that it does not know the task, which it should for 24 hours after its submission.",
+        hint="Check in DashScope Connection and DASHSCOPE_BASE_URL that region and workspace are the task's own, and "
+        "run the same graph again later: it asks again. To give it up and pay for a new one, change the seed.",
+        task_id=task_id,
+    )
+
+
+def _check_strange(task: Task, clock: _WaitState) -> None:
+    """Raise where a task stays in a state that the documents do not know: nobody can tell what comes of it."""
+    if clock.strange_since is None or now() - clock.strange_since < STRANGE_SECONDS:
+        return
+    raise NoVideo(
+        f"The service says that the task is {task.state}, a state that this version of the pack does not know.",
+        hint="Look at the task in the console, or update the pack. When it has succeeded, run the same graph again or "
+        "use Wan Fetch Task.",
+        task_id=task.task_id,
+    )
+
+
+def _show(task: Task, state: _WaitState, likely: Estimate, report: Progress, _left: float) -> None:
+    """Show how far a waiting task is likely to be."""
+    if task.status is not TaskStatus.RUNNING:
+        report(0.06, f"queued {state.passed:.0f} s; task {task.task_id}")
+        return
+    # Towards 0.9 and never there: nobody knows when it ends.
+    fraction = 0.1 + 0.8 * (state.passed / (state.passed + likely.median / 2))
+    report(fraction, f"rendering {state.passed:.0f} s{likely.text()}; task {task.task_id}")
+
+
+def poll_interval(age: float) -> float:
+    """Return the seconds until the next poll of a task that was submitted `age` seconds ago."""
+    return next((first - age for first in FIRST_POLLS if first - age >= 0.1), POLL_INTERVAL)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long a task is likely to be rendered, in seconds: the `median`, and the `span` that users see."""
+
+    median: float
+    span: tuple[float, float] = (0.0, 0.0)
+
+    def text(self) -> str:
+        """Say how long it usually takes; nothing where that is not known."""
+        low, high = self.span
+        if high < 10:
+            return ""
+        if high <= 1.5 * low:
+            return f", usually about {_rounded((low + high) / 2)} s"
+        if high <= 120:
+            return f", usually {_rounded(low)} to {_rounded(high)} s"
+        return f", usually {max(1, round(low / 60))} to {round(high / 60)} min"
+
+
+def estimate(past: Sequence[float], *, usual: tuple[int, int]) -> Estimate:
+    """Return the estimate for a task.
+
+    `past` has the seconds that tasks of the same kind were rendered. `usual` is the documented span, (0, 0) where there
+    is none; it counts where there is no past.
+    """
+    if not past:
+        return Estimate(math.sqrt(usual[0] * usual[1]) or UNKNOWN_SECONDS, usual)
+    logs = [math.log(seconds) for seconds in past]
+    median = math.fsum(logs) / len(logs)
+    squares = PRIOR_WEIGHT * PRIOR_SIGMA**2 + math.fsum((one - median) ** 2 for one in logs)
+    spread = math.sqrt(squares / (PRIOR_WEIGHT + len(logs) - 1))
+    return Estimate(math.exp(median), (math.exp(median - spread), math.exp(median + spread)))
+
+
+def _rounded(seconds: float) -> int:
+    step = 5 if seconds < 60 else 10
+    return max(step, round(seconds / step) * step)

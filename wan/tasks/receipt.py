@@ -1,0 +1,92 @@
+"""The receipt of a video: what was asked, what was made, what it took and cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..api.request import VideoRequest, estimate_cost
+from ..api.task import Task
+from ..catalog.regions import Region
+from ..ledger.record import Record
+from ..media.video import VideoInfo
+from ..redaction import values_without_secrets
+from ..values import finite
+
+
+def build_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
+    task: Task,
+    info: VideoInfo,
+    *,
+    record: Record,
+    request: VideoRequest | None,
+    region: Region,
+    resumed: bool,
+    warnings: list[str],
+) -> dict[str, Any]:
+    """Return the receipt as one JSON object: the user's words as they are, no key, no signature in the video's URL.
+
+    `width`, `height`, `fps`, `has_audio`, `video_seconds` and `bytes` are probed from the saved file. `request` is None
+    for a task that was fetched by its id: of what was asked only what the ledger and the service tell is then known,
+    and None stands for the rest.
+    """
+    requested = _request_fields(request, record)
+    receipt = {
+        "task_id": task.task_id,
+        "request_id": record.request_id or task.request_id,
+        "region": region.id,
+        **requested,
+        "prompt": requested["prompt"] or task.orig_prompt,
+        "actual_prompt": task.actual_prompt,
+        "usage": dict(task.usage),
+        "width": info.width,
+        "height": info.height,
+        "fps": info.fps,
+        "video_seconds": round(info.duration, 3),
+        "has_audio": info.has_audio,
+        "bytes": info.bytes,
+        "video_url": task.video_url.partition("?")[0],
+        "submit_time": task.submit_time,
+        "scheduled_time": task.scheduled_time,
+        "end_time": task.end_time,
+        "estimated_cost": estimate_cost(request, region=region) if request is not None else None,
+        "resumed": resumed,
+        "reused": False,
+        "warnings": warnings,
+    }
+    return _clean(receipt)
+
+
+def _request_fields(request: VideoRequest | None, record: Record) -> dict[str, Any]:
+    requested = {name: getattr(request or record, name, None) or None for name in ("model", "resolution", "duration")}
+    # As it was sent: half a character, which JavaScript can hand over, has no bytes.
+    prompt = request.prompt.encode("utf-8", "replace").decode() if request else None
+    requested |= {"seed": request.seed if request else None, "prompt": prompt}
+    if request and request.template:
+        requested["template"] = request.template
+    return requested
+
+
+def cached_video(record: Record) -> SavedVideo:
+    """Return a video that an earlier run saved, with its receipt."""
+    try:
+        receipt = dict(json.loads(record.receipt))
+    except (ValueError, TypeError):
+        receipt = {"task_id": record.task_id, "model": record.model, "region": record.region}
+    receipt |= {"reused": True, "resumed": False}
+    return SavedVideo(Path(record.path), record.task_id, _clean(receipt))
+
+
+def _clean(receipt: dict[str, Any]) -> dict[str, Any]:
+    return dict(finite(values_without_secrets(receipt)))
+
+
+@dataclass(frozen=True)
+class SavedVideo:
+    """A video that is home: its file and its receipt."""
+
+    path: Path
+    task_id: str
+    receipt: dict[str, object]

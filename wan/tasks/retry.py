@@ -1,0 +1,120 @@
+"""Waiting between two tries, with something to read meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..api.errors import NetworkError, ServiceError, UnexpectedResponse
+from ..errors import WanError
+
+MAX_INTERVAL = 30.0
+MAX_RETRY_AFTER = 120.0
+OUTAGE_TIMEOUT = 15 * 60.0
+"""How long the service may be out of reach while a task is waited for."""
+
+UNKNOWN_THROTTLE_TIMEOUT = 2 * 60.0
+"""How long a 429 is waited out whose words are not known: it may be a matter of the account."""
+
+QUERIES_PER_SECOND = 20
+"""The service's limit for queries of one main account: all keys together, so one limit for this process."""
+
+SPACING = 1.1
+"""How much further apart calls are than a rate allows: one that leaves late must not meet the next ones."""
+
+_lock = threading.Lock()
+_next_slot: dict[tuple[str, ...], float] = {}
+
+
+@dataclass
+class Tempo:
+    """How long a second of waiting takes: 1.0 is real time. Every pause and every limit of time is measured by it.
+
+    `clock` tells the time in seconds; where it is not the machine's own, it is the one that the event loop goes by.
+    """
+
+    scale: float = 1.0
+    clock: Callable[[], float] = time.monotonic
+
+
+TEMPO = Tempo()
+
+
+def now() -> float:
+    """Return the seconds of waiting since some moment in the past."""
+    return TEMPO.clock() / TEMPO.scale
+
+
+def backoff(tries: int, *, retry_after: float | None = None) -> float:
+    """Return the seconds to wait after the given number of failed tries: doubling, capped, spread by chance.
+
+    `retry_after` is what the service's Retry-After says; it is obeyed up to two minutes.
+    """
+    if retry_after is not None:
+        return min(max(retry_after, 0.0), MAX_RETRY_AFTER)
+    longest: float = min(2.0 ** min(tries - 1, 10), MAX_INTERVAL)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - chance, not secrecy
+
+
+async def sleep_with_countdown(seconds: float, on_tick: Callable[[float], None]) -> None:
+    """Wait, telling once a second how many seconds are left."""
+    until = now() + seconds
+    while (left := until - now()) > 0:
+        on_tick(left)
+        await asyncio.sleep(min(1.0, left) * TEMPO.scale)
+
+
+class RetryBudget:
+    """Failed tries in a row: what may pass is waited out, for `seconds` in all, and a success begins anew."""
+
+    def __init__(self, seconds: float = OUTAGE_TIMEOUT) -> None:
+        self._seconds = seconds
+        self._tries = 0
+        self._since = 0.0
+
+    def reset(self) -> None:
+        """Forget the failed tries."""
+        self._tries = 0
+
+    async def wait_or_raise(self, error: WanError, report: Callable[[str], None]) -> None:
+        """Wait before the next try.
+
+        Raises:
+            WanError: the error itself, where another try is of no use or it has lasted too long.
+        """
+        self._since = self._since if self._tries else now()
+        self._tries += 1
+        is_transient = (isinstance(error, NetworkError) and not error.permanent) or isinstance(
+            error, UnexpectedResponse
+        )
+        is_transient = is_transient or (isinstance(error, ServiceError) and error.retry)
+        unknown = isinstance(error, ServiceError) and not error.known and error.http_status == 429
+        if not is_transient or now() - self._since > (
+            min(self._seconds, UNKNOWN_THROTTLE_TIMEOUT) if unknown else self._seconds
+        ):
+            raise error
+        retry_after = error.retry_after if isinstance(error, ServiceError) else None
+        await sleep_with_countdown(
+            backoff(self._tries, retry_after=retry_after),
+            lambda left: report(f"{error.message} Trying again in {left:.0f} s"),
+        )
+
+
+def _reserve(key: tuple[str, ...], per_second: float) -> float:
+    """Take the next free moment and return how many seconds of real time it is away."""
+    with _lock:
+        moment = TEMPO.clock()
+        at = max(moment, _next_slot.get(key, 0.0))
+        _next_slot[key] = at + SPACING / per_second * TEMPO.scale
+        return at - moment
+
+
+async def acquire_rate_limit(*key: str, per_second: float) -> None:
+    """Wait for this caller's turn. Those with the same key never get more than `per_second` a second, in order."""
+    seconds = _reserve(key, per_second)
+    if seconds > 0:
+        await asyncio.sleep(seconds)

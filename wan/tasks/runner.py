@@ -1,0 +1,136 @@
+"""From a batch to saved videos, in parallel up to the model's running limit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from ..api.errors import AuthenticationError, PermissionDenied
+from ..api.request import estimate_cost
+from ..catalog.models import MODELS
+from ..catalog.regions import Region
+from ..errors import WanError
+from ..threads import run_in_thread
+from .attachments import Attachments
+from .batch import Batch, validate_batch
+from .context import open_run_context
+from .generation import Generation
+from .interrupt import cancel, run_interruptible
+from .probe import point_to_working_regions
+from .progress import BatchProgress, ItemProgress, RunMonitor
+from .receipt import SavedVideo
+
+logger = logging.getLogger("dashscope_wan")
+
+
+class TaskSlot:
+    """One of the places for tasks that the service runs at once, held inside the `with` block or until it is left."""
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots = slots
+        self._is_held = False
+
+    async def __aenter__(self) -> TaskSlot:
+        await self._slots.acquire()
+        self._is_held = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Make room for the next task. Calling it again does nothing."""
+        if self._is_held:
+            self._is_held = False
+            self._slots.release()
+
+
+class PartialFailure(WanError):
+    """Some videos of a batch were made and others were not. `videos` are the saved ones."""
+
+    def __init__(self, message: str, *, hint: str, videos: Sequence[SavedVideo]) -> None:
+        super().__init__(message, hint=hint)
+        self.videos = tuple(videos)
+
+
+async def make_videos(batch: Batch, *, watch: RunMonitor) -> list[SavedVideo]:
+    """Make one video for each image of a batch and return them in order.
+
+    Raises:
+        InvalidRequest: something is not possible; nothing was sent.
+        PartialFailure: some of several videos were not made.
+        WanError: what went wrong, with the task's id where there is one.
+    """
+    return await run_interruptible(watch, _run_all(batch, watch))
+
+
+async def _run_all(batch: Batch, watch: RunMonitor) -> list[SavedVideo]:
+    warnings = await run_in_thread(validate_batch, batch)
+    for warning in warnings:
+        logger.warning("%s", warning)
+    async with open_run_context(batch.connection, batch.home) as context:
+        progress = BatchProgress(watch, count=batch.count, price=_total_price(batch, context.region))
+        progress.announce()
+        attachments = Attachments(batch, context=context)
+        slots = asyncio.Semaphore(MODELS[batch.request.model].running_limit)
+        fatal_errors: list[WanError] = []
+
+        async def make(index: int) -> SavedVideo:
+            async with TaskSlot(slots) as slot:
+                # What is wrong with the account is wrong for all: the rest of the batch is not even asked for.
+                if fatal_errors:
+                    raise fatal_errors[0]
+                item = Generation(
+                    batch,
+                    index=index,
+                    context=context,
+                    attachments=attachments,
+                    warnings=warnings,
+                    on_finished=slot.release,
+                )
+                try:
+                    return await item.run(ItemProgress(progress, index=index))
+                except (AuthenticationError, PermissionDenied) as error:
+                    fatal_errors.append(error)
+                    if isinstance(error, AuthenticationError) and error is fatal_errors[0]:
+                        await point_to_working_regions(error, home=batch.home, region=context.region.id)
+                    raise
+
+        futures = [asyncio.ensure_future(make(index)) for index in range(batch.count)]
+        try:
+            await asyncio.wait(futures)
+        finally:
+            # Only when interrupted is any of them still under way.
+            await cancel(futures)
+        progress.show_links([generation.exception() for generation in futures])
+        return _gather_results(futures)
+
+
+def _total_price(batch: Batch, region: Region) -> str:
+    """Return what a status adds about the cost of all videos; "" where it is not known, or nothing."""
+    price = estimate_cost(batch.request, region=region)
+    return f", about {price['currency']} {price['amount'] * batch.count:.2f}" if price and price["amount"] else ""
+
+
+def _gather_results(futures: Sequence[asyncio.Future[SavedVideo]]) -> list[SavedVideo]:
+    """Return the videos of items that are all done, or raise what went wrong. One failure does not hide the others."""
+    failures = {index: error for index, future in enumerate(futures, 1) if (error := future.exception())}
+    if not failures:
+        return [future.result() for future in futures]
+    seen = set()
+    for error in failures.values():
+        if not isinstance(error, WanError):
+            raise error
+        seen.add((error.message, error.task_id))
+    first = next(iter(failures.values()))
+    # Where no task is concerned the same words once are enough, whatever the ids of the requests.
+    if len(failures) == len(futures) and len(seen) == 1:
+        raise first
+    videos = [future.result() for future in futures if not future.exception()]
+    lines = [f"{len(failures)} of {len(futures)} videos were not made."]
+    lines += [f"- picture {index}: {error}" for index, error in failures.items()]
+    lines += [f"Saved: {video.path}" for video in videos]
+    raise PartialFailure(
+        "\n".join(lines), hint="Run the same graph again: what is saved is not paid again.", videos=videos
+    ) from first

@@ -1,0 +1,235 @@
+"""Downloading a finished video: download, check, save."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from ..api.request import VideoRequest
+from ..api.task import Task
+from ..errors import DownloadFailed, MediaError, WanError
+from ..ledger.record import Record, State
+from ..media.video import REMUX_SUFFIX, probe, write_metadata
+from . import retry
+from .context import RunContext
+from .output import OutputTarget, discard, move, remove_placeholder
+from .progress import Progress
+from .receipt import SavedVideo, build_receipt
+from .retry import TEMPO, backoff, now, sleep_with_countdown
+
+logger = logging.getLogger("dashscope_wan")
+
+MAX_ATTEMPTS = 6
+"""How often a download is tried in a row without a new byte."""
+
+MIN_BYTES_PER_SECOND, GRACE_SECONDS = 4 * 1024, 15 * 60.0
+"""Bytes a second that new ones must come at on the whole, in all tries together, and after how long that is asked."""
+
+
+@dataclass(frozen=True)
+class SaveOptions:
+    """Where a video is saved, what its file carries (`metadata`), and what its receipt says of how it came about."""
+
+    output: OutputTarget
+    metadata: Mapping[str, str]
+    request: VideoRequest | None = None
+    warnings: Sequence[str] = ()
+    resumed: bool = True
+
+
+@dataclass
+class VideoDownload:
+    """One finished task whose video is being downloaded."""
+
+    task: Task
+    record: Record
+    options: SaveOptions
+    context: RunContext
+    report: Progress
+    _partial_path: Path = field(default=Path(), init=False)
+    _url: str = field(default="", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._url = self.task.video_url
+
+    async def download(self) -> Path:
+        """Download the video, check it, and return the part that it is in.
+
+        A part that an earlier run left is gone on with, and what was downloaded stays when this is interrupted.
+        """
+        is_complete = await self.context.to_thread(self._open_partial)
+        if not is_complete:
+            await self._download_with_retries()
+        return self._partial_path
+
+    async def download_and_save(self) -> SavedVideo:
+        """Download the video, check it, save it under a free name and write its receipt down.
+
+        Raises:
+            DownloadFailed: the video could not be downloaded; it can be fetched again for 24 hours.
+        """
+        try:
+            await self.download()
+            self.report(0.99, "saving")
+            return await self.context.to_thread(self._finish)
+        except (DownloadFailed, MediaError) as error:
+            await self.context.to_thread(self._remove_if_empty)
+            link = self._url if self._url.lower().startswith(("https://", "http://")) else ""
+            by_hand = " To fetch it by hand, open the link that the node shows in a browser." if link else ""
+            again = f"The video is paid and kept for 24 h: run the same graph again, or use Wan Fetch Task.{by_hand}"
+            do = f"{error.hint} {again}".strip()
+            raise DownloadFailed(error.message, hint=do, task_id=self.task.task_id, link=link) from error
+
+    def _open_partial(self) -> bool:
+        """Choose the part to download into, with what an earlier run has of it. Tell whether it is whole."""
+        record, place, before = self.record, self.options.output, Path(self.record.part)
+        self._partial_path = place.partial_path(record.id)
+        if record.path:
+            remove_placeholder(Path(record.path))
+        try:
+            place.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._save_failed(error) from error
+        if before.name and before != self._partial_path:
+            self._move_from(before)
+        # Known to the ledger before it is there, so that none is ever left behind.
+        self.context.update_sync(record, part=str(self._partial_path))
+        discard(self._partial_path.with_name(self._partial_path.name + REMUX_SUFFIX))
+        is_complete = record.bytes > 0 and self._partial_path.exists() and not self._verify()
+        # A saved video that is gone may yet come back: it is known until there is another.
+        if not is_complete and not record.path:
+            self.context.update_sync(record, bytes=0)
+        return is_complete
+
+    def _move_from(self, before: Path) -> None:
+        """Go on with a part from another folder. Where it cannot be had the download begins anew."""
+        try:
+            if before.is_file():
+                move(before, self._partial_path)
+        except OSError as error:
+            logger.warning("%s cannot be gone on with (%s); downloading anew", before, error.strerror or error)
+            discard(self._partial_path)
+            discard(before)
+
+    async def _download_with_retries(self) -> None:
+        """Download into the part, going on after interruptions, with a fresh URL when the old one has expired."""
+        from ..net.download import DownloadInterrupted, UrlExpired
+
+        tries, held = 0, -1
+        since, first = now(), await self.context.to_thread(self._size)
+        while True:
+            try:
+                await self._download_once(self._url)
+                await self.context.to_thread(self._check)
+            except (DownloadInterrupted, UrlExpired) as error:
+                size = await self.context.to_thread(self._size)
+                tries = 0 if size > held else tries + 1
+                held = max(size, held)
+                if tries >= MAX_ATTEMPTS or now() - since > GRACE_SECONDS + (held - first) / MIN_BYTES_PER_SECOND:
+                    raise
+                await sleep_with_countdown(
+                    backoff(tries + 1), lambda _: self.report(0.9, "the download broke off; going on")
+                )
+                if isinstance(error, UrlExpired):
+                    self._url = await self._refresh_url() or self._url
+            else:
+                return
+
+    async def _download_once(self, url: str) -> None:
+        """One try, with its progress shown twice a second."""
+        from ..net.download import STALL_SECONDS, download
+
+        stop = threading.Event()
+        state: list[tuple[int, int | None]] = [(0, None)]
+
+        def note(done: int, total: int | None) -> None:
+            state[0] = (done, total)
+
+        own = self.context.client.endpoint.loopback_origin
+        run = partial(download, own=own, on_progress=note, stop=stop, stall_seconds=STALL_SECONDS * TEMPO.scale)
+        work = asyncio.ensure_future(self.context.to_thread(run, url, self._partial_path))
+        try:
+            while not work.done():
+                done, total = state[0]
+                share = done / total if total else 0.5
+                size = f"{done / 1e6:.1f}{f'/{total / 1e6:.1f}' if total else ''} MB"
+                self.report(0.9 + 0.09 * share, f"downloading {size}; task {self.task.task_id}")
+                await asyncio.wait({work}, timeout=0.5)
+            work.result()
+        finally:
+            stop.set()
+            work.cancel()
+
+    async def _refresh_url(self) -> str:
+        """Ask for the video's URL again; the service signs a new one. "" where that does not work just now."""
+        await retry.acquire_rate_limit("query", per_second=retry.QUERIES_PER_SECOND)
+        try:
+            return (await self.context.to_thread(self.context.client.get_task, self.task.task_id)).video_url
+        except WanError as error:
+            logger.debug("no fresh address: %s", error.message)
+            return ""
+
+    def _check(self) -> None:
+        """Write down that the video is whole. What is no video is removed, and worth another try from the start."""
+        from ..net.download import DownloadInterrupted
+
+        if flaw := self._verify():
+            discard(self._partial_path)
+            raise DownloadInterrupted(f"What was downloaded is not the video: {flaw}")
+        self.context.update_sync(self.record, bytes=self._size())
+
+    def _verify(self) -> str:
+        """Say why the part is no whole video; "" where it is one."""
+        try:
+            probe(self._partial_path)
+        except MediaError as error:
+            return error.message
+        return ""
+
+    def _finish(self) -> SavedVideo:
+        """Write the graph into the whole video, give it its name, and write down that it is saved."""
+        record, options = self.record, self.options
+        if options.metadata:
+            try:
+                write_metadata(self._partial_path, options.metadata)
+            except (MediaError, OSError) as error:
+                logger.warning("The video of task %s is saved without its graph: %s", record.task_id, error)
+        try:
+            info = probe(self._partial_path)
+            # From here on the video counts as saved once it has this name and this size.
+            path = options.output.commit(
+                self._partial_path,
+                on_name=lambda video: self.context.update_sync(record, path=str(video), bytes=info.bytes),
+            )
+        except OSError as error:
+            raise self._save_failed(error) from error
+        receipt = build_receipt(
+            self.task,
+            info,
+            record=record,
+            request=options.request,
+            region=self.context.region,
+            resumed=options.resumed,
+            warnings=list(options.warnings),
+        )
+        self.context.update_sync(record, state=State.SAVED.value, part="", receipt=json.dumps(receipt))
+        return SavedVideo(path, self.task.task_id, receipt)
+
+    def _save_failed(self, error: OSError) -> DownloadFailed:
+        return DownloadFailed(
+            f"The video cannot be saved in {self.options.output.folder}: {error.strerror or error}.",
+            hint="Make room or choose another filename_prefix.",
+        )
+
+    def _size(self) -> int:
+        return self._partial_path.stat().st_size if self._partial_path.exists() else 0
+
+    def _remove_if_empty(self) -> None:
+        if self._partial_path.name and not self._size():
+            discard(self._partial_path)

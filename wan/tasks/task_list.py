@@ -1,0 +1,57 @@
+"""The account's list of tasks, read whole."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..api.errors import OutcomeUnknown
+from ..api.task import ListedTask
+from ..errors import WanError
+from . import retry
+from .context import RunContext
+from .progress import Progress
+from .retry import RetryBudget
+
+_PAGE_SIZE = 50
+_MAX_PAGES = 40
+
+
+async def list_tasks(model_name: str, *, context: RunContext, report: Progress) -> list[ListedTask]:
+    """Return the account's tasks of the last 24 hours by the service's own clock, of one model or, "", of all.
+
+    Raises:
+        OutcomeUnknown: the list cannot be read.
+    """
+    retries = RetryBudget()
+    tasks: list[ListedTask] = []
+    page = 1
+    while page <= _MAX_PAGES:
+        await retry.acquire_rate_limit("list", context.account, per_second=retry.QUERIES_PER_SECOND)
+        asked = partial(context.client.list_tasks, model_name=model_name, page_no=page, page_size=_PAGE_SIZE)
+        try:
+            response = await context.to_thread(asked)
+        except WanError as error:
+            await _bear(error, retries, report=report)
+            continue
+        retries.reset()
+        tasks += response.tasks
+        # Where it does not say how many pages there are, a full one is not the last.
+        if page >= response.total_pages and (response.total_pages or len(response.tasks) < _PAGE_SIZE):
+            return tasks
+        page += 1
+    raise _list_unreadable("it has more than 2,000 tasks of a day.")
+
+
+async def _bear(error: WanError, retries: RetryBudget, *, report: Progress) -> None:
+    try:
+        await retries.wait_or_raise(error, partial(report, 0.05))
+    except WanError:
+        raise _list_unreadable(error.message) from error
+
+
+def _list_unreadable(why: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"The answer to the request was lost, and the service's list of tasks cannot be read: {why}",
+        hint="Run the same graph again when the service can be reached: it looks for the task before it pays for a new "
+        "one.",
+    )
