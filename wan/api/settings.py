@@ -79,6 +79,14 @@ class Settings:
         """Return the regions that have a key of their own."""
         return [region for region in REGIONS if self.own_key(region)]
 
+    def keys_elsewhere(self, region: str) -> str:
+        """Say for which other regions a key of their own is set, where a region's key is refused. Asks nobody."""
+        others = [REGIONS[name] for name in self.keyed_regions() if name != region]
+        if not others:
+            return ""
+        titles, ids = " and ".join(one.title for one in others), " or ".join(one.id for one in others)
+        return f"Keys are set for {titles} too: if the graph is meant for one, choose {ids} in DashScope Connection."
+
     def own_key(self, region: str) -> Secret | None:
         """Return the key that is set for this region alone, or None. Which key calls use is what `key` says."""
         found = self._find(f"api_key_{region}")

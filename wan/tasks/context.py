@@ -20,6 +20,7 @@ from ..api.endpoint import (
     open_endpoint,
     resolve_endpoint,
 )
+from ..api.errors import AuthenticationError
 from ..api.settings import Settings
 from ..catalog.regions import OFFLINE, Region
 from ..errors import InvalidRequest
@@ -136,6 +137,9 @@ async def open_run_context(connection: Connection, home: Path, *, pays: bool = T
                 raise
             account = ""
         yield RunContext(region, client, ledger, account, connection.max_wait_minutes * 60.0)
+    except AuthenticationError as error:
+        error.hint = f"{settings.keys_elsewhere(region.id)} {error.hint}".strip()
+        raise
     finally:
         client.close()
         await run_in_thread(ledger.close)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..api.endpoint import Connection, resolve_endpoint
-from ..api.errors import AuthenticationError
 from ..errors import DownloadFailed, InvalidRequest, UnusableTask
 from ..ledger.database import LedgerUnavailable
 from ..ledger.record import Claim, Record, State, fingerprint
@@ -22,7 +21,6 @@ from .context import RunContext, open_run_context
 from .interrupt import report_interrupt, run_interruptible
 from .lifecycle import claim, wait_and_save
 from .output import resolve_output
-from .probe import point_to_working_regions
 from .progress import BatchProgress, ItemProgress, Progress, RunMonitor
 from .receipt import SavedVideo, cached_video
 from .save_video import SaveOptions
@@ -97,9 +95,6 @@ async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
             )
         except asyncio.CancelledError:
             await report_interrupt(record, context=context, report=report, cancel=False)
-            raise
-        except AuthenticationError as error:
-            await point_to_working_regions(error, home=request.home, region=context.region.id)
             raise
 
 

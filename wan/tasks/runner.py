@@ -17,7 +17,6 @@ from .batch import Batch, validate_batch
 from .context import open_run_context
 from .generation import Generation
 from .interrupt import cancel, run_interruptible
-from .probe import point_to_working_regions
 from .progress import BatchProgress, ItemProgress, RunMonitor
 from .receipt import SavedVideo
 
@@ -93,8 +92,6 @@ async def _run_all(batch: Batch, watch: RunMonitor) -> list[SavedVideo]:
                     return await item.run(ItemProgress(progress, index=index))
                 except (AuthenticationError, PermissionDenied) as error:
                     fatal_errors.append(error)
-                    if isinstance(error, AuthenticationError) and error is fatal_errors[0]:
-                        await point_to_working_regions(error, home=batch.home, region=context.region.id)
                     raise
 
         futures = [asyncio.ensure_future(make(index)) for index in range(batch.count)]
