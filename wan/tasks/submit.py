@@ -76,9 +76,10 @@ async def submit(record: Record, create: CreateRequest, own: OwnTask, *, context
     when it is proven that nothing was created. `own` tells which task is the request's.
 
     Raises:
-        OutcomeUnknown: whether a task was created cannot be determined. The record stays OUTCOME_UNKNOWN, for the next
-        run to look. LedgerUnavailable: the request cannot be written down; nothing was sent. ServiceError: the service
-        refused; nothing was created. NetworkError: the service cannot be reached; nothing was created.
+        OutcomeUnknown: whether a task was created cannot be determined. The record says so, for the next run to look.
+        LedgerUnavailable: the request cannot be written down; nothing was sent.
+        ServiceError: the service refused; nothing was created.
+        NetworkError: the service cannot be reached; nothing was created.
     """
     since, trusted = now(), 0
     while True:
@@ -90,10 +91,11 @@ async def submit(record: Record, create: CreateRequest, own: OwnTask, *, context
             seconds = SERVER_ERROR_SECONDS if error.is_server_error and trusted == 1 else RESPONSE_LOST_SECONDS
             if await reconcile(record, own, seconds=seconds, context=context, report=report):
                 return
-            if now() - since > THROTTLE_TIMEOUT or getattr(error.cause, "permanent", False):
-                error.cause.hint = (
-                    "DashScope lists no task for the request: nothing was created or charged. Run again later."
-                )
+            # Moderation, say, that comes as a server's error: the same request would meet it again.
+            hopeless = isinstance(error.cause, ServiceError) and error.is_server_error and not error.cause.retry
+            if hopeless or now() - since > THROTTLE_TIMEOUT:
+                advice = error.cause.hint if hopeless else "Run again later."
+                error.cause.hint = f"DashScope lists no task for the request: nothing was created. {advice}"
                 raise error.cause from None
         else:
             return

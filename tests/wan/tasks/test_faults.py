@@ -291,6 +291,11 @@ CREATE = (
     Case("create: 500 in good form", (("create", ErrorResponse()),)),
     Case("create: 500 for good", (("create", ErrorResponse(), ALWAYS),), first="nothing was created"),
     Case("create: 500, timed out inside", (("create", refused("RequestTimeOut", status=500)),)),
+    Case(
+        "create: 500 of moderation",
+        (("create", refused("InternalError.Algo.DataInspectionFailed", status=500)),),
+        first="refused again",
+    ),
     Case("create: 502 page", (("create", HtmlPage()),)),
     Case("create: 504 page", (("create", HtmlPage(504, "504 Gateway Time-out")),)),
     Case("create: 200 page of a hotel", (("create", GARBAGE),)),
