@@ -74,7 +74,9 @@ def cached_video(record: Record) -> SavedVideo:
     try:
         receipt = dict(json.loads(record.receipt))
     except (ValueError, TypeError):
-        receipt = {"task_id": record.task_id, "model": record.model, "region": record.region}
+        # The run that saved it was killed before it could write the receipt: what the record knows.
+        known = ("task_id", "request_id", "region", "model", "resolution", "duration")
+        receipt = {name: getattr(record, name) for name in known}
     receipt |= {"reused": True, "resumed": False}
     return SavedVideo(Path(record.path), record.task_id, _clean(receipt))
 
