@@ -176,7 +176,7 @@ def service_error(  # noqa: PLR0913 - the fields of the service's error, all by 
     """
     known = _account_matter(code, message, http_status=http_status) or _look_up(code, message)
     kind, hint = known or _BY_STATUS.get(http_status) or _fallback(message, http_status=http_status)
-    if 400 <= http_status < 429 and kind.retry:
+    if 400 <= http_status < 500 and http_status != 429 and kind.retry:
         # What the service does not take is not taken a moment later either, whatever family its code is of.
         kind = BadRequest
     error = kind(
