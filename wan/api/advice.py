@@ -142,7 +142,10 @@ _ADVICE = (
     _Advice("ResponseTimeout", ServerError, _AGAIN),
 )
 
-_ACCOUNT_WORDS = re.compile("budget|overdue|arrear|free tier|\u9884\u7b97|\u989d\u5ea6\u5df2|\u6b20\u8d39")
+_ACCOUNT_WORDS = re.compile(
+    "budget|overdue|arrear|free quota|free allocated quota|commodity|insufficient balance"
+    "|\u4f59\u989d|\u903e\u671f|\u9884\u7b97|\u989d\u5ea6|\u6b20\u8d39"
+)
 """Budget, quota that is used up, and debt, in English and Chinese."""
 
 _BY_STATUS: dict[int, tuple[type[ServiceError], str]] = {
@@ -170,12 +173,16 @@ def service_error(  # noqa: PLR0913 - the fields of the service's error, all by 
 ) -> ServiceError:
     """Make the error for a refused call, or for a task that `failed`, from the service's own words.
 
-    A code is looked up whole, then by its last part (`InternalError.Algo.InvalidParameter` by `InvalidParameter`), then
-    by its parents (`InvalidFile.Duration` by `InvalidFile`), in any spelling (`InvalidApiKey`, `invalid_api_key`). An
+    A code is looked up whole, then by what its end says (`InternalError.Algo.InvalidParameter` by `InvalidParameter`,
+    `InternalError.Algo.InvalidFile.Size` by `InvalidFile`), in any spelling (`InvalidApiKey`, `invalid_api_key`). An
     unknown code is judged by its HTTP status.
     """
     known = _account_matter(code, message, http_status=http_status) or _look_up(code, message)
     kind, hint = known or _BY_STATUS.get(http_status) or _fallback(message, http_status=http_status)
+    # A 429 in the words of another error is throttling that nobody knows.
+    recognised = known is not None and (http_status != 429 or kind in (RateLimited, PermissionDenied))
+    if http_status == 429 and kind not in (RateLimited, PermissionDenied):
+        kind = RateLimited
     if 400 <= http_status < 500 and http_status != 429 and kind.retry:
         # What the service does not take is not taken a moment later either, whatever family its code is of.
         kind = BadRequest
@@ -189,7 +196,7 @@ def service_error(  # noqa: PLR0913 - the fields of the service's error, all by 
         task_id=task_id,
         request_id=request_id,
     )
-    error.known = known is not None
+    error.known = recognised
     # Failed tasks and refused create calls cost nothing. A refused call about a task says nothing of the task.
     if failed or (error.certain and not task_id):
         error.hint = f"{hint} {_FREE}".strip()
@@ -205,8 +212,8 @@ def _account_matter(code: str, message: str, *, http_status: int) -> tuple[type[
 def _look_up(code: str, message: str) -> tuple[type[ServiceError], str] | None:
     text = message.lower()
     name = _plain(code)
-    parents = [name.rsplit(".", count)[0] for count in range(1, name.count(".") + 1)]
-    for one in dict.fromkeys((name, name.rpartition(".")[2], *parents)):
+    parts = name.split(".")
+    for one in (".".join(parts[first:last]) for last in range(len(parts), 0, -1) for first in range(last)):
         for row in _ADVICE:
             if one and _plain(row.code) == one and row.contains in text:
                 return row.error, row.hint

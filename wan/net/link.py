@@ -12,8 +12,9 @@ import requests
 import urllib3
 
 from ..errors import DownloadFailed
+from .cause import cause_of
 from .hosts import BlockedHost, Origin, origin_of
-from .http import Deadline, is_compressed, iter_body, untrusted_session
+from .http import Deadline, Stage, is_compressed, iter_body, untrusted_session
 
 CHUNK_BYTES = 256 * 1024
 MAX_REDIRECTS = 5
@@ -64,7 +65,8 @@ def iter_chunks(url: str, have: int, *, own: Origin | None, stall_seconds: float
     failure: DownloadFailed
     try:
         with limit, untrusted_session(own) as session:
-            yield from _iter_response(_Link(session, stall_seconds=stall_seconds), url, have, limit=limit)
+            link = _Link(session, limit=limit, stall_seconds=stall_seconds)
+            yield from _iter_response(link, url, have, limit=limit)
     except BlockedHost as error:
         failure = DownloadFailed(f"The video is not fetched: {error.message}")
     except DownloadFailed as error:
@@ -106,8 +108,9 @@ def _iter_response(link: _Link, url: str, have: int, *, limit: Deadline) -> Gene
 class _Link:
     """How a video is asked for: no credentials, few redirects, no compression (it would change the lengths)."""
 
-    def __init__(self, session: requests.Session, *, stall_seconds: float) -> None:
+    def __init__(self, session: requests.Session, *, limit: Deadline, stall_seconds: float) -> None:
         self._session = session
+        self._limit = limit
         self._timeout = (CONNECT_SECONDS, stall_seconds)
 
     def get(self, url: str, have: int) -> requests.Response:
@@ -115,6 +118,8 @@ class _Link:
         headers = {"Range": f"bytes={have}-"} if have else {}
         for _ in range(MAX_REDIRECTS + 1):
             validate_url(url)
+            # What went before, to another host perhaps, says nothing of this request.
+            self._limit.sent, self._limit.stage = False, Stage.NOTHING
             response = self._session.get(
                 url,
                 headers=headers,
@@ -180,6 +185,6 @@ def _failure(error: Exception, url: str, *, limit: Deadline) -> DownloadFailed:
     """Say what happened on the way, without the exception itself: it quotes the request."""
     if limit.over:
         return _stalled(url)
-    if isinstance(error, ValueError):  # requests' and urllib3's own errors about URLs are ValueErrors
-        return DownloadFailed("The video's address is not valid.")
-    return DownloadInterrupted(f"The connection to {origin_of(url)[0]} broke off ({type(error).__name__}).")
+    cause = cause_of(error, url, limit=limit)
+    kind = DownloadFailed if cause.permanent else DownloadInterrupted
+    return kind(cause.message, hint=cause.hint)

@@ -340,12 +340,35 @@ def test_no_400_is_worth_the_same_call_again(code):
         ("BudgetLimitExceeded", ""),
         ("LimitRequests", "Your account is in arrears."),
         ("insufficient_quota", "You exceeded your current quota."),
+        ("CommodityExpired", ""),
+        ("SomethingNew", "Free quota used up."),
+        ("SomethingNew", "\u8d26\u6237\u4f59\u989d\u4e0d\u8db3"),
     ],
 )
 def test_a_429_of_the_account_is_reported_at_once(code, message):
     error = refusal(code, message, http_status=429)
     assert type(error) is PermissionDenied
     assert "budget or quota" in error.hint
+
+
+@pytest.mark.parametrize("code", ["InternalError", "InvalidParameter", "ServiceUnavailable"])
+def test_a_429_in_the_words_of_another_error_is_throttling_that_nobody_knows(code):
+    error = refusal(code, "No.", http_status=429)
+    assert type(error) is RateLimited
+    assert not error.known
+
+
+@pytest.mark.parametrize(
+    ("code", "end"),
+    [("InternalError.Algo.InvalidFile.Size", "InvalidFile.Size"), ("New.InvalidImage.Odd", "InvalidImage")],
+)
+def test_what_the_end_of_a_code_says_counts_however_long_it_is(code, end):
+    assert (type(refusal(code)), refusal(code).hint) == (type(refusal(end)), refusal(end).hint)
+
+
+def test_a_free_tier_that_is_used_up_is_told_how_to_be_left():
+    error = refusal("AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted.", http_status=403)
+    assert "use free tier only" in error.hint
 
 
 def test_an_unknown_429_is_known_as_that():

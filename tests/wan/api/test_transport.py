@@ -22,8 +22,9 @@ from wanpack.wan.api import client as client_module
 from wanpack.wan.api.client import to_json
 from wanpack.wan.api.errors import NetworkError, OutcomeUnknown, ServiceError
 from wanpack.wan.api.request import VideoRequest
-from wanpack.wan.errors import WanError
+from wanpack.wan.errors import DownloadFailed, WanError
 from wanpack.wan.net.http import trusted_session, untrusted_session
+from wanpack.wan.net.link import DownloadInterrupted, iter_chunks
 from wanpack.wan.tasks.batch import Batch
 from wanpack.wan.tasks.retry import TEMPO
 from wanpack.wan.tasks.runner import make_videos
@@ -769,3 +770,58 @@ def test_a_run_whose_certificate_is_not_accepted_ends_at_once_with_the_cause(net
     assert "REQUESTS_CA_BUNDLE" in str(error)
     assert "Nothing was sent" in str(error)
     assert net.server.received == []
+
+
+# A finished video on its way
+
+
+def fetching(kind, *, url="https://video.example/v.mp4?Signature=secret", own=None):
+    """Try to fetch a video. Returns what the error says."""
+    with pytest.raises(DownloadFailed) as caught:
+        list(iter_chunks(url, 0, own=own, stall_seconds=5.0))
+    assert type(caught.value) is kind, caught.value
+    assert PASSWORD not in str(caught.value)
+    assert "secret" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_video_that_a_proxy_does_not_let_through_is_told_with_the_proxy(net):
+    net.proxy(refusing(407))
+    assert "The proxy localhost" in fetching(DownloadFailed)
+
+
+def test_a_video_behind_a_proxy_that_is_malformed_is_told_as_that(net, unknown_names):
+    net.env.setenv("HTTPS_PROXY", f"http://user:{PASSWORD}/b@localhost:1")
+    assert "The address of the proxy" in fetching(DownloadFailed)
+
+
+def test_a_video_behind_a_socks_proxy_without_pysocks_is_told_as_that(net):
+    def missing(*args, **named):
+        # What requests puts in the place of what it cannot import.
+        raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
+
+    net.env.setattr("requests.adapters.SOCKSProxyManager", missing)
+    net.env.setenv("HTTPS_PROXY", f"socks5://user:{PASSWORD}@localhost:1")
+    assert "SOCKS" in fetching(DownloadFailed)
+
+
+def test_a_video_whose_hosts_certificate_is_not_accepted_is_told_with_the_certificate(net):
+    port = net.tls(net.to_mock, net.authority.other.issue_cert("video.example"))
+    net.proxy(lambda connection, _: tunnel(connection, b"CONNECT localhost:%d " % port))
+    assert "REQUESTS_CA_BUNDLE" in fetching(DownloadFailed)
+
+
+def test_a_video_without_certificates_to_trust_is_told_with_their_setting(net, tmp_path):
+    net.proxy(tunnel)
+    net.env.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    assert "REQUESTS_CA_BUNDLE" in fetching(DownloadFailed)
+
+
+def test_a_video_with_two_lengths_is_asked_for_again(net):
+    def confused(connection):
+        request_of(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcde")
+
+    port = net.serve(confused)
+    url = f"http://127.0.0.1:{port}/v.mp4?Signature=secret"
+    assert "not the HTTP it should be" in fetching(DownloadInterrupted, url=url, own=("127.0.0.1", port))
