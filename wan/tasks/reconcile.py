@@ -209,7 +209,7 @@ class _Reconciliation:
         ledger, at = self.context.ledger, self.record.service_sent_at
 
         def rival(other: Record) -> bool:
-            """Tell whether a task of this request may as well be the other's: it differs in nothing but the seed."""
+            """Tell whether a task of this request may as well be the other's: it has the same model and image."""
             timed = at and other.service_sent_at
             near = not timed or abs(other.service_sent_at - at) <= MAX_EARLY_SECONDS + MAX_LATE_SECONDS
             return near and other.subject == self.record.subject

@@ -95,7 +95,8 @@ async def submit(record: Record, create: CreateRequest, own: OwnTask, *, context
             hopeless = isinstance(error.cause, ServiceError) and error.is_server_error and not error.cause.retry
             if hopeless or now() - since > THROTTLE_TIMEOUT:
                 advice = error.cause.hint if hopeless else "Run again later."
-                error.cause.hint = f"DashScope lists no task for the request: nothing was created. {advice}"
+                proven = ": nothing was created or charged" if seconds == RESPONSE_LOST_SECONDS else ""
+                error.cause.hint = f"DashScope lists no task for the request{proven}. {advice}"
                 raise error.cause from None
         else:
             return

@@ -113,6 +113,15 @@ class TestAbsence:
             bench.run()
         assert bench.calls["create"] == 2
 
+    def test_what_was_not_proven_is_not_called_uncharged(self, bench):
+        """Moderation that comes as a server's error, of a first request: no list can prove anything."""
+        fault = ErrorResponse(500, "InternalError.Algo.DataInspectionFailed", "No.")
+        bench.server.faults.add(on="create", fault=fault)
+        with pytest.raises(WanError, match="lists no task") as caught:
+            bench.run()
+        assert "charged" not in str(caught.value)
+        assert bench.calls["create"] == 1
+
     def test_an_own_video_that_begins_black_is_not_let_go(self, used, monkeypatch):
         monkeypatch.setattr(reconcile, "first_image", lambda _: Image.new("RGB", (300, 300)))
         lose(used)
