@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 from ..wan.api.endpoint import Connection
-from ..wan.api.request import VideoRequest
+from ..wan.catalog.fields import VideoRequest
 from ..wan.catalog.models import MODELS
 from ..wan.catalog.spec import FIRST_CLIP
 from ..wan.tasks.batch import Batch
+from ..wan.tasks.runner import make_videos
 from . import host, inputs, video_input
 
 _MODELS = [row for row in MODELS.values() if row.accepts(FIRST_CLIP)]
@@ -97,8 +98,6 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
             InvalidRequest: something is not possible; nothing was sent or paid.
             WanError: what went wrong later, with the task's id where there is one.
         """
-        from ..wan.tasks.runner import make_videos
-
         request = VideoRequest(
             model=model,
             prompt=prompt,
@@ -109,15 +108,13 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
             seed=seed,
             watermark=watermark,
         )
-        order = Batch(
+        batch = Batch(
             request,
             None,
-            host.output_folder(),
-            filename_prefix,
-            host.data_dir(),
+            filename_prefix=filename_prefix,
             connection=Connection.of(connection),
-            metadata=host.workflow_metadata(graph, extra_pnginfo),
             last_frames=last_frame,
             open_clip=partial(video_input.resolve_video, video, inputs.strip(video_path), cut=True),
+            **host.batch_settings(graph, extra_pnginfo),
         )
-        return self.to_result(await make_videos(order, watch=host.NodeMonitor(unique_id)))
+        return self.to_result(await make_videos(batch, monitor=host.NodeMonitor(unique_id)))

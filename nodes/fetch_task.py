@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..wan.api.endpoint import Connection
+from ..wan.tasks.fetch_task import FetchRequest, fetch_video
 from . import host, inputs
 
 
@@ -60,14 +61,10 @@ class DashScopeWanFetchTask(inputs.VideoOutputs):
             InvalidRequest: the id cannot be one; nothing was sent.
             TaskUnknown, TaskCanceled, ServiceError, WaitExceeded, DownloadFailed: as their names say.
         """
-        from ..wan.tasks.fetch_task import FetchRequest, fetch_video
-
-        order = FetchRequest(
+        request = FetchRequest(
             inputs.strip(task_id),
-            host.output_folder(),
-            filename_prefix,
-            host.data_dir(),
+            filename_prefix=filename_prefix,
             connection=Connection.of(connection),
-            metadata=host.workflow_metadata(graph, extra_pnginfo),
+            **host.batch_settings(graph, extra_pnginfo),
         )
-        return self.to_result([await fetch_video(order, watch=host.NodeMonitor(unique_id))])
+        return self.to_result([await fetch_video(request, monitor=host.NodeMonitor(unique_id))])

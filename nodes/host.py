@@ -6,12 +6,13 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from ..wan.api.endpoint import use_offline
+from ..wan.tasks.retry import Clock
 from ..wan.values import finite
 
 logger = logging.getLogger("dashscope_wan")
@@ -22,22 +23,27 @@ _STEPS = 1000
 
 @dataclass(frozen=True)
 class StandaloneHost:
-    """Where things are when there is no ComfyUI. `on_progress` gets a node's id, a fraction 0 to 1 and a text."""
+    """Where things are when there is no ComfyUI, and the clock that runs wait by.
+
+    `on_progress` gets a node's id, a fraction 0 to 1 and a text.
+    """
 
     output_folder: Path = Path("output")
     input_folders: Sequence[Path] = ()
     temp_folder: Path = Path("temp")
     home: Path = Path(".wan")
+    clock: Clock = field(default_factory=Clock)
     on_progress: Callable[[str, float, str], None] | None = None
 
 
 _standalone = StandaloneHost()
 
 
-def configure(**settings: Any) -> None:
-    """Set up work without ComfyUI; the settings are the fields of `StandaloneHost`."""
-    global _standalone  # noqa: PLW0603 - ComfyUI's folders are global as well
-    _standalone = StandaloneHost(**settings)
+def configure(**settings: Any) -> StandaloneHost:
+    """Set up work without ComfyUI: change fields of `StandaloneHost`. Returns what they were."""
+    global _standalone
+    before, _standalone = _standalone, replace(_standalone, **settings)
+    return before
 
 
 def in_comfyui() -> bool:
@@ -76,6 +82,16 @@ def data_dir() -> Path:
     if hasattr(folder_paths, "get_system_user_directory"):
         return Path(folder_paths.get_system_user_directory(DATA_DIR_NAME))
     return Path(folder_paths.get_user_directory()) / f"__{DATA_DIR_NAME}"
+
+
+def batch_settings(graph: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what a run takes from the host: folders, clock, and what the saved files carry about the graph."""
+    return {
+        "output_folder": output_folder(),
+        "home": data_dir(),
+        "metadata": workflow_metadata(graph, extra_pnginfo),
+        "clock": _standalone.clock,
+    }
 
 
 def workflow_metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..wan.api.endpoint import Connection
-from ..wan.api.request import VideoRequest
+from ..wan.catalog.fields import VideoRequest
 from ..wan.catalog.models import ADAPTIVE, DEFAULT_MODEL, MODELS, SHOT_TYPES
 from ..wan.catalog.spec import FIRST_FRAME
 from ..wan.tasks.batch import Batch
+from ..wan.tasks.runner import make_videos
 from . import host, inputs
 
 _MODELS = [row for row in MODELS.values() if row.accepts(FIRST_FRAME)]
@@ -106,8 +107,6 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
             InvalidRequest: something is not possible; nothing was sent or paid.
             WanError: what went wrong later, with the task's id where there is one.
         """
-        from ..wan.tasks.runner import make_videos
-
         request = VideoRequest(
             model=model,
             prompt=prompt,
@@ -119,18 +118,16 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
             seed=seed,
             generate_audio=generate_audio,
             watermark=watermark,
-            audio_url=inputs.strip(audio_url),
+            audio_url=audio_url,
             ratio=ratio,
         )
-        order = Batch(
+        batch = Batch(
             request,
             image,
-            host.output_folder(),
-            filename_prefix,
-            host.data_dir(),
+            filename_prefix=filename_prefix,
             audio=audio,
             connection=Connection.of(connection),
-            metadata=host.workflow_metadata(graph, extra_pnginfo),
             last_frames=last_frame,
+            **host.batch_settings(graph, extra_pnginfo),
         )
-        return self.to_result(await make_videos(order, watch=host.NodeMonitor(unique_id)))
+        return self.to_result(await make_videos(batch, monitor=host.NodeMonitor(unique_id)))

@@ -17,7 +17,7 @@ from ..wan.catalog.models import (
     RESOLUTIONS,
     SEED_MAX,
     SHOT_TYPES,
-    models_with,
+    models_where,
 )
 from ..wan.catalog.spec import FIRST_FRAME, LAST_FRAME, Model
 from ..wan.tasks.receipt import SavedVideo
@@ -146,7 +146,7 @@ def shot_type() -> Widget:
         {
             "default": SHOT_TYPES[0],
             "tooltip": "multi cuts between several shots; it needs prompt_extend. Only with "
-            f"{format_choices(models_with('shot_types'))}.",
+            f"{format_choices(models_where(lambda row: bool(row.shot_types)))}.",
         },
     )
 
@@ -158,7 +158,7 @@ def ratio() -> Widget:
         {
             "default": ADAPTIVE,
             "tooltip": f"The video's shape; {ADAPTIVE} is the image's own. Others only with "
-            f"{format_choices(models_with('ratios'))}.",
+            f"{format_choices(models_where(lambda row: bool(row.ratios)))}.",
         },
     )
 
@@ -241,7 +241,7 @@ def generate_audio() -> Widget:
         "BOOLEAN",
         {
             "default": True,
-            "tooltip": f"Off makes a silent video: {format_choices(models_with('audio_switch'))}. "
+            "tooltip": f"Off makes a silent video: {format_choices(models_where(lambda row: row.audio_switch))}. "
             f"Always silent: {', '.join(silent)}. The others always have sound.",
         },
     )

@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any
 
 from ..wan.api.endpoint import DEFAULT_CHOICE, Connection, choose_region
-from ..wan.api.request import VideoRequest
 from ..wan.api.settings import read_settings
 from ..wan.api.validation import INPUT_NAMES, validate
 from ..wan.catalog.effects import EFFECTS
+from ..wan.catalog.fields import VideoRequest
 from ..wan.catalog.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
 from ..wan.catalog.regions import OFFLINE, REGIONS, Region
 from ..wan.catalog.spec import CURRENCY, DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, PRICES_AS_OF, Model

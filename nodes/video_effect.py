@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..wan.api.endpoint import Connection
-from ..wan.api.request import VideoRequest
+from ..wan.catalog.fields import VideoRequest
 from ..wan.catalog.models import DEFAULT_DURATION, MODELS
 from ..wan.tasks.batch import Batch
+from ..wan.tasks.runner import make_videos
 from . import host, inputs
 
 _MODELS = [row for row in MODELS.values() if row.effects]
@@ -81,8 +82,6 @@ class DashScopeWanVideoEffect(inputs.VideoOutputs):
             InvalidRequest: something is not possible; nothing was sent or paid.
             WanError: what went wrong later, with the task's id where there is one.
         """
-        from ..wan.tasks.runner import make_videos
-
         request = VideoRequest(
             model=model,
             # Without a template it would be a plain video, and paid.
@@ -92,13 +91,11 @@ class DashScopeWanVideoEffect(inputs.VideoOutputs):
             seed=seed,
             watermark=watermark,
         )
-        order = Batch(
+        batch = Batch(
             request,
             image,
-            host.output_folder(),
-            filename_prefix,
-            host.data_dir(),
+            filename_prefix=filename_prefix,
             connection=Connection.of(connection),
-            metadata=host.workflow_metadata(graph, extra_pnginfo),
+            **host.batch_settings(graph, extra_pnginfo),
         )
-        return self.to_result(await make_videos(order, watch=host.NodeMonitor(unique_id)))
+        return self.to_result(await make_videos(batch, monitor=host.NodeMonitor(unique_id)))

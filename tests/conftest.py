@@ -120,8 +120,7 @@ def host_in(folder):
     """Put the pack's folders into one, as without ComfyUI."""
     from wanpack.nodes import host
 
-    before = host._standalone
-    host.configure(
+    before = host.configure(
         output_folder=folder / "output",
         input_folders=(folder / "input",),
         temp_folder=folder / "temp",
@@ -130,7 +129,7 @@ def host_in(folder):
     try:
         yield host
     finally:
-        host._standalone = before
+        host.configure(**vars(before))
 
 
 @contextmanager

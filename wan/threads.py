@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def run_in_thread(call: Callable[..., T], *args: Any, **named: Any) -> T:
-    """Run a blocking call in a thread of its own and return what it returns.
+async def run_in_thread(
+    call: Callable[..., T], *args: Any, finally_: Callable[[], None] | None = None, **named: Any
+) -> T:
+    """Run a blocking call in a thread of its own and return what it returns. `finally_` is called when it has ended.
 
     Unlike `asyncio.to_thread`, nobody waits for the thread when the waiting coroutine is cancelled: Stop is heard at
     once, also while a socket is silent. The call runs to its end and what it returns is then dropped.
@@ -33,6 +35,8 @@ async def run_in_thread(call: Callable[..., T], *args: Any, **named: Any) -> T:
             value = call(*args, **named)
         except BaseException as caught:  # noqa: BLE001 - whatever it is, it belongs to the one who waits
             error = caught
+        if finally_:
+            finally_()
         try:
             loop.call_soon_threadsafe(settle, value, error)
         except RuntimeError:  # the loop is closed: nobody waits any more

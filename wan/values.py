@@ -6,9 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-# Straight, typographic, and those of Chinese keyboards.
-_QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\xab\xbb\u2039\u203a\u300c\u300d\u300e\u300f\uff02\uff07"
-
 
 def whole(value: Any) -> Any:
     """Return a whole number of any type (numpy's, a tensor of one number, 5.0) as an int.
@@ -26,11 +23,6 @@ def truth(value: Any) -> Any:
     one = whole(value)
     one = one if isinstance(one, int) else _single(value)
     return bool(one) if isinstance(one, (bool, int)) and one in (0, 1) else value
-
-
-def unquoted(text: str) -> str:
-    """Return a setting without the quotes and blanks around it, which `set`, Docker and copying leave there."""
-    return text.strip(f"{_QUOTES} \t\r\n\v\f\xa0\u3000\ufeff")
 
 
 def finite(value: Any) -> Any:

@@ -106,11 +106,14 @@ def comfy(make_comfy):
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def quick():
     """Waiting takes a twentieth of its time."""
-    from wanpack.wan.tasks.retry import TEMPO
+    from wanpack.nodes import host
+    from wanpack.wan.tasks.retry import Clock
 
-    monkeypatch.setattr(TEMPO, "scale", 0.05)
+    before = host.configure(clock=Clock(0.05))
+    yield
+    host.configure(clock=before.clock)
 
 
 @pytest.fixture
@@ -229,17 +232,19 @@ def asked(quick):
 
 
 @pytest.fixture
-def refused(monkeypatch):
+def refused():
     """Call a node that must refuse, and return its faults. Nothing may have been sent."""
+    from wanpack.nodes import host
     from wanpack.wan.errors import InvalidRequest
-    from wanpack.wan.tasks.retry import TEMPO
+    from wanpack.wan.tasks.retry import Clock
 
     def call(server, node, *arguments, **settings):
         before = len(server.received)
-        with pytest.raises(InvalidRequest) as caught, monkeypatch.context() as patch:
-            # A node that sends it after all is not waited for.
-            patch.setattr(TEMPO, "scale", 0.001)
+        # A node that sends it after all is not waited for.
+        clock = host.configure(clock=Clock(0.001)).clock
+        with pytest.raises(InvalidRequest) as caught:
             node(*arguments, **settings)
+        host.configure(clock=clock)
         assert len(server.received) == before
         assert str(caught.value).startswith("Nothing was sent and nothing was paid:\n- ")
         return list(caught.value.problems)

@@ -13,6 +13,7 @@ import av
 import pytest
 import requests
 from PIL import Image
+from wanpack.nodes import host
 from wanpack.offline.faults import ErrorResponse, TaskFails, TaskStuck, UnknownStatus
 from wanpack.wan.api.errors import (
     ContentRejected,
@@ -22,7 +23,7 @@ from wanpack.wan.api.errors import (
     WaitExceeded,
 )
 from wanpack.wan.errors import DownloadFailed, UnusableTask
-from wanpack.wan.tasks.retry import TEMPO
+from wanpack.wan.tasks import retry
 
 DAY = 24 * 3600
 NEVER_SEEN = "0385dc79-5ff8-4d82-bcb6-000000000000"
@@ -112,7 +113,7 @@ def test_a_task_that_still_runs_is_waited_for(serve, nodes, quick, submit, comfy
 
 def test_a_task_that_runs_too_long_is_reported_and_goes_on(serve, nodes, monkeypatch, submit):
     server = serve("beijing")
-    monkeypatch.setattr(TEMPO, "scale", 0.005)
+    host.configure(clock=retry.Clock(0.005))
     server.faults.add(on="create", fault=TaskStuck("RUNNING"))
     task_id = submit(server)
     with pytest.raises(WaitExceeded) as caught:
@@ -138,7 +139,7 @@ def test_a_video_that_was_deleted_is_fetched_again(live_server, nodes, quick, su
 
 def test_a_video_that_cannot_be_downloaded_now_can_be_later(serve, nodes, monkeypatch, submit):
     server = serve("beijing")
-    monkeypatch.setattr(TEMPO, "scale", 0.001)
+    host.configure(clock=retry.Clock(0.001))
     task_id = submit(server)
     server.faults.add(on="download", fault=ErrorResponse(503), times=1000)
     with pytest.raises(DownloadFailed) as caught:
@@ -266,7 +267,7 @@ def test_a_task_of_yesterday_that_this_machine_made_is_reported_with_its_file(se
 def test_a_task_that_the_mock_server_has_forgotten_is_reported_as_such(
     bare_environment, standalone_host, nodes, refused
 ):
-    with pytest.raises(TaskUnknown, match="it forgets all of them when ComfyUI is closed"):
+    with pytest.raises(TaskUnknown, match="it forgets all tasks when ComfyUI is closed"):
         nodes.fetch(NEVER_SEEN, connection=nodes.connection("offline"))
 
 

@@ -11,10 +11,11 @@ from types import SimpleNamespace
 import av
 import pytest
 import torch
+from wanpack.nodes import host
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.offline.faults import TaskStuck
 from wanpack.wan.api.errors import WaitExceeded
-from wanpack.wan.tasks.retry import TEMPO
+from wanpack.wan.tasks.retry import Clock
 
 CONTRACT = {
     *("task_id", "request_id", "model", "region", "resolution", "duration", "seed", "prompt", "actual_prompt", "usage"),
@@ -40,8 +41,8 @@ of_every_run = pytest.mark.parametrize("run", RUNS)
 def videos(going_live, tmp_path_factory):
     """One video of each kind, with its settings, its receipt and its task at the service."""
     made = {}
-    with going_live(tmp_path_factory.mktemp("receipts")) as server, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TEMPO, "scale", 0.05)
+    with going_live(tmp_path_factory.mktemp("receipts")) as server:
+        host.configure(clock=Clock(0.05))
         for run, settings in RUNS.items():
             given = {"image": torch.full((1, 240, 320, 3), 0.5), "prompt": "a cat runs", **settings}
             shown = asyncio.run(DashScopeWanImageToVideo().generate(**given))
@@ -202,7 +203,7 @@ def test_a_video_that_was_saved_before_is_marked_as_reused(live_server, nodes, q
 
 def test_a_task_that_an_earlier_run_submitted_is_marked_as_resumed(serve, nodes, monkeypatch):
     server = serve("beijing")
-    monkeypatch.setattr(TEMPO, "scale", 0.005)
+    host.configure(clock=Clock(0.005))
     server.faults.add(on="create", fault=TaskStuck("RUNNING"))
     with pytest.raises(WaitExceeded):
         nodes.image_to_video(connection=nodes.connection("beijing", max_wait_minutes=1))

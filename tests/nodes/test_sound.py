@@ -14,12 +14,12 @@ import av
 import numpy as np
 import pytest
 import torch
-from wanpack.wan.catalog.models import MODELS, models_with
+from wanpack.wan.catalog.models import MODELS, models_where
 
 FLASH = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
 SILENT_MODELS = [row.id for row in MODELS.values() if row.always_silent]
 ALWAYS_LOUD = [row.id for row in MODELS.values() if row.audio_input and not row.audio_switch]
-WITH_AUDIO = models_with("audio_input")
+WITH_AUDIO = models_where(lambda row: row.audio_input)
 
 
 def tone(hertz, seconds=3.0, *, rate=8000):

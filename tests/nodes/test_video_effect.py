@@ -8,8 +8,9 @@ import re
 import av
 import pytest
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
-from wanpack.wan.api.request import VideoRequest, build_body
+from wanpack.wan.api.request import build_body
 from wanpack.wan.api.validation import validate
+from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.regions import REGIONS
 
 TURBO, PLUS = "wanx2.1-i2v-turbo", "wanx2.1-i2v-plus"

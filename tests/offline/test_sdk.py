@@ -217,7 +217,7 @@ def test_first_and_last_frame_makes_a_video(sdk, api, files):
         ("happyhorse-1.1-i2v", {"resolution": "480P", "duration": 3}),
     ],
 )
-def test_the_other_models_with_a_list_of_media(sdk, kit, model, more):
+def test_the_other_models_where_a_list_of_media(sdk, kit, model, more):
     media = [{"type": "first_frame", "url": kit.data_uri(kit.image())}]
     reply = sdk.call(model=model, prompt="a cat", media=media, watermark=False, **more)
     assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED"), reply

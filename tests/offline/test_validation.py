@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from wanpack.wan.api.request import VideoRequest, build_body
+from wanpack.wan.api.request import build_body
 from wanpack.wan.catalog.effects import EFFECTS
+from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.regions import REGIONS
 

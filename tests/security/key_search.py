@@ -294,22 +294,23 @@ def settings_failures(run):
 def main(folder, secrets):
     faulthandler.dump_traceback_later(100, exit=True)
     run = Run(folder, secrets)
+    from wanpack.nodes import host
     from wanpack.offline.server import OfflineServer, shared_server
     from wanpack.offline.tasks import Timing
-    from wanpack.wan.tasks.retry import TEMPO
+    from wanpack.wan.tasks.retry import Clock
 
     with OfflineServer(region="beijing", key=run.key, timing=Timing(scale=0), enforce_rates=False) as server:
         os.environ |= {"DASHSCOPE_REGION": "beijing", "DASHSCOPE_BASE_URL": server.base_url}
-        TEMPO.scale = 0.05
+        host.configure(clock=Clock(0.05))
         task_id = successes(run)
-        TEMPO.scale = 0.0005
+        host.configure(clock=Clock(0.0005))
         run.key_is_in_the_graph = False
         reported = service_failures(run, server)
         task_failures(run, server, task_id, reported)
         run.key_is_in_the_graph = True
         values_failures(run)
         settings_failures(run)
-        TEMPO.scale = 0.05
+        host.configure(clock=Clock(0.05))
         offline = run.node("DashScopeWanConnection", region="offline")[0]
         shared_server()._task_store._timing = Timing(scale=0)
         run.node("DashScopeWanImageToVideo", image=image(), prompt="", shot_type="single", connection=offline, **MODEL)

@@ -286,11 +286,11 @@ def test_a_playlist_is_no_video(content, tree, net):
 
 
 def test_odd_texts_do_not_break_out_of_the_ledgers_statements(tmp_path):
-    from wanpack.wan.ledger.ledger import open_ledger
+    from wanpack.wan.ledger.ledger import Ledger
     from wanpack.wan.ledger.record import Record
 
     odd = "'); DROP TABLE requests; -- \ud800 \0"
-    ledger = open_ledger(tmp_path)
+    ledger = Ledger(tmp_path)
     ledger.save(Record(fingerprint=odd, task_id=odd, error=odd, receipt=odd))
     ledger.close()
     with sqlite3.connect(tmp_path / "ledger.sqlite3") as database:

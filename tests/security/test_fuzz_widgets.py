@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from wanpack.nodes import host
 from wanpack.nodes.connection import DashScopeWanConnection
 from wanpack.nodes.continue_video import DashScopeWanContinueVideo
 from wanpack.nodes.fetch_task import DashScopeWanFetchTask
@@ -16,13 +17,13 @@ from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.nodes.last_frame import DashScopeWanLastFrame
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
 from wanpack.offline.faults import ErrorResponse
-from wanpack.wan.api.request import VideoRequest
 from wanpack.wan.api.validation import validate, warnings
+from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.errors import WanError
 from wanpack.wan.tasks.output import resolve_output
-from wanpack.wan.tasks.retry import TEMPO
+from wanpack.wan.tasks.retry import Clock
 
 EXAMPLES = {"image to video": 400, "effect": 150, "fetch": 150, "last frame": 100, "rules": 400}
 
@@ -132,7 +133,7 @@ def changes(fine, **special):
 @pytest.fixture
 def refusing(live_server, monkeypatch):
     """The service, which refuses what comes as far as that: nothing is rendered."""
-    monkeypatch.setattr(TEMPO, "scale", 0.001)
+    host.configure(clock=Clock(0.001))
     for on in ("create", "query", "policy"):
         live_server.faults.add(on=on, fault=ErrorResponse(400, "InvalidParameter", "no"), times=10**6)
     return live_server

@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 
 import pytest
 import torch
+from wanpack.nodes import host
 from wanpack.nodes.connection import DashScopeWanConnection
 from wanpack.nodes.fetch_task import DashScopeWanFetchTask
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
 from wanpack.offline.faults import ErrorResponse, JsonBody
 from wanpack.wan.errors import DownloadFailed, WanError
-from wanpack.wan.tasks.retry import TEMPO
+from wanpack.wan.tasks.retry import Clock
 
 FINE = {"prompt": "a cat", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3, "shot_type": "single"}
 EFFECT = {"template": "flying", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
@@ -27,7 +28,7 @@ def image():
 @pytest.fixture
 def server(live_server, net, monkeypatch):
     """The service, which refuses every request that comes as far as that."""
-    monkeypatch.setattr(TEMPO, "scale", 0.001)
+    host.configure(clock=Clock(0.001))
     live_server.faults.add(on="create", fault=ErrorResponse(400, "InvalidParameter", "no"), times=10**6)
     return live_server
 

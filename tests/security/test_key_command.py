@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from wanpack.wan import values
+from wanpack.wan.api import settings
 from wanpack.wan.api.settings import FILE_NAME, read_settings
 from wanpack.wan.catalog.regions import OFFLINE, REGIONS
 
@@ -89,7 +89,7 @@ def test_quotes_around_the_typed_key_are_not_written(quoted, run, tmp_path):
 
 
 def test_the_command_and_the_pack_take_the_same_quotes_off(command):
-    assert command._QUOTES == values._QUOTES
+    assert command._QUOTES == settings._QUOTES
 
 
 @pytest.mark.parametrize("key", ["", '""', "   ", "two words", "k\tey", "schlüssel", "钥匙"])

@@ -177,8 +177,8 @@ def test_no_secret_is_in_what_the_filter_shows_of_itself():
 
 
 def test_a_receipt_has_the_users_words_but_for_a_key_when_it_is_made_and_from_the_ledger():
-    from wanpack.wan.api.request import VideoRequest
     from wanpack.wan.api.task import Task, TaskStatus
+    from wanpack.wan.catalog.fields import VideoRequest
     from wanpack.wan.catalog.regions import REGIONS
     from wanpack.wan.ledger.record import Record
     from wanpack.wan.media.video import VideoInfo

@@ -24,13 +24,15 @@ from PIL import Image
 from wanpack.offline.faults import TaskStuck
 from wanpack.offline.server import OfflineServer
 from wanpack.offline.tasks import Timing
-from wanpack.wan.api.client import Client, to_json
+from wanpack.wan.api.client import Client
 from wanpack.wan.api.endpoint import Connection, Endpoint
-from wanpack.wan.api.request import VideoRequest
+from wanpack.wan.api.request import to_json
 from wanpack.wan.api.settings import Secret
+from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.tasks.batch import Batch
 from wanpack.wan.tasks.fetch_task import FetchRequest, fetch_video
+from wanpack.wan.tasks.retry import Clock
 from wanpack.wan.tasks.runner import make_videos
 
 SCALE = 0.01
@@ -107,6 +109,7 @@ class Bench:
     server: OfflineServer
     folder: Path
     home: Path
+    clock: Clock
 
     @property
     def output(self) -> Path:
@@ -133,17 +136,18 @@ class Bench:
             more.pop("filename_prefix", "wan/video"),
             more.pop("home", self.home),
             connection=Connection(max_wait_minutes=wait),
+            clock=self.clock,
             **more,
         )
 
     def run(self, batch: Batch | None = None, *, watch: Watch | None = None) -> Any:
         """Run to the end and return the saved videos; one that is only one by itself."""
-        videos = asyncio.run(make_videos(batch or self.batch(), watch=watch or Watch()))
+        videos = asyncio.run(make_videos(batch or self.batch(), monitor=watch or Watch()))
         return videos if len(videos) > 1 else videos[0]
 
     def fetch(self, task_id: str, *, watch: Watch | None = None) -> Any:
-        batch = FetchRequest(task_id, self.output, "wan/task", self.home)
-        return asyncio.run(fetch_video(batch, watch=watch or Watch()))
+        batch = FetchRequest(task_id, self.output, "wan/task", self.home, clock=self.clock)
+        return asyncio.run(fetch_video(batch, monitor=watch or Watch()))
 
     def foreign_task(self, *, model: str = MODEL, stuck: str = "RUNNING") -> Any:
         """Submit a task as another machine of the account does, which never leaves that state, and return it."""
@@ -226,11 +230,12 @@ def make_bench(bare_environment, tmp_path):
     def make(**settings: Any) -> Bench:
         settings.setdefault("timing", Timing(scale=0))
         settings.setdefault("enforce_rates", False)
+        waiting = settings.pop("waiting", Clock(SCALE))
         server = OfflineServer(region="beijing", key=KEY, **settings).start()
         bare_environment.setenv("DASHSCOPE_REGION", "beijing")
         bare_environment.setenv("DASHSCOPE_BASE_URL", server.base_url)
         bare_environment.setenv("DASHSCOPE_API_KEY", server.key)
-        benches.append(Bench(server, tmp_path, tmp_path / "home"))
+        benches.append(Bench(server, tmp_path, tmp_path / "home", waiting))
         return benches[-1]
 
     yield make

@@ -34,7 +34,8 @@ def child(batch: dict[str, Any]) -> int:
     os.environ["DASHSCOPE_WAN_HOME"] = batch["home"]
     real, ahead = time.time, batch["clock"]
     time.time = lambda: real() + ahead
-    load_pack(ROOT).module("wan.tasks.retry").TEMPO.scale = batch["scale"]
+    pack = load_pack(ROOT)
+    pack.module("nodes.host").configure(clock=pack.module("wan.tasks.retry").Clock(batch["scale"]))
     return run.main(batch["arguments"])
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from wanpack.wan.values import finite, truth, unquoted, whole
+from wanpack.wan.api.settings import unquoted
+from wanpack.wan.values import finite, truth, whole
 
 FIVES = [
     5,

@@ -4,8 +4,9 @@ import io
 
 import pytest
 from PIL import Image
-from wanpack.wan.api.request import VideoRequest, estimate_cost
+from wanpack.wan.api.request import estimate_cost
 from wanpack.wan.api.validation import validate
+from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.catalog.spec import PRICES_AS_OF

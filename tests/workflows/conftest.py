@@ -103,8 +103,10 @@ def runner(tmp_path_factory):
     with stand_in as server, pytest.MonkeyPatch.context() as patch:
         # The mock server of the region "offline", but for its tempo.
         patch.setattr(offline, "_shared", [server])
-        patch.setattr(pack.module("wan.tasks.retry").TEMPO, "scale", 0.1)
+        host = pack.module("nodes.host")
+        before = host.configure(clock=pack.module("wan.tasks.retry").Clock(0.1))
         yield Runner(server, tmp_path_factory.mktemp("runs"))
+        host.configure(**vars(before))
 
 
 class Runner:

@@ -156,11 +156,12 @@ def _copies(build: Any, data: bytes) -> float:
 
 def _our_body(data: bytes) -> bytes:
     pack = load_pack(ROOT)
-    request, client = pack.module("wan.api.request"), pack.module("wan.api.client")
+    request, fields = pack.module("wan.api.request"), pack.module("wan.catalog.fields")
     frame = pack.module("wan.media.image").EncodedFrame(data, "image/jpeg", 1920, 1080, 95, scaled=False)
     region = pack.module("wan.catalog.regions").REGIONS["beijing"]
-    body = request.build_body(request.VideoRequest(prompt="a cat"), region=region, media={"first_frame": "mark"})
-    built: bytes = request.splice_data_uris(client.to_json(body), {"mark": frame.iter_chunks()})
+    asked = fields.VideoRequest(prompt="a cat")
+    body = request.CreateBody(asked, region=region, kinds=["first_frame"])
+    built: bytes = body.encode({"first_frame": frame.iter_chunks})
     return built
 
 

@@ -46,15 +46,16 @@ class Onlooker:
         """Go on."""
 
 
-def order(kind: Kind, images: Any, *, home: Path, seed: int = 0) -> Any:
-    """A batch of one video for each image."""
+def order(kind: Kind, images: Any, *, home: Path, seed: int = 0, **clock: Any) -> Any:
+    """A batch of one video for each image; `clock` has the scale and the source of the time that it waits by."""
     pack = load_pack(ROOT)
-    request = pack.module("wan.api.request").VideoRequest(
+    request = pack.module("wan.catalog.fields").VideoRequest(
         model=kind.model, resolution=kind.resolution, duration=kind.duration, prompt="a cat looks up", seed=seed
     )
-    return pack.module("wan.tasks.batch").Batch(request, images, home / "output", "wan/bench", home)
+    waiting = pack.module("wan.tasks.retry").Clock(**clock)
+    return pack.module("wan.tasks.batch").Batch(request, images, home / "output", "wan/bench", home, clock=waiting)
 
 
 async def make(wanted: Any) -> Any:
     """Let the pack make the videos of a batch."""
-    return await load_pack(ROOT).module("wan.tasks.runner").make_videos(wanted, watch=Onlooker())
+    return await load_pack(ROOT).module("wan.tasks.runner").make_videos(wanted, monitor=Onlooker())

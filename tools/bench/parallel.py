@@ -69,7 +69,7 @@ def lines(*, quick: bool) -> Iterator[Line]:
             with apart(speed=SPEED, timing=_RENDERING, running_limit=limit) as service:
                 point_to(home, service["base_url"], service["key"])
                 # The mock server draws its video, and the ledger learns how long that kind takes.
-                asyncio.run(make(order(FIVE_AT_ONCE, _image(), home=home, seed=10_000)))
+                asyncio.run(make(order(FIVE_AT_ONCE, _image(), home=home, seed=10_000, scale=1 / SPEED)))
                 yield from _work_lines(title, rounds, asyncio.run(_watched(work, home)))
 
 
@@ -98,7 +98,7 @@ async def _watched(work: Any, home: Path) -> tuple[float, Heartbeat, bool | None
 
 
 async def _batch(home: Path) -> bool | None:
-    videos = await make(order(FIVE_AT_ONCE, _image().expand(BATCH, -1, -1, -1), home=home))
+    videos = await make(order(FIVE_AT_ONCE, _image().expand(BATCH, -1, -1, -1), home=home, scale=1 / SPEED))
     if len({video.path for video in videos}) != BATCH:
         raise RuntimeError("the batch is not whole")
     return None
@@ -143,9 +143,10 @@ def _image() -> torch.Tensor:
 @contextmanager
 def _hurry() -> Iterator[None]:
     """Let the pack's time pass as fast as the mock server's."""
-    tempo = load_pack(ROOT).module("wan.tasks.retry").TEMPO
-    tempo.scale = 1 / SPEED
+    pack = load_pack(ROOT)
+    host = pack.module("nodes.host")
+    before = host.configure(clock=pack.module("wan.tasks.retry").Clock(1 / SPEED))
     try:
         yield
     finally:
-        tempo.scale = 1.0
+        host.configure(clock=before.clock)

@@ -15,8 +15,6 @@ from typing import Any
 
 import torch
 
-from cli.pack import ROOT, load_pack
-
 from .orders import QUICK_KIND, make, order
 from .parts import held_bytes, measured
 from .report import Line
@@ -44,13 +42,12 @@ def lines(*, quick: bool) -> Iterator[Line]:
 
 def soak(*, home: str, count: int) -> dict[str, Any]:
     """Part: many tasks one after another; the memory after each, and what is left in the end."""
-    load_pack(ROOT).module("wan.tasks.retry").TEMPO.scale = 0.001
     image = torch.rand((1, 480, 832, 3))
     held, taken = [], []
     before = (0, 0)
     for number in range(count):
         begun = time.perf_counter()
-        videos = asyncio.run(make(order(QUICK_KIND, image, home=Path(home), seed=number)))
+        videos = asyncio.run(make(order(QUICK_KIND, image, home=Path(home), seed=number, scale=0.001)))
         taken.append(time.perf_counter() - begun)
         videos[0].path.unlink()
         gc.collect()

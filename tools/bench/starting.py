@@ -101,7 +101,7 @@ def use_ledger(*, home: str, rows: int) -> dict[str, float]:
     import sqlite3  # noqa: F401 - loaded with the first ledger of a process, whatever its size
 
     start = time.perf_counter()
-    ledger = module.open_ledger(Path(home))
+    ledger = module.Ledger(Path(home))
     ledger.by_task("task-7")
     taken = {"open": time.perf_counter() - start}
     like = entry.Record("", **KIND)

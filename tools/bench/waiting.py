@@ -108,10 +108,8 @@ def draws(count: int) -> list[Draw]:
 def waited_for(*, number: int, count: int) -> tuple[list[float], int]:
     """Part: the pack makes the videos of a draw, one after another. How late each came back, and all queries."""
     draw, pack, clock = draws(count)[number], load_pack(ROOT), Clock()
-    tempo = pack.module("wan.tasks.retry").TEMPO
     timing = Lengths(iter([seconds for _, seconds in draw.tasks]))
     late, queries = [], 0
-    tempo.clock = clock.read
     with (
         tempfile.TemporaryDirectory() as folder,
         pack.module("offline.server").OfflineServer(
@@ -120,7 +118,7 @@ def waited_for(*, number: int, count: int) -> tuple[list[float], int]:
     ):
         for seed, (kind, _) in enumerate(draw.tasks):
             home = point_to(Path(folder) / f"{0 if draw.memory else seed}", server.base_url, server.key)
-            wanted = order(kind, IMAGE, home=home, seed=seed)
+            wanted = order(kind, IMAGE, home=home, seed=seed, monotonic=clock.read)
             run(make(wanted), clock, busy=lambda: pack_is_calling() or not server.wait_idle(0))
             task = server.tasks[-1]
             late.append(clock.epoch() - task.ended)
@@ -133,7 +131,6 @@ def crowd() -> tuple[int, float]:
     pack, clock = load_pack(ROOT), Clock()
     chance = random.Random(8)  # noqa: S311 - a draw, no secret
     timing = Lengths(iter([chance.uniform(25, 35) for _ in range(CROWD)]))
-    pack.module("wan.tasks.retry").TEMPO.clock = clock.read
     back: list[float] = []
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -144,7 +141,7 @@ def crowd() -> tuple[int, float]:
         home = point_to(Path(folder), server.base_url, server.key)
 
         async def one(seed: int) -> None:
-            (video,) = await make(order(KINDS[0], IMAGE, home=home, seed=seed))
+            (video,) = await make(order(KINDS[0], IMAGE, home=home, seed=seed, monotonic=clock.read))
             ended = {task.id: task.ended for task in server.tasks}[video.task_id]
             back.append(clock.epoch() - ended)
 

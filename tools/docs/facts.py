@@ -52,16 +52,16 @@ def chinese_facts(tables: Tables, rows: list[Any]) -> dict[str, str]:
         "no_extend": _not_with(row.id for row in rows if not row.prompt_extend),
         "last_frame_rule": _only_with([row.id for row in rows if row.accepts(last)], rows)
         + (f"{choices(needing)} 必须有尾帧。" if needing else ""),
-        "shot_models": choices(models.models_with("shot_types")),
-        "ratio_models": choices(models.models_with("ratios")),
-        "switch_models": choices(models.models_with("audio_switch")),
+        "shot_models": choices(models.models_where(lambda row: bool(row.shot_types))),
+        "ratio_models": choices(models.models_where(lambda row: bool(row.ratios))),
+        "switch_models": choices(models.models_where(lambda row: row.audio_switch)),
         "silent_models": "、".join(row.id for row in rows if row.always_silent),
         "sound_rule": "WAV 或 MP3。比视频长会被截断，比视频短则结尾无声。支持的模型及秒数：\n"
         + by_model(sounding, lambda row: "{} 至 {}".format(*row.audio_seconds)),
         "clip_rule": "MP4 或 MOV，{} 至 {} 秒，会上传到服务的临时存储。".format(*models.CLIP_SECONDS),
         "effects": "\n".join(map(_effect, tables.effects.EFFECTS.values())),
         "workspace_regions": "、".join(chinese.REGIONS[row.id] for row in regions if row.needs_workspace),
-        "workspace_models": "、".join(models.models_with("workspace_hosts_only")),
+        "workspace_models": "、".join(models.models_where(lambda row: row.workspace_hosts_only)),
     }
 
 

@@ -7,7 +7,6 @@ temporary files.
 from __future__ import annotations
 
 import functools
-import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -265,9 +264,3 @@ def _policy_field(policy: Mapping[str, Any], name: str) -> str:
     if not text:
         raise UnexpectedResponse(f"The upload permit lacks {name!r}.", http_status=200)
     return text
-
-
-def to_json(body: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a request body. Chinese stays as it is: escapes would make it longer."""
-    # JavaScript can hand over one half of a surrogate pair, which has no bytes.
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..catalog.regions import API_PATH, DEFAULT_REGION, OFFLINE, REGIONS, Region
+from ..catalog.regions import API_PATH, DEFAULT_REGION, REGIONS, Region
 from ..errors import InvalidRequest
 from ..net.hosts import Origin, origin_of
 from ..redaction import contains_secret, register_secret, truncate_redacted
@@ -37,7 +37,8 @@ class Connection:
     max_wait_minutes: int = MAX_WAIT_MINUTES
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "max_wait_minutes", whole(self.max_wait_minutes))
+        if type(self.max_wait_minutes) is not int:
+            object.__setattr__(self, "max_wait_minutes", whole(self.max_wait_minutes))
 
     @classmethod
     def of(cls, value: object) -> Connection:
@@ -96,7 +97,7 @@ def choose_region(connection: Connection, settings: Settings) -> tuple[Region, l
 
 def connection_problems(connection: Connection, settings: Settings, *, region: Region) -> list[str]:
     """Return what stands in the way of any call to the region: workspace, URL, key."""
-    if region.id == OFFLINE:
+    if region.simulated:
         return []
     problems = []
     workspace = _workspace(connection, settings)
@@ -128,10 +129,15 @@ def connection_problems(connection: Connection, settings: Settings, *, region: R
 
 
 def open_endpoint(connection: Connection, settings: Settings, *, region: Region) -> Endpoint:
-    """Return the endpoint of a region whose connection has no problems. Not for the offline region.
+    """Return the endpoint of a region whose connection has no problems. Blocking: it may start the mock server.
 
     `DASHSCOPE_BASE_URL` replaces the region's host; a workspace id chooses the workspace's own host.
     """
+    if region.simulated:
+        if _start_offline is None:
+            raise RuntimeError("There is no mock server: the host names one with use_offline.")
+        base_url, offline_key = _start_offline()
+        return Endpoint(region, base_url, Secret(offline_key))
     key = settings.key(region.id)
     if key is None:
         raise ValueError(f"no key for {region.id}: connection_problems would have reported it")
@@ -192,11 +198,3 @@ def use_offline(start: Callable[[], tuple[str, str]]) -> None:
     """Take what starts the mock server of the region `offline`: it returns the server's base URL and key. Blocking."""
     global _start_offline  # noqa: PLW0603 - one mock server for the process
     _start_offline = start
-
-
-def offline_endpoint(region: Region) -> Endpoint:
-    """Return the mock server's endpoint, started where it is not running yet. Blocking."""
-    if _start_offline is None:
-        raise RuntimeError("There is no mock server: the host names one with use_offline.")
-    base_url, key = _start_offline()
-    return Endpoint(region, base_url, Secret(key))

@@ -1,54 +1,22 @@
-"""A request for one video: what it asks for, the JSON body that asks for it, and what it costs.
+"""The create request of one video: its JSON body, and what it costs.
 
-`build_body` puts in only what the model's row allows. What a request may ask for is in `validation.py`.
+`build_body` puts in what the table of fields allows for the model. What a request may ask for is in `validation.py`.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import json
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from ..catalog.models import ADAPTIVE, DEFAULT_DURATION, DEFAULT_MODEL, MODELS, SHOT_TYPES
+from ..catalog.fields import FIELDS, VideoRequest
+from ..catalog.models import MODELS
 from ..catalog.regions import Region
-from ..catalog.spec import CURRENCY, PRICES_AS_OF, Model
-from ..values import truth, whole
-
-BOOL_FIELDS = ("prompt_extend", "generate_audio", "watermark")
-"""The fields of a request that are true or false."""
 
 BODY_BYTES = 6 * 1024 * 1024
 """The gateway's limit for a request body (measured on the service's other routes)."""
-
-
-@dataclass(frozen=True)
-class VideoRequest:
-    """What one video is asked for, images, audio and clip aside. `duration` is in seconds, a clip's included.
-
-    `audio_url` is an http(s) or oss URL of an audio file, `template` an effect's id; empty where there is none. `ratio`
-    is the video's shape, "adaptive" that of the image. Whole numbers and truths of any type, as other nodes hand them
-    over, are taken as int and bool; what is neither stays as it is, for `validate` to tell.
-    """
-
-    model: str = DEFAULT_MODEL
-    prompt: str = ""
-    resolution: str = MODELS[DEFAULT_MODEL].default_resolution
-    duration: int = DEFAULT_DURATION
-    shot_type: str = SHOT_TYPES[0]
-    prompt_extend: bool = True
-    negative_prompt: str = ""
-    seed: int = 0
-    generate_audio: bool = True
-    watermark: bool = False
-    audio_url: str = ""
-    template: str = ""
-    ratio: str = ADAPTIVE
-
-    def __post_init__(self) -> None:
-        for parse, names in ((whole, ("duration", "seed")), (truth, BOOL_FIELDS)):
-            for name in names:
-                object.__setattr__(self, name, parse(getattr(self, name)))
 
 
 def build_body(request: VideoRequest, *, region: Region, media: Mapping[str, str]) -> dict[str, Any]:
@@ -57,61 +25,99 @@ def build_body(request: VideoRequest, *, region: Region, media: Mapping[str, str
     `media` has the URL of each kind of media that there is: `data:{mime};base64,...`, http(s) or oss.
     """
     model = MODELS[request.model]
-    input_: dict[str, Any] = {}
-    if request.template:
-        input_["template"] = request.template
-    else:
-        input_ |= {k: v for k, v in (("prompt", request.prompt), ("negative_prompt", request.negative_prompt)) if v}
+    body: dict[str, Any] = {"model": model.model_id_in(region.id), "input": {}, "parameters": {}}
+    for field in FIELDS:
+        value = getattr(request, field.name)
+        if value != "" and field.is_sent(model, effect=bool(request.template)):
+            section, _, name = field.path.partition(".")
+            body[section][name] = value
     if model.request_format.fields:
-        input_ |= {model.request_format.fields[kind]: url for kind, url in media.items()}
+        body["input"] |= {model.request_format.fields[kind]: url for kind, url in media.items()}
     else:
-        input_["media"] = [{"type": kind, "url": url} for kind, url in media.items()]
-    return {"model": model.model_id_in(region.id), "input": input_, "parameters": _parameters(request, model)}
+        body["input"]["media"] = [{"type": kind, "url": url} for kind, url in media.items()]
+    return body
 
 
-def _parameters(request: VideoRequest, model: Model) -> dict[str, Any]:
-    parameters: dict[str, Any] = {"resolution": request.resolution}
-    if model.ratios:
-        parameters["ratio"] = request.ratio
-    if model.duration_field:
-        parameters["duration"] = request.duration
-    if model.prompt_extend and not request.template:
-        parameters["prompt_extend"] = request.prompt_extend
-    if model.shot_types:
-        parameters["shot_type"] = request.shot_type
-    if model.audio_switch:
-        parameters["audio"] = request.generate_audio
-    return parameters | {"seed": request.seed, "watermark": request.watermark}
+class CreateBody:
+    """The JSON body of a create call, built once, with a placeholder where each of its `kinds` of media goes."""
+
+    def __init__(self, request: VideoRequest, *, region: Region, kinds: Collection[str]) -> None:
+        self._placeholders = {kind: uuid.uuid4().hex for kind in kinds}
+        self._body = build_body(request, region=region, media=self._placeholders)
+
+    @property
+    def size(self) -> int:
+        """Its bytes, media and their names aside."""
+        media = set(self._placeholders.values())
+        input_ = {name: value for name, value in self._body["input"].items() if not _holds(value, media)}
+        if "media" in self._body["input"]:
+            input_["media"] = []
+        return len(to_json(self._body | {"input": input_}))
+
+    def with_hashes(self, hashes: Mapping[str, str]) -> dict[str, Any]:
+        """Return the body with what stands for the content of each kind of media in its place."""
+        by_placeholder = {self._placeholders[kind]: content for kind, content in hashes.items()}
+        return dict(_replaced(self._body, by_placeholder))
+
+    def encode(self, media: Mapping[str, Callable[[], Iterable[bytes]]]) -> bytes:
+        """Return the bytes to send, with the URL of each kind of media, which comes in chunks, in its place.
+
+        The data of images is copied once: it may be megabytes.
+        """
+        body = to_json(self._body)
+        places = sorted(
+            (body.index(f'"{placeholder}"'.encode()) + 1, kind) for kind, placeholder in self._placeholders.items()
+        )
+        whole, done = io.BytesIO(), 0
+        for place, kind in places:
+            whole.write(body[done:place])
+            whole.writelines(media[kind]())
+            done = place + len(self._placeholders[kind])
+        whole.write(body[done:])
+        return whole.getvalue()
+
+
+def _holds(value: object, texts: set[str]) -> bool:
+    return isinstance(value, str) and value in texts
+
+
+def _replaced(value: Any, texts: Mapping[str, str]) -> Any:
+    """Return a JSON value with other texts in the place of some."""
+    if isinstance(value, dict):
+        return {name: _replaced(inner, texts) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_replaced(inner, texts) for inner in value]
+    return texts.get(value, value) if isinstance(value, str) else value
+
+
+def to_json(body: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a request body. Chinese stays as it is: escapes would make it longer."""
+    # JavaScript can hand over one half of a surrogate pair, which has no bytes.
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def url_chunks(url: str) -> list[bytes]:
+    """Return a URL as `CreateBody.encode` takes it: as it stands between the quotes of JSON."""
+    return [json.dumps(url, ensure_ascii=False).encode("utf-8", "replace")[1:-1]]
 
 
 def expected_prompt(request: VideoRequest) -> str | None:
-    """Return what the task of a request will tell as its prompt, None where that is not known."""
+    """Return what the task of a request will report as its prompt, None where that is not known."""
     return None if request.template else request.prompt
-
-
-def splice_data_uris(body: bytes, images: Mapping[str, Iterable[bytes]]) -> bytes:
-    """Return a body as JSON with images' data URIs, given in pieces, where their marks stand for them.
-
-    A mark is a text that is nothing else's value in the body. The data is copied once: it may be megabytes.
-    """
-    places = sorted((body.index(f'"{placeholder}"'.encode()) + 1, placeholder) for placeholder in images)
-    whole, done = io.BytesIO(), 0
-    for place, placeholder in places:
-        whole.write(body[done:place])
-        whole.writelines(images[placeholder])
-        done = place + len(placeholder)
-    whole.write(body[done:])
-    return whole.getvalue()
 
 
 def estimate_cost(request: VideoRequest, *, region: Region) -> dict[str, Any] | None:
     """Return the list price of the video as {amount, currency, as_of}, or None where the list does not have it."""
     model = MODELS[request.model]
+    offer = model.offer_in(region.id)
     price = model.price_per_second(
         region=region.id, resolution=request.resolution, generate_audio=request.generate_audio
     )
-    if price is None:
+    if offer is None or price is None:
         return None
-    offer = model.offers.get(region.id)
-    currency, as_of = (offer.currency, offer.as_of) if offer else (CURRENCY, PRICES_AS_OF)
-    return {"amount": round(price * request.duration, 4), "currency": currency, "as_of": as_of}
+    return {"amount": round(price * request.duration, 4), "currency": offer.currency, "as_of": offer.as_of}
+
+
+def describe_cost(cost: Mapping[str, Any] | None, *, videos: int = 1) -> str:
+    """Return what a status adds about the cost of some videos; "" where it is not known, or nothing."""
+    return f", about {cost['currency']} {cost['amount'] * videos:.2f}" if cost and cost["amount"] else ""

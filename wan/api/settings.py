@@ -16,7 +16,6 @@ from pathlib import Path
 from ..catalog.regions import REGIONS
 from ..errors import InvalidRequest
 from ..redaction import register_secret
-from ..values import unquoted
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,6 +25,8 @@ else:
 logger = logging.getLogger("dashscope_wan")
 
 FILE_NAME = "credentials.toml"
+# Straight, typographic, and those of Chinese keyboards.
+_QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\xab\xbb\u2039\u203a\u300c\u300d\u300e\u300f\uff02\uff07"
 _warned_of: set[Path] = set()
 
 
@@ -122,6 +123,11 @@ def read_settings(home: Path) -> Settings:
     except RuntimeError as error:
         raise InvalidRequest([f"DASHSCOPE_WAN_HOME: there is no such user's folder: {moved[:200]}"]) from error
     return Settings(folder, _read_file(folder / FILE_NAME))
+
+
+def unquoted(text: str) -> str:
+    """Return a setting without the quotes and blanks around it, which `set`, Docker and copying leave there."""
+    return text.strip(f"{_QUOTES} \t\r\n\v\f\xa0\u3000\ufeff")
 
 
 def _from_environment(name: str) -> Secret:

@@ -9,30 +9,17 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from ..catalog.effects import EFFECTS
-from ..catalog.models import (
-    ADAPTIVE,
-    MODELS,
-    NEGATIVE_PROMPT_LIMIT,
-    RATIOS,
-    SEED_MAX,
-    SHOT_TYPES,
-    models_accepting,
-    models_with,
-)
-from ..catalog.regions import OFFLINE, REGIONS, Region
+from ..catalog.fields import FIELDS, FieldSpec, VideoRequest
+from ..catalog.models import MODELS, NEGATIVE_PROMPT_LIMIT, SEED_MAX, SHOT_TYPES, models_accepting, models_where
+from ..catalog.regions import REGIONS, Region
 from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model
 from ..redaction import contains_secret
 from ..text import format_choices, format_value
-from .request import BOOL_FIELDS, VideoRequest, estimate_cost
-
-MAX_TEXT = 20_000
-MAX_URL = 2000
-"""Characters; a longer text or URL is a mistake, and would not fit beside the image."""
+from .request import estimate_cost
 
 INPUT_NAMES = {FIRST_FRAME: "image", LAST_FRAME: "last_frame", DRIVING_AUDIO: "audio", FIRST_CLIP: "video"}
 """The nodes' input for each kind of media."""
 
-TEXT_FIELDS = ("model", "prompt", "resolution", "shot_type", "negative_prompt", "audio_url", "template", "ratio")
 MEDIA_LABELS = {
     FIRST_FRAME: "first frame",
     LAST_FRAME: "last frame",
@@ -62,24 +49,21 @@ def validate(
     if model is None:
         return [f"model: {request.model[:60]!r} is not known; choose {format_choices(list(MODELS))}", *problems]
     problems += _region_problems(model, region)
-    if request.resolution not in model.resolutions:
-        problems.append(_not_allowed("resolution", request.resolution, model, model.resolutions))
-    if type(request.duration) is not int or request.duration not in model.durations:
-        problems.append(_not_allowed("duration", request.duration, model, model.durations))
-    elif clip_seconds is not None and request.duration <= clip_seconds:
+    problems += [problem for field in FIELDS for problem in _choice_problems(field, request, model)]
+    if clip_seconds is not None and request.duration in model.durations and request.duration <= clip_seconds:
         problems.append(
             f"duration: {request.duration} s is the whole video's, which must be longer than its first clip of "
             f"{clip_seconds:.1f} s"
         )
     problems += _effect_problems(request, model, region)
-    problems += _shot_problems(request, model)
-    problems += _shape_problems(request, model)
+    if request.shot_type != SHOT_TYPES[0] and request.shot_type in model.shot_types and not request.prompt_extend:
+        problems.append(f"shot_type: {request.shot_type} needs prompt_extend; switch it on, or choose {SHOT_TYPES[0]}")
     problems += _media_problems(request, model, provided)
     problems += _audio_problems(request, model)
     if request.negative_prompt.strip() and not model.negative_prompt:
         problems.append(
             f"negative_prompt: {model.id} has none; leave it empty and say in the prompt what there is to see, or "
-            f"choose {format_choices(models_with('negative_prompt'))}"
+            f"choose {format_choices(models_where(lambda row: row.negative_prompt))}"
         )
     return problems
 
@@ -111,7 +95,8 @@ def warnings(request: VideoRequest, *, region: Region, audio_seconds: float | No
         longer = audio_seconds > request.duration
         fate = "its tail is cut" if longer else "the end of the video is silent"
         found.append(f"audio: {audio_seconds:.1f} s of sound for {request.duration} s of video; {fate}")
-    sure = model.offers[region.id].documented_durations if region.id in model.offers else ()
+    offer = model.offer_in(region.id)
+    sure = offer.documented_durations if offer else ()
     if sure and request.duration not in sure:
         found.append(
             f"duration: for {model.id} in {region.title} some of the service's pages name only {format_choices(sure)} "
@@ -122,23 +107,32 @@ def warnings(request: VideoRequest, *, region: Region, audio_seconds: float | No
     return found
 
 
-def _not_allowed(name: str, value: object, model: Model, allowed: tuple[object, ...]) -> str:
-    return f"{name}: {format_value(value)} is not possible with {model.id}; choose {format_choices(allowed)}"
+def _choice_problems(field: FieldSpec, request: VideoRequest, model: Model) -> list[str]:
+    """Say what is wrong with the value of a field that has choices."""
+    value, name = getattr(request, field.name), field.name
+    if field.known is not None and value not in field.known and not (field.optional and value == field.default):
+        return [f"{name}: {value[:60]!r} is not known; choose {format_choices(field.known)}"]
+    if field.choices is None or (field.optional and value == field.default):
+        return []
+    allowed = field.choices(model)
+    if type(value) is field.type and value in allowed:
+        return []
+    if field.optional:
+        others = format_choices(models_where(field.has))
+        return [f"{name}: {value} is not possible with {model.id}; choose {field.default}, or one of {others}"]
+    return [f"{name}: {format_value(value)} is not possible with {model.id}; choose {format_choices(allowed)}"]
 
 
 def _type_problems(request: VideoRequest) -> list[str]:
     """Problems of values that another node, or a file, has given in another form than a widget would."""
-    values = vars(request)
-    texts = [
-        f"{name}: must be a text, not {type(values[name]).__name__}"
-        for name in TEXT_FIELDS
-        if not isinstance(values[name], str)
-    ]
-    return texts + [
-        f"{name}: must be true or false, not {format_value(values[name])}"
-        for name in BOOL_FIELDS
-        if not isinstance(values[name], bool)
-    ]
+    problems = []
+    for field in FIELDS:
+        value = getattr(request, field.name)
+        if field.type is str and not isinstance(value, str):
+            problems.append(f"{field.name}: must be a text, not {type(value).__name__}")
+        if field.type is bool and not isinstance(value, bool):
+            problems.append(f"{field.name}: must be true or false, not {format_value(value)}")
+    return problems
 
 
 def _general_problems(request: VideoRequest) -> list[str]:
@@ -147,16 +141,16 @@ def _general_problems(request: VideoRequest) -> list[str]:
     # -1 means a new seed each time in other packs: taken modulo, it would be the same one, and paid only once.
     if type(request.seed) is not int or request.seed < 0:
         problems.append(f"seed: {format_value(request.seed)} is not possible; choose 0 to {SEED_MAX}")
-    texts = {name: value for name in TEXT_FIELDS if isinstance(value := vars(request)[name], str)}
+    texts = {field: value for field in FIELDS if isinstance(value := getattr(request, field.name), str)}
     problems += [
-        f"{name}: it holds your API key, which would go into every saved workflow and video; take it out"
-        for name, text in texts.items()
+        f"{field.name}: it holds your API key, which would go into every saved workflow and video; take it out"
+        for field, text in texts.items()
         if contains_secret(text)
     ]
     problems += [
-        f"{name}: {len(texts[name])} characters are too many; give at most {max_chars}"
-        for name, max_chars in (("prompt", MAX_TEXT), ("negative_prompt", MAX_TEXT), ("audio_url", MAX_URL))
-        if len(texts.get(name, "")) > max_chars
+        f"{field.name}: {len(text)} characters are too many; give at most {field.max_chars}"
+        for field, text in texts.items()
+        if field.max_chars and len(text) > field.max_chars
     ]
     return problems
 
@@ -173,46 +167,18 @@ def _region_problems(model: Model, region: Region) -> list[str]:
 
 
 def _effect_problems(request: VideoRequest, model: Model, region: Region) -> list[str]:
-    if not request.template:
-        return []
     effect = EFFECTS.get(request.template)
     if effect is None:
-        return [f"template: {request.template[:60]!r} is not known; choose {format_choices(list(EFFECTS))}"]
+        return []
     problems = []
     if model.id not in effect.models:
         problems.append(
             f"template: {effect.id} is not possible with {model.id}; choose {format_choices(effect.models)}"
         )
     if not region.effects:
-        having = [row.title for row in REGIONS.values() if row.effects and row.id != OFFLINE]
+        having = [row.title for row in REGIONS.values() if row.effects and not row.simulated]
         problems.append(f"template: effects are not available in {region.title}; they are in {format_choices(having)}")
     return problems
-
-
-def _shot_problems(request: VideoRequest, model: Model) -> list[str]:
-    if request.shot_type not in SHOT_TYPES:
-        return [f"shot_type: {request.shot_type[:60]!r} is not known; choose {format_choices(SHOT_TYPES)}"]
-    if request.shot_type == SHOT_TYPES[0]:
-        return []
-    if request.shot_type not in model.shot_types:
-        return [
-            f"shot_type: {request.shot_type} is not possible with {model.id}; choose {SHOT_TYPES[0]}, or one of "
-            f"{format_choices(models_with('shot_types'))}"
-        ]
-    if not request.prompt_extend:
-        return [f"shot_type: {request.shot_type} needs prompt_extend; switch it on, or choose {SHOT_TYPES[0]}"]
-    return []
-
-
-def _shape_problems(request: VideoRequest, model: Model) -> list[str]:
-    if request.ratio not in RATIOS:
-        return [f"ratio: {request.ratio[:60]!r} is not known; choose {format_choices(RATIOS)}"]
-    if request.ratio == ADAPTIVE or request.ratio in model.ratios:
-        return []
-    return [
-        f"ratio: {request.ratio} is not possible with {model.id}, whose videos have the picture's shape; choose "
-        f"{ADAPTIVE}, or one of {format_choices(models_with('ratios'))}"
-    ]
 
 
 def _media_problems(request: VideoRequest, model: Model, provided: Collection[str]) -> list[str]:
@@ -246,7 +212,7 @@ def _audio_problems(request: VideoRequest, model: Model) -> list[str]:
         silent = [row.id for row in MODELS.values() if row.always_silent]
         problems.append(
             f"generate_audio: {model.id} cannot be silent; switch it on, or choose "
-            f"{format_choices([*models_with('audio_switch'), *silent])}"
+            f"{format_choices([*models_where(lambda row: row.audio_switch), *silent])}"
         )
     return problems
 

@@ -8,7 +8,7 @@ of wan3.0 and happyhorse (autumn 2026), of first and last frame (2026); its rate
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -301,12 +301,9 @@ REGIONAL_NAMES: Mapping[str, Model] = MappingProxyType(
 """Every model by any id that some region's API knows it by."""
 
 
-def models_with(rule: str) -> list[str]:
-    """Ids of the models whose row has `rule` set, for messages that offer another model.
-
-    `rule` is the name of a field or property, such as "audio_switch", "shot_types" or "effects".
-    """
-    return [row.id for row in _ROWS if getattr(row, rule)]
+def models_where(rule: Callable[[Model], bool]) -> list[str]:
+    """Ids of the models that a rule holds for, for messages that offer another model."""
+    return [row.id for row in _ROWS if rule(row)]
 
 
 def models_accepting(*kinds: str) -> list[str]:

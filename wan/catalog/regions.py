@@ -12,34 +12,44 @@ from types import MappingProxyType
 API_PATH = "/api/v1"
 DEFAULT_REGION = "beijing"
 OFFLINE = "offline"
+TASK_TTL = 24 * 3600.0
+"""For how many seconds the service keeps a task and its video."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """One region. `shared_host` is empty where only a workspace's own host exists.
+    """One region. `title` and `title_zh` are its name in English and Chinese, `docs_id` is its id in Alibaba Cloud.
 
-    `workspace_host` takes the workspace id as `{workspace}`. `temporary_storage` tells whether files can be uploaded to
-    `oss://` URLs; `effects` whether the effect templates run there. `docs_id` is the region's id in Alibaba Cloud.
+    `shared_host` is empty where only a workspace's own host exists; `workspace_host` takes the workspace id as
+    `{workspace}`. `temporary_storage` tells whether files can be uploaded to `oss://` URLs, `effects` whether effect
+    templates run there. A `simulated` region is the mock server on this machine: it has every model, at no cost, and
+    wants no key. `task_ttl` is for how many seconds a region knows a task and keeps its video; `has_typical_waits`
+    tells whether tasks take the time that the models' rows name.
     """
 
     id: str
     title: str
+    title_zh: str
     docs_id: str
     shared_host: str
     workspace_host: str
     temporary_storage: bool
     effects: bool
+    simulated: bool = False
+    task_ttl: float = TASK_TTL
+    has_typical_waits: bool = True
 
     @property
     def needs_workspace(self) -> bool:
         """Whether this region can only be reached through a workspace's own host."""
-        return not self.shared_host and self.id != OFFLINE
+        return not self.shared_host and not self.simulated
 
 
 _ROWS = (
     Region(
         id="beijing",
         title="Beijing",
+        title_zh="北京",
         docs_id="cn-beijing",
         shared_host="dashscope.aliyuncs.com",
         workspace_host="{workspace}.cn-beijing.maas.aliyuncs.com",
@@ -49,6 +59,7 @@ _ROWS = (
     Region(
         id="singapore",
         title="Singapore",
+        title_zh="新加坡",
         docs_id="ap-southeast-1",
         shared_host="dashscope-intl.aliyuncs.com",
         workspace_host="{workspace}.ap-southeast-1.maas.aliyuncs.com",
@@ -58,6 +69,7 @@ _ROWS = (
     Region(
         id="virginia",
         title="Virginia",
+        title_zh="弗吉尼亚",
         docs_id="us-east-1",
         shared_host="dashscope-us.aliyuncs.com",
         workspace_host="{workspace}.us-east-1.maas.aliyuncs.com",
@@ -67,6 +79,7 @@ _ROWS = (
     Region(
         id="frankfurt",
         title="Frankfurt",
+        title_zh="法兰克福",
         docs_id="eu-central-1",
         shared_host="",
         workspace_host="{workspace}.eu-central-1.maas.aliyuncs.com",
@@ -76,6 +89,7 @@ _ROWS = (
     Region(
         id="tokyo",
         title="Tokyo",
+        title_zh="东京",
         docs_id="ap-northeast-1",
         shared_host="",
         workspace_host="{workspace}.ap-northeast-1.maas.aliyuncs.com",
@@ -85,6 +99,7 @@ _ROWS = (
     Region(
         id="hongkong",
         title="Hong Kong",
+        title_zh="中国香港",
         docs_id="cn-hongkong",
         shared_host="cn-hongkong.dashscope.aliyuncs.com",
         workspace_host="{workspace}.cn-hongkong.maas.aliyuncs.com",
@@ -93,12 +108,17 @@ _ROWS = (
     ),
     Region(
         id=OFFLINE,
-        title="Offline stand-in",
+        title="Offline",
+        title_zh="离线模拟",
         docs_id="",
         shared_host="",
         workspace_host="",
         temporary_storage=True,
         effects=True,
+        simulated=True,
+        # The server forgets its tasks when ComfyUI is closed.
+        task_ttl=0.0,
+        has_typical_waits=False,
     ),
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from .regions import OFFLINE
+from .regions import REGIONS
 
 CURRENCY = "CNY"
 PRICES_AS_OF = "2026-05-26"
@@ -136,11 +136,15 @@ class Model:
     def __post_init__(self) -> None:
         object.__setattr__(self, "offers", MappingProxyType(dict(self.offers)))
 
+    def offer_in(self, region: str) -> RegionalOffer | None:
+        """Return the model as a region sells it, None where it does not. A simulated region has all, for free."""
+        if REGIONS[region].simulated:
+            return RegionalOffer(self.id, dict.fromkeys(self.resolutions, 0.0))
+        return self.offers.get(region)
+
     def model_id_in(self, region: str) -> str | None:
         """Return the id this model goes by in a region, or None where the region does not have it."""
-        if region == OFFLINE:
-            return self.id
-        offer = self.offers.get(region)
+        offer = self.offer_in(region)
         return offer.name if offer else None
 
     def accepts(self, *kinds: str) -> bool:
@@ -153,11 +157,6 @@ class Model:
             return []
         larger = [legal for legal in self.media_combinations if set(kinds) <= set(legal)]
         return [kind for kind in min(larger, key=len, default=()) if kind not in kinds]
-
-    @property
-    def duration_field(self) -> bool:
-        """Whether requests name the duration: where a model has only one, the service refuses to be reported."""
-        return len(self.durations) > 1
 
     @property
     def audio_input(self) -> bool:
@@ -186,13 +185,8 @@ class Model:
         return len(text) + (self.chinese_weight - 1) * chinese
 
     def price_per_second(self, *, region: str, resolution: str, generate_audio: bool) -> float | None:
-        """Return the list price per second of video, in the offer's currency, or None where the list does not name it.
-
-        The offline mock server costs nothing.
-        """
-        if region == OFFLINE:
-            return 0.0
-        offer = self.offers.get(region)
+        """Return the list price per second of video in the offer's currency, None where the list does not name it."""
+        offer = self.offer_in(region)
         if offer is None:
             return None
         if self.audio_switch and not generate_audio and resolution in offer.silent_price:

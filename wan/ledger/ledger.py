@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from .database import Rows, database_for, memory_lost
@@ -85,9 +84,6 @@ class Ledger:
             return found, Claim.REUSE
         if not draft.task_id and (found.is_unbilled or (free and found.is_terminal)):
             return draft, Claim.NEW
-        if found.state == State.SAVED.value:
-            # It is fetched once more, by one run.
-            found.state, found.owner = State.SUBMITTED.value, ""
         if not found.is_terminal and is_alive(self._locks_folder, found.owner):
             return found, Claim.WAIT
         # Of a run that is dead: it may have got as far as the video.
@@ -123,26 +119,22 @@ class Ledger:
         found = self._database.transaction(lambda rows: rows.find(account=account))
         return {row.task_id: row.service_sent_at for row in found if row.request_id and row.service_sent_at >= since}
 
-    def adopt(self, record: Record, task_id: str, *, rival: Callable[[Record], bool]) -> bool:
-        """Give a record the task that proved to be its own; it is then SUBMITTED.
+    def adopt(self, record: Record, *, rival: Callable[[Record], bool]) -> bool:
+        """Write down a record with the task that proved to be its own.
 
-        Returns False, and changes nothing, where another request has the task, or where one that `rival` names still
+        Returns False, and writes nothing, where another request has the task, or where one that `rival` names still
         lacks its own: then either may be the task's.
         """
 
         def give(rows: Rows) -> bool:
             lacking = rows.find(region=record.region, model=record.model, task_id="")
-            if any(one.id != record.id and one.is_outcome_unknown and rival(one) for one in lacking) or _is_known(
-                rows, task_id
-            ):
+            disputed = any(one.id != record.id and one.is_outcome_unknown and rival(one) for one in lacking)
+            if disputed or _is_known(rows, record.task_id):
                 return False
-            adopted = replace(record, state=State.SUBMITTED.value, task_id=task_id, error="")
-            rows.upsert(adopted)
+            rows.upsert(record)
             return True
 
-        if given := self._database.transaction(give):
-            record.state, record.task_id, record.error = State.SUBMITTED.value, task_id, ""
-        return given
+        return self._database.transaction(give)
 
     def hold(self) -> None:
         """Keep the run alive for one more user, who must `close` the ledger too."""
@@ -157,11 +149,6 @@ class Ledger:
                 return
         self._run_lock.release()
         self._database.close()
-
-
-def open_ledger(home: Path) -> Ledger:
-    """Open the ledger in a folder, making it where there is none."""
-    return Ledger(home)
 
 
 def _find(rows: Rows, draft: Record, earlier: Callable[[str], Iterable[str]]) -> Record | None:

@@ -10,9 +10,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-TASK_TTL = 24 * 3600
-"""How long the service keeps a task and its video."""
-
 
 class State(str, enum.Enum):
     """Where a request is. OUTCOME_UNKNOWN: it was sent, and whether a task was created is not known."""

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..api.validation import INPUT_NAMES
-from ..catalog.models import MODELS
 from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP
 from ..errors import WanError
 from ..media.audio import encode_wav
 from ..media.image import EncodedFrame, encode_frame
 from ..threads import run_in_thread
-from .batch import Batch
+from .batch import ValidatedBatch
 from .context import RunContext
 from .progress import Progress
 from .retry import RetryBudget
@@ -42,7 +41,7 @@ class Attachment:
     url: str = ""
 
     async def resolve_url(self, report: Progress) -> str:
-        """Return the URL that goes into the request. Uploads when need be."""
+        """Return the URL that goes into the request, "" for a frame, whose data goes there. Uploads when need be."""
         return await self.upload.url(report) if self.upload else self.url
 
 
@@ -57,15 +56,25 @@ class RequestMedia:
 class Attachments:
     """All that a batch sends beside words. What several of its videos share is encoded and uploaded once."""
 
-    def __init__(self, batch: Batch, *, context: RunContext) -> None:
-        self._order = batch
+    def __init__(self, plan: ValidatedBatch, *, context: RunContext) -> None:
+        self._plan = plan
         self._context = context
-        self._model_name = MODELS[batch.request.model].model_id_in(context.region.id) or ""
         self._uploads: dict[str, Upload] = {}
-        if batch.audio is not None:
-            self._upload(DRIVING_AUDIO, partial(encode_wav, batch.audio), WAV)
-        if clip := batch.clip:
+        # An audio file that a silent video has no use for goes nowhere.
+        request, audio = plan.batch.request, plan.batch.audio
+        has_audio = plan.model.has_audio(generate_audio=request.generate_audio)
+        self._audio_url = request.audio_url if has_audio else ""
+        if has_audio and audio is not None:
+            self._upload(DRIVING_AUDIO, partial(encode_wav, audio), WAV)
+        if clip := plan.clip:
             self._upload(FIRST_CLIP, lambda: clip.data, FileType("clip", clip.suffix, clip.mime))
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of media that each request has."""
+        frames = [kind for kind in self._plan.batch.media_kinds if kind != DRIVING_AUDIO]
+        has_audio = bool(self._audio_url) or DRIVING_AUDIO in self._uploads
+        return [*frames, *([DRIVING_AUDIO] if has_audio else [])]
 
     async def for_request(self, index: int, *, max_chars: int) -> RequestMedia:
         """Return the media of one of the batch's requests, whose images get `max_chars` characters of its body."""
@@ -74,20 +83,16 @@ class Attachments:
             media[FIRST_CLIP] = Attachment(await clip.digest(), upload=clip)
         images, notes = await run_in_thread(self._encode_images, index, max_chars)
         media |= images
-        # An audio file that a silent video has no use for goes nowhere.
-        request = self._order.request
-        if not MODELS[request.model].has_audio(generate_audio=request.generate_audio):
-            return RequestMedia(media, notes)
         if audio := self._uploads.get(DRIVING_AUDIO):
             media[DRIVING_AUDIO] = Attachment(await audio.digest(), upload=audio)
-        elif url := request.audio_url:
-            media[DRIVING_AUDIO] = Attachment(url, url=url)
+        elif self._audio_url:
+            media[DRIVING_AUDIO] = Attachment(self._audio_url, url=self._audio_url)
         return RequestMedia(media, notes)
 
     def _encode_images(self, index: int, max_chars: int) -> tuple[dict[str, Attachment], list[str]]:
         """Encode the images of one request. Where they are too large together, the larger one is uploaded."""
-        images = self._order.images_for(index)
-        encode = partial(encode_frame, sides=MODELS[self._order.request.model].image_limits.sides)
+        images = self._plan.batch.images_for(index)
+        encode = partial(encode_frame, sides=self._plan.model.image_limits.sides)
         frames = {kind: encode(image, max_chars=max_chars) for kind, image in images.items()}
         notes, outside = [], ""
         if sum(frame.data_uri_length for frame in frames.values()) > max_chars:
@@ -114,7 +119,7 @@ class Attachments:
 
     def _upload(self, key: str, make: Callable[[], bytes], kind: FileType) -> Upload:
         """Return the upload of a file, the same one for the same key."""
-        made = Upload(make, kind, model_name=self._model_name, context=self._context)
+        made = Upload(make, kind, model_name=self._plan.offer.name, context=self._context)
         return self._uploads.setdefault(key, made)
 
 
@@ -181,7 +186,7 @@ class Upload:
         upload = partial(
             self._context.client.upload_file, model_name=self._model_name, suffix=kind.suffix, mime=kind.mime
         )
-        retries = RetryBudget(OUTAGE_TIMEOUT)
+        retries = RetryBudget(self._context.clock, OUTAGE_TIMEOUT)
         while True:
             report(0.03, f"uploading the {kind.label}, {len(data) / 1e6:.1f} MB")
             try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..api.endpoint import Connection, resolve_endpoint
-from ..api.request import VideoRequest
+from ..api.endpoint import Connection, Endpoint, open_endpoint, resolve_endpoint
+from ..api.request import estimate_cost
+from ..api.settings import Settings
 from ..api.validation import INPUT_NAMES, validate, warnings
+from ..catalog.fields import VideoRequest
 from ..catalog.models import (
     AUDIO_BYTES,
     CLIP_BYTES,
@@ -22,13 +23,14 @@ from ..catalog.models import (
     SEED_MAX,
 )
 from ..catalog.regions import Region
-from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME
+from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model, RegionalOffer
 from ..errors import InvalidRequest, MediaError
 from ..media.audio import audio_seconds, validate_audio
 from ..media.container import Source
 from ..media.image import validate_images
 from ..media.video import Clip, ClipLimits, read_clip, validate_clip
 from .output import OutputTarget, folder_problems, resolve_output
+from .retry import Clock
 
 CLIP_LIMITS = ClipLimits(CLIP_SECONDS, CLIP_SIDE, CLIP_RATIO, CLIP_BYTES)
 
@@ -40,7 +42,7 @@ class Batch:
     `open_clip` returns the clip's file. `last_frames` is an IMAGE with one image for all videos, or one for each.
     `audio` is a ComfyUI AUDIO or None. The videos go into `output_folder` under names that begin with
     `filename_prefix`; `home` is the folder of the owner's settings and of the ledger; `metadata` is what the saved
-    files carry (`prompt`, `workflow`).
+    files carry (`prompt`, `workflow`). `clock` is what the run waits by.
     """
 
     request: VideoRequest
@@ -48,21 +50,12 @@ class Batch:
     output_folder: Path
     filename_prefix: str
     home: Path
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
     audio: Mapping[str, Any] | None = None
     connection: Connection = field(default_factory=Connection)
-    metadata: Mapping[str, str] = field(default_factory=dict)
     last_frames: Any = None
     open_clip: Callable[[], Source] | None = None
-
-    @cached_property
-    def clip(self) -> Clip | None:
-        """The clip, read from where `open_clip` says when it is first asked for. Raises as that and `read_clip` do."""
-        return read_clip(self.open_clip(), limits=CLIP_LIMITS) if self.open_clip else None
-
-    @property
-    def output(self) -> OutputTarget:
-        """Where the videos go. The prefix has no problems."""
-        return resolve_output(self.filename_prefix, output_folder=self.output_folder)[0]
 
     @property
     def media_kinds(self) -> list[str]:
@@ -86,26 +79,66 @@ class Batch:
         return replace(self.request, seed=(self.request.seed + index) % (SEED_MAX + 1))
 
 
-def validate_batch(batch: Batch) -> list[str]:
-    """Check everything that can be known before paying. Returns warnings.
+@dataclass(frozen=True)
+class ValidatedBatch:
+    """A batch that has no problems, and what its check has found: where its calls and videos go, and what it costs.
+
+    `offer` is the model as the region sells it, `cost` that of one video, None where the price list does not have it.
+    `warnings` say what the service will do differently from what the batch says.
+    """
+
+    batch: Batch
+    endpoint: Endpoint
+    settings: Settings
+    model: Model
+    offer: RegionalOffer
+    output: OutputTarget
+    clip: Clip | None
+    cost: Mapping[str, Any] | None
+    warnings: tuple[str, ...]
+
+    @property
+    def region(self) -> Region:
+        """Where the videos are made."""
+        return self.endpoint.region
+
+
+def validate_batch(batch: Batch) -> ValidatedBatch:
+    """Check everything that can be known before paying; the settings, the clip and the output folder are read once.
+
+    The output folder is made where nothing else is wrong. Blocking.
 
     Raises:
         InvalidRequest: with all problems at once.
     """
-    region, _, problems = resolve_endpoint(batch.connection, batch.home)
-    clip, found = _read_clip(batch)
+    region, settings, wrong = resolve_endpoint(batch.connection, batch.home)
+    clip, clip_problems = _read_clip(batch)
     seconds = clip.seconds if clip else None
-    problems = [*validate(batch.request, region=region, provided=batch.media_kinds, clip_seconds=seconds), *problems]
-    problems += [*_media_problems(batch), *found]
+    problems = [*validate(batch.request, region=region, provided=batch.media_kinds, clip_seconds=seconds), *wrong]
+    problems += [*_media_problems(batch), *clip_problems]
     uploads = [INPUT_NAMES[kind] for kind in (FIRST_CLIP, DRIVING_AUDIO) if kind in batch.media_kinds]
     problems += [problem for name in uploads for problem in _storage_problems(name, region)]
-    output, found = resolve_output(batch.filename_prefix, output_folder=batch.output_folder)
+    output, wrong = resolve_output(batch.filename_prefix, output_folder=batch.output_folder)
     # The folder is only made when nothing else stands in the way.
-    problems += found or ([] if problems else folder_problems(output))
+    problems += wrong or ([] if problems else folder_problems(output))
     if problems:
         raise InvalidRequest(problems)
-    seconds = audio_seconds(batch.audio) if batch.audio is not None else None
-    return warnings(batch.request, region=region, audio_seconds=seconds)
+    model = MODELS[batch.request.model]
+    offer = model.offer_in(region.id)
+    if offer is None:
+        raise ValueError(f"{model.id} is not sold in {region.id}: validate would have reported it")
+    length = audio_seconds(batch.audio) if batch.audio is not None else None
+    return ValidatedBatch(
+        batch,
+        open_endpoint(batch.connection, settings, region=region),
+        settings,
+        model,
+        offer,
+        output,
+        clip,
+        estimate_cost(batch.request, region=region),
+        tuple(warnings(batch.request, region=region, audio_seconds=length)),
+    )
 
 
 def _media_problems(batch: Batch) -> list[str]:
@@ -129,7 +162,7 @@ def _media_problems(batch: Batch) -> list[str]:
 def _read_clip(batch: Batch) -> tuple[Clip | None, list[str]]:
     """Return the clip, None where there is none or it cannot be read, and its problems."""
     try:
-        clip = batch.clip
+        clip = read_clip(batch.open_clip(), limits=CLIP_LIMITS) if batch.open_clip else None
     except InvalidRequest as error:
         return None, list(error.problems)
     except MediaError as error:

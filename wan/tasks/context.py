@@ -1,4 +1,4 @@
-"""One run's tools: the service's client, the ledger and the limits."""
+"""What the steps of a run share: the service's client, the ledger, the clock and the limits."""
 
 from __future__ import annotations
 
@@ -9,25 +9,19 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from ..api.client import Client
-from ..api.endpoint import (
-    Connection,
-    Endpoint,
-    offline_endpoint,
-    open_endpoint,
-    resolve_endpoint,
-)
+from ..api.endpoint import Connection, Endpoint
 from ..api.errors import AuthenticationError
 from ..api.settings import Settings
-from ..catalog.regions import OFFLINE, Region
-from ..errors import InvalidRequest
+from ..api.task import Task
+from ..catalog.regions import Region
 from ..ledger.database import LedgerUnavailable
-from ..ledger.ledger import Ledger, open_ledger
-from ..ledger.record import TASK_TTL, Record
+from ..ledger.ledger import Ledger
+from ..ledger.record import Record
 from ..threads import run_in_thread
+from .retry import QUERIES_PER_SECOND, RATE_LIMITER, Clock
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -39,18 +33,23 @@ class RunContext:
     """What the steps of a run share. `max_wait` limits the seconds that a task may be rendered.
 
     `create_lock` lets one create call of the run leave at a time: when a run is killed, at most one response is
-    missing. `sent_at` has when the create calls of the run's records left, in seconds of `retry.now`. `unwritten` has
-    the tasks whose records could not be written.
+    missing. `sent_at` has when the create calls of the run's records left, in seconds of `clock`. `unwritten` has the
+    tasks whose records could not be written.
     """
 
-    region: Region
     client: Client
     ledger: Ledger
     account: str
     max_wait: float
+    clock: Clock
     create_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     sent_at: dict[str, float] = field(default_factory=dict)
     unwritten: set[str] = field(default_factory=set)
+
+    @property
+    def region(self) -> Region:
+        """The region that calls go to."""
+        return self.client.endpoint.region
 
     async def to_thread(self, call: Callable[..., T], *args: Any, **named: Any) -> T:
         """Run a blocking call in a thread.
@@ -58,14 +57,12 @@ class RunContext:
         Until it ends the run stays alive, even when nobody waits for it any more.
         """
         self.ledger.hold()
+        return await run_in_thread(call, *args, finally_=self.ledger.close, **named)
 
-        def held() -> T:
-            try:
-                return call(*args, **named)
-            finally:
-                self.ledger.close()
-
-        return await run_in_thread(held)
+    async def get_task(self, task_id: str) -> Task:
+        """Ask the service for a task, within the account's rate of queries. Raises as `Client.get_task` does."""
+        await RATE_LIMITER.acquire("query", per_second=QUERIES_PER_SECOND, clock=self.clock)
+        return await self.to_thread(self.client.get_task, task_id)
 
     async def update(self, record: Record, **changes: object) -> None:
         """Change a record and write it down, as `update_sync` does."""
@@ -90,74 +87,50 @@ class RunContext:
                     record.task_id or "of the task, which the console lists",
                 )
 
-    def persist(self, record: Record, **changes: object) -> None:
-        """Change a record and write it down, which a request must not leave without. For threads: it blocks.
-
-        Raises:
-            LedgerUnavailable: nothing may be sent.
-        """
-        _change(record, changes)
-        self.ledger.save(record)
-
     def age(self, record: Record) -> float:
         """Return how many seconds ago the task of a record was submitted."""
         return max(0.0, time.time() - record.submitted_at)
 
-    @property
-    def is_free(self) -> bool:
-        """Whether requests cost nothing."""
-        return self.region.id == OFFLINE
-
-    @property
-    def task_ttl(self) -> float:
-        """For how many seconds the service knows a task. The mock server forgets all when it is started anew."""
-        return 0.0 if self.is_free else TASK_TTL
-
 
 @asynccontextmanager
-async def open_run_context(connection: Connection, home: Path, *, pays: bool = True) -> AsyncIterator[RunContext]:
+async def open_run_context(
+    endpoint: Endpoint, settings: Settings, connection: Connection, *, clock: Clock, pays: bool = True
+) -> AsyncIterator[RunContext]:
     """Open what a run needs and close it at the end. A run that `pays` needs a ledger.
 
     Raises:
-        InvalidRequest: the connection has problems; callers that collect problems ask `resolve_endpoint` first.
         LedgerUnavailable: the ledger of a run that pays cannot be used.
     """
-    region, settings, problems = await run_in_thread(resolve_endpoint, connection, home)
-    if problems:
-        raise InvalidRequest(problems)
-    endpoint = await run_in_thread(_endpoint, connection, settings, region=region)
-    ledger = open_ledger(settings.home)
+    ledger = Ledger(settings.home)
     client = Client(endpoint)
     try:
-        try:
-            salt = await run_in_thread(ledger.salt)
-            account = _account(endpoint, salt)
-        except LedgerUnavailable:
-            if pays:
-                raise
-            account = ""
-        yield RunContext(region, client, ledger, account, connection.max_wait_minutes * 60.0)
+        account = await run_in_thread(_account, endpoint, ledger, required=pays)
+        yield RunContext(client, ledger, account, connection.max_wait_minutes * 60.0, clock)
     except AuthenticationError as error:
-        error.hint = f"{settings.keys_elsewhere(region.id)} {error.hint}".strip()
+        error.hint = f"{settings.keys_elsewhere(endpoint.region.id)} {error.hint}".strip()
         raise
     finally:
         client.close()
         await run_in_thread(ledger.close)
 
 
-def _account(endpoint: Endpoint, salt: str) -> str:
-    """Return what stands for an account in the ledger: a salted hash, never the key itself."""
+def _account(endpoint: Endpoint, ledger: Ledger, *, required: bool) -> str:
+    """Return what stands for an account in the ledger: a salted hash, never the key itself.
+
+    It is "" where the ledger cannot be read and is not required.
+    """
+    try:
+        salt = ledger.salt()
+    except LedgerUnavailable:
+        if required:
+            raise
+        return ""
     # The mock server's key is new in every process, its videos are not.
-    who = (OFFLINE,) if endpoint.region.id == OFFLINE else (endpoint.base_url, endpoint.key.reveal())
+    region = endpoint.region
+    who = (region.id,) if region.simulated else (endpoint.base_url, endpoint.key.reveal())
     return hashlib.sha256("\0".join((salt, *who)).encode()).hexdigest()[:24]
 
 
 def _change(record: Record, changes: dict[str, object]) -> None:
     for name, value in changes.items():
         setattr(record, name, value)
-
-
-def _endpoint(connection: Connection, settings: Settings, *, region: Region) -> Endpoint:
-    if region.id != OFFLINE:
-        return open_endpoint(connection, settings, region=region)
-    return offline_endpoint(region)

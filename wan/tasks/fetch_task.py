@@ -12,17 +12,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..api.endpoint import Connection, resolve_endpoint
+from ..api.endpoint import Connection, Endpoint, open_endpoint, resolve_endpoint
+from ..api.settings import Settings
 from ..errors import DownloadFailed, InvalidRequest, UnusableTask
 from ..ledger.database import LedgerUnavailable
 from ..ledger.record import Claim, Record, State, fingerprint
 from ..redaction import contains_secret
+from ..threads import run_in_thread
 from .context import RunContext, open_run_context
-from .interrupt import report_interrupt, run_interruptible
-from .lifecycle import claim, wait_and_save
-from .output import resolve_output
+from .generation import Generation
+from .interrupt import run_interruptible
+from .output import OutputTarget, resolve_output
 from .progress import BatchProgress, ItemProgress, Progress, RunMonitor
 from .receipt import SavedVideo, cached_video
+from .retry import Clock
 from .save_video import SaveOptions
 
 logger = logging.getLogger("dashscope_wan")
@@ -32,7 +35,7 @@ _TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """What a run of Wan Fetch Task asks for; the fields are those of `Order`."""
+    """What a run of Wan Fetch Task asks for; the fields are those of `Batch`."""
 
     task_id: str
     output_folder: Path
@@ -40,25 +43,27 @@ class FetchRequest:
     home: Path
     connection: Connection = field(default_factory=Connection)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
 
 
-async def fetch_video(request: FetchRequest, *, watch: RunMonitor) -> SavedVideo:
+async def fetch_video(request: FetchRequest, *, monitor: RunMonitor) -> SavedVideo:
     """Wait for a task where it still runs, and return its video saved.
 
     Raises:
         InvalidRequest: the id cannot be one, or the connection has problems; nothing was sent.
         TaskUnknown, TaskCanceled, ServiceError, WaitExceeded, DownloadFailed: as their names say, each with what to do.
     """
-    progress = BatchProgress(watch, count=1)
+    progress = BatchProgress(monitor, count=1)
     try:
-        return await run_interruptible(watch, _fetch(request, ItemProgress(progress, index=0)))
+        return await run_interruptible(monitor, _fetch(request, ItemProgress(progress, index=0)))
     except DownloadFailed as error:
         progress.show_links([error])
         raise
 
 
-async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
-    connection_problems = resolve_endpoint(request.connection, request.home)[2]
+def _resolve(request: FetchRequest) -> tuple[Endpoint, Settings, OutputTarget]:
+    """Return where calls go, the owner's settings, and where the video goes. Blocking."""
+    region, settings, connection_problems = resolve_endpoint(request.connection, request.home)
     output, problems = resolve_output(request.filename_prefix, output_folder=request.output_folder)
     if (
         not isinstance(request.task_id, str)
@@ -72,14 +77,21 @@ async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
         ]
     if problems or connection_problems:
         raise InvalidRequest([*problems, *connection_problems])
-    async with open_run_context(request.connection, request.home, pays=False) as context:
+    return open_endpoint(request.connection, settings, region=region), settings, output
+
+
+async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
+    endpoint, settings, output = await run_in_thread(_resolve, request)
+    async with open_run_context(endpoint, settings, request.connection, clock=request.clock, pays=False) as context:
+        generation = Generation(context, report)
         draft = _new_record(request.task_id, context)
         try:
-            record, claimed = await claim(draft, context=context, report=report)
+            claimed = await generation.claim(draft)
         except LedgerUnavailable as error:
             # The task is paid: its video is saved, ledger or not.
             logger.warning("%s The video is fetched without it.", error.message)
-            record, claimed = replace(draft, id=secrets.token_hex(8)), Claim.RESUME
+            generation.record, claimed = replace(draft, id=secrets.token_hex(8)), Claim.RESUME
+        record = generation.record
         if claimed is Claim.REUSE:
             report(1.0, f"already saved: {record.path}")
             return cached_video(record)
@@ -90,11 +102,10 @@ async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
         try:
             # How old a task is that this ledger's run created is known. Of any other the service's first word counts.
             age = context.age(record) if record.model else math.inf
-            return await wait_and_save(
-                record, SaveOptions(output, request.metadata), context=context, report=report, typical=(0, 0), age=age
-            )
+            options = SaveOptions(output, request.metadata)
+            return await generation.wait_and_save(options, typical=(0, 0), task_age=age)
         except asyncio.CancelledError:
-            await report_interrupt(record, context=context, report=report, cancel=False)
+            await generation.interrupted(cancel=False)
             raise
 
 

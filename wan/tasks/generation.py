@@ -1,191 +1,339 @@
-"""One video's life: found in the ledger or written down, submitted once, waited for, downloaded."""
+"""One video's life, and the only writer of its record's state: claim, reconcile, submit, poll, save."""
 
 from __future__ import annotations
 
 import asyncio
-import io
+import json
 import logging
+import threading
 import time
-import uuid
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from ..api.client import to_json
-from ..api.errors import BadRequest, PermissionDenied, ServiceError, TaskCanceled, TaskUnknown
-from ..api.request import BODY_BYTES, VideoRequest, build_body, estimate_cost, expected_prompt, splice_data_uris
-from ..catalog.models import MODELS
-from ..catalog.spec import FIRST_FRAME
+from ..api.errors import BadRequest, PermissionDenied, TaskCanceled, TaskUnknown
+from ..api.task import Task, TaskStatus, rendered_seconds
 from ..errors import WanError
-from ..ledger.record import Claim, Record, State, earlier_fingerprints, fingerprint, subject_fingerprint
-from ..media.likeness import first_image, to_image
-from ..threads import run_in_thread
-from .attachments import RESERVED_URL_CHARS, Attachments, RequestMedia
-from .batch import Batch
+from ..ledger.database import LedgerUnavailable
+from ..ledger.record import Claim, Record, State
+from .attachments import Attachments
+from .batch import ValidatedBatch
 from .context import RunContext
-from .interrupt import report_interrupt, report_interrupt_unsent
-from .lifecycle import claim, wait_and_save
+from .interrupt import cancel_queued_task, report_interrupt, report_interrupt_unsent, report_interrupt_waiting
+from .output import discard
+from .polling import canceled_error, estimate_for, expired_error, poll_until_done, unknown_error
 from .progress import Progress
 from .receipt import SavedVideo, cached_video
-from .reconcile import RESPONSE_LOST_SECONDS, OwnTask, reconcile
-from .save_video import SaveOptions
-from .submit import CreateRequest, submit
-
-if TYPE_CHECKING:
-    from PIL import Image
+from .reconcile import RESPONSE_LOST_SECONDS, SERVER_ERROR_SECONDS, OwnTask, reconcile
+from .save_video import SaveOptions, VideoDownload
+from .submit import (
+    THROTTLE_TIMEOUT,
+    CreateRequest,
+    Failure,
+    NoResponse,
+    PreparedRequest,
+    classify,
+    point_to_workspace,
+    prepare,
+    send_with_retries,
+)
 
 logger = logging.getLogger("dashscope_wan")
 
+CLAIM_POLL_INTERVAL = 0.5
 
-@dataclass(frozen=True)
-class _PreparedRequest:
-    """What a create call is made of: its media, and the record whose fingerprint they are in.
+_UNSENT = {"sent_at": 0.0, "service_sent_at": 0.0}
 
-    `earlier` returns the fingerprints that earlier versions gave the request under an account.
+
+class Generation:
+    """One video on its way. `on_finished` hears when its task no longer runs at the service.
+
+    `record` is the claimed record: no other module writes its state.
     """
 
-    media: RequestMedia
-    draft: Record
-    earlier: Callable[[str], Iterable[str]]
+    def __init__(
+        self, context: RunContext, report: Progress, *, on_finished: Callable[[], None] = lambda: None
+    ) -> None:
+        self.record = Record("")
+        self._context = context
+        self._report = report
+        self._on_finished = on_finished
 
-
-@dataclass
-class Generation:
-    """One image of a batch on its way to a video. `on_finished` hears when its task no longer runs at the service."""
-
-    batch: Batch
-    index: int
-    context: RunContext
-    attachments: Attachments
-    warnings: list[str]
-    on_finished: Callable[[], None]
-
-    async def run(self, report: Progress) -> SavedVideo:
-        """Make the video, or go on with what an earlier run began, and return it saved."""
-        request = self.batch.request_for(self.index)
+    async def make(self, plan: ValidatedBatch, index: int, *, attachments: Attachments) -> SavedVideo:
+        """Make one video of a batch, or go on with what an earlier run began, and return it saved."""
         try:
-            prepared = await self._prepare(request, report)
+            prepared = await prepare(plan, index, attachments, account=self._context.account, report=self._report)
         except asyncio.CancelledError:
-            report_interrupt_unsent(report)
+            report_interrupt_unsent(self._report)
             raise
         while True:
-            record, role = await claim(prepared.draft, context=self.context, report=report, earlier=prepared.earlier)
-            if role is Claim.REUSE:
-                report(1.0, "already saved: returned without paying; change the seed for a new video")
-                return cached_video(record)
+            claimed = await self.claim(prepared.draft, earlier=prepared.earlier)
+            if claimed is Claim.REUSE:
+                self._report(1.0, "already saved: returned without paying; change the seed for a new video")
+                return cached_video(self.record)
             try:
-                return await self._resume_from(record, request, prepared=prepared, report=report)
+                return await self._resume(prepared)
             except asyncio.CancelledError:
-                await report_interrupt(record, context=self.context, report=report)
+                await self.interrupted()
                 raise
             except WanError as error:
                 # So that another run of the same request need not wait for the rest of this one's batch.
-                await self.context.update(record, owner="")
-                anew = isinstance(error, TaskCanceled) or (self.context.is_free and isinstance(error, TaskUnknown))
-                if role is not Claim.RESUME or not anew or not record.is_terminal:
+                await self._update(owner="")
+                anew = isinstance(error, TaskCanceled) or (plan.region.simulated and isinstance(error, TaskUnknown))
+                if claimed is not Claim.RESUME or not anew or not self.record.is_terminal:
                     raise
-                logger.warning("Task %s is %s and cost nothing; submitting a new request", record.task_id, record.state)
+                logger.warning(
+                    "Task %s is %s and cost nothing; submitting a new request", self.record.task_id, self.record.state
+                )
             except Exception:
                 # A mistake of our own, or of a library: it names no task, and the task may be paid.
-                if record.task_id:
-                    logger.warning("Task %s is at the service; Wan Fetch Task brings its video.", record.task_id)
+                if self.record.task_id:
+                    logger.warning("Task %s is at the service; Wan Fetch Task gets its video.", self.record.task_id)
                 raise
 
-    async def _prepare(self, request: VideoRequest, report: Progress) -> _PreparedRequest:
-        """Return what the create call is made of."""
-        report(0.0, "preparing")
-        body_without_media = to_json(build_body(request, region=self.context.region, media={}))
-        media = await self.attachments.for_request(
-            self.index, max_chars=BODY_BYTES - len(body_without_media) - RESERVED_URL_CHARS
-        )
-        for note in media.notes:
-            logger.warning("%s", note)
-        contents = {kind: attachment.content_hash for kind, attachment in media.by_kind.items()}
-        body = build_body(request, region=self.context.region, media=contents)
-        region = self.context.region.id
+    async def claim(self, draft: Record, *, earlier: Callable[[str], Iterable[str]] = lambda _: ()) -> Claim:
+        """Claim a request: NEW, RESUME or REUSE it. While another run has it, wait for that run.
 
-        def earlier(account: str) -> Iterable[str]:
-            return earlier_fingerprints(body, region=region, account=account, duration=request.duration)
+        `earlier` returns the fingerprints that earlier versions gave the request under an account.
 
-        return _PreparedRequest(media, self._new_record(request, body), earlier)
+        Raises:
+            LedgerUnavailable: it cannot be written down; nothing may be sent.
+            WanError: the run that was waited for failed.
+        """
+        call = partial(self._context.ledger.claim, earlier=earlier, free=self._context.region.simulated)
+        followed = ""
+        try:
+            while True:
+                record, claimed = await self._context.to_thread(call, replace(draft), following=followed)
+                if claimed is not Claim.WAIT:
+                    break
+                self.record, followed = record, record.id
+                await self._context.clock.sleep_with_countdown(CLAIM_POLL_INTERVAL, self._show_waiting)
+        except asyncio.CancelledError:
+            if followed:
+                report_interrupt_waiting(self.record, self._report)
+            else:
+                report_interrupt_unsent(self._report)
+            raise
+        self.record = record
+        if claimed is Claim.FAILED:
+            raise WanError(record.error, task_id=record.task_id, request_id=record.request_id)
+        if claimed is Claim.REUSE and record.state != State.SAVED.value:
+            # The run that saved it was killed before it could write that down.
+            await self._update(state=State.SAVED.value, part="")
+        if claimed is Claim.RESUME and record.state == State.SAVED.value:
+            # The file is gone: it is downloaded once more.
+            await self._update(state=State.SUBMITTED.value)
+        return claimed
 
-    def _new_record(self, request: VideoRequest, body: dict[str, Any]) -> Record:
-        """Return the record of a request that is not yet in the ledger."""
-        return Record(
-            fingerprint=fingerprint(body, region=self.context.region.id),
-            subject=subject_fingerprint(body, region=self.context.region.id),
-            account=self.context.account,
-            region=self.context.region.id,
-            model=request.model,
-            resolution=request.resolution,
-            duration=request.duration,
-            created_at=time.time(),
-        )
+    async def interrupted(self, *, cancel: bool = True) -> None:
+        """Report what goes on after Stop. The task is cancelled where `cancel` says so and it is still queued."""
+        call = partial(self._cancel_if_queued, self.record) if cancel else None
+        await report_interrupt(self.record, context=self._context, report=self._report, cancel=call)
 
-    async def _resume_from(
-        self, record: Record, request: VideoRequest, *, prepared: _PreparedRequest, report: Progress
-    ) -> SavedVideo:
-        """Take a claimed record from where it is to a saved video."""
+    async def _resume(self, prepared: PreparedRequest) -> SavedVideo:
+        """Take the claimed record from where it is to a saved video."""
+        record, plan = self.record, prepared.plan
         resumed = bool(record.task_id or record.sent_at)
-        own = OwnTask(
-            self._model_name(request), expected_prompt(request), self._first_image, request.duration, self.batch.output
-        )
         if record.is_adopted and not record.subject and not record.bytes and not record.is_terminal:
             # An earlier version took a listed task for the request's own before its video could prove it.
-            await self.context.update(record, state=State.OUTCOME_UNKNOWN.value, task_id="")
-        if record.is_outcome_unknown and self.context.is_free:
-            await self.context.update(record, state=State.PENDING_SUBMIT.value, sent_at=0.0, service_sent_at=0.0)
+            await self._update(state=State.OUTCOME_UNKNOWN.value, task_id="")
+        if record.is_outcome_unknown and plan.region.simulated:
+            await self._update(state=State.PENDING_SUBMIT.value, **_UNSENT)
         if record.is_outcome_unknown:
-            await reconcile(record, own, seconds=RESPONSE_LOST_SECONDS, context=self.context, report=report)
+            await self._reconcile(prepared.own_task(), seconds=RESPONSE_LOST_SECONDS)
         if not record.task_id:
-            create = await self._create_request(request, prepared.media, report)
+            await self._submit(prepared)
+        options = SaveOptions(
+            plan.output,
+            plan.batch.metadata,
+            request=prepared.request,
+            warnings=[*plan.warnings, *prepared.media.notes],
+            resumed=resumed or record.is_adopted,
+        )
+        typical = plan.model.typical_wait if plan.region.has_typical_waits else (0, 0)
+        return await self.wait_and_save(options, typical=typical, task_age=self._context.age(record))
+
+    async def _submit(self, prepared: PreparedRequest) -> None:
+        """Create the record's task and write its id down: at most one comes of it, whatever happens on the way.
+
+        What certainly did not arrive is sent again. What may have arrived is looked for at the service, and only sent
+        again when it is proven that nothing was created.
+
+        Raises:
+            OutcomeUnknown: whether a task was created cannot be determined. The record says so, for the next run.
+            LedgerUnavailable: the request cannot be written down; nothing was sent.
+            ServiceError: the service refused; nothing was created.
+            NetworkError: the service cannot be reached; nothing was created.
+        """
+        create, context = await prepared.create_request(self._report), self._context
+        send = partial(self._create, create)
+        since, trusted = context.clock.now(), 0
+        while True:
             try:
-                await submit(record, create, own, context=self.context, report=report)
+                await send_with_retries(
+                    create,
+                    send,
+                    first=lambda: self.record.id not in context.sent_at,
+                    context=context,
+                    report=self._report,
+                )
+            except NoResponse as error:
+                # A server's own error all but says that there is no task. Twice in a row, it takes a proof.
+                trusted += error.is_server_error
+                seconds = SERVER_ERROR_SECONDS if error.is_server_error and trusted == 1 else RESPONSE_LOST_SECONDS
+                if await self._reconcile(prepared.own_task(), seconds=seconds):
+                    return
+                # Moderation, say, that comes as a server's error: the same request would meet it again.
+                if error.is_hopeless or context.clock.now() - since > THROTTLE_TIMEOUT:
+                    raise error.as_not_created(proven=seconds == RESPONSE_LOST_SECONDS) from None
             except (BadRequest, PermissionDenied) as error:
-                self._point_to_workspace(error, request)
+                point_to_workspace(error, prepared.plan)
                 raise
-        notes = [*self.warnings, *prepared.media.notes]
-        resumed = resumed or record.is_adopted
-        terms = SaveOptions(self.batch.output, self.batch.metadata, request=request, warnings=notes, resumed=resumed)
-        # How long the mock server takes is not what the model's row says.
-        usual = (0, 0) if self.context.is_free else MODELS[record.model].typical_wait
-        age = self.context.age(record)
-        return await wait_and_save(
-            record, terms, context=self.context, report=report, typical=usual, age=age, on_finished=self.on_finished
+            else:
+                return
+
+    async def _create(self, create: CreateRequest) -> None:
+        """Make the create call in a thread.
+
+        When this is interrupted the thread goes on alone, and what is then created is cancelled while it is queued. The
+        thread and its caller both take the handoff lock when they finish: whichever finishes second cleans up.
+        """
+        handoff, context, record = threading.Lock(), self._context, self.record
+        record.state, record.sent_at, record.account = State.PENDING_SUBMIT.value, time.time(), context.account
+        record.service_sent_at = context.client.clock.now()
+        context.sent_at[record.id] = context.clock.now()
+        sent = replace(record)
+        try:
+            await context.to_thread(self._create_in_thread, sent, create, handoff)
+        finally:
+            if not handoff.acquire(blocking=False):
+                vars(record).update(vars(sent))
+
+    def _create_in_thread(self, record: Record, create: CreateRequest, handoff: threading.Lock) -> None:
+        """Write down that the call leaves, make it, and write down what came of it."""
+        context = self._context
+        try:
+            context.ledger.save(record)
+        except LedgerUnavailable:
+            record.sent_at = record.service_sent_at = 0.0
+            handoff.acquire(blocking=False)
+            raise
+        try:
+            created = context.client.create_task(create.encode(), path=create.path, uses_uploads=create.uses_uploads)
+        except WanError as error:
+            failure = self._note_failure(record, error)
+            if not handoff.acquire(blocking=False):
+                logger.warning("The request that was on its way when it was stopped: %s", failure)
+            if failure is error:
+                raise
+            raise failure from error
+        context.update_sync(
+            record,
+            state=State.SUBMITTED.value,
+            task_id=created.task_id,
+            request_id=created.request_id,
+            submitted_at=time.time(),
         )
+        if not handoff.acquire(blocking=False):
+            self._cancel_if_queued(record)
 
-    def _first_image(self) -> Image.Image:
-        """Return the image that the video begins with."""
-        if clip := self.batch.clip:
-            return first_image(io.BytesIO(clip.data))
-        return to_image(self.batch.images_for(self.index)[FIRST_FRAME])
+    def _note_failure(self, record: Record, error: WanError) -> WanError:
+        """Write a failed call down as what it means for the request, and return the error to raise."""
+        failure, update = classify(error), self._context.update_sync
+        if failure is Failure.NOT_CREATED:
+            update(record, **_UNSENT)
+        elif failure is Failure.REJECTED:
+            note = f"{error.message}\n{error.hint}".strip()
+            update(record, state=State.FAILED.value, error=note, request_id=error.request_id)
+        elif failure is Failure.UNKNOWN:
+            update(record, state=State.OUTCOME_UNKNOWN.value, error=error.message)
+            return NoResponse(error)
+        return error
 
-    def _point_to_workspace(self, error: ServiceError, request: VideoRequest) -> None:
-        """Add to a refusal what may be behind it: not every model is on the hosts that all workspaces share."""
-        if MODELS[request.model].workspace_hosts_only and not self.context.client.endpoint.at_workspace:
-            error.hint = (
-                f"{error.hint} The service documents {request.model} for workspaces' own addresses only: give "
-                "workspace_id in DashScope Connection, or set DASHSCOPE_BASE_URL to a workspace's address."
-            ).lstrip()
+    def _cancel_if_queued(self, record: Record) -> bool | None:
+        """Cancel the task of a record while it is queued. Blocking; returns as `cancel_queued_task` does."""
+        done = cancel_queued_task(record.task_id, self._context.client)
+        if done:
+            self._context.update_sync(record, state=State.CANCELED.value)
+        return done
 
-    async def _create_request(self, request: VideoRequest, media: RequestMedia, report: Progress) -> CreateRequest:
-        """Return the create call, with the images and the URLs of what is uploaded in it."""
-        urls, images = {}, {}
-        for kind, attachment in media.by_kind.items():
-            urls[kind] = await attachment.resolve_url(report)
-            if attachment.frame:
-                urls[kind] = uuid.uuid4().hex
-                images[urls[kind]] = attachment.frame.iter_chunks()
-        body = build_body(request, region=self.context.region, media=urls)
-        row, price = MODELS[request.model], estimate_cost(request, region=self.context.region)
-        return CreateRequest(
-            body=await run_in_thread(splice_data_uris, to_json(body), images),
-            path=row.request_format.path,
-            uses_uploads=any(url.lower().startswith("oss://") for url in urls.values()),
-            rate_limit=row.rate_limit,
-            model_name=self._model_name(request),
-            price=f", about {price['currency']} {price['amount']:.2f}" if price and price["amount"] else "",
+    async def _reconcile(self, own: OwnTask, *, seconds: float) -> bool:
+        """Look for the task of a call that was sent and not answered, until its outcome is certain.
+
+        Returns whether it was found: the record then has it. If not, the record is as if it had not been sent.
+
+        Raises:
+            OutcomeUnknown: neither can be proven.
+        """
+        found = await reconcile(
+            self.record, own, adopt=self._adopt, seconds=seconds, context=self._context, report=self._report
         )
+        if not found:
+            await self._update(state=State.PENDING_SUBMIT.value, error="", **_UNSENT)
+        return found
 
-    def _model_name(self, request: VideoRequest) -> str:
-        return MODELS[request.model].model_id_in(self.context.region.id) or ""
+    async def _adopt(self, task_id: str, rival: Callable[[Record], bool]) -> bool:
+        """Give the record the task that proved to be its own, unless it may be that of a rival request as well."""
+        adopted = replace(self.record, state=State.SUBMITTED.value, task_id=task_id, error="")
+        given = await self._context.to_thread(self._context.ledger.adopt, adopted, rival=rival)
+        if given:
+            vars(self.record).update(vars(adopted))
+        return given
+
+    async def wait_and_save(self, options: SaveOptions, *, typical: tuple[int, int], task_age: float) -> SavedVideo:
+        """Wait for the task of the claimed record, submitted `task_age` seconds ago, and save its video.
+
+        `typical` is the documented span of seconds until such a task is finished, (0, 0) where there is none.
+
+        Raises:
+            ServiceError: the task failed, or the service refuses the query for good.
+            TaskUnknown, TaskCanceled, WaitExceeded, NetworkError, DownloadFailed: as their names say.
+        """
+        record, context = self.record, self._context
+        likely = await context.to_thread(estimate_for, record, context.ledger, usual=typical)
+        task = await poll_until_done(record, context=context, report=self._report, likely=likely, task_age=task_age)
+        self._on_finished()
+        await self._finish(task)
+        download = VideoDownload(
+            task, record, options=options, context=context, report=self._report, on_saved=self._note_saved
+        )
+        try:
+            video = await download.download_and_save()
+        except WanError as error:
+            error.task_id = error.task_id or task.task_id
+            raise
+        self._report(1.0, f"saved {video.path.name}")
+        return video
+
+    async def _finish(self, task: Task) -> None:
+        """Write down what became of a task, and raise it where it did not succeed."""
+        record = self.record
+        if task.status is TaskStatus.SUCCEEDED:
+            finished, rendered = record.finished_at or time.time(), rendered_seconds(task) or 0.0
+            await self._update(state=State.SUCCEEDED.value, finished_at=finished, rendered=rendered, error="")
+        elif task.status is TaskStatus.FAILED:
+            failure = task.failure()
+            await self._update(state=State.FAILED.value, error=f"{failure.message}\n{failure.hint}".strip())
+            raise failure
+        elif task.status is TaskStatus.CANCELED:
+            await self._update(state=State.CANCELED.value)
+            raise canceled_error(record)
+        else:
+            if record.part:
+                await self._context.to_thread(discard, Path(record.part))
+            await self._update(state=State.EXPIRED.value, part="")
+            raise unknown_error(record, context=self._context, otherwise=expired_error(record))
+
+    def _note_saved(self, receipt: Mapping[str, Any]) -> None:
+        """Write down that the video is saved. For threads: it blocks."""
+        self._context.update_sync(self.record, state=State.SAVED.value, part="", owner="", receipt=json.dumps(receipt))
+
+    async def _update(self, **changes: object) -> None:
+        await self._context.update(self.record, **changes)
+
+    def _show_waiting(self, _left: float) -> None:
+        task = f" (task {self.record.task_id})" if self.record.task_id else ""
+        self._report(0.1, f"the same request is under way{task}; waiting for its video")

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from ..api.client import Client
 from ..errors import WanError
 from ..ledger.record import Record, State
 from .context import RunContext
@@ -23,18 +24,20 @@ CLEANUP_TIMEOUT = 0.7
 
 
 def report_interrupt_unsent(report: Progress) -> None:
-    """Tell that nothing had been sent yet."""
+    """Report that nothing had been sent yet."""
     _report(report, "stopped before anything was sent; nothing is charged")
 
 
 def report_interrupt_waiting(record: Record, report: Progress) -> None:
-    """Tell that another run goes on with the same request."""
+    """Report that another run goes on with the same request."""
     task = f" as task {record.task_id}" if record.task_id else ""
     _report(report, f"stopped; the same request goes on{task} in the run that has it, and is charged when it succeeds")
 
 
-async def report_interrupt(record: Record, *, context: RunContext, report: Progress, cancel: bool = True) -> None:
-    """Tell what goes on of a claimed request. Its task is cancelled where `cancel` says so and it is still queued."""
+async def report_interrupt(
+    record: Record, *, context: RunContext, report: Progress, cancel: Callable[[], bool | None] | None
+) -> None:
+    """Report what goes on of a claimed request. Its task is cancelled by `cancel`, where it is given and still may."""
     if record.state in (State.SUCCEEDED.value, State.SAVED.value):
         _report(
             report, f"stopped; the video of task {record.task_id} is made and paid: run the same graph again to save it"
@@ -46,7 +49,7 @@ async def report_interrupt(record: Record, *, context: RunContext, report: Progr
             _report(report, goes_on)
             return
         report(0.1, goes_on)
-        done = asyncio.ensure_future(context.to_thread(cancel_if_queued, record, context=context))
+        done = asyncio.ensure_future(context.to_thread(cancel))
         await wait_settled([done], seconds=CLEANUP_TIMEOUT / 2)
         if not done.done() or done.cancelled():
             return
@@ -70,20 +73,29 @@ def _report(report: Progress, text: str) -> None:
     logger.warning("%s.", text[0].upper() + text[1:])
 
 
-async def run_interruptible(watch: RunMonitor, work: Coroutine[Any, Any, T]) -> T:
+async def run_interruptible(monitor: RunMonitor, work: Coroutine[Any, Any, T]) -> T:
     """Run `work`, looking for Stop all the while.
 
     On Stop, or when this coroutine is cancelled, `work` is cancelled and has a moment to clean up before the
     interruption goes on.
     """
-    task = asyncio.ensure_future(work)
+    task, looking = asyncio.ensure_future(work), asyncio.ensure_future(_look_for_stop(monitor))
     try:
-        while not task.done():
-            await asyncio.wait({task}, timeout=STOP_POLL_INTERVAL)
-            watch.raise_if_interrupted()
+        await asyncio.wait({task, looking}, return_when=asyncio.FIRST_COMPLETED)
+        if looking.done():
+            looking.result()
+        # It may have been pressed since the last look.
+        monitor.raise_if_interrupted()
         return task.result()
     finally:
-        await cancel([task])
+        await cancel([looking, task])
+
+
+async def _look_for_stop(monitor: RunMonitor) -> None:
+    """Look for Stop until it is pressed, and then raise the host's own interruption."""
+    while True:
+        await asyncio.sleep(STOP_POLL_INTERVAL)
+        monitor.raise_if_interrupted()
 
 
 async def cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
@@ -105,29 +117,27 @@ async def wait_settled(tasks: Sequence[asyncio.Future[Any]], *, seconds: float) 
             await asyncio.wait(tasks, timeout=left)
 
 
-def cancel_if_queued(record: Record, *, context: RunContext) -> bool | None:
-    """Cancel the task of a record while it is still queued; later the service refuses. The log says how it went.
+def cancel_queued_task(task_id: str, client: Client) -> bool | None:
+    """Cancel a task while it is still queued; later the service refuses. The log says how it went. Blocking.
 
-    Blocking. Returns whether the task was cancelled; if not, it goes on, and so does its cost. None where that is not
-    known.
+    Returns whether the task was cancelled; if not, it goes on, and so does its cost. None where that is not known.
     """
     try:
-        done = context.client.cancel_task(record.task_id)
+        done = client.cancel_task(task_id)
     except WanError as error:
         logger.warning(
             "Stopped. Whether task %s was cancelled is not known (%s) It may go on and is then charged. Run the same "
             "graph again within 24 h, or use Wan Fetch Task with this id, to get its video.",
-            record.task_id,
+            task_id,
             error.message,
         )
         return None
     if done:
-        context.update_sync(record, state=State.CANCELED.value)
-        logger.warning("Stopped. Task %s was still queued and is cancelled; nothing is charged.", record.task_id)
+        logger.warning("Stopped. Task %s was still queued and is cancelled; nothing is charged.", task_id)
     else:
         logger.warning(
             "Stopped, but task %s goes on at the service and is charged when it succeeds. Run the same graph again "
             "within 24 h, or use Wan Fetch Task with this id, to get its video.",
-            record.task_id,
+            task_id,
         )
     return done

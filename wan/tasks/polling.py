@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from ..api.errors import NoVideo, TaskUnknown, WaitExceeded
+from ..api.errors import NoVideo, TaskCanceled, TaskUnknown, WaitExceeded
 from ..api.task import Task, TaskStatus
 from ..errors import WanError
-from . import retry
+from ..ledger.database import LedgerUnavailable
+from ..ledger.ledger import Ledger
+from ..ledger.record import Record
 from .context import RunContext
 from .progress import Progress
-from .retry import RetryBudget, now, sleep_with_countdown
+from .retry import Clock, RetryBudget
 
 UNKNOWN_TASK_TIMEOUT = 60.0
 """How long a task that the service must know may be unknown to its queries before the waiting ends."""
@@ -39,17 +41,21 @@ PRIOR_SIGMA, PRIOR_WEIGHT = 0.25, 2
 class _WaitState:
     """When the waiting began, and what the time went into. Seconds."""
 
+    clock: Clock
     task_age: float
-    started: float = field(default_factory=now)
+    started: float = field(init=False)
     rendering_since: float | None = None
     rendered: float = 0.0
     unknown_since: float | None = None
     strange_since: float | None = None
 
+    def __post_init__(self) -> None:
+        self.started = self.clock.now()
+
     @property
     def passed(self) -> float:
         """Seconds since the waiting began."""
-        return now() - self.started
+        return self.clock.now() - self.started
 
     @property
     def since_submission(self) -> float:
@@ -58,7 +64,7 @@ class _WaitState:
 
     def observe(self, status: TaskStatus) -> None:
         """Count the time since the last response as rendering where the task was being rendered."""
-        at = now()
+        at = self.clock.now()
         if self.rendering_since is not None:
             self.rendered += at - self.rendering_since
         self.rendering_since = at if status is TaskStatus.RUNNING else None
@@ -66,19 +72,13 @@ class _WaitState:
         self.strange_since = (self.strange_since or at) if status is TaskStatus.OTHER else None
 
 
-async def poll_until_done(  # noqa: PLR0913 - all by name
-    task_id: str,
-    *,
-    context: RunContext,
-    report: Progress,
-    likely: Estimate,
-    task_age: float,
-    submitted_at_service: float,
+async def poll_until_done(
+    record: Record, *, context: RunContext, report: Progress, likely: Estimate, task_age: float
 ) -> Task:
-    """Wait until a task is over and return it: SUCCEEDED, FAILED, CANCELED, or UNKNOWN where it is too old.
+    """Wait until the task of a record is over and return it: SUCCEEDED, FAILED, CANCELED, or UNKNOWN if it is too old.
 
-    `likely` tells how long it takes, `task_age` how many seconds ago it was submitted, `submitted_at_service` when that
-    was by the service's clock, 0 where that is not known. A network that is gone for minutes is survived.
+    `likely` tells how long it takes, `task_age` how many seconds ago it was submitted. A network that is gone for
+    minutes is survived.
 
     Raises:
         ServiceError: the service refuses the query for good.
@@ -87,13 +87,13 @@ async def poll_until_done(  # noqa: PLR0913 - all by name
         WaitExceeded: the task is rendered for longer than the connection allows.
         NetworkError, UnexpectedResponse: the service stayed out of reach.
     """
-    state, retries = _WaitState(task_age), RetryBudget()
+    task_id, clock = record.task_id, context.clock
+    state, retries = _WaitState(clock, task_age), RetryBudget(clock)
     if task_age < FIRST_POLLS[0]:
-        await sleep_with_countdown(FIRST_POLLS[0] - task_age, lambda _: report(0.06, f"queued; task {task_id}"))
+        await clock.sleep_with_countdown(FIRST_POLLS[0] - task_age, lambda _: report(0.06, f"queued; task {task_id}"))
     while True:
-        await retry.acquire_rate_limit("query", per_second=retry.QUERIES_PER_SECOND)
         try:
-            task = await context.to_thread(context.client.get_task, task_id)
+            task = await context.get_task(task_id)
         except WanError as error:
             error.task_id = error.task_id or task_id
             await _retry(error, retries, report=report)
@@ -102,9 +102,9 @@ async def poll_until_done(  # noqa: PLR0913 - all by name
         state.observe(task.status)
         if (
             task.status is TaskStatus.UNKNOWN
-            and _task_age(task, state, submitted_at_service=submitted_at_service) < context.task_ttl
+            and _task_age(task, state, submitted_at_service=record.service_sent_at) < context.region.task_ttl
         ):
-            _raise_if_unknown(task_id, state)
+            _raise_if_unknown(record, state, context)
         elif task.status is TaskStatus.OTHER:
             _check_strange(task, state)
         elif task.status is TaskStatus.SUCCEEDED and not task.video_url:
@@ -121,7 +121,9 @@ async def poll_until_done(  # noqa: PLR0913 - all by name
                 hint="It goes on at the service. Run the same graph again to go on waiting, or use Wan Fetch Task.",
                 task_id=task_id,
             )
-        await sleep_with_countdown(poll_interval(state.since_submission), partial(_show, task, state, likely, report))
+        await clock.sleep_with_countdown(
+            poll_interval(state.since_submission), partial(_show, task, state, likely, report)
+        )
 
 
 def _task_age(task: Task, state: _WaitState, *, submitted_at_service: float) -> float:
@@ -143,21 +145,22 @@ async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> 
         raise
 
 
-def _raise_if_unknown(task_id: str, state: _WaitState) -> None:
+def _raise_if_unknown(record: Record, state: _WaitState, context: RunContext) -> None:
     """Raise where a task that must be there stays unknown. One such response proves nothing, and a new task costs."""
-    if state.unknown_since is None or now() - state.unknown_since < UNKNOWN_TASK_TIMEOUT:
+    if state.unknown_since is None or state.clock.now() - state.unknown_since < UNKNOWN_TASK_TIMEOUT:
         return
-    raise TaskUnknown(
+    error = TaskUnknown(
         "The service says that it does not know the task, which it should for 24 hours after its submission.",
         hint="Check in DashScope Connection and DASHSCOPE_BASE_URL that region and workspace are the task's own, and "
         "run the same graph again later: it asks again. To give it up and pay for a new one, change the seed.",
-        task_id=task_id,
+        task_id=record.task_id,
     )
+    raise unknown_error(record, context=context, otherwise=error)
 
 
-def _check_strange(task: Task, clock: _WaitState) -> None:
+def _check_strange(task: Task, state: _WaitState) -> None:
     """Raise where a task stays in a state that the documents do not know: nobody can tell what comes of it."""
-    if clock.strange_since is None or now() - clock.strange_since < STRANGE_SECONDS:
+    if state.strange_since is None or state.clock.now() - state.strange_since < STRANGE_SECONDS:
         return
     raise NoVideo(
         f"The service says that the task is {task.state}, a state that this version of the pack does not know.",
@@ -216,6 +219,65 @@ def estimate(past: Sequence[float], *, usual: tuple[int, int]) -> Estimate:
     return Estimate(math.exp(median), (math.exp(median - spread), math.exp(median + spread)))
 
 
+def estimate_for(record: Record, ledger: Ledger, *, usual: tuple[int, int]) -> Estimate:
+    """Return the estimate for the task of a record, from the ledger's history where there is any. Blocking."""
+    try:
+        return estimate(ledger.recent_durations(record), usual=usual)
+    except LedgerUnavailable:
+        return estimate([], usual=usual)
+
+
 def _rounded(seconds: float) -> int:
     step = 5 if seconds < 60 else 10
     return max(step, round(seconds / step) * step)
+
+
+def canceled_error(record: Record) -> TaskCanceled:
+    """Say that a task was cancelled."""
+    return TaskCanceled(
+        "The task was cancelled at the service; nothing is charged.",
+        hint="Run again to make the video.",
+        task_id=record.task_id,
+    )
+
+
+def unknown_error(record: Record, *, context: RunContext, otherwise: TaskUnknown) -> TaskUnknown:
+    """Say why the service does not know a task, as far as is known. No request is paid for once more."""
+    task_id = record.task_id
+    if context.region.simulated:
+        return TaskUnknown(
+            "The offline server does not know the task: it forgets all tasks when ComfyUI is closed.",
+            hint="Run the graph that made it again; that costs nothing.",
+            task_id=task_id,
+        )
+    if record.path:
+        return TaskUnknown(
+            f"The video of this request was saved as {record.path} and is no longer there, and the service keeps a "
+            "video for 24 hours only.",
+            hint="Put the file back, or change the seed for a new video, which is paid anew.",
+            task_id=task_id,
+        )
+    if record.account != context.account:
+        return TaskUnknown(
+            "This request was submitted with another API key or address, and the account of the present key does not "
+            "know its task.",
+            hint="Set the former key again to get its video, or change the seed for a new video, which is paid anew.",
+            task_id=task_id,
+        )
+    return otherwise
+
+
+def expired_error(record: Record) -> TaskUnknown:
+    """Say that the service does not know a task any more."""
+    if record.model:
+        return TaskUnknown(
+            "The task has expired: the service keeps a task and its video for 24 hours. If it succeeded, it was "
+            "charged.",
+            hint="Change the seed for a new video, which is paid anew.",
+            task_id=record.task_id,
+        )
+    return TaskUnknown(
+        "The service does not know the task: it is older than 24 hours, or belongs to another account or region.",
+        hint="Check the id and the region in DashScope Connection. A video older than 24 hours is gone.",
+        task_id=record.task_id,
+    )

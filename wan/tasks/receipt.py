@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..api.request import VideoRequest, estimate_cost
+from ..api.request import estimate_cost
 from ..api.task import Task
+from ..catalog.fields import VideoRequest
 from ..catalog.regions import Region
 from ..ledger.record import Record
 from ..media.video import VideoInfo

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING
 
 from ..api.errors import OutcomeUnknown
 from ..api.task import ListedTask, Task, TaskStatus, prompt_differs
+from ..catalog.regions import TASK_TTL
 from ..errors import WanError
 from ..ledger.database import LedgerUnavailable
-from ..ledger.record import TASK_TTL, Record, State
+from ..ledger.record import Record
 from ..media.likeness import Likeness, compare, first_image
 from ..media.video import probe
-from . import retry
 from .context import RunContext
 from .output import OutputTarget, discard
 from .progress import Progress
-from .retry import RetryBudget, now, sleep_with_countdown
+from .retry import RetryBudget
 from .save_video import SaveOptions, VideoDownload
 from .task_list import list_tasks
 
@@ -88,18 +88,24 @@ class Verdict(enum.Enum):
     FOREIGN = "foreign"
 
 
-async def reconcile(record: Record, own: OwnTask, *, seconds: float, context: RunContext, report: Progress) -> bool:
+Adopt = Callable[[str, Callable[[Record], bool]], Awaitable[bool]]
+"""Gives the record a task, by its id. Returns False, and gives none, where a rival request may be the task's too."""
+
+
+async def reconcile(  # noqa: PLR0913 - all by name
+    record: Record, own: OwnTask, *, adopt: Adopt, seconds: float, context: RunContext, report: Progress
+) -> bool:
     """Look for the task of a record whose call was sent and not answered, until its outcome is certain.
 
-    Returns True where the task was found: the record is then SUBMITTED with its id. Returns False where it is proven
-    that none was created: the record is then as if it had not been sent. `seconds` is how long after the call at least
-    none may be listed for that.
+    Returns True where the task was found and adopted, False where it is proven that none was created. `seconds` is how
+    long after the call at least none may be listed for that.
 
     Raises:
         OutcomeUnknown: neither can be proven.
     """
     try:
-        return await _reconcile(record, own, seconds=seconds, context=context, report=report)
+        search = _Reconciliation(record, own=own, adopt=adopt, context=context, report=report)
+        return await _reconcile(search, seconds=seconds)
     except LedgerUnavailable as error:
         raise OutcomeUnknown(
             f"The answer to the request was lost, and its task cannot be looked for. {error.message}",
@@ -107,23 +113,22 @@ async def reconcile(record: Record, own: OwnTask, *, seconds: float, context: Ru
         ) from error
 
 
-async def _reconcile(record: Record, own: OwnTask, *, seconds: float, context: RunContext, report: Progress) -> bool:
-    search = _Reconciliation(record, own=own, context=context, report=report)
+async def _reconcile(search: _Reconciliation, *, seconds: float) -> bool:
     await search.forget_part()
     while True:
         # A look may take minutes: what its list lacks, it lacked at its beginning.
         since = search.seconds_since_create()
         await search.scan()
         found = search.tasks(Verdict.OWN)
-        if len(found) == 1 and await search.adopt(found[0]):
+        if len(found) == 1 and await search.adopt_found(found[0]):
             return True
         # Another request of this ledger, whose response is still to come, may be the one.
         disputed = len(found) == 1 and search.waited() < RESPONSE_LOST_SECONDS
         if since >= seconds and not disputed and not search.tasks(Verdict.WAITING):
             break
-        if search.waited() > context.max_wait:
+        if search.waited() > search.context.max_wait:
             break
-        await sleep_with_countdown(SCAN_INTERVAL, partial(search.show, seconds))
+        await search.context.clock.sleep_with_countdown(SCAN_INTERVAL, partial(search.show, seconds))
     candidates = search.tasks(Verdict.OWN, Verdict.WAITING, Verdict.UNCLEAR)
     if candidates:
         await search.forget_part()
@@ -141,7 +146,6 @@ async def _reconcile(record: Record, own: OwnTask, *, seconds: float, context: R
             hint=f"{later}Nothing is sent before it is certain. The console's list of tasks, or the bill, may tell. To "
             "submit the request now, and pay perhaps twice, change the seed.",
         )
-    await context.update(record, state=State.PENDING_SUBMIT.value, sent_at=0.0, service_sent_at=0.0, error="")
     return False
 
 
@@ -151,11 +155,15 @@ class _Reconciliation:
 
     record: Record
     own: OwnTask
+    adopt: Adopt
     context: RunContext
     report: Progress
-    started: float = field(default_factory=now)
+    started: float = field(init=False)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     _first_image: Image.Image | None = None
+
+    def __post_init__(self) -> None:
+        self.started = self.context.clock.now()
 
     def tasks(self, *verdicts: Verdict) -> list[str]:
         """Return the tasks that these verdicts stand for."""
@@ -163,12 +171,12 @@ class _Reconciliation:
 
     def waited(self) -> float:
         """Return for how many seconds this search has gone on."""
-        return now() - self.started
+        return self.context.clock.now() - self.started
 
     def seconds_since_create(self) -> float:
         """Return at least how many seconds ago the call left."""
         if self.record.id in self.context.sent_at:
-            return now() - self.context.sent_at[self.record.id]
+            return self.context.clock.now() - self.context.sent_at[self.record.id]
         service_now, sent = self.context.client.clock.now(), self.record.service_sent_at
         if sent:
             return max(self.waited(), service_now - sent if service_now else 0.0)
@@ -204,9 +212,9 @@ class _Reconciliation:
             await self.context.to_thread(discard, Path(part))
         await self.context.update(self.record, part="", bytes=0)
 
-    async def adopt(self, task_id: str) -> bool:
+    async def adopt_found(self, task_id: str) -> bool:
         """Give the record its task, unless it may be the task of another request that still waits for its response."""
-        ledger, at = self.context.ledger, self.record.service_sent_at
+        at = self.record.service_sent_at
 
         def rival(other: Record) -> bool:
             """Tell whether a task of this request may as well be the other's: it has the same model and image."""
@@ -214,7 +222,7 @@ class _Reconciliation:
             near = not timed or abs(other.service_sent_at - at) <= MAX_EARLY_SECONDS + MAX_LATE_SECONDS
             return near and other.subject == self.record.subject
 
-        return await self.context.to_thread(ledger.adopt, self.record, task_id, rival=rival)
+        return await self.adopt(task_id, rival)
 
     async def why_unproven(self, *, server_error: bool) -> str:
         """Say why the lack of a task proves nothing; "" where it proves that none was created."""
@@ -286,11 +294,10 @@ class _Reconciliation:
 
     async def _query(self, task_id: str) -> Task | None:
         """Return a task, None where the service refuses to tell of it."""
-        retries = RetryBudget()
+        retries = RetryBudget(self.context.clock)
         while True:
-            await retry.acquire_rate_limit("query", per_second=retry.QUERIES_PER_SECOND)
             try:
-                return await self.context.to_thread(self.context.client.get_task, task_id)
+                return await self.context.get_task(task_id)
             except WanError as error:
                 try:
                     await retries.wait_or_raise(error, partial(self.report, 0.05))

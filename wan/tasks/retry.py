@@ -1,4 +1,4 @@
-"""Waiting between two tries, with something to read meanwhile."""
+"""Waiting: the clock of a run, backoff between two tries, what may be tried again, and the service's rate limits."""
 
 from __future__ import annotations
 
@@ -26,27 +26,32 @@ QUERIES_PER_SECOND = 20
 SPACING = 1.1
 """How much further apart calls are than a rate allows: one that leaves late must not meet the next ones."""
 
-_lock = threading.Lock()
-_next_slot: dict[tuple[str, ...], float] = {}
 
+@dataclass(frozen=True)
+class Clock:
+    """The clock that a run waits by: every pause and every limit of time is measured by it.
 
-@dataclass
-class Tempo:
-    """How long a second of waiting takes: 1.0 is real time. Every pause and every limit of time is measured by it.
-
-    `clock` tells the time in seconds; where it is not the machine's own, it is the one that the event loop goes by.
+    `scale` is how long a second of waiting takes, 1.0 is real time. `monotonic` tells the time in seconds; where it is
+    not the machine's own, it is the one that the event loop goes by.
     """
 
     scale: float = 1.0
-    clock: Callable[[], float] = time.monotonic
+    monotonic: Callable[[], float] = time.monotonic
 
+    def now(self) -> float:
+        """Return the seconds of waiting since some moment in the past."""
+        return self.monotonic() / self.scale
 
-TEMPO = Tempo()
+    async def sleep(self, seconds: float) -> None:
+        """Wait for some seconds."""
+        await asyncio.sleep(seconds * self.scale)
 
-
-def now() -> float:
-    """Return the seconds of waiting since some moment in the past."""
-    return TEMPO.clock() / TEMPO.scale
+    async def sleep_with_countdown(self, seconds: float, on_tick: Callable[[float], None]) -> None:
+        """Wait, reporting once a second how many seconds are left."""
+        until = self.now() + seconds
+        while (left := until - self.now()) > 0:
+            on_tick(left)
+            await self.sleep(min(1.0, left))
 
 
 def backoff(tries: int, *, retry_after: float | None = None) -> float:
@@ -60,18 +65,11 @@ def backoff(tries: int, *, retry_after: float | None = None) -> float:
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - chance, not secrecy
 
 
-async def sleep_with_countdown(seconds: float, on_tick: Callable[[float], None]) -> None:
-    """Wait, telling once a second how many seconds are left."""
-    until = now() + seconds
-    while (left := until - now()) > 0:
-        on_tick(left)
-        await asyncio.sleep(min(1.0, left) * TEMPO.scale)
-
-
 class RetryBudget:
     """Failed tries in a row: what may pass is waited out, for `seconds` in all, and a success begins anew."""
 
-    def __init__(self, seconds: float = OUTAGE_TIMEOUT) -> None:
+    def __init__(self, clock: Clock, seconds: float = OUTAGE_TIMEOUT) -> None:
+        self._clock = clock
         self._seconds = seconds
         self._tries = 0
         self._since = 0.0
@@ -86,35 +84,38 @@ class RetryBudget:
         Raises:
             WanError: the error itself, where another try is of no use or it has lasted too long.
         """
-        self._since = self._since if self._tries else now()
+        self._since = self._since if self._tries else self._clock.now()
         self._tries += 1
         is_transient = (isinstance(error, NetworkError) and not error.permanent) or isinstance(
             error, UnexpectedResponse
         )
         is_transient = is_transient or (isinstance(error, ServiceError) and error.retry)
         unknown = isinstance(error, ServiceError) and not error.known and error.http_status == 429
-        if not is_transient or now() - self._since > (
-            min(self._seconds, UNKNOWN_THROTTLE_TIMEOUT) if unknown else self._seconds
-        ):
+        limit = min(self._seconds, UNKNOWN_THROTTLE_TIMEOUT) if unknown else self._seconds
+        if not is_transient or self._clock.now() - self._since > limit:
             raise error
         retry_after = error.retry_after if isinstance(error, ServiceError) else None
-        await sleep_with_countdown(
+        await self._clock.sleep_with_countdown(
             backoff(self._tries, retry_after=retry_after),
             lambda left: report(f"{error.message} Trying again in {left:.0f} s"),
         )
 
 
-def _reserve(key: tuple[str, ...], per_second: float) -> float:
-    """Take the next free moment and return how many seconds of real time it is away."""
-    with _lock:
-        moment = TEMPO.clock()
-        at = max(moment, _next_slot.get(key, 0.0))
-        _next_slot[key] = at + SPACING / per_second * TEMPO.scale
-        return at - moment
+class RateLimiter:
+    """Gives callers their turns, in order. All runs of a process share one: the rates are those of a main account."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next_slot: dict[tuple[str, ...], float] = {}
+
+    async def acquire(self, *key: str, per_second: float, clock: Clock) -> None:
+        """Wait for this caller's turn. Those with the same key never get more than `per_second` a second."""
+        with self._lock:
+            moment = clock.monotonic()
+            at = max(moment, self._next_slot.get(key, 0.0))
+            self._next_slot[key] = at + SPACING / per_second * clock.scale
+        if at > moment:
+            await asyncio.sleep(at - moment)
 
 
-async def acquire_rate_limit(*key: str, per_second: float) -> None:
-    """Wait for this caller's turn. Those with the same key never get more than `per_second` a second, in order."""
-    seconds = _reserve(key, per_second)
-    if seconds > 0:
-        await asyncio.sleep(seconds)
+RATE_LIMITER = RateLimiter()

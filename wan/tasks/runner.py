@@ -7,9 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from ..api.errors import AuthenticationError, PermissionDenied
-from ..api.request import estimate_cost
-from ..catalog.models import MODELS
-from ..catalog.regions import Region
+from ..api.request import describe_cost
 from ..errors import WanError
 from ..threads import run_in_thread
 from .attachments import Attachments
@@ -53,7 +51,7 @@ class PartialFailure(WanError):
         self.videos = tuple(videos)
 
 
-async def make_videos(batch: Batch, *, watch: RunMonitor) -> list[SavedVideo]:
+async def make_videos(batch: Batch, *, monitor: RunMonitor) -> list[SavedVideo]:
     """Make one video for each image of a batch and return them in order.
 
     Raises:
@@ -61,18 +59,18 @@ async def make_videos(batch: Batch, *, watch: RunMonitor) -> list[SavedVideo]:
         PartialFailure: some of several videos were not made.
         WanError: what went wrong, with the task's id where there is one.
     """
-    return await run_interruptible(watch, _run_all(batch, watch))
+    return await run_interruptible(monitor, _run_all(batch, monitor))
 
 
-async def _run_all(batch: Batch, watch: RunMonitor) -> list[SavedVideo]:
-    warnings = await run_in_thread(validate_batch, batch)
-    for warning in warnings:
+async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
+    plan = await run_in_thread(validate_batch, batch)
+    for warning in plan.warnings:
         logger.warning("%s", warning)
-    async with open_run_context(batch.connection, batch.home) as context:
-        progress = BatchProgress(watch, count=batch.count, price=_total_price(batch, context.region))
+    async with open_run_context(plan.endpoint, plan.settings, batch.connection, clock=batch.clock) as context:
+        progress = BatchProgress(monitor, count=batch.count, price=describe_cost(plan.cost, videos=batch.count))
         progress.announce()
-        attachments = Attachments(batch, context=context)
-        slots = asyncio.Semaphore(MODELS[batch.request.model].running_limit)
+        attachments = Attachments(plan, context=context)
+        slots = asyncio.Semaphore(plan.model.running_limit)
         fatal_errors: list[WanError] = []
 
         async def make(index: int) -> SavedVideo:
@@ -80,16 +78,9 @@ async def _run_all(batch: Batch, watch: RunMonitor) -> list[SavedVideo]:
                 # What is wrong with the account is wrong for all: the rest of the batch is not even asked for.
                 if fatal_errors:
                     raise fatal_errors[0]
-                item = Generation(
-                    batch,
-                    index=index,
-                    context=context,
-                    attachments=attachments,
-                    warnings=warnings,
-                    on_finished=slot.release,
-                )
+                generation = Generation(context, ItemProgress(progress, index=index), on_finished=slot.release)
                 try:
-                    return await item.run(ItemProgress(progress, index=index))
+                    return await generation.make(plan, index, attachments=attachments)
                 except (AuthenticationError, PermissionDenied) as error:
                     fatal_errors.append(error)
                     raise
@@ -100,14 +91,8 @@ async def _run_all(batch: Batch, watch: RunMonitor) -> list[SavedVideo]:
         finally:
             # Only when interrupted is any of them still under way.
             await cancel(futures)
-        progress.show_links([generation.exception() for generation in futures])
+        progress.show_links([future.exception() for future in futures])
         return _gather_results(futures)
-
-
-def _total_price(batch: Batch, region: Region) -> str:
-    """Return what a status adds about the cost of all videos; "" where it is not known, or nothing."""
-    price = estimate_cost(batch.request, region=region)
-    return f", about {price['currency']} {price['amount'] * batch.count:.2f}" if price and price["amount"] else ""
 
 
 def _gather_results(futures: Sequence[asyncio.Future[SavedVideo]]) -> list[SavedVideo]:

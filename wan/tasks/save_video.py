@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from ..api.request import VideoRequest
 from ..api.task import Task
+from ..catalog.fields import VideoRequest
 from ..errors import DownloadFailed, MediaError, WanError
-from ..ledger.record import Record, State
+from ..ledger.record import Record
 from ..media.video import REMUX_SUFFIX, probe, write_metadata
-from . import retry
 from .context import RunContext
 from .output import OutputTarget, discard, move, remove_placeholder
 from .progress import Progress
 from .receipt import SavedVideo, build_receipt
-from .retry import TEMPO, backoff, now, sleep_with_countdown
+from .retry import backoff
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -45,13 +44,14 @@ class SaveOptions:
 
 @dataclass
 class VideoDownload:
-    """One finished task whose video is being downloaded."""
+    """One finished task whose video is being downloaded. `on_saved` hears the saved video's receipt, in a thread."""
 
     task: Task
     record: Record
     options: SaveOptions
     context: RunContext
     report: Progress
+    on_saved: Callable[[Mapping[str, Any]], None] = lambda _: None
     _partial_path: Path = field(default=Path(), init=False)
     _url: str = field(default="", init=False, repr=False)
 
@@ -122,7 +122,8 @@ class VideoDownload:
         from ..net.download import DownloadInterrupted, UrlExpired
 
         tries, held = 0, -1
-        since, first = now(), await self.context.to_thread(self._size)
+        clock = self.context.clock
+        since, first = clock.now(), await self.context.to_thread(self._size)
         while True:
             try:
                 await self._download_once(self._url)
@@ -131,9 +132,9 @@ class VideoDownload:
                 size = await self.context.to_thread(self._size)
                 tries = 0 if size > held else tries + 1
                 held = max(size, held)
-                if tries >= MAX_ATTEMPTS or now() - since > GRACE_SECONDS + (held - first) / MIN_BYTES_PER_SECOND:
+                if tries >= MAX_ATTEMPTS or clock.now() - since > GRACE_SECONDS + (held - first) / MIN_BYTES_PER_SECOND:
                     raise
-                await sleep_with_countdown(
+                await clock.sleep_with_countdown(
                     backoff(tries + 1), lambda _: self.report(0.9, "the download broke off; going on")
                 )
                 if isinstance(error, UrlExpired):
@@ -152,7 +153,9 @@ class VideoDownload:
             state[0] = (done, total)
 
         own = self.context.client.endpoint.loopback_origin
-        run = partial(download, own=own, on_progress=note, stop=stop, stall_seconds=STALL_SECONDS * TEMPO.scale)
+        run = partial(
+            download, own=own, on_progress=note, stop=stop, stall_seconds=STALL_SECONDS * self.context.clock.scale
+        )
         work = asyncio.ensure_future(self.context.to_thread(run, url, self._partial_path))
         try:
             while not work.done():
@@ -168,9 +171,8 @@ class VideoDownload:
 
     async def _refresh_url(self) -> str:
         """Ask for the video's URL again; the service signs a new one. "" where that does not work just now."""
-        await retry.acquire_rate_limit("query", per_second=retry.QUERIES_PER_SECOND)
         try:
-            return (await self.context.to_thread(self.context.client.get_task, self.task.task_id)).video_url
+            return (await self.context.get_task(self.task.task_id)).video_url
         except WanError as error:
             logger.debug("no fresh address: %s", error.message)
             return ""
@@ -218,7 +220,7 @@ class VideoDownload:
             resumed=options.resumed,
             warnings=list(options.warnings),
         )
-        self.context.update_sync(record, state=State.SAVED.value, part="", receipt=json.dumps(receipt))
+        self.on_saved(receipt)
         return SavedVideo(path, self.task.task_id, receipt)
 
     def _save_failed(self, error: OSError) -> DownloadFailed:

@@ -1,12 +1,15 @@
-"""Submitting a request: at most one task comes of it, whatever happens on the way."""
+"""Submitting a request: prepared, sent, and sent again only where the call certainly created nothing."""
 
 from __future__ import annotations
 
+import enum
+import io
 import logging
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ..api.errors import (
     AuthenticationError,
@@ -16,15 +19,21 @@ from ..api.errors import (
     ServiceError,
     UnexpectedResponse,
 )
+from ..api.request import BODY_BYTES, CreateBody, describe_cost, expected_prompt, url_chunks
+from ..catalog.fields import VideoRequest
+from ..catalog.spec import FIRST_FRAME
 from ..errors import WanError
-from ..ledger.database import LedgerUnavailable
-from ..ledger.record import Record, State
-from . import retry
+from ..ledger.record import Record, earlier_fingerprints, fingerprint, subject_fingerprint
+from ..media.likeness import first_image, to_image
+from .attachments import RESERVED_URL_CHARS, Attachments, RequestMedia
+from .batch import ValidatedBatch
 from .context import RunContext
-from .interrupt import cancel_if_queued
 from .progress import Progress
-from .reconcile import RESPONSE_LOST_SECONDS, SERVER_ERROR_SECONDS, OwnTask, reconcile
-from .retry import UNKNOWN_THROTTLE_TIMEOUT, backoff, now, sleep_with_countdown
+from .reconcile import OwnTask
+from .retry import QUERIES_PER_SECOND, RATE_LIMITER, UNKNOWN_THROTTLE_TIMEOUT, backoff
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -32,20 +41,20 @@ MAX_CONNECT_ATTEMPTS = 5
 """How often a connection that cannot even be made is tried."""
 
 THROTTLE_TIMEOUT = 15 * 60.0
-"""How long throttling, and answers that are lost with nothing created, are waited out."""
+"""How long throttling, and responses that are lost with nothing created, are waited out."""
 
 UNKNOWN_TASK_ID = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True)
 class CreateRequest:
-    """A create call that is ready to be sent: its JSON body, the path for it, and whether it names an upload.
+    """A create call that is ready to be sent: `encode` makes its JSON body (blocking), `path` is where it goes.
 
-    `rate_limit` is in calls a second for `model_name`, the model's name in the region. `price` is what the status line
-    adds about the cost.
+    `uses_uploads` tells that it names an upload. `rate_limit` is in calls a second for `model_name`, the model's name
+    in the region. `price` is what the status adds about the cost.
     """
 
-    body: bytes
+    encode: Callable[[], bytes]
     path: str
     uses_uploads: bool
     rate_limit: float
@@ -53,7 +62,76 @@ class CreateRequest:
     price: str = ""
 
 
-class _NoResponse(OutcomeUnknown):
+@dataclass(frozen=True)
+class PreparedRequest:
+    """What a create call is made of, and the record whose fingerprint it is in. `hashed` is the body with hashes."""
+
+    plan: ValidatedBatch
+    index: int
+    request: VideoRequest
+    body: CreateBody
+    media: RequestMedia
+    hashed: Mapping[str, Any]
+    draft: Record
+
+    def earlier(self, account: str) -> Iterable[str]:
+        """Return the fingerprints that earlier versions gave the request under an account."""
+        duration = self.request.duration
+        return earlier_fingerprints(self.hashed, region=self.draft.region, account=account, duration=duration)
+
+    def own_task(self) -> OwnTask:
+        """Return what tells the request's own task from others."""
+        name, prompt = self.plan.offer.name, expected_prompt(self.request)
+        return OwnTask(name, prompt, self._first_image, self.request.duration, self.plan.output)
+
+    def _first_image(self) -> Image.Image:
+        """Return the image that the video begins with."""
+        if clip := self.plan.clip:
+            return first_image(io.BytesIO(clip.data))
+        return to_image(self.plan.batch.images_for(self.index)[FIRST_FRAME])
+
+    async def create_request(self, report: Progress) -> CreateRequest:
+        """Return the create call. What is uploaded is uploaded now."""
+        plan, urls, chunks = self.plan, [], {}
+        for kind, attachment in self.media.by_kind.items():
+            url = await attachment.resolve_url(report)
+            urls.append(url)
+            chunks[kind] = attachment.frame.iter_chunks if attachment.frame else partial(url_chunks, url)
+        return CreateRequest(
+            encode=partial(self.body.encode, chunks),
+            path=plan.model.request_format.path,
+            uses_uploads=any(url.lower().startswith("oss://") for url in urls),
+            rate_limit=plan.model.rate_limit,
+            model_name=plan.offer.name,
+            price=describe_cost(plan.cost),
+        )
+
+
+async def prepare(
+    plan: ValidatedBatch, index: int, attachments: Attachments, *, account: str, report: Progress
+) -> PreparedRequest:
+    """Encode the media of one of a batch's requests and build its body, with the record that stands for it."""
+    report(0.0, "preparing")
+    request, region = plan.batch.request_for(index), plan.region
+    body = CreateBody(request, region=region, kinds=attachments.kinds)
+    media = await attachments.for_request(index, max_chars=BODY_BYTES - body.size - RESERVED_URL_CHARS)
+    for note in media.notes:
+        logger.warning("%s", note)
+    hashed = body.with_hashes({kind: attachment.content_hash for kind, attachment in media.by_kind.items()})
+    draft = Record(
+        fingerprint=fingerprint(hashed, region=region.id),
+        subject=subject_fingerprint(hashed, region=region.id),
+        account=account,
+        region=region.id,
+        model=request.model,
+        resolution=request.resolution,
+        duration=request.duration,
+        created_at=time.time(),
+    )
+    return PreparedRequest(plan, index, request, body, media, hashed, draft)
+
+
+class NoResponse(OutcomeUnknown):
     """A create call whose outcome is not known. `cause` says what came instead of its response."""
 
     def __init__(self, cause: WanError) -> None:
@@ -68,38 +146,38 @@ class _NoResponse(OutcomeUnknown):
         """Whether the service itself says that it had an error of its own."""
         return isinstance(self.cause, ServiceError) and self.cause.is_server_error
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether the same request would meet the same error again."""
+        return isinstance(self.cause, ServiceError) and self.cause.is_server_error and not self.cause.retry
 
-async def submit(record: Record, create: CreateRequest, own: OwnTask, *, context: RunContext, report: Progress) -> None:
-    """Create the task of a record and write its id down.
+    def as_not_created(self, *, proven: bool) -> WanError:
+        """Return the cause, for a call whose task was looked for; `proven` tells that it certainly created none."""
+        advice = self.cause.hint if self.is_hopeless else "Run again later."
+        certain = ": nothing was created or charged" if proven else ""
+        self.cause.hint = f"DashScope lists no task for the request{certain}. {advice}"
+        return self.cause
 
-    What certainly did not arrive is sent again. What may have arrived is looked for at the service, and only sent again
-    when it is proven that nothing was created. `own` tells which task is the request's.
 
-    Raises:
-        OutcomeUnknown: whether a task was created cannot be determined. The record says so, for the next run to look.
-        LedgerUnavailable: the request cannot be written down; nothing was sent.
-        ServiceError: the service refused; nothing was created.
-        NetworkError: the service cannot be reached; nothing was created.
-    """
-    since, trusted = now(), 0
-    while True:
-        try:
-            await _send_with_retries(record, create, context=context, report=report)
-        except _NoResponse as error:
-            # A server's own error all but says that there is no task. Twice in a row, it takes a proof.
-            trusted += error.is_server_error
-            seconds = SERVER_ERROR_SECONDS if error.is_server_error and trusted == 1 else RESPONSE_LOST_SECONDS
-            if await reconcile(record, own, seconds=seconds, context=context, report=report):
-                return
-            # Moderation, say, that comes as a server's error: the same request would meet it again.
-            hopeless = isinstance(error.cause, ServiceError) and error.is_server_error and not error.cause.retry
-            if hopeless or now() - since > THROTTLE_TIMEOUT:
-                advice = error.cause.hint if hopeless else "Run again later."
-                proven = ": nothing was created or charged" if seconds == RESPONSE_LOST_SECONDS else ""
-                error.cause.hint = f"DashScope lists no task for the request{proven}. {advice}"
-                raise error.cause from None
-        else:
-            return
+class Failure(enum.Enum):
+    """What a create call that failed means for its request: certainly not created, rejected, or nobody knows."""
+
+    NOT_CREATED = "not created"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+def classify(error: WanError) -> Failure | None:
+    """Say what the error of a create call means for its request; None where it says nothing about it."""
+    unsent = isinstance(error, NetworkError) and not error.sent
+    if unsent or (isinstance(error, RateLimited) and error.certain):
+        return Failure.NOT_CREATED
+    # Only a refusal in the service's own form proves that nothing was created.
+    if isinstance(error, ServiceError) and error.certain:
+        return Failure.REJECTED
+    if isinstance(error, (NetworkError, UnexpectedResponse, ServiceError)):
+        return Failure.UNKNOWN
+    return None
 
 
 async def sync_service_clock(context: RunContext, *, first: bool) -> None:
@@ -110,9 +188,9 @@ async def sync_service_clock(context: RunContext, *, first: bool) -> None:
     Raises:
         AuthenticationError, RateLimited, NetworkError, UnexpectedResponse: nothing was sent.
     """
-    if context.is_free or context.client.clock.now():
+    if context.region.simulated or context.client.clock.now():
         return
-    await retry.acquire_rate_limit("query", per_second=retry.QUERIES_PER_SECOND)
+    await RATE_LIMITER.acquire("query", per_second=QUERIES_PER_SECOND, clock=context.clock)
     try:
         await context.to_thread(context.client.get_task, UNKNOWN_TASK_ID)
     except (AuthenticationError, RateLimited, NetworkError, UnexpectedResponse) as error:
@@ -124,30 +202,49 @@ async def sync_service_clock(context: RunContext, *, first: bool) -> None:
         logger.debug("the service does not tell its time: %s", error.message)
 
 
-async def _send_with_retries(record: Record, create: CreateRequest, *, context: RunContext, report: Progress) -> None:
+async def send_with_retries(
+    create: CreateRequest,
+    send: Callable[[], Awaitable[None]],
+    *,
+    first: Callable[[], bool],
+    context: RunContext,
+    report: Progress,
+) -> None:
+    """Make a create call by `send`, again and again while it certainly created nothing and another try may help.
+
+    `first` tells whether the request was never sent before.
+
+    Raises:
+        NoResponse: whether a task was created is not known.
+        ServiceError: the service refused; nothing was created.
+        NetworkError, UnexpectedResponse: the service cannot be reached; nothing was created.
+    """
+    clock = context.clock
     unreached = throttled = 0
-    since = now()
+    since = clock.now()
     while True:
         try:
             async with context.create_lock:
-                await sync_service_clock(context, first=record.id not in context.sent_at)
-                await retry.acquire_rate_limit(
-                    "submit", context.account, create.model_name, per_second=create.rate_limit
+                await sync_service_clock(context, first=first())
+                await RATE_LIMITER.acquire(
+                    "submit", context.account, create.model_name, per_second=create.rate_limit, clock=clock
                 )
                 report(0.05, f"submitting{create.price}")
-                await _create_in_thread(record, create, context=context)
+                await send()
         except (NetworkError, UnexpectedResponse) as error:
             # Of the create call, none of these is left that may have arrived.
             unreached += 1
             if getattr(error, "permanent", False) or unreached >= MAX_CONNECT_ATTEMPTS:
                 raise
-            await sleep_with_countdown(backoff(unreached), _countdown(report, f"{error.message} Trying again in"))
+            await clock.sleep_with_countdown(backoff(unreached), _countdown(report, f"{error.message} Trying again in"))
         except RateLimited as error:
             throttled += 1
-            if now() - since > (THROTTLE_TIMEOUT if error.known else UNKNOWN_THROTTLE_TIMEOUT):
+            if clock.now() - since > (THROTTLE_TIMEOUT if error.known else UNKNOWN_THROTTLE_TIMEOUT):
                 raise
             delay = backoff(throttled, retry_after=error.retry_after)
-            await sleep_with_countdown(delay, _countdown(report, "the service asks to slow down; trying again in"))
+            await clock.sleep_with_countdown(
+                delay, _countdown(report, "the service asks to slow down; trying again in")
+            )
         else:
             return
 
@@ -156,64 +253,10 @@ def _countdown(report: Progress, text: str) -> Callable[[float], None]:
     return lambda left: report(0.05, f"{text} {left:.0f} s")
 
 
-async def _create_in_thread(record: Record, create: CreateRequest, *, context: RunContext) -> None:
-    """Make the create call in a thread.
-
-    When this is interrupted the thread goes on alone, and what is then created is cancelled while it is queued. The
-    thread and its caller both take the handoff lock when they finish: whichever finishes second cleans up.
-    """
-    handoff = threading.Lock()
-    record.state, record.sent_at, record.account = State.PENDING_SUBMIT.value, time.time(), context.account
-    record.service_sent_at = context.client.clock.now()
-    context.sent_at[record.id] = now()
-    sent = replace(record)
-    try:
-        await context.to_thread(_create, sent, create, context=context, handoff=handoff)
-    finally:
-        if not handoff.acquire(blocking=False):
-            vars(record).update(vars(sent))
-
-
-def _create(record: Record, create: CreateRequest, *, context: RunContext, handoff: threading.Lock) -> None:
-    """Write down that the call leaves, make it, and write down what came of it."""
-    try:
-        context.persist(record)
-    except LedgerUnavailable:
-        record.sent_at = record.service_sent_at = 0.0
-        handoff.acquire(blocking=False)
-        raise
-    try:
-        created = context.client.create_task(create.body, path=create.path, uses_uploads=create.uses_uploads)
-    except WanError as error:
-        failure = _classify_failure(record, error, context=context)
-        if not handoff.acquire(blocking=False):
-            logger.warning("The request that was on its way when it was stopped: %s", failure)
-        if failure is error:
-            raise
-        raise failure from error
-    context.update_sync(
-        record,
-        state=State.SUBMITTED.value,
-        task_id=created.task_id,
-        request_id=created.request_id,
-        submitted_at=time.time(),
-    )
-    if not handoff.acquire(blocking=False):
-        cancel_if_queued(record, context=context)
-
-
-def _classify_failure(record: Record, error: WanError, *, context: RunContext) -> WanError:
-    """Write a failed call down as what it means for the request, and return the error to raise."""
-    unsent = isinstance(error, NetworkError) and not error.sent
-    if unsent or (isinstance(error, RateLimited) and error.certain):
-        context.update_sync(record, sent_at=0.0, service_sent_at=0.0)
-        return error
-    # Only a refusal in the service's own form proves that nothing was created.
-    if isinstance(error, ServiceError) and error.certain:
-        note = f"{error.message}\n{error.hint}".strip()
-        context.update_sync(record, state=State.FAILED.value, error=note, request_id=error.request_id)
-        return error
-    if isinstance(error, (NetworkError, UnexpectedResponse, ServiceError)):
-        context.update_sync(record, state=State.OUTCOME_UNKNOWN.value, error=error.message)
-        return _NoResponse(error)
-    return error
+def point_to_workspace(error: ServiceError, plan: ValidatedBatch) -> None:
+    """Add to a refusal what may be behind it: not every model is on the hosts that all workspaces share."""
+    if plan.model.workspace_hosts_only and not plan.endpoint.at_workspace:
+        error.hint = (
+            f"{error.hint} The service documents {plan.model.id} for workspaces' own addresses only: give "
+            "workspace_id in DashScope Connection, or set DASHSCOPE_BASE_URL to a workspace's address."
+        ).lstrip()

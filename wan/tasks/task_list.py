@@ -7,10 +7,9 @@ from functools import partial
 from ..api.errors import OutcomeUnknown
 from ..api.task import ListedTask
 from ..errors import WanError
-from . import retry
 from .context import RunContext
 from .progress import Progress
-from .retry import RetryBudget
+from .retry import QUERIES_PER_SECOND, RATE_LIMITER, RetryBudget
 
 _PAGE_SIZE = 50
 _MAX_PAGES = 40
@@ -22,16 +21,16 @@ async def list_tasks(model_name: str, *, context: RunContext, report: Progress) 
     Raises:
         OutcomeUnknown: the list cannot be read.
     """
-    retries = RetryBudget()
+    retries = RetryBudget(context.clock)
     tasks: list[ListedTask] = []
     page = 1
     while page <= _MAX_PAGES:
-        await retry.acquire_rate_limit("list", context.account, per_second=retry.QUERIES_PER_SECOND)
+        await RATE_LIMITER.acquire("list", context.account, per_second=QUERIES_PER_SECOND, clock=context.clock)
         asked = partial(context.client.list_tasks, model_name=model_name, page_no=page, page_size=_PAGE_SIZE)
         try:
             response = await context.to_thread(asked)
         except WanError as error:
-            await _bear(error, retries, report=report)
+            await _retry(error, retries, report=report)
             continue
         retries.reset()
         tasks += response.tasks
@@ -42,7 +41,7 @@ async def list_tasks(model_name: str, *, context: RunContext, report: Progress) 
     raise _list_unreadable("it has more than 2,000 tasks of a day.")
 
 
-async def _bear(error: WanError, retries: RetryBudget, *, report: Progress) -> None:
+async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> None:
     try:
         await retries.wait_or_raise(error, partial(report, 0.05))
     except WanError:

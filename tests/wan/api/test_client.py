@@ -30,7 +30,6 @@ from wanpack.offline.faults import (
 from wanpack.offline.http import _Handler
 from wanpack.offline.server import OfflineServer
 from wanpack.offline.tasks import Timing
-from wanpack.wan.api.client import to_json
 from wanpack.wan.api.errors import (
     AuthenticationError,
     BadRequest,
@@ -41,6 +40,7 @@ from wanpack.wan.api.errors import (
     ServiceError,
     UnexpectedResponse,
 )
+from wanpack.wan.api.request import to_json
 from wanpack.wan.api.task import TaskStatus
 from wanpack.wan.errors import WanError
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from wanpack.nodes import host
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
 from wanpack.offline.faults import TaskFails
 from wanpack.wan.api.errors import ServiceError
-from wanpack.wan.tasks.retry import TEMPO
+from wanpack.wan.tasks.retry import Clock
 
 SAMPLES = {path.stem: json.loads(path.read_text("utf-8")) for path in (Path(__file__).parent / "requests").iterdir()}
 IMAGE = torch.linspace(0, 1, 256).expand(1, 240, 256)[..., None].expand(1, 240, 256, 3)
@@ -33,7 +34,7 @@ SERVICE_DEFAULTS = {"seed": 0, "watermark": False, "duration": 5, "shot_type": "
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """The failure of a task is waited for a twentieth of its time."""
-    monkeypatch.setattr(TEMPO, "scale", 0.05)
+    host.configure(clock=Clock(0.05))
 
 
 def settings_of(sample):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 from wanpack.offline.validation import parse_inputs
-from wanpack.wan.api.client import to_json
-from wanpack.wan.api.request import VideoRequest, build_body, estimate_cost
+from wanpack.wan.api.request import build_body, estimate_cost, to_json
 from wanpack.wan.api.validation import validate, warnings
+from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.ledger.record import earlier_fingerprints

@@ -19,14 +19,14 @@ import requests
 import trustme
 from wanpack.offline.faults import ErrorResponse, JsonBody, ResetAfterActing, ResetBeforeActing, ResetBeforeBody
 from wanpack.wan.api import client as client_module
-from wanpack.wan.api.client import to_json
 from wanpack.wan.api.errors import NetworkError, OutcomeUnknown, ServiceError
-from wanpack.wan.api.request import VideoRequest
+from wanpack.wan.api.request import to_json
+from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.errors import DownloadFailed, WanError
 from wanpack.wan.net.http import trusted_session, untrusted_session
 from wanpack.wan.net.link import DownloadInterrupted, iter_chunks
 from wanpack.wan.tasks.batch import Batch
-from wanpack.wan.tasks.retry import TEMPO
+from wanpack.wan.tasks.retry import Clock
 from wanpack.wan.tasks.runner import make_videos
 
 MODEL = "wan2.2-i2v-plus"
@@ -704,12 +704,11 @@ def test_a_refusal_of_the_service_comes_through_a_proxy_as_it_is(net):
 
 
 @pytest.fixture
-def run(net, tmp_path, monkeypatch):
+def run(net, tmp_path):
     """Ask for one video through whatever is between here and the mock server. Returns the error that it ends in."""
-    monkeypatch.setattr(TEMPO, "scale", 0.002)
     image = np.random.default_rng(7).random((1, 300, 300, 3), np.float32)
     request = VideoRequest(model=MODEL, prompt="a cat", resolution="480P")
-    order = Batch(request, image, tmp_path / "output", "wan/cat", tmp_path / "home")
+    order = Batch(request, image, tmp_path / "output", "wan/cat", tmp_path / "home", clock=Clock(0.002))
 
     def once(port, *, host="localhost"):
         for name, value in (
@@ -720,7 +719,7 @@ def run(net, tmp_path, monkeypatch):
             net.env.setenv(name, value)
         with pytest.raises(WanError) as caught:
             asyncio.run(
-                make_videos(order, watch=SimpleNamespace(report=lambda *_: None, raise_if_interrupted=lambda: None))
+                make_videos(order, monitor=SimpleNamespace(report=lambda *_: None, raise_if_interrupted=lambda: None))
             )
         return caught.value
 

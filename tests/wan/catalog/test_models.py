@@ -14,7 +14,7 @@ from wanpack.wan.catalog.models import (
     NEGATIVE_PROMPT_LIMIT,
     REGIONAL_NAMES,
     SEED_MAX,
-    models_with,
+    models_where,
 )
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.catalog.spec import CURRENCY, PRICES_AS_OF
@@ -155,7 +155,10 @@ def test_prices_are_yuan_of_the_lists_day():
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_the_mock_server_costs_nothing(name):
-    assert MODELS[name].price_per_second(region="offline", resolution="720P", generate_audio=True) == 0
+    assert (
+        MODELS[name].price_per_second(region="offline", resolution=MODELS[name].resolutions[0], generate_audio=True)
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -212,9 +215,9 @@ def test_a_row_cannot_be_changed():
 
 
 def test_models_are_found_by_what_they_can_do():
-    assert models_with("audio_switch") == ["wan2.6-i2v-flash", "wan3.0-video", "wan3.0-video-prime"]
-    assert models_with("shot_types") == ["wan2.6-i2v-flash", "wan2.6-i2v", "wan2.6-i2v-us"]
-    assert models_with("effects") == ["wanx2.1-i2v-turbo", "wanx2.1-i2v-plus"]
+    assert models_where(lambda row: row.audio_switch) == ["wan2.6-i2v-flash", "wan3.0-video", "wan3.0-video-prime"]
+    assert models_where(lambda row: bool(row.shot_types)) == ["wan2.6-i2v-flash", "wan2.6-i2v", "wan2.6-i2v-us"]
+    assert models_where(lambda row: row.effects) == ["wanx2.1-i2v-turbo", "wanx2.1-i2v-plus"]
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 from wanpack.offline.faults import ErrorResponse
+from wanpack.wan.catalog.regions import TASK_TTL
 from wanpack.wan.ledger import schema
 from wanpack.wan.ledger.database import LedgerUnavailable
-from wanpack.wan.ledger.ledger import open_ledger
+from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import (
-    TASK_TTL,
     Claim,
     Record,
     State,
@@ -37,7 +37,7 @@ def new_run(tmp_path):
     runs = []
 
     def open_one(home=None):
-        runs.append(open_ledger(home or tmp_path / "home"))
+        runs.append(Ledger(home or tmp_path / "home"))
         return runs[-1]
 
     yield open_one
@@ -143,7 +143,7 @@ class TestWhatToDo:
         first, second, third = new_run(), new_run(), new_run()
         record, _ = first.claim(draft())
         path = video(tmp_path, 9 if change == "shorter" else 10)
-        first.save(replace(record, state=State.SAVED.value, path=str(path), bytes=10, task_id="t"))
+        first.save(replace(record, state=State.SAVED.value, path=str(path), bytes=10, task_id="t", owner=""))
         if change == "missing":
             path.unlink()
         assert second.claim(draft())[1] is Claim.RESUME
@@ -196,14 +196,14 @@ class TestAdopting:
         return run.claim(draft(name, state=State.OUTCOME_UNKNOWN.value, sent_at=1000.0, subject="cat", **more))[0]
 
     def adopt(self, run, record, task_id="t", *, rival=True) -> bool:
-        return run.adopt(record, task_id, rival=lambda _: rival)
+        return run.adopt(replace(record, task_id=task_id, state="submitted"), rival=lambda _: rival)
 
     def test_a_task_that_is_adopted_is_the_requests_own(self, new_run):
         run = new_run()
         record = self.record(run)
         assert self.adopt(run, record)
-        assert (record.task_id, record.state, record.is_adopted) == ("t", "submitted", True)
-        assert run.by_task("t") == record
+        adopted = run.by_task("t")
+        assert (adopted.id, adopted.state, adopted.is_adopted) == (record.id, "submitted", True)
 
     def test_a_task_whose_response_came_is_not_adopted(self, new_run):
         record = self.record(new_run())
@@ -217,7 +217,7 @@ class TestAdopting:
         record = self.record(run)
         assert run.unknown_tasks(["t", "u"]) == ["u"]
         assert not self.adopt(run, record)
-        assert record.task_id == ""
+        assert run.by_task("t").fingerprint == "b"
 
     def test_a_task_that_was_only_fetched_by_its_id_may_still_be_the_one(self, new_run):
         run = new_run()

@@ -42,10 +42,10 @@ from wanpack.wan.api.endpoint import Endpoint
 from wanpack.wan.api.settings import Secret
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.errors import WanError
-from wanpack.wan.ledger.ledger import open_ledger
+from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.media.video import probe
 from wanpack.wan.net import download
-from wanpack.wan.tasks.retry import TEMPO
+from wanpack.wan.tasks.retry import Clock
 
 ALWAYS = 1000
 FAST = 0.0003
@@ -169,7 +169,7 @@ def nothing(bench, patch):
 
 def begun(bench, patch):
     """There is a ledger already."""
-    ledger = open_ledger(bench.home)
+    ledger = Ledger(bench.home)
     ledger.salt()
     ledger.close()
 
@@ -704,7 +704,7 @@ def judge(outcome: tuple[str, Any], expected: str, known: list[str]) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_ends_in_the_video_or_leads_to_it(case, make_bench, new_watch, monkeypatch, say_at_end, caplog):
     bench = make_bench(**case.server)
-    TEMPO.scale = case.scale
+    bench.clock = Clock(case.scale)
     world = pytest.MonkeyPatch()
     try:
         if case.before:

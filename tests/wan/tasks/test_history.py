@@ -10,16 +10,15 @@ import pytest
 from wanpack.offline.faults import Slow, TaskFails
 from wanpack.offline.tasks import Timing
 from wanpack.wan.ledger import schema
-from wanpack.wan.ledger.ledger import open_ledger
+from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Record
-from wanpack.wan.tasks.retry import TEMPO
 
 KIND = {"region": "beijing", "model": "wan2.6-i2v", "resolution": "1080P", "duration": 5}
 
 
 @pytest.fixture
 def ledger(tmp_path):
-    opened = open_ledger(tmp_path / "home")
+    opened = Ledger(tmp_path / "home")
     yield opened
     opened.close()
 
@@ -73,7 +72,7 @@ def test_a_ledger_of_the_first_version_goes_on(tmp_path):
     database.execute("PRAGMA user_version = 1")
     database.commit()
     database.close()
-    ledger = open_ledger(home)
+    ledger = Ledger(home)
     assert ledger.by_task("task").fingerprint == "request 1"
     ledger.save(row(2))
     assert ledger.recent_durations(row(3)) == [62.0]
@@ -81,10 +80,9 @@ def test_a_ledger_of_the_first_version_goes_on(tmp_path):
 
 
 def test_what_the_service_says_a_task_took_is_kept(make_bench):
-    TEMPO.scale = 0.01
     bench = make_bench(timing=Timing(queued=0.1, rendering=1))
     video = bench.run()
-    ledger = open_ledger(bench.home)
+    ledger = Ledger(bench.home)
     record = ledger.by_task(video.task_id)
     [task] = bench.server.tasks
     assert task.ended - task.scheduled > 0.29
@@ -97,7 +95,7 @@ def test_a_failed_task_tells_nothing(bench):
     bench.server.faults.add(on="create", fault=TaskFails())
     with pytest.raises(Exception, match="inference internal error"):
         bench.run()
-    ledger = open_ledger(bench.home)
+    ledger = Ledger(bench.home)
     record = ledger.by_task(bench.server.tasks[0].id)
     assert (record.state, ledger.recent_durations(record)) == ("failed", [])
     ledger.close()

@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from wanpack.offline.faults import (
 from wanpack.wan.api import client
 from wanpack.wan.tasks.interrupt import run_interruptible
 from wanpack.wan.tasks.progress import BatchProgress, ItemProgress
-from wanpack.wan.tasks.retry import TEMPO
+from wanpack.wan.tasks.retry import Clock
 from wanpack.wan.tasks.runner import make_videos
 
 ALWAYS = 1000
@@ -75,6 +76,12 @@ class LargeImage:
     IMAGE = np.random.default_rng(1).random((1, 3200, 3200, 3), np.float32)
 
 
+@pytest.fixture
+def make_real_bench(make_bench):
+    """Make a bench whose runs wait in real time."""
+    return partial(make_bench, waiting=Clock())
+
+
 def bench_for(make_bench, phase):
     bench = make_bench(running_limit=1000)
     for number, (on, fault) in enumerate(phase.faults):
@@ -95,7 +102,7 @@ async def interrupted_run(batch, watch, delay: float) -> float:
     arrived = asyncio.Event()
     watch.at = {watch.stop_at: arrived.set}
     watch.stop_at = ""
-    run = asyncio.ensure_future(make_videos(batch, watch=watch))
+    run = asyncio.ensure_future(make_videos(batch, monitor=watch))
     reached = asyncio.ensure_future(arrived.wait())
     await asyncio.wait({run, reached}, return_when=asyncio.FIRST_COMPLETED, timeout=30)
     assert reached.done(), watch.texts
@@ -108,16 +115,9 @@ async def interrupted_run(batch, watch, delay: float) -> float:
     return time.monotonic() - pressed
 
 
-@pytest.fixture
-def real_time():
-    TEMPO.scale = 1.0
-
-
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)
-def test_the_user_sees_what_goes_on_and_the_next_run_pays_no_second_time(
-    phase, make_bench, new_watch, real_time, caplog
-):
-    bench = bench_for(make_bench, phase)
+def test_the_user_sees_what_goes_on_and_the_next_run_pays_no_second_time(phase, make_real_bench, new_watch, caplog):
+    bench = bench_for(make_real_bench, phase)
     watch = new_watch(stop_at=phase.text)
     asyncio.run(interrupted_run(order_for(bench, phase), watch, 0.02))
     assert phase.reported in watch.texts[-1]
@@ -135,7 +135,7 @@ def test_the_user_sees_what_goes_on_and_the_next_run_pays_no_second_time(
     bench.server.faults.clear()
     for task in bench.server.tasks:
         task.frozen_in = None
-    TEMPO.scale = 0.01
+    bench.clock = Clock(0.01)
     assert bench.run(order_for(bench, phase)).path.exists()
     assert sum(task.state != "CANCELED" for task in bench.server.tasks) == 1
     assert bench.strays == []
@@ -163,11 +163,11 @@ def test_the_user_sees_what_goes_on_and_the_next_run_pays_no_second_time(
     ids=lambda fault: f"{type(fault).__name__} {getattr(fault, 'status', '')}".strip(),
 )
 def test_what_goes_wrong_with_cancelling_is_not_reported_as_cancelled(
-    fault, make_bench, new_watch, real_time, bare_environment
+    fault, make_real_bench, new_watch, bare_environment
 ):
     # What is silent for good is silent for half a minute, which tells no more.
     bare_environment.setattr(client, "READ_SECONDS", 0.5)
-    bench = make_bench()
+    bench = make_real_bench()
     bench.server.faults.add(on="create", fault=TaskStuck("PENDING"))
     bench.server.faults.add(on="cancel", fault=fault)
     watch = new_watch(stop_at="queued")
@@ -177,7 +177,7 @@ def test_what_goes_wrong_with_cancelling_is_not_reported_as_cancelled(
     assert "is cancelled" not in watch.texts[-1]
     assert "charged" in watch.texts[-1]
     task.frozen_in = None
-    TEMPO.scale = 0.01
+    bench.clock = Clock(0.01)
     bench.server.faults.clear()
     assert bench.run().path.exists()
     assert sum(one.state != "CANCELED" for one in bench.server.tasks) == 1
@@ -219,7 +219,7 @@ def test_a_run_that_follows_a_cancelled_one_sends_anew(make_bench, new_watch):
     async def both():
         first = asyncio.ensure_future(interrupted_run(bench.batch(), new_watch(stop_at="queued"), 0.3))
         assert await asyncio.to_thread(wait_until, lambda: bench.server.tasks)
-        second = asyncio.ensure_future(make_videos(bench.batch(), watch=new_watch()))
+        second = asyncio.ensure_future(make_videos(bench.batch(), monitor=new_watch()))
         await first
         return await second
 
@@ -233,7 +233,7 @@ def test_a_follower_that_is_stopped_says_that_the_other_run_goes_on(make_bench, 
     watch = new_watch(stop_at="the same request is under way (")
 
     async def both():
-        first = asyncio.ensure_future(make_videos(bench.batch(), watch=new_watch()))
+        first = asyncio.ensure_future(make_videos(bench.batch(), monitor=new_watch()))
         assert await asyncio.to_thread(wait_until, lambda: bench.server.tasks)
         seconds = await interrupted_run(bench.batch(), watch, 0.05)
         assert not first.done()
@@ -246,8 +246,8 @@ def test_a_follower_that_is_stopped_says_that_the_other_run_goes_on(make_bench, 
     assert bench.server.tasks[0].state == "RUNNING"
 
 
-def test_a_nearly_downloaded_video_is_gone_on_with(make_bench, new_watch, real_time):
-    bench = make_bench()
+def test_a_nearly_downloaded_video_is_gone_on_with(make_real_bench, new_watch):
+    bench = make_real_bench()
     bench.server.faults.add(on="download", fault=Stalled(290_000))
     asyncio.run(interrupted_run(bench.batch(), new_watch(stop_at="downloading 0.3/"), 0.0))
     (part,) = bench.strays
@@ -260,16 +260,16 @@ def test_a_nearly_downloaded_video_is_gone_on_with(make_bench, new_watch, real_t
     assert bench.strays == []
 
 
-def test_several_waiting_nodes_are_all_stopped(make_bench, new_watch, real_time, interrupted):
+def test_several_waiting_nodes_are_all_stopped(make_real_bench, new_watch, interrupted):
     """As in ComfyUI: one node sees the flag and ends the loop, which cancels the others."""
-    bench = make_bench()
+    bench = make_real_bench()
     bench.server.faults.add(on="create", fault=TaskStuck("PENDING"), times=ALWAYS)
     watches = [new_watch() for _ in range(4)]
     pressed: list[float] = []
 
     async def graph():
         nodes = [
-            asyncio.ensure_future(make_videos(bench.batch(seed=seed), watch=watch))
+            asyncio.ensure_future(make_videos(bench.batch(seed=seed), monitor=watch))
             for seed, watch in enumerate(watches)
         ]
         queued = lambda: all(any("queued" in text for text in watch.texts) for watch in watches)  # noqa: E731
@@ -296,12 +296,12 @@ def test_a_stopped_fetch_does_not_cancel_the_task(make_bench, new_watch, interru
     assert GOES_ON in watch.texts[-1]
 
 
-def test_stop_is_heard_within_a_second(make_bench, new_watch, real_time, soak, say_at_end, bare_environment):
+def test_stop_is_heard_within_a_second(make_real_bench, new_watch, soak, say_at_end, bare_environment):
     """At random moments of all phases, ten nodes at a time."""
     count = 100 if soak else 30
     seed = random.randrange(10**6)  # noqa: S311 - chance, not secrecy
     chance = random.Random(seed)  # noqa: S311 - chance, not secrecy
-    benches = {phase.name: bench_for(make_bench, phase) for phase in PHASES}
+    benches = {phase.name: bench_for(make_real_bench, phase) for phase in PHASES}
     for name in ("DASHSCOPE_BASE_URL", "DASHSCOPE_API_KEY"):
         bare_environment.delenv(name)
     heard: list[float] = []

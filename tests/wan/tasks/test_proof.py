@@ -18,10 +18,10 @@ from wanpack.wan.api.client import Client
 from wanpack.wan.api.errors import OutcomeUnknown
 from wanpack.wan.errors import DownloadFailed, WanError
 from wanpack.wan.ledger.database import LedgerUnavailable
-from wanpack.wan.ledger.ledger import Ledger, open_ledger
+from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Record, earlier_fingerprints
-from wanpack.wan.tasks import generation, reconcile, save_video
-from wanpack.wan.tasks.retry import sleep_with_countdown
+from wanpack.wan.tasks import reconcile, save_video, submit
+from wanpack.wan.tasks.batch import validate_batch
 
 
 @pytest.fixture
@@ -32,14 +32,14 @@ def used(bench):
 
 
 def records(bench, **values):
-    ledger = open_ledger(bench.home)
+    ledger = Ledger(bench.home)
     found = ledger._database.transaction(lambda rows: rows.find(**values))
     ledger.close()
     return found
 
 
 def save(bench, record):
-    ledger = open_ledger(bench.home)
+    ledger = Ledger(bench.home)
     ledger.save(record)
     ledger.close()
 
@@ -76,7 +76,7 @@ class TestAbsence:
         async def slow(search, task_id):
             if not waited:
                 waited.append(task_id)
-                await sleep_with_countdown(210, lambda _: None)
+                await used.clock.sleep(210)
             return await query(search, task_id)
 
         monkeypatch.setattr(reconcile._Reconciliation, "_query", slow)
@@ -154,7 +154,7 @@ class TestAnothers:
         theirs = used.run(used.batch(prompt="a dog"))
         lost_for_now(used, fault=NeverCame())
         [record] = records(used, state="uncertain")
-        part = used.batch().output.partial_path(record.id)
+        part = validate_batch(used.batch()).output.partial_path(record.id)
         part.write_bytes(theirs.path.read_bytes())
         save(used, replace(record, part=str(part), bytes=part.stat().st_size))
         before = used.calls["download"]
@@ -193,9 +193,9 @@ class TestWhatIsKnown:
     def test_a_saved_video_of_an_earlier_version_is_found_behind_a_refused_key(self, bench):
         bodies = []
         with pytest.MonkeyPatch.context() as patch:
-            made = generation.fingerprint
+            made = submit.fingerprint
             patch.setattr(
-                generation, "fingerprint", lambda body, *, region: bodies.append(body) or made(body, region=region)
+                submit, "fingerprint", lambda body, *, region: bodies.append(body) or made(body, region=region)
             )
             first = bench.run()
         [record] = records(bench, task_id=first.task_id)

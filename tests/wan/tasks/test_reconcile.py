@@ -11,11 +11,12 @@ from wanpack.offline.faults import ResetAfterActing as LostResponse
 from wanpack.offline.faults import ResetBeforeActing as NeverCame
 from wanpack.offline.tasks import Failure
 from wanpack.wan.api.errors import OutcomeUnknown, TaskUnknown
-from wanpack.wan.api.request import VideoRequest, expected_prompt
+from wanpack.wan.api.request import expected_prompt
 from wanpack.wan.api.task import Task, TaskStatus, prompt_differs
-from wanpack.wan.ledger.ledger import open_ledger
+from wanpack.wan.catalog.fields import VideoRequest
+from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import earlier_fingerprints
-from wanpack.wan.tasks import generation
+from wanpack.wan.tasks import submit
 from wanpack.wan.tasks.reconcile import RESPONSE_LOST_SECONDS
 
 PROMPTLESS = {"": {"prompt": ""}, "effect": {"template": "flying"}}
@@ -144,7 +145,7 @@ class TestAnothersTask:
         with pytest.raises(OutcomeUnknown):
             used.run()
         used.server.faults.clear()
-        ledger = open_ledger(used.home)
+        ledger = Ledger(used.home)
         record = ledger._database.transaction(lambda rows: rows.find(state="uncertain"))[0]
         ledger.save(replace(record, state="submitted", task_id=theirs.task_id, subject=""))
         ledger.close()
@@ -303,7 +304,7 @@ class TestASavedVideo:
 
     def test_is_known_however_old_its_record_is(self, bench):
         first = bench.run()
-        ledger = open_ledger(bench.home)
+        ledger = Ledger(bench.home)
         record = ledger.by_task(first.task_id)
         ledger.save(replace(record, created_at=record.created_at - 400 * 86400.0))
         ledger.close()
@@ -315,12 +316,12 @@ class TestASavedVideo:
         """Their fingerprints had the account in them, and the duration where the model has only one."""
         bodies = []
         with pytest.MonkeyPatch.context() as patch:
-            made = generation.fingerprint
+            made = submit.fingerprint
             patch.setattr(
-                generation, "fingerprint", lambda body, *, region: bodies.append(body) or made(body, region=region)
+                submit, "fingerprint", lambda body, *, region: bodies.append(body) or made(body, region=region)
             )
             first = bench.run()
-        ledger = open_ledger(bench.home)
+        ledger = Ledger(bench.home)
         record = ledger.by_task(first.task_id)
         for old in earlier_fingerprints(bodies[0], region="beijing", account="a former key", duration=3):
             ledger.save(replace(record, fingerprint=old, account="a former key"))

@@ -1,4 +1,4 @@
-"""Waiting: how long between two tries, how long in all, and how many calls a second."""
+"""Waiting: how long between two tries, and how long in all."""
 
 from __future__ import annotations
 
@@ -8,16 +8,9 @@ import time
 import pytest
 from wanpack.wan.api.advice import service_error
 from wanpack.wan.api.errors import NetworkError, UnexpectedResponse
-from wanpack.wan.tasks import retry
-from wanpack.wan.tasks.retry import (
-    MAX_INTERVAL,
-    MAX_RETRY_AFTER,
-    TEMPO,
-    RetryBudget,
-    backoff,
-    now,
-    sleep_with_countdown,
-)
+from wanpack.wan.tasks.retry import MAX_INTERVAL, MAX_RETRY_AFTER, Clock, RetryBudget, backoff
+
+QUICK = Clock(0.01)
 
 
 def unreachable() -> NetworkError:
@@ -45,24 +38,23 @@ class TestBackoff:
 class TestPause:
     def test_it_tells_every_second_how_many_are_left(self):
         reported = []
-        TEMPO.scale = 0.1
-        began = now()
-        asyncio.run(sleep_with_countdown(3.5, reported.append))
-        assert now() - began >= 3.5
+        clock = Clock(0.1)
+        began = clock.now()
+        asyncio.run(clock.sleep_with_countdown(3.5, reported.append))
+        assert clock.now() - began >= 3.5
         assert reported == sorted(reported, reverse=True)
         assert 3 < reported[0] <= 3.5
         assert len(reported) in (3, 4)
 
     def test_no_time_is_no_pause(self):
         reported = []
-        asyncio.run(sleep_with_countdown(0, reported.append))
-        asyncio.run(sleep_with_countdown(-5, reported.append))
+        asyncio.run(QUICK.sleep_with_countdown(0, reported.append))
+        asyncio.run(QUICK.sleep_with_countdown(-5, reported.append))
         assert reported == []
 
     def test_a_second_is_a_second(self):
-        TEMPO.scale = 1.0
         began = time.monotonic()
-        asyncio.run(sleep_with_countdown(0.3, lambda left: None))
+        asyncio.run(Clock().sleep_with_countdown(0.3, lambda left: None))
         assert 0.3 <= time.monotonic() - began < 0.6
 
 
@@ -83,7 +75,7 @@ class TestPatience:
         ids=lambda error: type(error).__name__,
     )
     def test_what_may_pass_is_waited_out_and_reported(self, error):
-        (first, *_) = self.wait_or_raise(RetryBudget(), error)
+        (first, *_) = self.wait_or_raise(RetryBudget(QUICK), error)
         assert "Trying again in" in first
 
     @pytest.mark.parametrize(
@@ -93,10 +85,10 @@ class TestPatience:
     def test_what_only_the_user_can_mend_is_not(self, code, status):
         error = refused(code, status)
         with pytest.raises(type(error)):
-            self.wait_or_raise(RetryBudget(), error)
+            self.wait_or_raise(RetryBudget(QUICK), error)
 
     def test_what_lasts_too_long_is_raised(self):
-        retries = RetryBudget(seconds=10)
+        retries = RetryBudget(QUICK, seconds=10)
         tries = 0
         with pytest.raises(NetworkError):
             while tries < 100:
@@ -105,44 +97,12 @@ class TestPatience:
         assert 4 <= tries <= 8
 
     def test_a_success_begins_anew(self):
-        retries = RetryBudget(seconds=1)
+        retries = RetryBudget(QUICK, seconds=1)
         for _ in range(10):
             self.wait_or_raise(retries, unreachable())
             retries.reset()
 
     def test_the_service_may_say_how_long(self):
-        began = now()
-        self.wait_or_raise(RetryBudget(), refused("Throttling", 429, after=20))
-        assert now() - began >= 20
-
-
-class TestPace:
-    def turns(self, key: str, count: int, per_second: float) -> list[float]:
-        async def come() -> float:
-            await retry.acquire_rate_limit(key, per_second=per_second)
-            return time.monotonic()
-
-        async def all_come() -> list[float]:
-            return await asyncio.gather(*(come() for _ in range(count)))
-
-        return asyncio.run(all_come())
-
-    @pytest.mark.parametrize("per_second", [5, 20])
-    def test_calls_of_one_kind_keep_their_distance(self, per_second):
-        TEMPO.scale = 0.5
-        came = self.turns(f"{per_second} a second", 6, per_second=per_second)
-        assert came == sorted(came)
-        # The five after the first take no less than five distances; they may wake up late.
-        assert came[-1] - came[0] >= 5 * TEMPO.scale / per_second
-
-    def test_other_kinds_do_not_wait(self):
-        TEMPO.scale = 1.0
-        self.turns("three", 3, per_second=10)
-        began = time.monotonic()
-        self.turns("four", 1, per_second=10)
-        assert time.monotonic() - began < 0.1
-
-    def test_one_that_comes_alone_does_not_wait(self):
-        began = time.monotonic()
-        self.turns("five", 1, per_second=0.001)
-        assert time.monotonic() - began < 0.5
+        began = QUICK.now()
+        self.wait_or_raise(RetryBudget(QUICK), refused("Throttling", 429, after=20))
+        assert QUICK.now() - began >= 20

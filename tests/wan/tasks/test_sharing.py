@@ -15,7 +15,7 @@ from wanpack.wan.tasks.runner import make_videos
 
 def test_two_identical_nodes_share_one_task(bench, new_watch):
     async def graph():
-        return await asyncio.gather(*(make_videos(bench.batch(), watch=new_watch()) for _ in range(2)))
+        return await asyncio.gather(*(make_videos(bench.batch(), monitor=new_watch()) for _ in range(2)))
 
     (first,), (second,) = asyncio.run(graph())
     assert bench.created == 1
@@ -40,7 +40,7 @@ def test_who_waits_for_another_run_shares_its_failure(bench, new_watch):
     bench.server.faults.add(on="create", fault=TaskFails("DataInspectionFailed", "No."))
 
     async def graph():
-        runs = [make_videos(bench.batch(), watch=new_watch()) for _ in range(3)]
+        runs = [make_videos(bench.batch(), monitor=new_watch()) for _ in range(3)]
         return await asyncio.gather(*runs, return_exceptions=True)
 
     errors = asyncio.run(graph())
@@ -58,7 +58,7 @@ def test_who_waits_for_a_run_that_gives_up_goes_on_itself(bench, new_watch):
     bench.server.faults.add(on="create", fault=Slow(0.1))
 
     async def graph():
-        runs = [make_videos(bench.batch(), watch=new_watch()) for _ in range(2)]
+        runs = [make_videos(bench.batch(), monitor=new_watch()) for _ in range(2)]
         return await asyncio.gather(*runs, return_exceptions=True)
 
     results = asyncio.run(graph())

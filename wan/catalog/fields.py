@@ -1,0 +1,135 @@
+"""The fields of a create request: their types, their places in the API's body, and which models have them.
+
+`VideoRequest` is the table: a field with its specification is all that an input needs here. Checks, body, browser rules
+and the mock server's check read `FIELDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ..values import truth, whole
+from .effects import EFFECTS
+from .models import ADAPTIVE, DEFAULT_DURATION, DEFAULT_MODEL, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
+from .spec import Model
+
+MAX_TEXT = 20_000
+MAX_URL = 2000
+"""Characters; a longer text or URL is a mistake, and would not fit beside the image."""
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """What is known of one field. `type` is str, int or bool.
+
+    `path` is its place in the body, such as "parameters.audio"; empty where it goes in as a medium. `has` tells whether
+    a model has the field. `choices` returns the values that a model takes, `known` are those that any model takes, None
+    where any value of the type may be taken. A field that is `optional` may have its default for models without it.
+    `effects` tells whether the request of an effect has it, `omit_single` that a model with one value is not sent it.
+    """
+
+    name: str
+    type: type
+    default: Any
+    path: str
+    has: Callable[[Model], bool]
+    choices: Callable[[Model], Sequence[Any]] | None
+    known: Sequence[Any] | None
+    optional: bool
+    effects: bool
+    omit_single: bool
+    max_chars: int
+
+    def is_sent(self, model: Model, *, effect: bool) -> bool:
+        """Whether the body of a request for a model has the field. `effect` tells that it asks for an effect."""
+        if not self.path or not self.has(model) or (effect and not self.effects):
+            return False
+        return not (self.omit_single and self.choices and len(self.choices(model)) == 1)
+
+
+_TYPES = {"str": str, "int": int, "bool": bool}
+
+
+def _field(  # noqa: PLR0913 - the columns of a table
+    path: str,
+    *,
+    default: Any,
+    has: Callable[[Model], Any] = lambda _: True,
+    choices: Callable[[Model], Sequence[Any]] | None = None,
+    known: Sequence[Any] | None = None,
+    optional: bool = False,
+    effects: bool = True,
+    omit_single: bool = False,
+    max_chars: int = 0,
+) -> Any:
+    columns = locals() | {"has": lambda model: bool(has(model))}
+    return field(default=default, metadata=columns)
+
+
+@dataclass(frozen=True)
+class VideoRequest:
+    """What one video is asked for, images, audio and clip aside. `duration` is in seconds, a clip's included.
+
+    `audio_url` is an http(s) or oss URL of an audio file, `template` an effect's id; empty where there is none. `ratio`
+    is the video's shape, "adaptive" that of the image. Whole numbers and truths of any type, as other nodes hand them
+    over, are taken as int and bool; what is neither stays as it is, for `validate` to report.
+    """
+
+    model: str = _field("", default=DEFAULT_MODEL)
+    prompt: str = _field("input.prompt", default="", effects=False, max_chars=MAX_TEXT)
+    resolution: str = _field(
+        "parameters.resolution",
+        default=MODELS[DEFAULT_MODEL].default_resolution,
+        choices=lambda model: model.resolutions,
+        known=RESOLUTIONS,
+    )
+    duration: int = _field(
+        "parameters.duration", default=DEFAULT_DURATION, choices=lambda model: model.durations, omit_single=True
+    )
+    shot_type: str = _field(
+        "parameters.shot_type",
+        default=SHOT_TYPES[0],
+        has=lambda model: model.shot_types,
+        choices=lambda model: model.shot_types,
+        known=SHOT_TYPES,
+        optional=True,
+    )
+    prompt_extend: bool = _field(
+        "parameters.prompt_extend", default=True, has=lambda model: model.prompt_extend, effects=False
+    )
+    negative_prompt: str = _field(
+        "input.negative_prompt",
+        default="",
+        has=lambda model: model.negative_prompt,
+        effects=False,
+        max_chars=MAX_TEXT,
+    )
+    seed: int = _field("parameters.seed", default=0)
+    generate_audio: bool = _field("parameters.audio", default=True, has=lambda model: model.audio_switch)
+    watermark: bool = _field("parameters.watermark", default=False)
+    audio_url: str = _field("", default="", has=lambda model: model.audio_input, max_chars=MAX_URL)
+    template: str = _field(
+        "input.template", default="", has=lambda model: model.effects, known=tuple(EFFECTS), optional=True
+    )
+    ratio: str = _field(
+        "parameters.ratio",
+        default=ADAPTIVE,
+        has=lambda model: model.ratios,
+        choices=lambda model: model.ratios,
+        known=RATIOS,
+        optional=True,
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.audio_url, str):
+            object.__setattr__(self, "audio_url", self.audio_url.strip())
+        for spec in FIELDS:
+            value = getattr(self, spec.name)
+            if spec.type is not str and type(value) is not spec.type:
+                object.__setattr__(self, spec.name, truth(value) if spec.type is bool else whole(value))
+
+
+FIELDS = tuple(FieldSpec(name=one.name, type=_TYPES[str(one.type)], **one.metadata) for one in fields(VideoRequest))
+"""Every field, in the order of `VideoRequest`."""
