@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 
 import pytest
@@ -67,6 +69,39 @@ def test_a_response_that_never_ends_is_given_up(response, quick, hostile, client
 def test_a_create_call_that_is_given_up_counts_as_sent(quick, hostile, client_of, calls):
     server = hostile(ENDLESS["a header letter by letter"])
     assert failing(lambda: calls["create"](client_of(server.base_url)), NetworkError).sent is True
+
+
+def test_a_create_call_that_is_given_up_ends_its_connection(quick, hostile, client_of, calls):
+    # Its outcome is judged from then on: nothing of it may still be on its way.
+    ended = threading.Event()
+
+    def drip(connection, asked):
+        with contextlib.suppress(OSError):
+            ENDLESS["a header letter by letter"](connection, asked)
+        ended.set()
+
+    failing(lambda: calls["create"](client_of(hostile(drip).base_url)), NetworkError)
+    assert ended.wait(30)
+
+
+def test_a_body_that_is_taken_slowly_is_given_up(quick, client_of, monkeypatch):
+    monkeypatch.setattr("wanpack.wan.net.http.MIN_UPLINK_RATE", 10**12)
+    taken, body = [], bytes(32 * MEGABYTE)
+
+    def take(listening):
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            while piece := connection.recv(65536):
+                taken.append(len(piece))
+                threading.Event().wait(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=take, args=(listening,))
+        thread.start()
+        client = client_of("http://127.0.0.1:{1}/api/v1".format(*listening.getsockname()))
+        assert failing(lambda: client.create_task(body), NetworkError).sent is True
+        thread.join()
+    assert sum(taken) < len(body)
 
 
 @pytest.mark.parametrize("response", ENDLESS.values(), ids=ENDLESS)

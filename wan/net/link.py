@@ -97,12 +97,10 @@ def _iter_response(link: _Link, url: str, have: int, *, limit: Deadline) -> Gene
         for data in iter_body(response, size=CHUNK_BYTES):
             since += len(data)
             if since >= CHUNK_BYTES:
-                limit.extend()
+                limit.start()
                 since = 0
             yield Chunk(at, data, total)
             at += len(data)
-        if limit.over:
-            raise _stalled(url)
 
 
 class _Link:
