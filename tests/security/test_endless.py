@@ -106,7 +106,7 @@ def test_a_body_that_is_taken_slowly_is_given_up(quick, client_of, monkeypatch):
 
 @pytest.mark.parametrize("response", ENDLESS.values(), ids=ENDLESS)
 def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, within, peak, monkeypatch):
-    monkeypatch.setattr("wanpack.wan.net.link.GRACE_SECONDS", 0.05)
+    monkeypatch.setattr("wanpack.wan.net.download.GRACE_SECONDS", 0.05)
     server = hostile(response)
 
     def fetch():
@@ -124,7 +124,7 @@ def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, 
 
 
 def test_a_slow_download_that_gets_on_goes_on(hostile, tmp_path, monkeypatch):
-    monkeypatch.setattr("wanpack.wan.net.link.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("wanpack.wan.net.download.GRACE_SECONDS", 0.0)
 
     def slowly(connection, _):
         connection.sendall(OK + b"Content-Length: 1048576\r\n\r\n")
@@ -142,7 +142,7 @@ def test_a_slow_download_that_gets_on_goes_on(hostile, tmp_path, monkeypatch):
 
 def test_a_download_that_is_shut_is_not_taken_for_whole(hostile, tmp_path, monkeypatch):
     # Without a length, the end of the connection is the end of the video.
-    monkeypatch.setattr("wanpack.wan.net.link.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("wanpack.wan.net.download.GRACE_SECONDS", 0.0)
     server = hostile(ENDLESS["a body without length letter by letter"])
     with pytest.raises(DownloadInterrupted):
         download(
