@@ -36,7 +36,8 @@ COVERED_BY = {"standalone": ("standalone", "dev"), "dev": ("dev",)}
 
 PACK = ("nodes", "wan", "offline")
 PACK_LINK = ROOT / ".mypy_cache" / "pack" / "wanpack"
-"""The pack is a package whose name is its folder's, which need not be one of Python's. To mypy it has this name."""
+"""The pack is a package whose name is its folder's, which need not be one of Python's. To mypy and lint-imports it has
+this name."""
 
 USAGE = """usage: python dev.py COMMAND ...
 
@@ -44,7 +45,7 @@ USAGE = """usage: python dev.py COMMAND ...
                      run a workflow without ComfyUI; offline and free unless --live is given
   key [--region R] [--home DIR]
                      ask for the API key and write it where the pack reads it; sets nothing up
-  test [ARGUMENTS]   ruff, mypy and pytest; the arguments are pytest's
+  test [ARGUMENTS]   ruff, mypy, lint-imports and pytest; the arguments are pytest's
   bench [--quick] [--json FILE] [--only NAME ...]
                      how fast the pack is beside what its peers do: prints a table, writes bench.json
   offline [--port N] serve the offline stand-in for DashScope until Ctrl-C
@@ -116,12 +117,18 @@ def test(arguments: list[str]) -> int:
         ["ruff", "format", "--check", "."],
         ["mypy", *(part for name in PACK for part in ("--package", f"wanpack.{name}"))],
         ["mypy", "cli", "tools", "dev.py"],
+        ["lint-imports", "--no-cache", "--no-logo"],
         ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *arguments],
     )
     link_pack()
     for step in steps:
         print(f"== {' '.join(step)}", flush=True)
-        status = call([str(PYTHON), "-m", *step], cwd=ROOT)
+        if step[0] == "lint-imports":
+            # A program, not a module; it finds the pack where Python would.
+            command, path = [str(PYTHON.with_name(step[0])), *step[1:]], str(PACK_LINK.parent)
+            status = call(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path})
+        else:
+            status = call([str(PYTHON), "-m", *step], cwd=ROOT)
         if status:
             print(f"== FAILED (status {status}): {' '.join(step)}", flush=True)
             return status
@@ -129,7 +136,7 @@ def test(arguments: list[str]) -> int:
 
 
 def link_pack() -> None:
-    """Make the link through which mypy finds the pack as a package."""
+    """Make the link through which mypy and lint-imports find the pack as a package."""
     if PACK_LINK.exists() and PACK_LINK.samefile(ROOT):
         return
     PACK_LINK.parent.mkdir(parents=True, exist_ok=True)
@@ -214,10 +221,12 @@ def install(*arguments: str) -> int:
     return call([*pip, *arguments], cwd=ROOT, stdout=sys.stderr)
 
 
-def call(command: list[str], *, cwd: Path | None = None, stdout: TextIO | None = None) -> int:
+def call(
+    command: list[str], *, cwd: Path | None = None, stdout: TextIO | None = None, env: dict[str, str] | None = None
+) -> int:
     """Run a command to its end and return its status. Ctrl-C reaches it by itself, and is raised here after its end."""
     interrupted = False
-    with subprocess.Popen(command, cwd=cwd, stdout=stdout) as child:  # noqa: S603 - our own commands
+    with subprocess.Popen(command, cwd=cwd, stdout=stdout, env=env) as child:  # noqa: S603 - our own commands
         while child.returncode is None:
             try:
                 child.wait()

@@ -1,11 +1,10 @@
-// The pack's part of ComfyUI's page: widgets that follow the model, the price of a run, a seed that stays as it is, and
-// the finished video on its node after the page was reloaded. Without it the nodes work; the server checks everything.
+// The pack's part of ComfyUI's page: widgets that follow the model, the price of a run, and a seed that stays as it
+// is. Without it the nodes work; the server checks everything.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { applyModelRules, watch, withLoading } from "./follow.js";
 import { allNodes } from "./graph.js";
 import { addPriceLine, showPrice } from "./price.js";
-import { bringBack } from "./reload.js";
 import { fixSeedControl } from "./seed.js";
 
 const OURS = "DashScopeWan";
@@ -13,7 +12,7 @@ const CONNECTION = "DashScopeWanConnection";
 const TABLE = "dashscope_wan";
 
 function showPrices() {
-  for (const { node } of allNodes(app.rootGraph ?? app.graph)) showPrice(node);
+  for (const node of allNodes(app.rootGraph ?? app.graph)) showPrice(node);
 }
 
 function after(prototype, name, more) {
@@ -106,12 +105,9 @@ app.registerExtension({
   nodeCreated(node) {
     if (node.comfyClass?.startsWith(OURS)) fixSeedControl(node);
   },
-  afterConfigureGraph() {
-    showPrices();
-    bringBack(app, api, (node) => node.comfyClass?.startsWith(OURS) && node.constructor.nodeData?.output_node);
-  },
+  afterConfigureGraph: showPrices,
   refreshComboInNodes() {
     // ComfyUI has just put the full lists back.
-    for (const { node } of allNodes(app.rootGraph ?? app.graph)) applyModelRules(node);
+    for (const node of allNodes(app.rootGraph ?? app.graph)) applyModelRules(node);
   },
 });

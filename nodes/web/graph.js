@@ -2,12 +2,10 @@
 
 const BYPASSED = [2, 4]; // LiteGraph's modes "never" and "bypass"
 
-// Every node with the id it runs under ("7", or "3:7" inside subgraph node 3) and its key in app.nodeOutputs.
-export function* allNodes(graph, prefix = "") {
+export function* allNodes(graph) {
   for (const node of graph?.nodes ?? graph?._nodes ?? []) {
-    const key = prefix ? `${graph.id}:${node.id}` : String(node.id);
-    yield { node, id: prefix + node.id, key };
-    if (node.subgraph) yield* allNodes(node.subgraph, `${prefix}${node.id}:`);
+    yield node;
+    if (node.subgraph) yield* allNodes(node.subgraph);
   }
 }
 
@@ -28,6 +26,6 @@ export function originOf(node, slot, root) {
 }
 
 function hostOf(subgraph, root) {
-  for (const { node } of allNodes(root)) if (node.subgraph === subgraph) return node;
+  for (const node of allNodes(root)) if (node.subgraph === subgraph) return node;
   return undefined;
 }

@@ -26,6 +26,11 @@ done
 exit 0
 """
 
+LINT_IMPORTS = """#!/bin/sh
+here="$(dirname "$0")"
+echo "lint-imports $* ($(cd "$PYTHONPATH/wanpack" && pwd -P))" >> "$here/calls"
+"""
+
 PIP = "-m pip install -qq --disable-pip-version-check --no-input "
 
 
@@ -40,8 +45,9 @@ class Tree:
         self.bin = folder / ".venv" / "bin"
         self.stamp = folder / ".venv" / "dev-stamp"
         self.bin.mkdir(parents=True)
-        (self.bin / "python").write_text(PYTHON)
-        (self.bin / "python").chmod(0o755)
+        for name, text in (("python", PYTHON), ("lint-imports", LINT_IMPORTS)):
+            (self.bin / name).write_text(text)
+            (self.bin / name).chmod(0o755)
         self.set("versions", "3.11 23.2.1")
 
     def set(self, name, text):
@@ -133,6 +139,11 @@ def test_the_steps_of_test_are_named_and_end_at_the_first_failure(tree):
         MYPY,
         f"FAILED (status 2): {MYPY}",
     ]
+
+
+def test_the_import_contracts_are_checked_on_the_pack_by_its_name_in_types(tree):
+    status, _, _, calls = tree.dev("test")
+    assert (status, calls[-2]) == (0, f"lint-imports --no-cache --no-logo ({tree.folder.resolve()})")
 
 
 def test_pytest_gets_the_arguments_and_gives_the_status(tree):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 
 import pytest
@@ -69,9 +71,42 @@ def test_a_create_call_that_is_given_up_counts_as_sent(quick, hostile, client_of
     assert failing(lambda: calls["create"](client_of(server.base_url)), NetworkError).sent is True
 
 
+def test_a_create_call_that_is_given_up_ends_its_connection(quick, hostile, client_of, calls):
+    # Its outcome is judged from then on: nothing of it may still be on its way.
+    ended = threading.Event()
+
+    def drip(connection, asked):
+        with contextlib.suppress(OSError):
+            ENDLESS["a header letter by letter"](connection, asked)
+        ended.set()
+
+    failing(lambda: calls["create"](client_of(hostile(drip).base_url)), NetworkError)
+    assert ended.wait(30)
+
+
+def test_a_body_that_is_taken_slowly_is_given_up(quick, client_of, monkeypatch):
+    monkeypatch.setattr("wanpack.wan.net.http.MIN_UPLINK_RATE", 10**12)
+    taken, body = [], bytes(32 * MEGABYTE)
+
+    def take(listening):
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            while piece := connection.recv(65536):
+                taken.append(len(piece))
+                threading.Event().wait(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=take, args=(listening,))
+        thread.start()
+        client = client_of("http://127.0.0.1:{1}/api/v1".format(*listening.getsockname()))
+        assert failing(lambda: client.create_task(body), NetworkError).sent is True
+        thread.join()
+    assert sum(taken) < len(body)
+
+
 @pytest.mark.parametrize("response", ENDLESS.values(), ids=ENDLESS)
 def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, within, peak, monkeypatch):
-    monkeypatch.setattr("wanpack.wan.net.link.GRACE_SECONDS", 0.05)
+    monkeypatch.setattr("wanpack.wan.net.download.GRACE_SECONDS", 0.05)
     server = hostile(response)
 
     def fetch():
@@ -89,7 +124,7 @@ def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, 
 
 
 def test_a_slow_download_that_gets_on_goes_on(hostile, tmp_path, monkeypatch):
-    monkeypatch.setattr("wanpack.wan.net.link.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("wanpack.wan.net.download.GRACE_SECONDS", 0.0)
 
     def slowly(connection, _):
         connection.sendall(OK + b"Content-Length: 1048576\r\n\r\n")
@@ -107,7 +142,7 @@ def test_a_slow_download_that_gets_on_goes_on(hostile, tmp_path, monkeypatch):
 
 def test_a_download_that_is_shut_is_not_taken_for_whole(hostile, tmp_path, monkeypatch):
     # Without a length, the end of the connection is the end of the video.
-    monkeypatch.setattr("wanpack.wan.net.link.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("wanpack.wan.net.download.GRACE_SECONDS", 0.0)
     server = hostile(ENDLESS["a body without length letter by letter"])
     with pytest.raises(DownloadInterrupted):
         download(

@@ -149,7 +149,7 @@ def test_no_frame_that_an_error_holds_has_the_raw_response(
 
 @pytest.mark.parametrize("status", [200, 302, 403, 404, 500])
 def test_no_frame_that_a_downloads_error_holds_has_the_raw_response(status, hostile, answered, held_by, tmp_path):
-    from wanpack.wan.net.link import iter_chunks
+    from wanpack.wan.net.download import iter_chunks
 
     server = hostile(
         answered(RAW.encode(), status).replace(b"\r\n", f"\r\nContent-Encoding: gzip\r\nX: {RAW}\r\n".encode(), 1)

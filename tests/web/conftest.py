@@ -79,7 +79,6 @@ def shared_page(request, open_page):
 @pytest.fixture
 def page(shared_page):
     """An empty graph in each page in turn. What the page complains about fails the test."""
-    shared_page.server.history.clear()
     shared_page.clear()
     yield shared_page
     complaints = [*shared_page.errors]

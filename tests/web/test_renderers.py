@@ -121,6 +121,12 @@ def test_nodes2_shows_the_widgets_again(page):
     assert body.get_by_text("audio (not with this model)").count() == 0
 
 
+def test_what_the_nodes_show_is_a_video(page):
+    # Nodes 2.0 of ComfyUI 0.8.0 takes it for an image otherwise.
+    kinds = [MAIN, "DashScopeWanVideoEffect", "DashScopeWanFetchTask"]
+    assert page.run("return given.map((kind) => steps.add(kind).previewMediaType)", kinds) == ["video"] * 3
+
+
 def test_the_page_speaks_chinese(open_page):
     page = open_page(NEWEST, locale="zh")
     page.clear()

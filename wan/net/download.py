@@ -1,35 +1,45 @@
-"""A finished video streamed from its link into a file, going on where an earlier try left off."""
+"""A finished video streamed from its URL into a file, going on where an earlier try left off."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import queue
+import re
 import threading
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from functools import partial
 from io import FileIO
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
 
 from ..errors import DownloadFailed
-from .hosts import Origin
-from .link import Chunk, DownloadInterrupted, UrlExpired, iter_chunks, validate_url
+from .cause import cause_of
+from .hosts import BlockedHost, Origin, origin_of
+from .http import Deadline, Stage, is_compressed, iter_body, untrusted_session
 
-__all__ = [
-    "Cancelled",
-    "DiskFull",
-    "DownloadInterrupted",
-    "UrlExpired",
-    "VideoTooLarge",
-    "download",
-    "validate_url",
-]
-
+CHUNK_BYTES = 256 * 1024
 CHUNKS_AHEAD = 4
 MAX_BYTES = 2 * 1024**3
+MAX_REDIRECTS = 5
+CONNECT_SECONDS = 10.0
 STALL_SECONDS = 30.0
+GRACE_SECONDS = 1.0
 STOP_POLL_INTERVAL = 0.1
 
 OnProgress = Callable[[int, int | None], None]
+
+
+class UrlExpired(DownloadFailed):
+    """The URL leads to no video, or no longer to one. Trying the same URL again is of no use."""
+
+
+class DownloadInterrupted(DownloadFailed):
+    """The network or the server let go. What came so far is kept, and the same call again goes on from there."""
 
 
 class VideoTooLarge(DownloadFailed):
@@ -41,7 +51,16 @@ class DiskFull(DownloadFailed):
 
 
 class Cancelled(Exception):
-    """`cancel_event` was set. What came so far is kept. Not a WanError: nothing failed, it is what was asked for."""
+    """`stop` was set. What came so far is kept. Not a WanError: nothing failed, it is what was asked for."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Bytes of the file from offset `at` on. `total` is the whole file's size, None where the server does not say."""
+
+    at: int
+    data: bytes
+    total: int | None
 
 
 def download(  # noqa: PLR0913 - limits with good defaults, each by name
@@ -70,8 +89,8 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
         stall_seconds: how long the server may be silent; for a quarter of a megabyte it may take twice as long.
 
     Raises:
-        Stopped: `cancel_event` was set.
-        UrlExpired: the server refuses the link, or does not know it (HTTP 403, 404, 410).
+        Cancelled: `stop` was set.
+        UrlExpired: the server refuses the URL, or does not know it (HTTP 403, 404, 410).
         VideoTooLarge: the file is, or says it is, larger than `max_bytes`.
         DownloadInterrupted: worth another try.
         DiskFull: there is no room.
@@ -79,11 +98,189 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
     """
     with _disk_errors(part):
         file = part.open("ab", buffering=0)
-    with (
-        file,
-        _read_ahead(iter_chunks(url, file.tell(), own=own, stall_seconds=stall_seconds), cancel_event=stop) as chunks,
-    ):
+    source = iter_chunks(url, file.tell(), own=own, stall_seconds=stall_seconds)
+    with file, _read_ahead(source, stop=stop) as chunks:
         return _receive(chunks, file, part=part, on_progress=on_progress, max_bytes=max_bytes)
+
+
+def validate_url(url: str) -> None:
+    """Refuse a URL that no video is fetched from. Which host it is, is looked at when it is connected to.
+
+    Raises:
+        DownloadFailed: it is not http or https, or has no host.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host = parts.scheme, parts.hostname
+    except ValueError:
+        scheme, host = "", None
+    if scheme not in ("", "http", "https"):
+        raise DownloadFailed(f"A video is fetched over http or https only; the address begins with '{scheme[:20]}:'.")
+    if not scheme or not host:
+        raise DownloadFailed("The video's address is not valid.")
+
+
+def iter_chunks(url: str, have: int, *, own: Origin | None, stall_seconds: float) -> Generator[Chunk, None, None]:
+    """Ask for a file from byte `have` on and yield what comes, first an empty piece that says where it begins.
+
+    `own` is the one host and port of this machine or its network that may be asked.
+    """
+    limit = Deadline(GRACE_SECONDS + 2 * stall_seconds)
+    failure: DownloadFailed
+    try:
+        with limit, untrusted_session(own) as session:
+            get = partial(_get, session, url, limit=limit, timeout=(CONNECT_SECONDS, stall_seconds))
+            yield from _iter_response(get, have, limit=limit)
+    except BlockedHost as error:
+        failure = DownloadFailed(f"The video is not fetched: {error.message}")
+    except DownloadFailed as error:
+        failure = error.with_traceback(None)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        failure = _failure(error, url, limit=limit)
+    else:
+        return
+    # Raised here and not above: what requests raises holds the whole request, the signature in its URL included,
+    # and the frames below hold the response.
+    raise failure
+
+
+def _iter_response(
+    get: Callable[[int], requests.Response], have: int, *, limit: Deadline
+) -> Generator[Chunk, None, None]:
+    with contextlib.ExitStack() as closing:
+        response = closing.enter_context(get(have))
+        at, total = have, _size_if_continued(response, have)
+        if response.status_code in (206, 416) and total is None:
+            # What is here is not the beginning of what is there.
+            response = closing.enter_context(get(0))
+        if total is None:
+            _check_status(response)
+            at, total = 0, _number(response.headers.get("Content-Length"))
+        yield Chunk(at, b"", total)
+        if at == total:
+            return
+        since = 0
+        for data in iter_body(response, size=CHUNK_BYTES):
+            since += len(data)
+            if since >= CHUNK_BYTES:
+                limit.start()
+                since = 0
+            yield Chunk(at, data, total)
+            at += len(data)
+
+
+def _get(
+    session: requests.Session, url: str, have: int, *, limit: Deadline, timeout: tuple[float, float]
+) -> requests.Response:
+    """Ask for `url` from byte `have` on and return the first response that is no redirect, its body unread."""
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    for _ in range(MAX_REDIRECTS + 1):
+        validate_url(url)
+        # What went before, to another host perhaps, says nothing of this request.
+        limit.sent, limit.stage = False, Stage.NOTHING
+        response = session.get(
+            url, headers=headers, stream=True, allow_redirects=False, timeout=timeout, auth=_without_credentials
+        )
+        if not response.is_redirect:
+            return response
+        response.close()
+        try:
+            url = urljoin(url, response.headers["Location"])
+        except ValueError:
+            url = ""
+    raise DownloadFailed(f"The video's address was redirected more than {MAX_REDIRECTS} times.")
+
+
+def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Take the place of every other source of credentials, `.netrc` and the URL among them."""
+    request.headers.pop("Authorization", None)
+    return request
+
+
+def _size_if_continued(response: requests.Response, have: int) -> int | None:
+    """Return the whole file's size if this response goes on at byte `have`, or says that nothing is left to come."""
+    pattern = {206: r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", 416: r"bytes \*/((\d{1,18}))"}.get(response.status_code)
+    found = re.fullmatch(pattern, response.headers.get("Content-Range", "")) if pattern else None
+    return int(found[2]) if found and int(found[1]) == have else None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and re.fullmatch(r"\d{1,18}", text, re.ASCII) else None
+
+
+def _check_status(response: requests.Response) -> None:
+    status, host = response.status_code, origin_of(response.url)[0]
+    if status == 200:
+        if is_compressed(response):
+            raise DownloadFailed(f"{host} sent the video compressed, which was not asked for.")
+        return
+    if status in (403, 404, 410):
+        raise UrlExpired(f"{host} no longer hands out the video (HTTP {status}).")
+    if status in (408, 425, 429) or status >= 500:
+        raise DownloadInterrupted(f"{host} cannot send the video now (HTTP {status}).")
+    raise DownloadFailed(f"{host} answered HTTP {status} instead of sending the video.")
+
+
+def _failure(error: Exception, url: str, *, limit: Deadline) -> DownloadFailed:
+    """Say what happened on the way, without the exception itself: it quotes the request."""
+    if limit.over:
+        return DownloadInterrupted(f"{origin_of(url)[0]} sent too little for too long.")
+    cause = cause_of(error, url, limit=limit)
+    kind = DownloadFailed if cause.permanent else DownloadInterrupted
+    return kind(cause.message, hint=cause.hint)
+
+
+@contextlib.contextmanager
+def _read_ahead(source: Generator[Chunk, None, None], *, stop: threading.Event) -> Iterator[Iterator[Chunk]]:
+    """Iterate over a blocking generator that runs in a thread of its own, so that it can be left at any moment.
+
+    The thread that was left drops what it may still get, and ends at the latest when its read times out.
+    """
+    ready: queue.Queue[Chunk | BaseException | None] = queue.Queue(CHUNKS_AHEAD)
+    left = threading.Event()
+
+    def put(item: Chunk | BaseException | None) -> None:
+        while not left.is_set():
+            with contextlib.suppress(queue.Full):
+                ready.put(item, timeout=STOP_POLL_INTERVAL)
+                return
+
+    def run() -> None:
+        try:
+            with contextlib.closing(source):
+                for piece in source:
+                    put(piece)
+                    if left.is_set():
+                        return
+            put(None)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the one who waits
+            put(error)
+
+    threading.Thread(target=run, name="wan-download", daemon=True).start()
+    try:
+        yield _iter_queue(ready, stop=stop)
+    finally:
+        left.set()
+
+
+def _iter_queue(ready: queue.Queue[Chunk | BaseException | None], *, stop: threading.Event) -> Iterator[Chunk]:
+    """Yield what the other thread puts in, until it puts None."""
+    while not stop.is_set():
+        try:
+            item = ready.get(timeout=STOP_POLL_INTERVAL)
+        except queue.Empty:
+            continue
+        if item is None:
+            return
+        if isinstance(item, BaseException):
+            raise item
+        yield item
+    # What has come is kept.
+    for _ in range(CHUNKS_AHEAD):
+        with contextlib.suppress(queue.Empty):
+            if isinstance(item := ready.get_nowait(), Chunk):
+                yield item
+    raise Cancelled
 
 
 def _receive(chunks: Iterator[Chunk], file: FileIO, *, part: Path, on_progress: OnProgress, max_bytes: int) -> int:
@@ -120,57 +317,3 @@ def _disk_errors(part: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
             raise DiskFull(f"The disk is full: {part.parent}", hint="Make room, then run again.") from error
         raise DownloadFailed(f"The video cannot be written to {part}: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def _read_ahead(source: Generator[Chunk, None, None], *, cancel_event: threading.Event) -> Iterator[Iterator[Chunk]]:
-    """Iterate over a blocking generator that runs in a thread of its own, so that it can be left at any moment.
-
-    Nothing interrupts a read from a silent server. The thread that was left drops what it may still get, and ends at
-    the latest when its read times out.
-    """
-    ready: queue.Queue[Chunk | BaseException | None] = queue.Queue(CHUNKS_AHEAD)
-    left = threading.Event()
-
-    def put(item: Chunk | BaseException | None) -> None:
-        while not left.is_set():
-            with contextlib.suppress(queue.Full):
-                ready.put(item, timeout=STOP_POLL_INTERVAL)
-                return
-
-    def run() -> None:
-        try:
-            with contextlib.closing(source):
-                for piece in source:
-                    put(piece)
-                    if left.is_set():
-                        return
-            put(None)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the one who waits
-            put(error)
-
-    threading.Thread(target=run, name="wan-download", daemon=True).start()
-    try:
-        yield _iter_queue(ready, cancel_event=cancel_event)
-    finally:
-        left.set()
-
-
-def _iter_queue(ready: queue.Queue[Chunk | BaseException | None], *, cancel_event: threading.Event) -> Iterator[Chunk]:
-    """Yield what the other thread puts in, until it puts None."""
-    while not cancel_event.is_set():
-        try:
-            item = ready.get(timeout=STOP_POLL_INTERVAL)
-        except queue.Empty:
-            continue
-        if item is None:
-            return
-        if isinstance(item, BaseException):
-            raise item
-        yield item
-    # What has come is kept.
-    for _ in range(CHUNKS_AHEAD):
-        with contextlib.suppress(queue.Empty):
-            if isinstance(item := ready.get_nowait(), Chunk):
-                yield item
-    raise Cancelled

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 import socket
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 from urllib.parse import urlsplit
+
+from urllib3.exceptions import NewConnectionError
+from urllib3.util.connection import create_connection
 
 from ..errors import WanError
 
@@ -87,6 +91,37 @@ def public_addresses(host: str, port: int) -> list[str]:
     if not public:
         raise _blocked(host)
     return public[:MAX_ADDRESSES]
+
+
+class PublicOnlyConnection:
+    """Connects to public addresses only, and to the very address that was checked: a name is resolved once."""
+
+    allowed_local_origin: Origin | None = None
+    host: str
+    port: int
+    timeout: Any
+    source_address: Any
+    socket_options: Any
+
+    def _new_conn(self) -> socket.socket:
+        """Return a connected socket. Raises BlockedHost before anything is sent."""
+        if (self.host.strip("[]").lower(), self.port) == self.allowed_local_origin:
+            return super()._new_conn()  # type: ignore[misc,no-any-return]  # each connection has it
+        failure: Exception | None = None
+        try:
+            for address in public_addresses(self.host, self.port):
+                try:
+                    return create_connection(
+                        (address, self.port),
+                        self.timeout,
+                        source_address=self.source_address,
+                        socket_options=self.socket_options,
+                    )
+                except OSError as error:
+                    failure = error
+        except (OSError, UnicodeError) as error:
+            failure = error
+        raise NewConnectionError(self, f"Failed to connect: {failure}") from failure  # type: ignore[arg-type]
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:

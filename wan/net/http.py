@@ -6,7 +6,9 @@ names.
 
 from __future__ import annotations
 
-import contextlib
+import http.client
+import io
+import math
 import re
 import socket
 import threading
@@ -21,15 +23,14 @@ import urllib3
 from requests.utils import select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NewConnectionError
-from urllib3.util.connection import create_connection
 
 from ..redaction import contains_secret
-from .hosts import BlockedHost, Origin, origin_of, public_addresses, require_public_host
+from .hosts import BlockedHost, Origin, PublicOnlyConnection, origin_of, require_public_host
 
 POOL_SIZE = 20
 UNPACKED_BY_URLLIB3 = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
 MIN_READ = 16 * 1024
+MAX_SEND = 64 * 1024
 MIN_UPLINK_RATE = 8 * 1024
 """Bytes a second at which a body may leave."""
 
@@ -45,11 +46,11 @@ class Stage(Enum):
 
 
 class Deadline:
-    """The most seconds that an exchange may take, however slowly the other side goes on: its socket is shut then.
+    """The most seconds that an exchange may take, however slowly the other side goes on.
 
-    It holds inside its `with` block, for requests of the same thread. The clock starts when a connection is there, and
-    anew when a request begins to leave (with time for its `sending` bytes), when all of it has left, and with
-    `extend`. Connecting has limits of its own.
+    It holds inside its `with` block, for requests of the same thread: none of their reads and writes lasts longer, and
+    what times out is closed. The clock starts when a connection is there, and anew when a request begins to leave (with
+    time for its `sending` bytes), when all of it has left, and with `start`. Connecting has limits of its own.
 
     It also knows how far the exchange has come. `sent`: a byte of the request itself was handed to a socket; what is
     said to a proxy, and TLS handshakes, do not count. `stage`: what was done last before that. `proxy`: its host;
@@ -59,66 +60,83 @@ class Deadline:
     _of_thread = threading.local()
 
     def __init__(self, seconds: float, *, sending: int = 0) -> None:
-        self.over = False
         self.sent, self.stage = False, Stage.NOTHING
         self.proxy, self.proxy_status = "", 0
         self._seconds = seconds
         self._sending_seconds = seconds + sending / MIN_UPLINK_RATE
-        self._until: float | None = None
-        self._socket: socket.socket | None = None
-        self._done = False
-        self._changed = threading.Condition()
+        self._until = math.inf
 
     @classmethod
     def current(cls) -> Deadline | None:
         """Return the limit that holds in this thread."""
         return getattr(cls._of_thread, "limit", None)
 
-    def start(self, connection: socket.socket, *, sending: bool) -> None:
-        """Start the clock for a connection."""
-        with self._changed:
-            self._socket = connection
-            self._until = time.monotonic() + (self._sending_seconds if sending else self._seconds)
-            self._changed.notify()
+    @property
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() >= self._until
 
-    def extend(self) -> None:
-        """Start the clock anew: something has arrived."""
-        self._until = time.monotonic() + self._seconds
+    def start(self, *, sending: bool = False) -> None:
+        """Start the clock, or start it anew."""
+        self._until = time.monotonic() + (self._sending_seconds if sending else self._seconds)
+
+    def limit(self, connection: Any, silence: float) -> None:
+        """Let the next read or write of a socket end in time, and after `silence` seconds at the latest.
+
+        Raises:
+            TimeoutError: the time is up.
+        """
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        connection.settimeout(min(left, silence))
 
     def __enter__(self) -> Deadline:
         self._before = self.current()
         self._of_thread.limit = self
-        threading.Thread(target=self._run, name="wan-limit", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._of_thread.limit = self._before
-        with self._changed:
-            self._done = True
-            self._changed.notify()
 
-    def _run(self) -> None:
-        with self._changed:
-            while not self._done and not self.over:
-                left = None if self._until is None else self._until - time.monotonic()
-                if left is not None and left <= 0:
-                    self.over = True
-                else:
-                    self._changed.wait(left)
-            if self.over and self._socket is not None:
-                with contextlib.suppress(OSError):
-                    # The base class's: an SSL socket would first forget that it is one.
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+class _DeadlineReader(io.RawIOBase):
+    """What comes from a socket. Raises TimeoutError when the time is up."""
+
+    def __init__(self, raw: io.RawIOBase, connection: Any, limit: Deadline) -> None:
+        self._raw, self._connection, self._limit = raw, connection, limit
+        self._silence = connection.gettimeout()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._limit.limit(self._connection, self._silence)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _DeadlineResponse(http.client.HTTPResponse):
+    """A response that is read as long as there is time."""
+
+    def __init__(self, sock: Any, *args: Any, **named: Any) -> None:
+        super().__init__(sock, *args, **named)
+        if limit := Deadline.current():
+            self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock, limit))
 
 
 class _DeadlineConnection:
-    """What all connections have in common: the limit sees their sockets and stages, and nothing of them is printed."""
+    """What all connections have in common: the limit holds and sees their stages, and nothing of them is printed."""
 
     # Others in this process may have Python print every header of every connection.
     debuglevel = 0
+    response_class = _DeadlineResponse
     sock: Any
     host: str
-    auto_open: int
+    timeout: Any
     _connecting = False
     _tunnel_host: str | None
     _socks_options: Mapping[str, Any] = MappingProxyType({})
@@ -137,19 +155,23 @@ class _DeadlineConnection:
 
     def send(self, data: Any) -> None:
         """Note that the request begins to leave, then send. What is sent while connecting is for a proxy alone."""
-        if not self._connecting:
-            # As http.client does, but before the note.
-            if self.sock is None and self.auto_open:
-                self.connect()
-            if self.sock is not None and (limit := Deadline.current()):
-                limit.sent = True
-                limit.start(self.sock, sending=True)
-        super().send(data)  # type: ignore[misc]
+        # http.client would connect after the note.
+        if self.sock is None:
+            self.connect()
+        limit = None if self._connecting else Deadline.current()
+        if limit is None:
+            return super().send(data)  # type: ignore[misc,no-any-return]
+        limit.sent = True
+        limit.start(sending=True)
+        for at in range(0, len(data), MAX_SEND):
+            limit.limit(self.sock, self.timeout)
+            super().send(data[at : at + MAX_SEND])  # type: ignore[misc]
+        return None
 
     def getresponse(self) -> Any:
         """Start the clock, then wait for the response."""
-        if self.sock is not None and (limit := Deadline.current()):
-            limit.start(self.sock, sending=False)
+        if limit := Deadline.current():
+            limit.start()
         return super().getresponse()  # type: ignore[misc]
 
     def _new_conn(self) -> socket.socket:
@@ -157,7 +179,7 @@ class _DeadlineConnection:
         connected: socket.socket = super()._new_conn()  # type: ignore[misc]
         if limit := Deadline.current():
             # A proxy could go on for ever with its response.
-            limit.start(connected, sending=False)
+            limit.start()
             limit.stage = Stage.PROXY if self._tunnel_host else Stage.HANDSHAKE
         return connected
 
@@ -175,37 +197,6 @@ class _DeadlineConnection:
     def _enter(self, stage: Stage) -> None:
         if limit := Deadline.current():
             limit.stage = stage
-
-
-class _PublicOnlyConnection:
-    """Connects to public addresses only, and to the very address that was checked: a name is resolved once."""
-
-    allowed_local_origin: Origin | None = None
-    host: str
-    port: int
-    timeout: Any
-    source_address: Any
-    socket_options: Any
-
-    def _new_conn(self) -> socket.socket:
-        """Return a connected socket. Raises BlockedHost before anything is sent."""
-        if (self.host.strip("[]").lower(), self.port) == self.allowed_local_origin:
-            return super()._new_conn()  # type: ignore[misc,no-any-return]  # each connection has it
-        failure: Exception | None = None
-        try:
-            for address in public_addresses(self.host, self.port):
-                try:
-                    return create_connection(
-                        (address, self.port),
-                        self.timeout,
-                        source_address=self.source_address,
-                        socket_options=self.socket_options,
-                    )
-                except OSError as error:
-                    failure = error
-        except (OSError, UnicodeError) as error:
-            failure = error
-        raise NewConnectionError(self, f"Failed to connect: {failure}") from failure  # type: ignore[arg-type]
 
 
 def _pool_classes(plain: type, secure: type) -> dict[str, Any]:
@@ -244,7 +235,7 @@ class _PublicOnlyAdapter(_Adapter):
         kinds = (HTTPConnection, HTTPSConnection)
         self._pools = _pool_classes(
             *(
-                type("Outside", (_PublicOnlyConnection, kind), {"allowed_local_origin": allowed_local_origin})
+                type("Outside", (PublicOnlyConnection, kind), {"allowed_local_origin": allowed_local_origin})
                 for kind in kinds
             )
         )

@@ -23,8 +23,8 @@ from wanpack.wan.api.errors import NetworkError, OutcomeUnknown, ServiceError
 from wanpack.wan.api.request import to_json
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.errors import DownloadFailed, WanError
+from wanpack.wan.net.download import DownloadInterrupted, iter_chunks
 from wanpack.wan.net.http import trusted_session, untrusted_session
-from wanpack.wan.net.link import DownloadInterrupted, iter_chunks
 from wanpack.wan.tasks.batch import Batch
 from wanpack.wan.tasks.retry import Clock
 from wanpack.wan.tasks.runner import make_videos

@@ -34,14 +34,13 @@ _SETTINGS = {
 class PageServer:
     """Serves one frontend, the pack's extension and ComfyUI's API on a free port.
 
-    `settings` are the page's own settings, `history` what `/history` answers, by prompt id; both may be changed.
-    `files` are images of the input folder by their paths; any other is a plain one. `asked` lists the paths that were
-    not there. Without `extension` the page gets the nodes only.
+    `settings` are the page's own settings, which may be changed. `files` are images of the input folder by their
+    paths; any other is a plain one. `asked` lists the paths that were not there. Without `extension` the page gets the
+    nodes only.
     """
 
     def __init__(self, static: Path, *, extension: bool = True) -> None:
         self.settings: dict[str, Any] = dict(_SETTINGS)
-        self.history: dict[str, Any] = {}
         self.asked: list[str] = []
         self.files: dict[str, bytes] = {}
         self._static = static
@@ -76,15 +75,13 @@ class PageServer:
 
     def _json(self, path: str, query: dict[str, list[str]]) -> Any:
         lists = "/embeddings", "/models", "/experiment/models", "/userdata", "/v2/userdata", "/templates/index.json"
-        objects = "/i18n", "/features", "/workflow_templates", "/global_subgraphs", "/node_replacements"
+        objects = "/i18n", "/features", "/workflow_templates", "/global_subgraphs", "/node_replacements", "/history"
         if path in lists:
             return []
         if path in objects:
             return {}
         if path == "/settings":
             return self.settings
-        if path == "/history":
-            return self.history
         if path == "/extensions":
             return [_EXTENSION + file.relative_to(_WEB).as_posix() for file in self._scripts]
         return _FIXED.get(path)
