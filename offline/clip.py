@@ -15,8 +15,8 @@ from ..wan.catalog.models import CLIP_BYTES, CLIP_RATIO, CLIP_SECONDS, CLIP_SIDE
 from ..wan.errors import MediaError
 from ..wan.media.container import first_video_stream, open_video
 from .frames import Planes, split_planes
-from .rejection import TaskRejected
 from .scene import Clip
+from .validation import TaskRejected
 
 if TYPE_CHECKING:
     from av.container import InputContainer

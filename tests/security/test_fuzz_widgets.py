@@ -9,13 +9,13 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mock_faults import ErrorResponse
 from wanpack.nodes.connection import DashScopeWanConnection
 from wanpack.nodes.continue_video import DashScopeWanContinueVideo
 from wanpack.nodes.fetch_task import DashScopeWanFetchTask
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.nodes.last_frame import DashScopeWanLastFrame
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
-from wanpack.offline.faults import ErrorResponse
 from wanpack.wan.api.request import VideoRequest
 from wanpack.wan.api.validation import validate, warnings
 from wanpack.wan.catalog.models import MODELS

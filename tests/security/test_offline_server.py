@@ -42,7 +42,8 @@ QUERY = "GET /api/v1/tasks/x HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {
 
 def test_it_listens_on_this_machine_only(server):
     port = urllib.parse.urlsplit(server.base_url).port
-    assert server._http.socket.getsockname() == ("127.0.0.1", port)
+    with pytest.raises(OSError, match=r"refused"):
+        socket.create_connection(("127.0.0.2", port), timeout=10)
 
 
 def test_each_has_a_key_of_its_own():
@@ -78,7 +79,7 @@ def test_another_host_is_refused(host, say, server):
     # A name that leads here: DNS rebinding.
     assert say(QUERY.replace("{host}", host)) == 403
     assert say("GET /files/x.mp4 HTTP/1.1\r\nHost: " + host + "\r\n\r\n") == 403
-    assert say(QUERY.replace("Host: {host}\r\n", "")) == 403
+    assert say(QUERY.replace("Host: {host}\r\n", "")) in (400, 403)
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:8188", ""])
