@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from xml.sax.saxutils import escape
@@ -92,62 +92,43 @@ def serialize_task(task: Task, *, video_url: str) -> dict[str, Any]:
     if shown and task.inputs.prompt_extend and not task.inputs.template:
         output["actual_prompt"] = task.inputs.prompt + _EXTENSION
     output["video_url"] = video_url
-    return {"output": output, "usage": _USAGE.get(task.model.family, _billed)(task, task.inputs)}
+    return {"output": output, "usage": _usage(task, task.inputs)}
 
 
-def _oldest(_task: Task, inputs: TaskInputs) -> dict[str, object]:
-    return {"video_duration": inputs.duration, "video_ratio": "standard", "video_count": 1}
-
-
-def _frames(_task: Task, inputs: TaskInputs) -> dict[str, object]:
-    return {"video_duration": inputs.duration, "video_count": 1, "SR": _tier(inputs)}
-
-
-def _plain(_task: Task, inputs: TaskInputs) -> dict[str, object]:
-    return {"duration": inputs.duration, "SR": _tier(inputs), "video_count": 1}
-
-
-def _billed(task: Task, inputs: TaskInputs) -> dict[str, object]:
-    """A clip's seconds are billed with the new ones (newer-models.md section 1.4)."""
-    return {
-        "duration": inputs.duration,
-        "input_video_duration": _number(task.clip_seconds),
-        "output_video_duration": _number(inputs.duration - task.clip_seconds),
-        "video_count": 1,
-        "SR": _tier(inputs),
-    }
-
-
-def _billed_by_audio(task: Task, inputs: TaskInputs) -> dict[str, object]:
-    return {**_billed(task, inputs), **({"audio": inputs.audio} if task.model.audio_switch else {})}
-
-
-def _in_floats(task: Task, inputs: TaskInputs) -> dict[str, object]:
-    return {
-        "video_count": 1,
-        "duration": float(inputs.duration),
-        "input_video_duration": 0.0,
-        "output_video_duration": float(inputs.duration),
-        "fps": task.model.fps,
-        "SR": _tier(inputs),
-        "ratio": task.ratio,
-    }
-
-
-_USAGE: Mapping[str, Callable[[Task, TaskInputs], dict[str, object]]] = {
-    "wanx2.1": _oldest,
-    "wan2.2-kf2v": _frames,
-    "wan2.2": _plain,
-    "wan2.5": _plain,
-    "wan2.6": _billed_by_audio,
-    "wan3.0": _in_floats,
+_USAGE = {
+    "wanx2.1": ("video_duration", "video_ratio", "video_count"),
+    "wan2.2-kf2v": ("video_duration", "video_count", "SR"),
+    "wan2.2": ("duration", "SR", "video_count"),
+    "wan2.5": ("duration", "SR", "video_count"),
+    "wan3.0": ("video_count", "duration", "input_video_duration", "output_video_duration", "fps", "SR", "ratio"),
 }
-"""How a family tells what was used, where it has a form of its own: dashscope.md section 0.1, newer-models.md sections
+"""What a family tells of what was used, where it is not the usual: dashscope.md section 0.1, newer-models.md sections
 1.4, 2.5, 3 and 4."""
 
+_USUAL = ("duration", "input_video_duration", "output_video_duration", "video_count", "SR")
 
-def _tier(inputs: TaskInputs) -> int:
-    return int(inputs.resolution.removesuffix("P"))
+
+def _usage(task: Task, inputs: TaskInputs) -> dict[str, object]:
+    """Return the seconds, of which a clip's are billed with the new ones, and what else the family tells."""
+    number = float if task.model.family == "wan3.0" else _number
+    facts = {
+        "video_duration": inputs.duration,
+        "duration": number(inputs.duration),
+        "input_video_duration": number(task.clip_seconds),
+        "output_video_duration": number(inputs.duration - task.clip_seconds),
+        "video_count": 1,
+        "video_ratio": "standard",
+        "SR": int(inputs.resolution.removesuffix("P")),
+        "fps": task.model.fps,
+        "ratio": task.ratio,
+        "audio": inputs.audio,
+    }
+    told = _USAGE.get(task.model.family, _USUAL)
+    return {name: facts[name] for name in (*told, *(["audio"] if _tells_audio(task.model) else []))}
+
+
+def _tells_audio(model: Model) -> bool:
+    return model.family == "wan2.6" and model.audio_switch
 
 
 def _number(seconds: float) -> float:

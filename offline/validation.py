@@ -118,31 +118,34 @@ def parse_inputs(body: Mapping[str, Any], *, model: Model, effects: bool) -> Tas
     `effects` tells whether the region has effect templates. Raises TaskRejected in the words of dashscope.md section
     2.2 and newer-models.md section 9.
     """
-    media_fields = tuple(_Field(name, kind) for name, kind in _media_fields(model).items())
-    given, other_input = _split(body["input"], where="input", fields=(*_INPUT, *media_fields), model=model)
-    wanted, other_parameters = _split(body["parameters"], where="parameters", fields=_PARAMETERS, model=model)
+    fields = {"input": (*_INPUT, *_media_fields(model)), "parameters": _PARAMETERS}
+    taken = {where: {field.name for field in those if field.taken_by(model)} for where, those in fields.items()}
+    given, wanted = ({name: value for name, value in body[where].items() if name in taken[where]} for where in fields)
     problems = [
         *_missing_media(given, model=model),
-        *_mistyped(given, where="input", fields=(*_INPUT, *media_fields)),
+        *_mistyped(given, where="input", fields=fields["input"]),
         *_wrong_items(given, model=model),
-        *_mistyped(wanted, where="parameters", fields=_PARAMETERS),
+        *_mistyped(wanted, where="parameters", fields=fields["parameters"]),
         *_wrong_values(wanted, model=model),
     ]
     if problems:
         raise TaskRejected(*problems)
     media = _read_media(given, model=model)
     _check_template(given, model=model, effects=effects)
-    beside = tuple(name for name in body if name not in ("model", "input", "parameters"))
-    return _inputs(given, wanted, media=media, model=model, ignored=(*beside, *other_input, *other_parameters))
-
-
-def _split(
-    values: Mapping[str, Any], *, where: str, fields: tuple[_Field, ...], model: Model
-) -> tuple[dict[str, Any], list[str]]:
-    """Return the fields that the model has, and the names of the others."""
-    taken = {field.name for field in fields if field.taken_by(model)}
-    known = {name: value for name, value in values.items() if name in taken}
-    return known, [f"{where}.{name}" for name in values if name not in taken]
+    unknown = [f"{where}.{name}" for where in fields for name in body[where] if name not in taken[where]]
+    return TaskInputs(
+        prompt=_cut(given.get("prompt") or "", model=model),
+        negative_prompt=given.get("negative_prompt", "")[:NEGATIVE_PROMPT_LIMIT],
+        media=media,
+        template=given.get("template", ""),
+        resolution=wanted.get("resolution", model.default_resolution),
+        ratio=wanted.get("ratio", ADAPTIVE),
+        duration=wanted.get("duration", DEFAULT_DURATION),
+        prompt_extend=wanted.get("prompt_extend", model.prompt_extend),
+        watermark=wanted.get("watermark", model.family == "happyhorse"),
+        audio=model.has_audio(generate_audio=wanted.get("audio", True)),
+        ignored=(*(name for name in body if name not in ("model", *fields)), *unknown),
+    )
 
 
 def _mistyped(values: Mapping[str, Any], *, where: str, fields: tuple[_Field, ...]) -> list[str]:
@@ -195,29 +198,6 @@ def _wrong_duration(duration: int, *, model: Model) -> str:
     return _one_of("parameters.duration", model.durations)
 
 
-def _inputs(
-    given: Mapping[str, Any],
-    wanted: Mapping[str, Any],
-    *,
-    media: Mapping[str, str],
-    model: Model,
-    ignored: tuple[str, ...],
-) -> TaskInputs:
-    return TaskInputs(
-        prompt=_cut(given.get("prompt") or "", model=model),
-        negative_prompt=given.get("negative_prompt", "")[:NEGATIVE_PROMPT_LIMIT],
-        media=media,
-        template=given.get("template", ""),
-        resolution=wanted.get("resolution", model.default_resolution),
-        ratio=wanted.get("ratio", ADAPTIVE),
-        duration=wanted.get("duration", DEFAULT_DURATION),
-        prompt_extend=wanted.get("prompt_extend", model.prompt_extend),
-        watermark=wanted.get("watermark", model.family == "happyhorse"),
-        audio=model.has_audio(generate_audio=wanted.get("audio", True)),
-        ignored=ignored,
-    )
-
-
 def _cut(prompt: str, *, model: Model) -> str:
     """Return the beginning of a prompt that the model reads: some count a Chinese character as more than one."""
     kept = prompt[: model.prompt_limit]
@@ -246,11 +226,11 @@ def _not_made(what: str, model: Model) -> TaskRejected:
     return TaskRejected(f"The offline stand-in makes no {what} with {model.id}; the service itself does.")
 
 
-def _media_fields(model: Model) -> dict[str, type]:
-    """Return the fields of `input` that name media for a model, with their JSON types."""
+def _media_fields(model: Model) -> list[_Field]:
+    """Return the fields of `input` that name media for a model."""
     if not model.request_format.fields:
-        return {LIST: list}
-    return {name: str for kind, name in model.request_format.fields.items() if model.accepts(kind)}
+        return [_Field(LIST, list)]
+    return [_Field(name, str) for kind, name in model.request_format.fields.items() if model.accepts(kind)]
 
 
 def _missing_media(given: Mapping[str, Any], *, model: Model) -> list[str]:
