@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from email.utils import formatdate
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from ..wan.catalog.regions import DEFAULT_REGION, REGIONS
 from .create import create_task, models_in
@@ -86,11 +86,14 @@ async def upload(request: web.Request) -> web.Response:
     """Take a file in."""
     if request.content_type != "multipart/form-data":
         raise malformed_form()
+    fields = []
     try:
-        form = await request.post()
-    except ValueError as error:
+        form = await request.multipart()
+        while isinstance(part := await form.next(), BodyPartReader):
+            fields.append((part.name or "", bytes(await part.read())))
+    except (ValueError, AssertionError) as error:  # aiohttp 3.11 asserts that a form has an end.
         raise malformed_form() from error
-    status = await asyncio.to_thread(request.app[STATE].storage.receive, list(form.items()))
+    status = await asyncio.to_thread(request.app[STATE].storage.receive, fields)
     return web.Response(status=status, content_type="application/xml")
 
 

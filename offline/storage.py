@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from aiohttp import web
-
 from .responses import HttpError, oss_error_response
 
 POLICY_SECONDS = 300
@@ -83,18 +81,20 @@ class Storage:
             "x_oss_forbid_overwrite": "true",
         }
 
-    def receive(self, fields: Sequence[tuple[str, object]]) -> int:
-        """Take a file in, by the form's names and values. Returns the status of the response.
+    def receive(self, fields: Sequence[tuple[str, bytes]]) -> int:
+        """Take a file in, by the form's names and contents. Returns the status of the response.
 
         Raises HttpError with the storage's XML.
         """
+        names = [name for name, _ in fields]
+        if not all(names) or not names:
+            raise malformed_form()
         # The storage ignores what comes after the file; here that is an error, for nobody means it.
-        if [name for name, _ in fields].count("file") != 1 or fields[-1][0] != "file":
+        if names.count("file") != 1 or names[-1] != "file":
             message = "POST requires exactly one file upload per request, as the last field."
             raise _refused(400, "InvalidArgument", message=message)
-        file = fields[-1][1]
-        data = file.file.read() if isinstance(file, web.FileField) else str(file).encode()
-        form = {name.lower(): str(value) for name, value in fields[:-1]}
+        data = fields[-1][1]
+        form = {name.lower(): content.decode("utf-8", "replace") for name, content in fields[:-1]}
         rules = self._checked_policy(form)
         key = form.get("key", "")
         _check_conditions(rules["conditions"], form=form, size=len(data))

@@ -116,12 +116,8 @@ def test_a_body_over_its_limit_or_of_no_length_is_refused_unread(length, say):
     "target", ["http://[::1", "//[", "/../../etc/passwd", "/api/v1/tasks/%00", "*", "/files/..%2f.mp4"]
 )
 def test_an_odd_target_is_refused(target, say):
-    assert say(f"GET {target} HTTP/1.1\r\nHost: {{host}}\r\nAuthorization: Bearer {{key}}\r\n\r\n") in (
-        200,
-        400,
-        403,
-        404,
-    )
+    status = say(f"GET {target} HTTP/1.1\r\nHost: {{host}}\r\nAuthorization: Bearer {{key}}\r\n\r\n")
+    assert status in (0, 200, 400, 403, 404)  # 0: aiohttp 3.11 drops the connection where the target is no URL
 
 
 @pytest.mark.parametrize(
