@@ -15,8 +15,8 @@ from ..wan.catalog.models import CLIP_BYTES, CLIP_RATIO, CLIP_SECONDS, CLIP_SIDE
 from ..wan.errors import MediaError
 from ..wan.media.container import first_video_stream, open_video
 from .frames import Planes, split_planes
-from .rejection import TaskRejected
 from .scene import Clip
+from .validation import TaskRejected
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -141,8 +141,5 @@ def _quarters(frame: VideoFrame) -> int:
 
 def _scaled(frame: VideoFrame, *, size: tuple[int, int]) -> Planes:
     turns = _quarters(frame)
-    width, height = size[::-1] if turns % 2 else size
-    lying = split_planes(
-        frame.reformat(width=width, height=height, format="yuv420p").to_ndarray(), size=(width, height)
-    )
-    return [np.rot90(plane, k=turns) for plane in lying]
+    planes = split_planes(frame, size=size[::-1] if turns % 2 else size)
+    return [plane.rotate(90 * turns, expand=True) for plane in planes]

@@ -13,19 +13,17 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from ..wan.catalog.models import ADAPTIVE, MODELS
-from ..wan.catalog.regions import API_PATH, REGIONS
+from ..wan.catalog.regions import REGIONS
 from ..wan.catalog.spec import Model
-from .faults import Fault, TaskFails, TaskStuck
-from .rejection import Failure, TaskRejected
 from .responses import HttpError, error_response, new_id
-from .routes import Request
 from .scene import ResolvedMedia, Scene, nearest_ratio
 from .state import ServerState
 from .tasks import Task
-from .validation import is_happyhorse, parse_inputs
+from .validation import Failure, TaskRejected, parse_inputs
 
 logger = logging.getLogger("dashscope_wan")
 _DEEPEST = 10
+_MARKS = {"happyhorse": "Happy Horse"}
 _DATA_URI = re.compile(r"data:[^,]{0,100},")
 
 
@@ -35,63 +33,57 @@ def models_in(region: str) -> dict[str, Model]:
     return {name: model for name, model in names.items() if name is not None}
 
 
-def create_task(parts: ServerState, call: Request) -> Task:
-    """Create a task from a create call, and order its video. Raises HttpError where no task comes to be."""
-    if call.headers.get("x-dashscope-async") != "enable":
+def create_task(state: ServerState, *, path: str, headers: Mapping[str, str], data: bytes) -> Task:
+    """Create a task from a create call, and order its video. Raises HttpError where no task comes to be.
+
+    `path` is what follows the API's own; `headers` have names without case.
+    """
+    if headers.get("X-DashScope-Async") != "enable":
         _refuse("AccessDenied", "current user api does not support synchronous calls.", status=403)
-    body = _read_body(call)
+    body = _read_body(data, content_type=headers.get("Content-Type", ""))
     name = body.get("model")
     if name is None:
         _refuse("BadRequest.EmptyModel", 'Required parameter "model" missing from request.')
-    model = models_in(parts.region).get(name) if isinstance(name, str) else None
+    model = models_in(state.region).get(name) if isinstance(name, str) else None
     if model is None or not isinstance(name, str):
         _refuse("InvalidParameter", "Model not exist.")
-    if call.path.rstrip("/") != API_PATH + model.request_format.path:
+    if path != model.request_format.path:
         _refuse("InvalidParameter", "url error, please check url!")
-    parts.rates.check(f"create {name}", per_second=model.rate_limit)
+    state.rates.check(f"create {name}", per_second=model.rate_limit)
     _require_objects(body)
-    _check_queue(parts, model)
+    _check_queue(state, model)
     task = Task(
         id=new_id(),
         request_id=new_id(),
         model=model,
         model_name=name,
         body=_shortened(body),
-        submitted=parts.clock(),
+        submitted=state.clock(),
     )
-    _accept(parts, task, body=body, call=call)
+    _accept(state, task, body=body, oss=headers.get("X-DashScope-OssResourceResolve") == "enable")
     return task
 
 
-def _check_queue(parts: ServerState, model: Model) -> None:
+def _check_queue(state: ServerState, model: Model) -> None:
     """Refuse what would wait behind a full queue. The service documents its length and not its words."""
-    if not parts.rates.enforced:
+    if not state.rates.enforced:
         return
     limit: int = model.queue_limit
-    waiting = sum(task.model is model and task.state == "PENDING" for task in parts.tasks.all())
+    waiting = sum(task.model is model and task.state == "PENDING" for task in state.tasks.all())
     if waiting >= limit:
         _refuse("Throttling.Concurrency", "Too many tasks are waiting, please try again later.", status=429)
 
 
-def apply_fault(parts: ServerState, task: Task, *, fault: Fault | None) -> None:
-    """Let a fault that concerns a task take hold of it."""
-    if isinstance(fault, TaskFails):
-        parts.tasks.fail(task, Failure(fault.code, fault.message, outside=fault.outside))
-    elif isinstance(fault, TaskStuck):
-        parts.tasks.freeze(task, fault.state)
-
-
-def _accept(parts: ServerState, task: Task, *, body: Mapping[str, Any], call: Request) -> None:
+def _accept(state: ServerState, task: Task, *, body: Mapping[str, Any], oss: bool) -> None:
     from .media import MediaResolver  # Brings the codecs, which only a create call needs.
 
     media = ResolvedMedia()
     try:
-        oss = call.headers.get("x-dashscope-ossresourceresolve") == "enable"
-        inputs = parse_inputs({"parameters": {}, **body}, model=task.model, effects=REGIONS[parts.region].effects)
-        finder = MediaResolver(parts.storage, model=task.model, model_name=task.model_name, oss=oss)
+        inputs = parse_inputs({"parameters": {}, **body}, model=task.model, effects=REGIONS[state.region].effects)
+        finder = MediaResolver(state.storage, model=task.model, model_name=task.model_name, oss=oss)
         media = finder.resolve(inputs)
     except TaskRejected as rejected:
-        parts.tasks.finish(task, failure=rejected.failure)
+        state.tasks.finish(task, failure=rejected.failure)
     else:
         task.inputs = inputs
         task.clip_seconds = media.clip.seconds if media.clip else 0.0
@@ -100,16 +92,15 @@ def _accept(parts: ServerState, task: Task, *, body: Mapping[str, Any], call: Re
     task.notes += media.notes
     for note in task.notes:
         logger.warning("Offline task %s: %s", task.id, note)
-    apply_fault(parts, task, fault=call.fault)
-    parts.tasks.add(task)
+    state.tasks.add(task)
     if task.inputs is not None:
-        _order_video(parts, task, media=media)
+        _order_video(state, task, media=media)
 
 
-def _order_video(parts: ServerState, task: Task, *, media: ResolvedMedia) -> None:
+def _order_video(state: ServerState, task: Task, *, media: ResolvedMedia) -> None:
     inputs = task.inputs
     if inputs is None or task.failure is not None:
-        parts.tasks.finish(task)
+        state.tasks.finish(task)
         return
     scene = Scene(
         image=media.image,
@@ -118,7 +109,7 @@ def _order_video(parts: ServerState, task: Task, *, media: ResolvedMedia) -> Non
         has_audio=inputs.audio,
         audio=media.audio if inputs.audio else None,
         template=inputs.template,
-        watermark=_mark_of(task.model) if inputs.watermark else "",
+        watermark=_MARKS.get(task.model.family, "AI generated") if inputs.watermark else "",
         ending=media.ending,
         clip=media.clip,
         ratio=inputs.ratio,
@@ -127,20 +118,16 @@ def _order_video(parts: ServerState, task: Task, *, media: ResolvedMedia) -> Non
 
     def done(path: Any) -> None:
         failure = None if path else Failure("InternalError.Algo", "inference internal error.")
-        parts.tasks.finish(task, video=path, failure=failure)
+        state.tasks.finish(task, video=path, failure=failure)
 
-    parts.worker.enqueue(scene, wanted=lambda: task.state != "CANCELED", done=done)
-
-
-def _mark_of(model: Model) -> str:
-    return "Happy Horse" if is_happyhorse(model) else "AI generated"
+    state.worker.enqueue(scene, wanted=lambda: task.state != "CANCELED", done=done)
 
 
-def _read_body(call: Request) -> dict[str, Any]:
-    if call.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+def _read_body(data: bytes, *, content_type: str) -> dict[str, Any]:
+    if content_type.split(";", maxsplit=1)[0].strip().lower() != "application/json":
         _refuse("InvalidParameter", "Required body invalid, please check the request body format.")
     try:
-        body = json.loads(call.body, parse_constant=_no_constant)
+        body = json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):

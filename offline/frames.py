@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -16,17 +15,17 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from .scene import DRAWN_SIZE
 
-Weights = npt.NDArray[np.float64]
-
 _ZOOM = 0.12
 _PAN = 0.04
 _FADE_FROM = 0.5
-_SHADE = 0.5
+_SHADE = 128
 _BLACK, _WHITE, _GREY = 16, 235, 128
 
-Plane = npt.NDArray[np.uint8]
-Planes = Sequence[Plane]
-"""Brightness [H,W], and two of colour [H/2,W/2]."""
+YuvFrame = npt.NDArray[np.uint8]
+"""A frame in yuv420p, [H * 3 / 2, W]."""
+
+Planes = Sequence[Image.Image]
+"""A frame as greyscale images: brightness, and two of colour at half the size."""
 
 
 def decode(data: bytes | None) -> Image.Image:
@@ -52,27 +51,13 @@ def _placeholder_image() -> Image.Image:
     return image
 
 
-@dataclass(frozen=True)
-class _Mark:
-    """A text on a shade: what of each pixel stays and what is added, for luma and (half size) chroma."""
+class _Mark(NamedTuple):
+    """A text on a shade: where it stands, and masks of its letters, of its shade and, half size, of both."""
 
-    x: int
-    y: int
-    keep: Weights
-    add: Weights
-    keep_chroma: Weights
-
-    def on_luma(self, plane: Plane) -> None:
-        """Put the mark on a plane of brightness, in place."""
-        high, wide = self.keep.shape
-        window = plane[self.y : self.y + high, self.x : self.x + wide]
-        window[:] = (window * self.keep + self.add).round()
-
-    def on_chroma(self, plane: Plane) -> None:
-        """Put the mark on a plane of colour, in place."""
-        high, wide = self.keep_chroma.shape
-        window = plane[self.y // 2 : self.y // 2 + high, self.x // 2 : self.x // 2 + wide]
-        window[:] = (_GREY + (window.astype(np.float64) - _GREY) * self.keep_chroma).round()
+    corner: tuple[int, int]
+    letters: Image.Image
+    shade: Image.Image
+    half: Image.Image
 
 
 def _mark(text: str, *, size: tuple[int, int], bottom_right: bool) -> _Mark:
@@ -84,15 +69,12 @@ def _mark(text: str, *, size: tuple[int, int], bottom_right: bool) -> _Mark:
     high = min(_even(bottom - top + 2 * pad), height)
     letters = Image.new("L", (wide, high))
     ImageDraw.Draw(letters).text((pad - left, pad - top), text, fill=255, font=font)
-    ink = np.asarray(letters, np.float64) / 255
-    keep = (1 - _SHADE) * (1 - ink)
-    half = keep.reshape(high // 2, 2, wide // 2, 2).mean((1, 3))
     margin = pad - pad % 2
     x = max(0, width - wide - margin) if bottom_right else margin
     y = max(0, height - high - margin) if bottom_right else margin
     x, y = min(x, width - wide), min(y, height - high)
-    add = _SHADE * (1 - ink) * _BLACK + ink * _WHITE
-    return _Mark(x - x % 2, y - y % 2, keep=keep, add=add, keep_chroma=half)
+    half = letters.point(lambda ink: _SHADE + ink * (255 - _SHADE) // 255).reduce(2)
+    return _Mark((x - x % 2, y - y % 2), letters, Image.new("L", letters.size, _SHADE), half)
 
 
 def _even(value: float) -> int:
@@ -107,16 +89,16 @@ class Overlays:
         if watermark:
             self._marks.append(_mark(watermark, size=size, bottom_right=True))
 
-    def on(self, planes: Planes) -> Plane:
-        """Return a marked copy of a frame as yuv420p, uint8 [H * 3 / 2, W]."""
-        whole = join_planes(planes)
-        height, width = planes[0].shape
-        luma, blue, red = split_planes(whole, size=(width, height))
+    def on(self, planes: Planes) -> YuvFrame:
+        """Return a marked copy of a frame."""
+        luma, *colours = (plane.copy() for plane in planes)
         for mark in self._marks:
-            mark.on_luma(luma)
-            mark.on_chroma(blue)
-            mark.on_chroma(red)
-        return whole
+            luma.paste(_BLACK, mark.corner, mark.shade)
+            luma.paste(_WHITE, mark.corner, mark.letters)
+            for plane in colours:
+                plane.paste(_GREY, (mark.corner[0] // 2, mark.corner[1] // 2), mark.half)
+        quarter = (luma.height // 4, luma.width)
+        return np.concatenate([np.asarray(luma), *(np.asarray(plane).reshape(quarter) for plane in colours)])
 
 
 def to_yuv_frame(image: Image.Image, *, size: tuple[int, int], whole: bool) -> Planes:
@@ -126,17 +108,15 @@ def to_yuv_frame(image: Image.Image, *, size: tuple[int, int], whole: bool) -> P
     """
     fit = image.resize if whole else partial(ImageOps.fit, image)
     rgb = np.asarray(fit(size, Image.Resampling.LANCZOS))
-    return split_planes(
-        av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p").to_ndarray(), size=size
-    )
+    return split_planes(av.VideoFrame.from_ndarray(rgb, format="rgb24"), size=size)
 
 
 class KenBurns:
     """The move over a first frame, and into the frame `ending` where there is one."""
 
     def __init__(self, first: Planes, *, ending: Planes | None = None) -> None:
-        self._first = [Image.fromarray(np.ascontiguousarray(plane)) for plane in first]
-        self._ending = [Image.fromarray(plane) for plane in ending] if ending is not None else None
+        self._first = first
+        self._ending = ending
 
     def at(self, progress: float) -> Planes:
         """Return the frame at `progress` 0..1. At 0 it shows the whole first frame, at 1 the ending."""
@@ -145,7 +125,7 @@ class KenBurns:
         if self._ending is not None and progress > _FADE_FROM:
             share = _ease((progress - _FADE_FROM) / (1 - _FADE_FROM))
             seen = [Image.blend(plane, end, share) for plane, end in zip(seen, self._ending, strict=True)]
-        return [np.asarray(plane) for plane in seen]
+        return seen
 
 
 def _ease(progress: float) -> float:
@@ -168,16 +148,10 @@ def _cut(plane: Image.Image, box: Sequence[float]) -> Image.Image:
     return plane.resize(plane.size, Image.Resampling.BILINEAR, box=seen)
 
 
-def split_planes(whole: npt.NDArray[Any], *, size: tuple[int, int]) -> Planes:
-    """Split a yuv420p frame, uint8 [H * 3 / 2, W], into its planes. `size` is its width and height in pixels."""
+def split_planes(frame: av.VideoFrame, *, size: tuple[int, int]) -> Planes:
+    """Scale a decoded frame to `size`, its width and height in pixels, and return its planes."""
     width, height = size
-    quarter = height // 4
-    half = (height // 2, width // 2)
-    return [whole[:height], whole[height : height + quarter].reshape(half), whole[height + quarter :].reshape(half)]
-
-
-def join_planes(planes: Planes) -> Plane:
-    """Join planes to a yuv420p frame, uint8 [H * 3 / 2, W]."""
-    luma, *colours = planes
-    height, width = luma.shape
-    return np.concatenate([luma, *(plane.reshape(height // 4, width) for plane in colours)])
+    whole = frame.reformat(width=width, height=height, format="yuv420p").to_ndarray()
+    quarter, half = height // 4, (height // 2, width // 2)
+    colours = (whole[height : height + quarter], whole[height + quarter :])
+    return [Image.fromarray(whole[:height]), *(Image.fromarray(plane.reshape(half)) for plane in colours)]

@@ -20,10 +20,9 @@ from PIL import Image, UnidentifiedImageError
 from ..wan.catalog.models import AUDIO_BYTES
 from ..wan.catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, ImageLimits, Model
 from .clip import BAD_MEDIA, check_clip
-from .rejection import TaskRejected
 from .scene import DRAWN_SIZE, Clip, ResolvedMedia
 from .storage import Storage
-from .validation import TaskInputs, is_wan_3
+from .validation import WAN_3, TaskInputs, TaskRejected
 
 _DATA_URI = re.compile(r"data:(image/[a-z]+);base64,", re.ASCII)
 _MIME_OF = {"JPEG": "image/jpeg", "PNG": "image/png", "BMP": "image/bmp", "WEBP": "image/webp"}
@@ -125,7 +124,7 @@ class MediaResolver:
 
     def _stored(self, address: str) -> Path:
         if not self.oss:
-            raise TaskRejected(_BAD_URL_OF_WAN_3 if is_wan_3(self.model) else _BAD_URL)
+            raise TaskRejected(_BAD_URL_OF_WAN_3 if self.model.family == WAN_3 else _BAD_URL)
         stored = self.storage.find(address)
         if stored is None:
             raise TaskRejected(_GONE)

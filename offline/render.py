@@ -7,26 +7,35 @@ the clip, where there is one, and ends with the last frame that was asked for. F
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Generator
 from contextlib import closing
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+import numpy.typing as npt
 
 from ..wan.catalog.models import ADAPTIVE
 from .clip import clip_frames
-from .frames import KenBurns, Overlays, Plane, Planes, decode, to_yuv_frame
+from .frames import KenBurns, Overlays, Planes, YuvFrame, decode, to_yuv_frame
+from .media import AUDIO_ONLY
 from .scene import Interrupted, Scene, frame_size
-from .sound import RATE, Samples, audio_track
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
+Samples = npt.NDArray[np.float32]
+
+RATE = 48_000
+CHANNELS = 2
+_TONE_HZ = 220.0
+_TONE_LEVEL = 0.08
+_FADE_SECONDS = 0.25
 _HOLD = 2
 """Frames that show the same place of the move: 12 or 15 places a second look smooth and cost half."""
 
@@ -69,7 +78,7 @@ class _Video:
         self.size = frame_size(*begin, resolution=scene.resolution, ratio=scene.ratio)
         self._first = to_yuv_frame(image, size=self.size, whole=scene.ratio == ADAPTIVE) if image else None
 
-    def frames(self) -> Generator[Plane, None, None]:
+    def frames(self) -> Generator[YuvFrame, None, None]:
         """Make the frames one after another, in yuv420p."""
         scene = self._scene
         marks = Overlays(self.size, text=f"OFFLINE {scene.template}".strip(), watermark=scene.watermark)
@@ -107,3 +116,51 @@ def _write_audio(container: OutputContainer, stream: AudioStream, *, samples: Sa
     frame.sample_rate = RATE
     frame.pts = start
     container.mux(stream.encode(frame))
+
+
+def audio_track(data: bytes | None, *, seconds: int) -> Samples:
+    """Return exactly `seconds` of audio, float32 [2, seconds * 48000] in -1..1.
+
+    Longer audio files are cut and shorter ones end in silence, as the service does it (dashscope.md section 0.1).
+    Without data it is a tone.
+    """
+    wanted = seconds * RATE
+    if data is None:
+        return _tone(wanted)
+    track = np.zeros((CHANNELS, wanted), np.float32)
+    given = _decode(data, at_most=wanted)
+    track[:, : given.shape[1]] = given
+    return track
+
+
+def _decode(data: bytes, *, at_most: int) -> Samples:
+    """Return the first `at_most` samples of an audio file, float32 [2, N] at 48 kHz."""
+    pieces: list[Samples] = []
+    have = 0
+    with closing(_pieces(data)) as given:
+        for piece in given:
+            pieces.append(piece)
+            have += piece.shape[1]
+            if have >= at_most:
+                break
+    if not pieces:
+        return np.zeros((CHANNELS, 0), np.float32)
+    whole = np.concatenate(pieces, axis=1)[:, :at_most]
+    return np.broadcast_to(whole, (CHANNELS, whole.shape[1]))
+
+
+def _pieces(data: bytes) -> Generator[Samples, None, None]:
+    with av.open(io.BytesIO(data), container_options=dict(AUDIO_ONLY)) as container:
+        # One channel is copied to both later: the resampler would make it softer.
+        mono = container.streams.audio[0].layout.nb_channels == 1
+        resampler = av.AudioResampler(format="fltp", layout="mono" if mono else "stereo", rate=RATE)
+        for frame in chain(container.decode(audio=0), (None,)):
+            for resampled in resampler.resample(frame):
+                yield resampled.to_ndarray().astype(np.float32, copy=False)
+
+
+def _tone(samples: int) -> Samples:
+    time = np.arange(samples, dtype=np.float32) / RATE
+    fade = np.minimum(1, np.minimum(time, time[::-1]) / _FADE_SECONDS)
+    wave = _TONE_LEVEL * fade * np.sin(2 * np.pi * _TONE_HZ * time)
+    return np.stack([wave, wave]).astype(np.float32)

@@ -1,100 +1,39 @@
-"""What the mock server sends back: a response's status, headers and body, and the service's two forms of refusal.
+"""What the mock server sends back: the service's two forms of refusal, and what it says about tasks and models.
 
 The API refuses in flat JSON, `{code, message, request_id}` (dashscope.md section 2); the object storage behind
-uploads and videos refuses in XML (section 4).
+uploads and videos refuses in XML (section 4). Fields of tasks: dashscope.md section 0.1 (query, usage) and section 3
+(list); newer-models.md for the newer families.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
 from xml.sax.saxutils import escape
 
-JSON = "application/json"
-XML = "application/xml"
-_CHUNK = 64 * 1024
+from aiohttp import web
 
+from ..wan.catalog.spec import Model
+from .tasks import Task
+from .validation import TaskInputs
 
-class Body(Protocol):
-    """The bytes of a response, given out piece by piece so that a video is never held whole."""
+SERVICE_ZONE = timezone(timedelta(hours=8))
+"""Times are written without a zone and are UTC+8 in practice (dashscope.md section 0.1)."""
 
-    @property
-    def length(self) -> int:
-        """Bytes in all, as Content-Length says."""
+ACCOUNT = "offline"
+MAKES_VIDEOS = "VG"
+"""The capability of every model in the list."""
 
-    def pieces(self) -> Iterator[bytes]:
-        """Give the bytes out in order."""
-
-
-@dataclass(frozen=True)
-class Text:
-    """A body that is small enough to be held in memory."""
-
-    data: bytes = b""
-
-    @property
-    def length(self) -> int:
-        """Bytes in all."""
-        return len(self.data)
-
-    def pieces(self) -> Iterator[bytes]:
-        """Give the bytes out, 64 KiB at a time."""
-        for start in range(0, len(self.data), _CHUNK):
-            yield self.data[start : start + _CHUNK]
-
-
-@dataclass(frozen=True)
-class FileBody:
-    """`length` bytes of a file, from the byte `start` on."""
-
-    path: Path
-    start: int
-    length: int
-
-    def pieces(self) -> Iterator[bytes]:
-        """Read the bytes, 64 KiB at a time."""
-        left = self.length
-        with self.path.open("rb") as file:
-            file.seek(self.start)
-            while left > 0 and (piece := file.read(min(_CHUNK, left))):
-                left -= len(piece)
-                yield piece
-
-
-@dataclass(frozen=True)
-class Filler:
-    """A JSON string of `length` bytes in all, made while it is sent. At least 2."""
-
-    length: int
-
-    def pieces(self) -> Iterator[bytes]:
-        """Give out a quote, filling and a quote."""
-        yield b'"'
-        left = self.length - 2
-        while left > 0:
-            yield b"x" * min(_CHUNK, left)
-            left -= _CHUNK
-        yield b'"'
-
-
-@dataclass(frozen=True)
-class Response:
-    """One HTTP response. `headers` come on top of Content-Type and Content-Length."""
-
-    status: int
-    body: Body = field(default_factory=Text)
-    content_type: str = JSON
-    headers: Mapping[str, str] = field(default_factory=dict)
+_EXTENSION = ", cinematic light, fine detail, smooth camera movement"
 
 
 class HttpError(Exception):
     """A call ends here with `response`."""
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: web.Response) -> None:
         super().__init__(response.status)
         self.response = response
 
@@ -104,30 +43,129 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def json_response(
-    value: Mapping[str, object],
-    *,
-    status: int = 200,
-    request_id: str | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
+def json_response(value: Mapping[str, object], *, status: int = 200, request_id: str | None = None) -> web.Response:
     """Answer with a JSON object, to which the request id is added."""
     whole = {**value, "request_id": request_id or new_id()}
-    return Response(
-        status, Text(json.dumps(whole, ensure_ascii=False).encode("utf-8", "replace")), headers=headers or {}
-    )
+    body = json.dumps(whole, ensure_ascii=False).encode("utf-8", "replace")
+    return web.Response(status=status, body=body, content_type="application/json")
 
 
-def error_response(status: int, *, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+def error_response(status: int, *, code: str, message: str) -> web.Response:
     """Refuse as the API does."""
-    return json_response({"code": code, "message": message}, status=status, headers=headers)
+    return json_response({"code": code, "message": message}, status=status)
 
 
-def oss_error_response(status: int, *, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+def oss_error_response(
+    status: int, *, code: str, message: str, headers: Mapping[str, str] | None = None
+) -> web.Response:
     """Refuse as the object storage does."""
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error>\n  <Code>{escape(code)}</Code>\n  <Message>{escape(message)}</Message>\n"
         f"  <RequestId>{uuid.uuid4().hex[:24].upper()}</RequestId>\n  <HostId>127.0.0.1</HostId>\n</Error>\n"
     )
-    return Response(status, Text(text.encode()), content_type=XML, headers=headers or {})
+    return web.Response(status=status, body=text.encode(), content_type="application/xml", headers=headers)
+
+
+def time_text(seconds: float) -> str:
+    """Write a time as `YYYY-MM-DD HH:mm:ss.SSS`."""
+    return datetime.fromtimestamp(seconds, SERVICE_ZONE).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def serialize_task(task: Task, *, video_url: str) -> dict[str, Any]:
+    """Make the query's reply without its request id. `video_url` is used where the task has succeeded."""
+    output: dict[str, object] = {"task_id": task.id, "task_status": task.state}
+    if task.state == "FAILED" and task.failure is not None:
+        both = {"code": task.failure.code, "message": task.failure.message}
+        reason = {name: text for name, text in both.items() if text}
+        return {**reason, "output": output} if task.failure.outside else {"output": {**output, **reason}}
+    output["submit_time"] = time_text(task.submitted)
+    if task.scheduled is not None:
+        output["scheduled_time"] = time_text(task.scheduled)
+    if task.ended is not None:
+        output["end_time"] = time_text(task.ended)
+    if task.state != "SUCCEEDED" or task.inputs is None:
+        return {"output": output}
+    output["orig_prompt"] = task.inputs.prompt
+    # wan2.6 and what takes a list of media never show the rewritten prompt; an effect has none.
+    shown = task.model.request_format.fields and task.model.family != "wan2.6"
+    if shown and task.inputs.prompt_extend and not task.inputs.template:
+        output["actual_prompt"] = task.inputs.prompt + _EXTENSION
+    output["video_url"] = video_url
+    return {"output": output, "usage": _usage(task, task.inputs)}
+
+
+_USAGE = {
+    "wanx2.1": ("video_duration", "video_ratio", "video_count"),
+    "wan2.2-kf2v": ("video_duration", "video_count", "SR"),
+    "wan2.2": ("duration", "SR", "video_count"),
+    "wan2.5": ("duration", "SR", "video_count"),
+    "wan3.0": ("video_count", "duration", "input_video_duration", "output_video_duration", "fps", "SR", "ratio"),
+}
+"""What a family tells of what was used, where it is not the usual: dashscope.md section 0.1, newer-models.md sections
+1.4, 2.5, 3 and 4."""
+
+_USUAL = ("duration", "input_video_duration", "output_video_duration", "video_count", "SR")
+
+
+def _usage(task: Task, inputs: TaskInputs) -> dict[str, object]:
+    """Return the seconds, of which a clip's are billed with the new ones, and what else the family tells."""
+    number = float if task.model.family == "wan3.0" else _number
+    facts = {
+        "video_duration": inputs.duration,
+        "duration": number(inputs.duration),
+        "input_video_duration": number(task.clip_seconds),
+        "output_video_duration": number(inputs.duration - task.clip_seconds),
+        "video_count": 1,
+        "video_ratio": "standard",
+        "SR": int(inputs.resolution.removesuffix("P")),
+        "fps": task.model.fps,
+        "ratio": task.ratio,
+        "audio": inputs.audio,
+    }
+    told = _USAGE.get(task.model.family, _USUAL)
+    return {name: facts[name] for name in (*told, *(["audio"] if _tells_audio(task.model) else []))}
+
+
+def _tells_audio(model: Model) -> bool:
+    return model.family == "wan2.6" and model.audio_switch
+
+
+def _number(seconds: float) -> float:
+    return int(seconds) if seconds == int(seconds) else round(seconds, 2)
+
+
+def serialize_list_row(task: Task, *, region: str) -> Mapping[str, object]:
+    """Make one row of the list. Times are epoch milliseconds; those that have not come are missing."""
+    times = {"gmt_create": task.submitted, "start_time": task.scheduled, "end_time": task.ended}
+    return {
+        "task_id": task.id,
+        "status": task.state,
+        "model_name": task.model_name,
+        "region": region,
+        "request_id": task.request_id,
+        "api_key_id": ACCOUNT,
+        "caller_parent_id": ACCOUNT,
+        "caller_uid": ACCOUNT,
+        **{name: int(seconds * 1000) for name, seconds in times.items() if seconds is not None},
+        "user_api_unique_key": f"apikey:v1:aigc:image2video:video-synthesis:{task.model_name}",
+    }
+
+
+def serialize_model(name: str, model: Model, *, region: str) -> dict[str, Any]:
+    """Make one row of `GET /models`, by the region's name for the model. Prices are per second of video and tier."""
+    offer = model.offers.get(region)
+    return {
+        "model": name,
+        "name": name,
+        "description": "",
+        "provider": "happyhorse" if model.family == "happyhorse" else "wan",
+        "capabilities": [MAKES_VIDEOS],
+        "features": [],
+        "inference_metadata": {"request_modality": ["Text", "Image"], "response_modality": ["Video"]},
+        "prices": [
+            {"range_name": tier, "prices": [{"type": "video", "price": f"{price:g}", "price_unit": "per second"}]}
+            for tier, price in (offer.price if offer else {}).items()
+        ],
+        "inference_offline_info": None,
+    }

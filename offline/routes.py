@@ -1,128 +1,164 @@
-"""The calls of the protocol: which request is which, and what a caller may send with it."""
+"""The HTTP side of the mock server: which request is which call, and what a caller may send with it.
+
+It wants its own Host header and no Origin, so that no page in a browser can reach it, by whatever name.
+"""
 
 from __future__ import annotations
 
+import hmac
+import json
+import logging
 import re
-import threading
-from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from collections.abc import Iterable
+from contextvars import ContextVar
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
 
 from ..wan.catalog.models import MODELS
 from ..wan.catalog.regions import API_PATH
-from .faults import Fault, On
+from . import handlers
+from .responses import HttpError, error_response, oss_error_response
+from .state import STATE, On, RecordedRequest, ServerState
 from .storage import MAX_FILE_MB
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler, Middleware
+
+logger = logging.getLogger("dashscope_wan")
 
 BODY_LIMIT = 6_291_456
 """Bytes of a JSON body, as measured at the service's gateway (dashscope.md section 8)."""
 
+_noted = ContextVar("noted", default=False)
+"""Whether the request that is being answered is in the log."""
+
 _FORM_ROOM = 64 * 1024
 UPLOAD_LIMIT = MAX_FILE_MB * 1024 * 1024 + _FORM_ROOM
-_MAX_REQUESTS = 500
-_MAX_LOG_BYTES = 64 * 1024 * 1024
+_LIMITS = {"create": BODY_LIMIT, "upload": UPLOAD_LIMIT}
+_RATES = {"query": 20, "list": 20, "cancel": 20, "models": 20, "policy": 100}
+"""Calls a second (dashscope.md sections 3 and 4; models: as the others). The rate of create calls stands in the model's
+row."""
 
+_WITHOUT_KEY = ("upload", "download")
+"""These go to the object storage, which wants a signature and no key."""
 
-@dataclass(frozen=True)
-class _Route:
-    on: On
-    method: str
-    path: re.Pattern[str]
-    limit: int = _FORM_ROOM
-
-
-_API = re.escape(API_PATH)
 _CREATES = "|".join(sorted({re.escape(model.request_format.path) for model in MODELS.values()}))
-_ROUTES = (
-    # The vendor's asynchronous client ends every URL with a slash.
-    _Route("create", "POST", re.compile(f"{_API}(?:{_CREATES})/?"), BODY_LIMIT),
-    _Route("cancel", "POST", re.compile(_API + r"/tasks/(?P<name>[^/]+)/cancel/?")),
-    _Route("query", "GET", re.compile(_API + r"/tasks/(?P<name>[^/]+)/?")),
-    _Route("list", "GET", re.compile(_API + "/tasks/?")),
-    _Route("models", "GET", re.compile(_API + "/models/?")),
-    _Route("policy", "GET", re.compile(_API + "/uploads/?")),
-    _Route("upload", "POST", re.compile("/upload/?"), UPLOAD_LIMIT),
-    _Route("download", "GET", re.compile(r"/files/(?P<name>[^/]+)\.mp4")),
+# The vendor's asynchronous client ends every URL with a slash.
+_SLASH = "{slash:/?}"
+_ROUTES: tuple[tuple[On, str, str, Handler], ...] = (
+    ("create", "POST", f"{API_PATH}{{path:{_CREATES}}}{_SLASH}", handlers.create),
+    ("cancel", "POST", f"{API_PATH}/tasks/{{name}}/cancel{_SLASH}", handlers.cancel),
+    ("query", "GET", f"{API_PATH}/tasks/{{name}}{_SLASH}", handlers.query),
+    ("list", "GET", f"{API_PATH}/tasks{_SLASH}", handlers.list_tasks),
+    ("models", "GET", f"{API_PATH}/models{_SLASH}", handlers.list_models),
+    ("policy", "GET", f"{API_PATH}/uploads{_SLASH}", handlers.policy),
+    ("upload", "POST", f"/upload{_SLASH}", handlers.upload),
+    ("download", "GET", "/files/{name}.mp4", handlers.download),
 )
 
 
-@dataclass(frozen=True)
-class Request:
-    """One request that belongs to the protocol. Header names are in lower case.
-
-    `name` is the task id of the path, where there is one. `limit` is the largest body in bytes. `fault` is what is
-    to go wrong with this call.
-    """
-
-    on: On
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    name: str
-    limit: int
-    body: bytes = b""
-    fault: Fault | None = None
+def make_app(state: ServerState, *, middlewares: Iterable[Middleware] = ()) -> web.Application:
+    """Make the application. `middlewares` come between the checks of a request's head and the reading of its body."""
+    app = web.Application(middlewares=[_guard, *middlewares, _answer], client_max_size=UPLOAD_LIMIT)
+    app[STATE] = state
+    for on, method, path, handler in _ROUTES:
+        resource = app.router.add_resource(path, name=on)
+        for one in ("GET", "HEAD") if method == "GET" else (method,):
+            resource.add_route(one, handler)
+    return app
 
 
-def parse_request(method: str, target: str, *, headers: Iterable[tuple[str, str]]) -> Request | None:
-    """Recognise a request by its method and target, or return None where the protocol has no such call.
+async def record(request: web.Request) -> None:
+    """Read the body, but for an upload's, and put the request into the log, once."""
+    if not _noted.get():
+        _note(request, body=b"" if request.match_info.route.name == "upload" else await request.read())
 
-    HEAD is GET: only the body of the response is not sent.
-    """
-    parts = urlsplit(target)
-    path = unquote(parts.path)
-    for route in _ROUTES:
-        found = route.path.fullmatch(path)
-        if found and route.method == ("GET" if method == "HEAD" else method):
-            return Request(
-                on=route.on,
-                path=path,
-                query=dict(parse_qsl(parts.query, keep_blank_values=True)),
-                headers={name.lower(): value for name, value in headers},
-                name=found.groupdict().get("name", ""),
-                limit=route.limit,
-            )
+
+def _note(request: web.Request, *, body: bytes) -> None:
+    _noted.set(True)
+    received = RecordedRequest(
+        on=request.match_info.route.name,
+        method=request.method,
+        path=request.path,
+        query=dict(request.query),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=_parsed(body),
+        size=request.content_length or 0,
+        at=request.app[STATE].clock(),
+    )
+    request.app[STATE].request_log.add(received)
+
+
+def _parsed(body: bytes) -> Any:
+    if not body.startswith((b"{", b"[")):
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what may not even send its body, and date every response by the server's own clock."""
+    response: web.StreamResponse | None = _refusal(request)
+    try:
+        if response is None:
+            response = await handler(request)
+        else:
+            response.force_close()
+    finally:
+        if not _noted.get():
+            _note(request, body=b"")
+    response.headers.setdefault("Date", formatdate(request.app[STATE].clock(), usegmt=True))
+    return response
+
+
+def _refusal(request: web.Request) -> web.Response | None:
+    """Return the refusal of a request whose head is reason enough; None where it may go on."""
+    state, on = request.app[STATE], request.match_info.route.name
+    host = state.base_url.removeprefix("http://")
+    # A page in a browser may call this machine too; it then says where it comes from, and the pack never does.
+    if request.headers.get("Host") not in (host, host.replace("127.0.0.1", "localhost")) or "Origin" in request.headers:
+        return error_response(403, code="AccessDenied", message="Access denied.")
+    if on is None:
+        return error_response(404, code="NotFound", message="Not found!")
+    if "Transfer-Encoding" in request.headers:
+        message = "You must provide the Content-Length HTTP header."
+        return error_response(411, code="MissingContentLength", message=message)
+    limit = _LIMITS.get(on, _FORM_ROOM)
+    if (request.content_length or 0) > limit:
+        if on == "upload":
+            message = "Your proposed upload exceeds the maximum allowed size."
+            return oss_error_response(400, code="EntityTooLarge", message=message)
+        message = f"Exceeded limit on max bytes to request body : {limit}"
+        return error_response(400, code="BadRequest.TooLarge", message=message)
+    return None if on in _WITHOUT_KEY else _wrong_key(request.headers.get("Authorization", ""), key=state.key)
+
+
+def _wrong_key(given: str, *, key: str) -> web.Response | None:
+    if not given.removeprefix("Bearer").strip():
+        return error_response(401, code="InvalidApiKey", message="No API-key provided.")
+    if not hmac.compare_digest(given.encode("utf-8", "replace"), f"Bearer {key}".encode()):
+        return error_response(401, code="InvalidApiKey", message="Invalid API-key provided.")
     return None
 
 
-@dataclass(frozen=True)
-class RecordedRequest:
-    """A request as it came in, for tests.
-
-    `body` is the parsed JSON, or None where it was none or was not read; `size` is the body's length in bytes; `at` is
-    the server's clock. `on` is None where the protocol has no such call.
-    """
-
-    on: On | None
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: Any
-    size: int
-    at: float
-
-
-class RequestLog:
-    """The latest requests: at most 500 of them and 64 MiB of bodies."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: deque[RecordedRequest] = deque(maxlen=_MAX_REQUESTS)
-
-    def add(self, received: RecordedRequest) -> None:
-        """Keep a request, and forget the oldest where there are too many."""
-        with self._lock:
-            self._kept.append(received)
-            while len(self._kept) > 1 and sum(_weight(one) for one in self._kept) > _MAX_LOG_BYTES:
-                self._kept.popleft()
-
-    def all(self) -> list[RecordedRequest]:
-        """Return the requests that are kept, oldest first."""
-        with self._lock:
-            return list(self._kept)
-
-
-def _weight(received: RecordedRequest) -> int:
-    return 0 if received.body is None else received.size
+@web.middleware
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Record a call, count it, and turn what its handler raises into a response."""
+    await record(request)
+    on = request.match_info.route.name or ""
+    try:
+        if on in _RATES:
+            request.app[STATE].rates.check(on, per_second=_RATES[on])
+        return await handler(request)
+    except HttpError as refused:
+        return refused.response
+    except (ConnectionError, web.HTTPException):
+        raise
+    except Exception:
+        logger.exception("The offline stand-in failed in a %s call", on)
+        return error_response(500, code="InternalError", message="Internal server error!")

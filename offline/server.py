@@ -1,38 +1,48 @@
 """The offline mock server for the service: a local HTTP server that speaks DashScope's image-to-video protocol.
 
 Graphs can be built with it at no cost and without a key, and the tests talk to it. It keeps the rules of
-dashscope.md, makes real videos, and can be set to fail (`faults.py`). Nothing leaves this machine.
+dashscope.md and makes real videos. Nothing leaves this machine.
 """
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import logging
 import secrets
 import shutil
+import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
+
+from aiohttp import web
 
 from ..wan.catalog.regions import API_PATH, OFFLINE, REGIONS
-from .faults import Faults
-from .handlers import authorize, handle
-from .http import HOST, LocalServer, ServerContext
-from .responses import Response
-from .routes import RecordedRequest, Request, RequestLog
-from .state import RateLimiter, ServerState
+from .routes import make_app
+from .state import RateLimiter, RecordedRequest, RequestLog, ServerState
 from .storage import Storage
 from .tasks import Task, TaskStore, Timing
 from .worker import RenderWorker
 
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
+
 logger = logging.getLogger("dashscope_wan")
-_ENDING_SECONDS = 2.0
+HOST = "127.0.0.1"
+_ENDING_SECONDS = 0.1
+_THREADS = 8
 _PREFIX = "wan-offline-"
 _LEFT_SECONDS = 7 * 24 * 3600
+
+# aiohttp logs the bytes that it cannot parse, and a key may be among them.
+_SILENT = logging.Logger("offline-http", logging.CRITICAL + 1)
 
 
 class OfflineServer:
@@ -40,9 +50,15 @@ class OfflineServer:
 
     `port` 0 takes any free one. `key` is made up where it is not given. `region` decides the names of the models, the
     effects and the uploads as its row in `regions.py` says; "offline" has everything. `clock` gives epoch seconds and
-    drives task states, expiries and rates; videos are rendered in real time beside it, and a task only succeeds when
-    its file is there (see `wait_idle`). `running_limit` replaces every model's own.
+    drives task states, expiries, rates and the Date header; videos are rendered in real time beside it, and a task only
+    succeeds when its file is there (see `wait_idle`). `running_limit` replaces every model's own.
+
+    A subclass can bring a task store of its own, and middlewares of aiohttp, which see every call that may be made:
+    before its body is read (by `routes.record`), and its response.
     """
+
+    task_store = TaskStore
+    middlewares: Sequence[Middleware] = ()
 
     def __init__(  # noqa: PLR0913 - settings, all by name
         self,
@@ -58,56 +74,51 @@ class OfflineServer:
         if region not in REGIONS:
             raise ValueError(f"No such region: {region}")
         self.key = key or f"offline-{secrets.token_urlsafe(24)}"
-        self.faults = Faults()
         self._port = port
         self._clock = clock
         self._region = region
         self._rates = RateLimiter(clock, enforced=enforce_rates)
-        self._task_store = TaskStore(timing or Timing(), clock=clock, running_limit=running_limit)
+        self._task_store = self.task_store(timing or Timing(), clock=clock, running_limit=running_limit)
         self._request_log = RequestLog()
-        self._stopping = threading.Event()
-        self._http: LocalServer | None = None
+        self._stopping = asyncio.Event()
+        self._thread: threading.Thread | None = None
         self._state: ServerState | None = None
-        self._folder: Path | None = None
 
     def start(self) -> OfflineServer:
-        """Begin to listen. Returns the server itself; it can be started once only."""
-        if self._http is not None or self._stopping.is_set():
+        """Begin to listen. Returns the server itself; it can be started once only.
+
+        Raises OSError where the port is taken.
+        """
+        if self._state is not None:
             raise RuntimeError("This offline server was started before.")
-        context = ServerContext(
-            self._authorize,
-            self._handle,
-            clock=self._clock,
-            faults=self.faults,
-            request_log=self._request_log,
-            stopping=self._stopping,
-        )
-        http = LocalServer(self._port, context)
+        listening = socket.create_server((HOST, self._port))
         remove_stale_dirs(Path(tempfile.gettempdir()))
         self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self._state = ServerState(
-            base_url=f"http://{HOST}:{http.server_port}",
+            base_url=f"http://{HOST}:{listening.getsockname()[1]}",
             key=self.key,
             region=self._region,
             clock=self._clock,
             rates=self._rates,
+            request_log=self._request_log,
             tasks=self._task_store,
             storage=Storage(self._folder / "uploads", clock=self._clock),
             worker=RenderWorker(self._folder / "videos"),
         )
         self._state.worker.start()
-        self._http = http
-        threading.Thread(target=http.serve_forever, name="offline-http", daemon=True).start()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, args=(listening,), name="offline-http", daemon=True)
+        self._thread.start()
         logger.info("The offline stand-in listens on %s", self._state.base_url)
         return self
 
     def stop(self) -> None:
         """End every connection and thread, and delete the files. Calling it again does nothing."""
-        self._stopping.set()
-        http, self._http = self._http, None
-        if http is None or self._state is None or self._folder is None:
+        thread, self._thread = self._thread, None
+        if thread is None or self._state is None:
             return
-        http.end(_ENDING_SECONDS)
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        thread.join()
         self._state.worker.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -151,11 +162,23 @@ class OfflineServer:
             raise RuntimeError("This offline server was not started.")
         return self._state
 
-    def _authorize(self, call: Request) -> Response | None:
-        return authorize(self._running(), call)
+    def _serve(self, listening: socket.socket) -> None:
+        """Answer calls until the server is stopped. Runs in a thread of its own."""
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="offline-call") as pool:
+            self._loop.set_default_executor(pool)
+            self._loop.run_until_complete(self._answer(listening))
+        self._loop.close()
 
-    def _handle(self, call: Request) -> Response:
-        return handle(self._running(), call)
+    async def _answer(self, listening: socket.socket) -> None:
+        app = make_app(self._running(), middlewares=self.middlewares)
+        runner = web.AppRunner(
+            app, access_log=None, logger=_SILENT, auto_decompress=False, shutdown_timeout=_ENDING_SECONDS
+        )
+        await runner.setup()
+        await web.SockSite(runner, listening).start()
+        await self._stopping.wait()
+        await runner.cleanup()
+        await asyncio.sleep(0)  # Closed connections are let go in the loop's next round.
 
 
 def remove_stale_dirs(temporary: Path) -> None:

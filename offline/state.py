@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
+
+from aiohttp import web
 
 from .responses import HttpError, error_response
 from .storage import Storage
 from .tasks import TaskStore
 from .worker import RenderWorker
 
+On = Literal["create", "query", "list", "models", "cancel", "policy", "upload", "download"]
+"""The eight calls of the protocol."""
+
 _MINUTE = 60.0
+_MAX_REQUESTS = 500
+_MAX_LOG_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass
 class ServerState:
-    """The parts that the calls work on. `base_url` is the server's `http://host:port`."""
+    """What the calls work on. `base_url` is the server's `http://host:port`."""
 
     base_url: str
     key: str
     region: str
     clock: Callable[[], float]
     rates: RateLimiter
+    request_log: RequestLog
     tasks: TaskStore
     storage: Storage
     worker: RenderWorker
+
+
+STATE = web.AppKey("state", ServerState)
 
 
 class RateLimiter:
@@ -55,3 +67,41 @@ class RateLimiter:
                 message = "Requests rate limit exceeded, please try again later."
                 raise HttpError(error_response(429, code="Throttling.RateQuota", message=message))
             times.append(now)
+
+
+@dataclass(frozen=True)
+class RecordedRequest:
+    """A request as it came in.
+
+    `body` is the parsed JSON, or None where it was none or was not read; `size` is the body's length in bytes; `at` is
+    the server's clock. `on` is None where the protocol has no such call. Header names are in lower case.
+    """
+
+    on: str | None
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+    size: int
+    at: float
+
+
+class RequestLog:
+    """The latest requests: at most 500 of them and 64 MiB of bodies. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: deque[RecordedRequest] = deque(maxlen=_MAX_REQUESTS)
+
+    def add(self, received: RecordedRequest) -> None:
+        """Keep a request, and forget the oldest where there are too many."""
+        with self._lock:
+            self._kept.append(received)
+            while len(self._kept) > 1 and sum(one.size for one in self._kept if one.body is not None) > _MAX_LOG_BYTES:
+                self._kept.popleft()
+
+    def all(self) -> list[RecordedRequest]:
+        """Return the requests that are kept, oldest first."""
+        with self._lock:
+            return list(self._kept)

@@ -13,14 +13,14 @@ import re
 import secrets
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from .responses import HttpError, Response, Text, oss_error_response
+from .responses import HttpError, oss_error_response
 
 POLICY_SECONDS = 300
 OBJECT_LIFE = 48 * 3600
@@ -28,10 +28,6 @@ LINK_LIFE = 24 * 3600
 MAX_FILE_MB = 100
 _ACCESS_ID = "LTAIofflineOFFLINE"
 _SECONDS = re.compile(r"[0-9]{1,18}")
-
-_BOUNDARY = re.compile(r'^multipart/form-data\s*;.*?boundary=(?:"([^"]+)"|([^;\s]+))', re.IGNORECASE)
-_BLANK = b"\r\n\r\n"
-_NAME = re.compile(r'[;\s]name="([^"]*)"')
 
 
 @dataclass(frozen=True)
@@ -85,29 +81,36 @@ class Storage:
             "x_oss_forbid_overwrite": "true",
         }
 
-    def receive(self, body: bytes, *, content_type: str) -> Response:
-        """Take a form with a file in. Raises HttpError with the storage's XML."""
-        fields = _fields(body, content_type)
-        form = {field.name.lower(): str(field.content, "utf-8", "replace") for field in fields[:-1]}
+    def receive(self, fields: Sequence[tuple[str, bytes]]) -> int:
+        """Take a file in, by the form's names and contents. Returns the status of the response.
+
+        Raises HttpError with the storage's XML.
+        """
+        names = [name for name, _ in fields]
+        if not all(names) or not names:
+            raise malformed_form()
+        # The storage ignores what comes after the file; here that is an error, for nobody means it.
+        if names.count("file") != 1 or names[-1] != "file":
+            message = "POST requires exactly one file upload per request, as the last field."
+            raise _refused(400, "InvalidArgument", message=message)
+        data = fields[-1][1]
+        form = {name.lower(): content.decode("utf-8", "replace") for name, content in fields[:-1]}
         rules = self._checked_policy(form)
         key = form.get("key", "")
-        _check_conditions(rules["conditions"], form=form, size=len(fields[-1].content))
+        _check_conditions(rules["conditions"], form=form, size=len(data))
         folder, _, name = key.rpartition("/")
         if not name or folder not in self._models:
             raise _denied('Invalid according to Policy: Policy Condition failed: ["starts-with", "$key"]')
         with self._lock:
             if key in self._objects:
-                raise _refused(
-                    409,
-                    "FileAlreadyExists",
-                    message="The object you specified already exists and can not be overwritten.",
-                )
+                message = "The object you specified already exists and can not be overwritten."
+                raise _refused(409, "FileAlreadyExists", message=message)
             path = self._folder / uuid.uuid4().hex
             self._objects[key] = Stored(path, model=self._models[folder], at=self._clock())
             self._folder.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(fields[-1].content)
+            path.write_bytes(data)
         wanted = form.get("success_action_status", "204")
-        return Response(int(wanted) if wanted in ("200", "201", "204") else 204, Text(), content_type="application/xml")
+        return int(wanted) if wanted in ("200", "201", "204") else 204
 
     def find(self, address: str) -> Stored | None:
         """Return the file behind an oss:// URL, or None where there is none or it is over 48 h old."""
@@ -157,23 +160,6 @@ class Storage:
             )
 
 
-def _fields(body: bytes, content_type: str) -> list[FormField]:
-    try:
-        fields = read_form(body, content_type)
-    except MalformedError as error:
-        raise _refused(
-            400,
-            "MalformedPOSTRequest",
-            message="The body of your POST request is not well-formed multipart/form-data.",
-        ) from error
-    # The storage ignores what comes after the file; here that is an error, for nobody means it.
-    if [field.name for field in fields].count("file") != 1 or fields[-1].name != "file":
-        raise _refused(
-            400, "InvalidArgument", message="POST requires exactly one file upload per request, as the last field."
-        )
-    return fields
-
-
 def _check_conditions(conditions: list[Any], *, form: Mapping[str, str], size: int) -> None:
     for condition in conditions:
         if isinstance(condition, dict):
@@ -188,48 +174,15 @@ def _check_conditions(conditions: list[Any], *, form: Mapping[str, str], size: i
             raise _denied(f"Invalid according to Policy: Policy Condition failed: {json.dumps(condition)}")
 
 
+def malformed_form() -> HttpError:
+    """Refuse a form that cannot be read."""
+    message = "The body of your POST request is not well-formed multipart/form-data."
+    return _refused(400, "MalformedPOSTRequest", message=message)
+
+
 def _refused(status: int, code: str, *, message: str) -> HttpError:
     return HttpError(oss_error_response(status, code=code, message=message))
 
 
 def _denied(message: str) -> HttpError:
     return _refused(403, "AccessDenied", message=message)
-
-
-class MalformedError(ValueError):
-    """The body is not well-formed multipart/form-data."""
-
-
-@dataclass(frozen=True)
-class FormField:
-    """One field of a form. Its content is a view of the body, which may be large."""
-
-    name: str
-    content: memoryview
-
-
-def read_form(body: bytes, content_type: str) -> list[FormField]:
-    """Return the fields in their order. Raises MalformedError."""
-    found = _BOUNDARY.match(content_type)
-    if not found:
-        raise MalformedError("no boundary")
-    dash = b"--" + (found.group(1) or found.group(2)).encode("latin-1")
-    if not body.startswith(dash):
-        raise MalformedError("no first boundary")
-    fields = []
-    start = len(dash)
-    while not body.startswith(b"--", start):
-        end = body.find(b"\r\n" + dash, start)
-        if end < 0:
-            raise MalformedError("no last boundary")
-        fields.append(_read_field(body, start, end))
-        start = end + 2 + len(dash)
-    return fields
-
-
-def _read_field(body: bytes, start: int, end: int) -> FormField:
-    blank = body.find(_BLANK, start, end)
-    found = _NAME.search(body[start:blank].decode("utf-8", "replace")) if blank >= 0 else None
-    if not found:
-        raise MalformedError("a part without a name")
-    return FormField(found.group(1), memoryview(body)[blank + len(_BLANK) : end])

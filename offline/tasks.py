@@ -14,8 +14,7 @@ from typing import Any, Literal
 
 from ..wan.catalog.models import DEFAULT_DURATION
 from ..wan.catalog.spec import Model
-from .rejection import Failure
-from .validation import TaskInputs
+from .validation import Failure, TaskInputs
 
 State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED"]
 TASK_LIFE = 24 * 3600
@@ -134,16 +133,6 @@ class TaskStore:
             task.video = video
             task.failure = task.failure or failure
             task.ready_at = self._clock()
-
-    def fail(self, task: Task, failure: Failure) -> None:
-        """Decide that the task will fail, video or not."""
-        with self._lock:
-            task.failure = failure
-
-    def freeze(self, task: Task, state: State) -> None:
-        """Decide that the task will never leave `state`."""
-        with self._lock:
-            task.frozen_in = state
 
     def _advance(self) -> None:
         now = self._clock()

@@ -135,10 +135,10 @@ def host_in(folder):
 @contextmanager
 def server_as_beijing(patch):
     """Run the mock server as Beijing's URL: tasks end as soon as their video is rendered."""
-    from wanpack.offline.server import OfflineServer
+    from mock_server import MockServer
     from wanpack.offline.tasks import Timing
 
-    with OfflineServer(region="beijing", timing=Timing(scale=0)) as server:
+    with MockServer(region="beijing", timing=Timing(scale=0)) as server:
         patch.setenv("DASHSCOPE_REGION", "beijing")
         patch.setenv("DASHSCOPE_BASE_URL", server.base_url)
         patch.setenv("DASHSCOPE_API_KEY", server.key)

@@ -119,7 +119,7 @@ def quick():
 @pytest.fixture
 def serve(bare_environment, standalone_host):
     """Start the mock server as a region's URL, which the owner's settings then lead to. Tasks end at once."""
-    from wanpack.offline.server import OfflineServer
+    from mock_server import MockServer
     from wanpack.offline.tasks import Timing
 
     started = []
@@ -127,7 +127,7 @@ def serve(bare_environment, standalone_host):
     def start(region, **settings):
         # Its rates would be counted in real seconds, which `quick` does not count in.
         usual = {"timing": Timing(scale=0), "enforce_rates": False}
-        server = OfflineServer(**{"region": region, **usual, **settings}).start()
+        server = MockServer(**{"region": region, **usual, **settings}).start()
         started.append(server)
         for name, value in (("REGION", region), ("BASE_URL", server.base_url), ("API_KEY", server.key)):
             bare_environment.setenv(f"DASHSCOPE_{name}", value)
@@ -217,7 +217,7 @@ def nodes():
 @pytest.fixture
 def asked(quick):
     """Call a node for real and return the create call that it sent. The task fails, so that nothing is rendered."""
-    from wanpack.offline.faults import TaskFails
+    from mock_faults import TaskFails
     from wanpack.wan.api.errors import ServiceError
 
     def call(server, node, **settings):

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 import torch
+from mock_faults import ErrorResponse
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
-from wanpack.offline.faults import ErrorResponse
 from wanpack.wan.errors import WanError
 
 SETTINGS = {"prompt": "a cat runs", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}

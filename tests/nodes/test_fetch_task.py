@@ -12,9 +12,9 @@ from fractions import Fraction
 import av
 import pytest
 import requests
+from mock_faults import ErrorResponse, TaskFails, TaskStuck, UnknownStatus
 from PIL import Image
 from wanpack.nodes import host
-from wanpack.offline.faults import ErrorResponse, TaskFails, TaskStuck, UnknownStatus
 from wanpack.wan.api.errors import (
     ContentRejected,
     ServiceError,

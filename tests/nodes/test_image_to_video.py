@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import av
 import pytest
 import torch
+from mock_faults import TaskFails, TaskStuck
 from wanpack.nodes.connection import DashScopeWanConnection
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
-from wanpack.offline.faults import TaskFails, TaskStuck
 from wanpack.wan.api.errors import ServiceError
 from wanpack.wan.errors import InvalidRequest, WanError
 from wanpack.wan.media.video import read_metadata

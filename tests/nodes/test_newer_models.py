@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from wanpack.offline.faults import ErrorResponse
+from mock_faults import ErrorResponse
 from wanpack.wan.api.endpoint import Endpoint
 from wanpack.wan.api.errors import ServiceError
 from wanpack.wan.api.request import BODY_BYTES

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import av
 import pytest
 import torch
+from mock_faults import TaskStuck
 from wanpack.nodes import host
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
-from wanpack.offline.faults import TaskStuck
 from wanpack.wan.api.errors import WaitExceeded
 from wanpack.wan.tasks.retry import Clock
 

@@ -13,8 +13,8 @@ from typing import Any
 import av
 import pytest
 import requests
+from mock_server import MockServer
 from PIL import Image
-from wanpack.offline.server import OfflineServer
 from wanpack.offline.tasks import Timing
 from wanpack.wan.catalog.models import REGIONAL_NAMES
 
@@ -39,7 +39,7 @@ class Clock:
 class Api:
     """Plain requests to one server."""
 
-    def __init__(self, server: OfflineServer) -> None:
+    def __init__(self, server: MockServer) -> None:
         self.server = server
         self.session = requests.Session()
         self.session.trust_env = False
@@ -202,7 +202,7 @@ def make_server():
     started = []
 
     def make(**settings: Any) -> Api:
-        server = OfflineServer(**{"timing": AT_ONCE, "enforce_rates": False, **settings}).start()
+        server = MockServer(**{"timing": AT_ONCE, "enforce_rates": False, **settings}).start()
         api = Api(server)
         started.append(api)
         return api

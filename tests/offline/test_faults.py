@@ -6,10 +6,8 @@ import time
 
 import pytest
 import requests
-from wanpack.offline.faults import (
-    ALWAYS,
+from mock_faults import (
     ErrorResponse,
-    Faults,
     FixedStatus,
     HtmlPage,
     HugeBody,
@@ -31,6 +29,7 @@ from wanpack.offline.faults import (
     Truncated,
     UnknownStatus,
 )
+from mock_server import ALWAYS, Faults
 from wanpack.offline.tasks import Timing
 
 ZERO_ID = "00000000-0000-0000-0000-000000000000"

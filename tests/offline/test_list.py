@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from wanpack.offline.faults import TaskStuck
+from mock_faults import TaskStuck
 
 ZONE = timezone(timedelta(hours=8))
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from wanpack.offline.clip import check_clip
 from wanpack.offline.media import check_audio, check_image
-from wanpack.offline.rejection import TaskRejected
+from wanpack.offline.validation import TaskRejected
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.spec import ImageLimits
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from wanpack.offline import create
 from wanpack.wan.catalog.models import MODELS
 
 
@@ -77,3 +80,17 @@ def test_a_row_says_what_the_model_does_and_costs(make_server):
 def test_the_list_wants_the_key(api):
     response = api.session.get(f"{api.server.base_url}/models", timeout=10)
     assert (response.status_code, response.json()["code"]) == (401, "InvalidApiKey")
+
+
+def test_a_model_of_a_family_of_its_own_takes_no_more_than_a_row(api, kit, monkeypatch):
+    row = replace(MODELS["wan2.7-i2v"], id="wan9-i2v", family="wan9", offers={})
+    monkeypatch.setattr(create, "MODELS", {**MODELS, row.id: row})
+    assert row.id in names(api)
+    reply = api.ended({**kit.body("wan2.7-i2v"), "model": row.id})
+    assert reply["usage"] == {
+        "duration": 2,
+        "input_video_duration": 0,
+        "output_video_duration": 2,
+        "video_count": 1,
+        "SR": 720,
+    }

@@ -8,7 +8,7 @@ import wave
 import av
 import pytest
 import requests
-from wanpack.offline.faults import ResetAfterActing
+from mock_faults import ResetAfterActing
 from wanpack.offline.tasks import Timing
 
 dashscope = pytest.importorskip("dashscope")
@@ -237,7 +237,7 @@ def seconds_of(address):
 
 
 def test_a_refused_upload_is_reported(sdk, api, photo):
-    from wanpack.offline.faults import HtmlPage
+    from mock_faults import HtmlPage
 
     api.server.faults.add(on="upload", fault=HtmlPage(status=503))
     with pytest.raises(UploadFileException, match="502 Bad Gateway"):

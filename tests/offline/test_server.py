@@ -161,10 +161,11 @@ def test_a_video_that_cannot_be_made_fails_as_the_service_says(api, kit, monkeyp
     assert api.ended(kit.body())["output"]["task_status"] == "SUCCEEDED"
 
 
-def test_a_mistake_of_our_own_is_a_500_and_in_the_log(api, monkeypatch, caplog):
+def test_a_mistake_of_our_own_is_a_500_and_in_the_log(api, kit, monkeypatch, caplog):
     from wanpack.offline import handlers
 
-    monkeypatch.setattr(handlers, "list_reply", lambda *given, **more: 1 / 0)
+    api.submit(kit.body(input={"img_url": None}))
+    monkeypatch.setattr(handlers, "serialize_list_row", lambda *given, **more: 1 / 0)
     response = api.get("/tasks/")
     assert (response.status_code, response.json()["code"]) == (500, "InternalError")
     assert "ZeroDivisionError" in caplog.text

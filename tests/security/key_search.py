@@ -53,6 +53,7 @@ class Run:
         self.history = (folder / "history.jsonl").open("a", encoding="utf-8", errors="backslashreplace")
         handler = logging.FileHandler(folder / "all.log", encoding="utf-8", errors="backslashreplace")
         logging.basicConfig(level=logging.DEBUG, handlers=[handler, logging.StreamHandler()])
+        sys.path.insert(0, str(ROOT / "tests" / "support"))
         load("wanpack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
         fake = load("fake_comfyui", ROOT / "tests" / "nodes" / "conftest.py")
         self.comfy = fake.FakeComfy(folder / "comfy", BaseException)
@@ -146,7 +147,7 @@ def successes(run):
 
 def service_failures(run, server):
     """What the service, its storage and the network can do. The server quotes the key wherever it can."""
-    from wanpack.offline import faults as kinds
+    import mock_faults as kinds
 
     said = spoken(run.key)
     wrong = kinds.JsonBody(
@@ -193,7 +194,7 @@ def service_failures(run, server):
 
 def task_failures(run, server, task_id, reported):
     """What can become of a task that was created, and Stop."""
-    from wanpack.offline import faults as kinds
+    import mock_faults as kinds
 
     said, make = spoken(run.key), reported["make"]
     orders = {
@@ -294,12 +295,13 @@ def settings_failures(run):
 def main(folder, secrets):
     faulthandler.dump_traceback_later(100, exit=True)
     run = Run(folder, secrets)
+    from mock_server import MockServer
     from wanpack.nodes import host
-    from wanpack.offline.server import OfflineServer, shared_server
+    from wanpack.offline.server import shared_server
     from wanpack.offline.tasks import Timing
     from wanpack.wan.tasks.retry import Clock
 
-    with OfflineServer(region="beijing", key=run.key, timing=Timing(scale=0), enforce_rates=False) as server:
+    with MockServer(region="beijing", key=run.key, timing=Timing(scale=0), enforce_rates=False) as server:
         os.environ |= {"DASHSCOPE_REGION": "beijing", "DASHSCOPE_BASE_URL": server.base_url}
         host.configure(clock=Clock(0.05))
         task_id = successes(run)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mock_faults import ErrorResponse
 from wanpack.nodes import host
 from wanpack.nodes.connection import DashScopeWanConnection
 from wanpack.nodes.continue_video import DashScopeWanContinueVideo
@@ -16,7 +17,6 @@ from wanpack.nodes.fetch_task import DashScopeWanFetchTask
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.nodes.last_frame import DashScopeWanLastFrame
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
-from wanpack.offline.faults import ErrorResponse
 from wanpack.wan.api.validation import validate, warnings
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.models import MODELS

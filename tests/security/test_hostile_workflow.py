@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import torch
+from mock_faults import ErrorResponse, JsonBody
 from wanpack.nodes import host
 from wanpack.nodes.connection import DashScopeWanConnection
 from wanpack.nodes.fetch_task import DashScopeWanFetchTask
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
-from wanpack.offline.faults import ErrorResponse, JsonBody
 from wanpack.wan.errors import DownloadFailed, WanError
 from wanpack.wan.tasks.retry import Clock
 

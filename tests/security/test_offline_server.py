@@ -42,7 +42,8 @@ QUERY = "GET /api/v1/tasks/x HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {
 
 def test_it_listens_on_this_machine_only(server):
     port = urllib.parse.urlsplit(server.base_url).port
-    assert server._http.socket.getsockname() == ("127.0.0.1", port)
+    with pytest.raises(OSError, match=r"refused"):
+        socket.create_connection(("127.0.0.2", port), timeout=10)
 
 
 def test_each_has_a_key_of_its_own():
@@ -78,7 +79,7 @@ def test_another_host_is_refused(host, say, server):
     # A name that leads here: DNS rebinding.
     assert say(QUERY.replace("{host}", host)) == 403
     assert say("GET /files/x.mp4 HTTP/1.1\r\nHost: " + host + "\r\n\r\n") == 403
-    assert say(QUERY.replace("Host: {host}\r\n", "")) == 403
+    assert say(QUERY.replace("Host: {host}\r\n", "")) in (400, 403)
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:8188", ""])
@@ -115,12 +116,8 @@ def test_a_body_over_its_limit_or_of_no_length_is_refused_unread(length, say):
     "target", ["http://[::1", "//[", "/../../etc/passwd", "/api/v1/tasks/%00", "*", "/files/..%2f.mp4"]
 )
 def test_an_odd_target_is_refused(target, say):
-    assert say(f"GET {target} HTTP/1.1\r\nHost: {{host}}\r\nAuthorization: Bearer {{key}}\r\n\r\n") in (
-        200,
-        400,
-        403,
-        404,
-    )
+    status = say(f"GET {target} HTTP/1.1\r\nHost: {{host}}\r\nAuthorization: Bearer {{key}}\r\n\r\n")
+    assert status in (0, 200, 400, 403, 404)  # 0: aiohttp 3.11 drops the connection where the target is no URL
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,16 @@ import time
 import wave
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+from mock_faults import TaskStuck
+from mock_server import MockServer
 from PIL import Image
-from wanpack.offline.faults import TaskStuck
-from wanpack.offline.server import OfflineServer
 from wanpack.offline.tasks import Timing
 from wanpack.wan.api.client import Client
 from wanpack.wan.api.endpoint import Connection, Endpoint
@@ -106,7 +106,7 @@ class Watch:
 class Bench:
     """One mock server behind Beijing's URL, and the folders of one user."""
 
-    server: OfflineServer
+    server: MockServer
     folder: Path
     home: Path
     clock: Clock
@@ -170,7 +170,7 @@ class Bench:
 
     def rotate_key(self, key: str) -> None:
         """Let the owner set another key, and the service take that one alone."""
-        self.server._state = replace(self.server._state, key=key)
+        self.server._state.key = key
         os.environ["DASHSCOPE_API_KEY"] = key
 
     def restart(self) -> None:
@@ -224,14 +224,14 @@ def clip(path: Path) -> Path:
 
 @pytest.fixture
 def make_bench(bare_environment, tmp_path):
-    """Make a bench; the settings of OfflineServer by name. The environment leads to the last one."""
+    """Make a bench; the settings of MockServer by name. The environment leads to the last one."""
     benches = []
 
     def make(**settings: Any) -> Bench:
         settings.setdefault("timing", Timing(scale=0))
         settings.setdefault("enforce_rates", False)
         waiting = settings.pop("waiting", Clock(SCALE))
-        server = OfflineServer(region="beijing", key=KEY, **settings).start()
+        server = MockServer(region="beijing", key=KEY, **settings).start()
         bare_environment.setenv("DASHSCOPE_REGION", "beijing")
         bare_environment.setenv("DASHSCOPE_BASE_URL", server.base_url)
         bare_environment.setenv("DASHSCOPE_API_KEY", server.key)

@@ -54,6 +54,7 @@ _WITH_LAST_FRAME = ((FIRST_FRAME,), (FIRST_FRAME, LAST_FRAME))
 _WAN_3_LIST, _HORSE_1_1_LIST = "2026-09-16", "2026-09-12"
 _WAN_2_7 = Model(
     id="wan2.7-i2v",
+    family="wan2.7",
     resolutions=("720P", "1080P"),
     default_resolution="1080P",
     durations=_ANY_2_TO_15,
@@ -83,6 +84,7 @@ def _wan_3(name: str, *, beijing: Sequence[float], singapore: Sequence[float], t
     regions = ("virginia", "frankfurt", "tokyo", "hongkong")
     return Model(
         id=name,
+        family="wan3.0",
         resolutions=RESOLUTIONS,
         default_resolution="1080P",
         durations=tuple(range(2, 31)),
@@ -109,6 +111,7 @@ def _wan_3(name: str, *, beijing: Sequence[float], singapore: Sequence[float], t
 
 _HORSE = Model(
     id="happyhorse-1.1-i2v",
+    family="happyhorse",
     resolutions=RESOLUTIONS,
     default_resolution="1080P",
     durations=tuple(range(3, 16)),
@@ -133,6 +136,7 @@ _HORSE = Model(
 _ROWS = (
     Model(
         id="wan2.6-i2v-flash",
+        family="wan2.6",
         resolutions=("720P", "1080P"),
         default_resolution="1080P",
         durations=_ANY_2_TO_15,
@@ -150,6 +154,7 @@ _ROWS = (
     ),
     Model(
         id="wan2.6-i2v",
+        family="wan2.6",
         resolutions=("720P", "1080P"),
         default_resolution="1080P",
         durations=_ANY_2_TO_15,
@@ -166,6 +171,7 @@ _ROWS = (
     ),
     Model(
         id="wan2.6-i2v-us",
+        family="wan2.6",
         resolutions=("720P", "1080P"),
         default_resolution="1080P",
         durations=(5, 10, 15),
@@ -177,6 +183,7 @@ _ROWS = (
     ),
     Model(
         id="wan2.5-i2v-preview",
+        family="wan2.5",
         resolutions=("480P", "720P", "1080P"),
         default_resolution="1080P",
         durations=(5, 10),
@@ -191,6 +198,7 @@ _ROWS = (
     ),
     Model(
         id="wan2.2-i2v-flash",
+        family="wan2.2",
         resolutions=("480P", "720P", "1080P"),
         default_resolution="720P",
         durations=(5,),
@@ -206,6 +214,7 @@ _ROWS = (
     ),
     Model(
         id="wan2.2-i2v-plus",
+        family="wan2.2",
         resolutions=("480P", "1080P"),
         default_resolution="1080P",
         durations=(5,),
@@ -221,6 +230,7 @@ _ROWS = (
     ),
     Model(
         id="wanx2.1-i2v-turbo",
+        family="wanx2.1",
         resolutions=("480P", "720P"),
         default_resolution="720P",
         durations=(3, 4, 5),
@@ -237,6 +247,7 @@ _ROWS = (
     ),
     Model(
         id="wanx2.1-i2v-plus",
+        family="wanx2.1",
         resolutions=("720P",),
         default_resolution="720P",
         durations=(5,),
@@ -274,6 +285,7 @@ _ROWS = (
     ),
     Model(
         id="wan2.2-kf2v-flash",
+        family="wan2.2-kf2v",
         resolutions=RESOLUTIONS,
         default_resolution="720P",
         durations=(5,),

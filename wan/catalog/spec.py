@@ -99,16 +99,18 @@ class RegionalOffer:
 class Model:
     """One model's rules.
 
-    `durations` are seconds. `prompt_limit` counts characters, a Chinese one as `chinese_weight`; the service cuts what
-    is longer. `media_combinations` are the kinds of media that a request may have, every set that is legal;
-    `audio_seconds` is the length of an audio file. `negative_prompt` and `prompt_extend` tell whether the API has a
-    field of that name for the model. `workspace_hosts_only` tells that the service documents it for workspaces' own
-    hosts only. `rate_limit` is tasks a second, `running_limit` tasks at once and `queue_limit` tasks that wait, per
+    `family` is the generation, such as "wan2.6", whose models are alike in what no other field tells, such as the form
+    of their usage. `durations` are seconds. `prompt_limit` counts characters, a Chinese one as `chinese_weight`; the
+    service cuts what is longer. `media_combinations` are the kinds of media that a request may have, every set that is
+    legal; `audio_seconds` is the length of an audio file. `negative_prompt` and `prompt_extend` tell whether the API
+    has a field of that name for the model. `workspace_hosts_only` tells that the service documents it for workspaces'
+    own hosts only. `rate_limit` is tasks a second, `running_limit` tasks at once and `queue_limit` tasks that wait, per
     main account; after `timeout_hours` the service gives a task up. `typical_wait` is the documented or measured span,
     in seconds, from submission to the finished video. `fps` is the video's.
     """
 
     id: str
+    family: str
     resolutions: tuple[str, ...]
     default_resolution: str
     durations: tuple[int, ...]

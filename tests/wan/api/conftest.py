@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from wanpack.offline.server import OfflineServer
+from mock_server import MockServer
 from wanpack.offline.tasks import Timing
 from wanpack.wan.api.client import Client
 from wanpack.wan.api.endpoint import Endpoint
@@ -18,7 +18,7 @@ FOREVER = Timing(queued=1e6)
 @pytest.fixture
 def server(bare_environment):
     """A mock server whose tasks stay queued."""
-    with OfflineServer(region="beijing", timing=FOREVER) as running:
+    with MockServer(region="beijing", timing=FOREVER) as running:
         yield running
 
 

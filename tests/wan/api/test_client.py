@@ -14,7 +14,7 @@ import time
 import pytest
 import requests
 import urllib3
-from wanpack.offline.faults import (
+from mock_faults import (
     ErrorResponse,
     HtmlPage,
     HugeBody,
@@ -27,8 +27,7 @@ from wanpack.offline.faults import (
     Throttling,
     Truncated,
 )
-from wanpack.offline.http import _Handler
-from wanpack.offline.server import OfflineServer
+from mock_server import MockServer
 from wanpack.offline.tasks import Timing
 from wanpack.wan.api.errors import (
     AuthenticationError,
@@ -114,7 +113,7 @@ def test_an_id_stays_one_part_of_the_path(client, server):
 
 
 def test_a_failed_task_says_why(bare_environment, client_for):
-    with OfflineServer(region="beijing", timing=Timing(scale=0)) as server:
+    with MockServer(region="beijing", timing=Timing(scale=0)) as server:
         client = client_for(server.base_url, server.key)
         server.faults.add(on="create", fault=TaskFails("DataInspectionFailed", "Output data may be inappropriate."))
         task_id = client.create_task(to_json(GOOD_BODY)).task_id
@@ -205,7 +204,7 @@ def test_pages_of_the_list_are_counted(client):
 
 @pytest.mark.parametrize("call", ["create", "list"])
 def test_what_the_services_clock_said_is_kept(call, bare_environment, client_for):
-    with OfflineServer(region="beijing", clock=lambda: 1_700_000_000.9) as server:
+    with MockServer(region="beijing", clock=lambda: 1_700_000_000.9) as server:
         assert CALLS[call](client_for(server.base_url, server.key)).server_time == 1_700_000_000
 
 
@@ -217,8 +216,8 @@ def test_what_the_services_clock_said_is_kept(call, bare_environment, client_for
         *[(no, 0) for no in ("", "yesterday", "Tue, 31 Feb 2023 22:13:20 GMT", "Sun, 01 Jan 1950 00:00:00 GMT")],
     ],
 )
-def test_a_clock_that_makes_no_sense_is_none(date, seconds, client, server, monkeypatch):
-    monkeypatch.setattr(_Handler, "date_time_string", lambda *_: date)
+def test_a_clock_that_makes_no_sense_is_none(date, seconds, client, server):
+    server.date = lambda _: date
     assert client.list_tasks().server_time == seconds
 
 
@@ -288,7 +287,7 @@ def test_the_key_does_not_go_to_the_upload_host(client, server):
 
 
 def test_an_upload_host_without_https_gets_nothing(client, server, client_for):
-    with OfflineServer() as other:
+    with MockServer() as other:
         policy = {**server._state.storage.policy(MODEL, host=f"{other._state.base_url}/upload")}
         server.faults.add(on="policy", fault=JsonBody({"data": policy}))
         error = failing(lambda: upload(client), UnexpectedResponse)
@@ -297,7 +296,7 @@ def test_an_upload_host_without_https_gets_nothing(client, server, client_for):
 
 
 def test_a_redirect_is_not_followed(client, server):
-    with OfflineServer() as other:
+    with MockServer() as other:
         for on, call in CALLS.items():
             for status in (302, 307, 308):
                 server.faults.add(on=on, fault=Redirect(f"{other.base_url}/tasks/t-1", status))
@@ -357,7 +356,7 @@ def test_netrc_is_not_used_for_the_upload_host(netrc, client_for, wire, server):
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
 def test_a_proxy_does_not_see_the_calls_to_this_machine(name, bare_environment, client, server):
-    with OfflineServer() as proxy:
+    with MockServer() as proxy:
         bare_environment.setenv(name, proxy._state.base_url)
         client.get_task("t-1")
         client.create_task(to_json(BODY))

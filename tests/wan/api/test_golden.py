@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from mock_faults import TaskFails
 from wanpack.nodes import host
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
-from wanpack.offline.faults import TaskFails
 from wanpack.wan.api.errors import ServiceError
 from wanpack.wan.tasks.retry import Clock
 

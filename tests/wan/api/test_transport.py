@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import requests
 import trustme
-from wanpack.offline.faults import ErrorResponse, JsonBody, ResetAfterActing, ResetBeforeActing, ResetBeforeBody
+from mock_faults import ErrorResponse, JsonBody, ResetAfterActing, ResetBeforeActing, ResetBeforeBody
 from wanpack.wan.api import client as client_module
 from wanpack.wan.api.errors import NetworkError, OutcomeUnknown, ServiceError
 from wanpack.wan.api.request import to_json

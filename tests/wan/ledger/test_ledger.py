@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from wanpack.offline.faults import ErrorResponse
+from mock_faults import ErrorResponse
 from wanpack.wan.catalog.regions import TASK_TTL
 from wanpack.wan.ledger import schema
 from wanpack.wan.ledger.database import LedgerUnavailable

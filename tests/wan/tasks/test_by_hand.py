@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 import requests
-from wanpack.offline.faults import CannedResponse, HtmlPage, HugeBody, JsonBody, Redirect
-from wanpack.offline.responses import Response, Text
+from aiohttp import web
+from mock_faults import CannedResponse, HtmlPage, HugeBody, JsonBody, Redirect
 from wanpack.wan.errors import DownloadFailed, WanError
 
 ALWAYS = 1000
@@ -22,8 +22,8 @@ NEAR = f"https://10.0.0.1/video.mp4{QUERY}"
 class Packed(CannedResponse):
     """A video that is sent compressed."""
 
-    def response(self) -> Response:
-        return Response(200, Text(b"\x1f\x8b" * 100), content_type="video/mp4", headers={"Content-Encoding": "gzip"})
+    def response(self) -> web.Response:
+        return web.Response(body=b"\x1f\x8b" * 100, content_type="video/mp4", headers={"Content-Encoding": "gzip"})
 
 
 def done(url):

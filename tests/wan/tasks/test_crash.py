@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from wanpack.offline.faults import Slow
+from mock_faults import Slow
 from wanpack.offline.tasks import Timing
 from wanpack.wan.media.video import probe
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from wanpack.offline import http
-from wanpack.offline.faults import (
+from mock_faults import (
     ErrorResponse,
     Fault,
     FixedStatus,
@@ -155,7 +154,7 @@ def finished(bench, patch):
 
 def timeless(bench, patch):
     """Whatever is between here and the service takes the Date headers away."""
-    patch.setattr(http._Handler, "date_time_string", lambda *_: "")
+    bench.server.date = lambda _: ""
 
 
 def used(bench, patch):

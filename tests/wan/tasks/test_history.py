@@ -7,7 +7,7 @@ import sqlite3
 import time
 
 import pytest
-from wanpack.offline.faults import Slow, TaskFails
+from mock_faults import Slow, TaskFails
 from wanpack.offline.tasks import Timing
 from wanpack.wan.ledger import schema
 from wanpack.wan.ledger.ledger import Ledger

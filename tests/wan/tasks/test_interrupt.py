@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from wanpack.offline.faults import (
+from mock_faults import (
     ErrorResponse,
     HtmlPage,
     HugeBody,

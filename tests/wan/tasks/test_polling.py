@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from wanpack.offline.faults import (
+from mock_faults import (
     ErrorResponse,
     HtmlPage,
     ResetBeforeBody,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+from mock_faults import ErrorResponse, HtmlPage, JsonBody, ListEmpty, ListLag, UnknownStatus
+from mock_faults import ResetAfterActing as LostResponse
+from mock_faults import ResetBeforeActing as NeverCame
+from mock_server import ALWAYS
 from PIL import Image
-from wanpack.offline import http
-from wanpack.offline.faults import ALWAYS, ErrorResponse, HtmlPage, JsonBody, ListEmpty, ListLag, UnknownStatus
-from wanpack.offline.faults import ResetAfterActing as LostResponse
-from wanpack.offline.faults import ResetBeforeActing as NeverCame
 from wanpack.wan.api.advice import service_error
 from wanpack.wan.api.client import Client
 from wanpack.wan.api.errors import OutcomeUnknown
@@ -84,10 +85,8 @@ class TestAbsence:
         assert len(used.tasks()) == 1
 
     @pytest.mark.parametrize("seconds", [-600, 600])
-    def test_a_gateway_that_tells_its_own_time_proves_nothing(self, bench, monkeypatch, seconds):
-        reported = http._Handler.date_time_string
-        off = lambda self, at=None: reported(self, time.time() + seconds)  # noqa: E731 - a method of another class
-        monkeypatch.setattr(http._Handler, "date_time_string", off)
+    def test_a_gateway_that_tells_its_own_time_proves_nothing(self, bench, seconds):
+        bench.server.date = lambda _: formatdate(time.time() + seconds, usegmt=True)
         bench.run(bench.batch(prompt="a horse"))
         lose(bench)
         task_of(bench)

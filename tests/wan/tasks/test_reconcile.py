@@ -6,9 +6,10 @@ import os
 from dataclasses import replace
 
 import pytest
-from wanpack.offline.faults import ALWAYS, ErrorResponse, HtmlPage, JsonBody, ListEmpty, ListLag, UnknownStatus
-from wanpack.offline.faults import ResetAfterActing as LostResponse
-from wanpack.offline.faults import ResetBeforeActing as NeverCame
+from mock_faults import ErrorResponse, HtmlPage, JsonBody, ListEmpty, ListLag, UnknownStatus
+from mock_faults import ResetAfterActing as LostResponse
+from mock_faults import ResetBeforeActing as NeverCame
+from mock_server import ALWAYS
 from wanpack.offline.tasks import Failure
 from wanpack.wan.api.errors import OutcomeUnknown, TaskUnknown
 from wanpack.wan.api.request import expected_prompt

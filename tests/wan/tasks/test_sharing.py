@@ -7,7 +7,7 @@ import os
 import threading
 
 import pytest
-from wanpack.offline.faults import ErrorResponse, ResetAfterActing, Slow, TaskFails
+from mock_faults import ErrorResponse, ResetAfterActing, Slow, TaskFails
 from wanpack.offline.tasks import Timing
 from wanpack.wan.errors import WanError
 from wanpack.wan.tasks.runner import make_videos
