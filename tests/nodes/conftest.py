@@ -241,7 +241,7 @@ def refused(monkeypatch):
             patch.setattr(TEMPO, "scale", 0.001)
             node(*arguments, **settings)
         assert len(server.received) == before
-        assert str(caught.value).startswith("Nothing was sent and nothing was paid:\n- ")
+        assert str(caught.value).startswith("Request rejected before submission; nothing was charged:\n- ")
         return list(caught.value.problems)
 
     return call

@@ -118,7 +118,7 @@ def test_a_task_that_runs_too_long_is_reported_and_goes_on(serve, nodes, monkeyp
     with pytest.raises(WaitExceeded) as caught:
         nodes.fetch(task_id, connection=nodes.connection("beijing", max_wait_minutes=1))
     assert task_id in str(caught.value)
-    assert "It goes on at the service." in str(caught.value)
+    assert "It still runs at DashScope." in str(caught.value)
 
 
 def test_the_same_id_again_returns_the_saved_video_and_sends_nothing(live_server, nodes, quick, submit):
@@ -143,7 +143,7 @@ def test_a_video_that_cannot_be_downloaded_now_can_be_later(serve, nodes, monkey
     server.faults.add(on="download", fault=ErrorResponse(503), times=1000)
     with pytest.raises(DownloadFailed) as caught:
         nodes.fetch(task_id)
-    assert "The video is paid and kept for 24 h" in str(caught.value)
+    assert "The video is already paid for and available for 24 hours" in str(caught.value)
     assert task_id in str(caught.value)
     server.faults.clear()
     assert nodes.fetch(task_id).path.is_file()
@@ -153,7 +153,7 @@ def test_its_link_is_shown_on_the_node_whole(serve, nodes, quick, comfy, submit)
     server = serve("beijing")
     task_id = submit(server)
     server.faults.add(on="download", fault=ErrorResponse(400), times=1000)
-    with pytest.raises(DownloadFailed, match="open the link that the node shows"):
+    with pytest.raises(DownloadFailed, match="open the URL shown on the node"):
         nodes.fetch(task_id)
     link = html.unescape(comfy.texts[-1][1]).rpartition(f"Task {task_id}: ")[2]
     server.faults.clear()
@@ -213,7 +213,7 @@ def message_of(nodes, task_id, error=TaskUnknown):
 
 def test_an_id_that_the_service_does_not_know_is_reported_with_the_possible_reasons(live_server, nodes):
     reported = message_of(nodes, NEVER_SEEN)
-    assert reported.startswith("The service does not know the task")
+    assert reported.startswith("DashScope does not know the task")
     for reason in ("24 hours", "another account", "region", "Check the id"):
         assert reason in reported
     assert len(queries(live_server)) == 1
@@ -237,7 +237,7 @@ def test_a_cancelled_task_is_reported_as_cancelled(live_server, nodes, submit, c
     task_id = submit(live_server)
     cancel(live_server, task_id)
     reported = message_of(nodes, task_id, TaskCanceled)
-    assert reported.startswith("The task was cancelled at the service; nothing is charged.")
+    assert reported.startswith("The task was cancelled at DashScope; nothing was charged.")
 
 
 def test_a_task_of_yesterday_is_reported_as_possibly_too_old(serve, nodes, submit):
@@ -258,15 +258,15 @@ def test_a_task_of_yesterday_that_this_machine_made_is_reported_with_its_file(se
     monkeypatch.setattr("time.time", lambda now=time.time: now() + 25 * 3600)
     clock.now += 25 * 3600
     reported = message_of(nodes, made.task_id)
-    assert reported.startswith(f"The video of this request was saved as {made.path} and is no longer there")
-    assert "paid anew" in reported
+    assert reported.startswith(f"The video of this request was saved as {made.path}, but that file is missing")
+    assert "which is charged" in reported
     assert len(server.tasks) == 0
 
 
 def test_a_task_that_the_mock_server_has_forgotten_is_reported_as_such(
     bare_environment, standalone_host, nodes, refused
 ):
-    with pytest.raises(TaskUnknown, match="it forgets all of them when ComfyUI is closed"):
+    with pytest.raises(TaskUnknown, match="offline mode forgets its tasks when ComfyUI closes"):
         nodes.fetch(NEVER_SEEN, connection=nodes.connection("offline"))
 
 
@@ -278,7 +278,7 @@ def test_a_task_that_this_machine_made_in_another_region_is_reported_with_that_r
     with pytest.raises(UnusableTask) as caught:
         nodes.fetch(made.task_id)
     assert caught.value.problems == (
-        "task_id: this task is of region singapore; choose that region in DashScope Connection",
+        "task_id: the task belongs to region singapore; choose that region in DashScope Connection",
     )
 
 

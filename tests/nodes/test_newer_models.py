@@ -145,7 +145,7 @@ def test_of_two_large_images_one_is_uploaded_and_the_receipt_says_so(live_server
     assert reported(create.body["input"]["media"]) == [{"type": "first_frame", "url": "stored jpg"}, LAST]
     assert create.headers[OSS.lower()] == "enable"
     assert create.size <= BODY_BYTES
-    assert made.receipt["warnings"] == ["image: sent through temporary storage, as both pictures are large"]
+    assert made.receipt["warnings"] == ["image: uploaded to temporary storage, as both images are large"]
 
 
 def test_where_there_is_no_storage_both_images_are_made_to_fit(serve, nodes, quick):
@@ -155,7 +155,7 @@ def test_where_there_is_no_storage_both_images_are_made_to_fit(serve, nodes, qui
     [create] = [call for call in server.received if call.on == "create"]
     assert reported(create.body["input"]["media"]) == [FRAME, LAST]
     assert BODY_BYTES * 0.8 < create.size <= BODY_BYTES
-    assert "image, last_frame: compressed more, as both must fit into one request" in made.receipt["warnings"]
+    assert "image, last_frame: compressed further to fit both into one request" in made.receipt["warnings"]
     assert not [call for call in server.received if call.on in ("policy", "upload")]
 
 
@@ -183,7 +183,7 @@ def test_one_last_frame_is_for_all_and_several_are_one_each(live_server, nodes):
     [
         (
             {"model": "wan2.7-i2v", "last_frame": torch.zeros(2, 240, 240, 3), "image": torch.zeros(3, 240, 240, 3)},
-            ["last_frame: a batch of 2 for 3 videos; give one picture for all, or one for each"],
+            ["last_frame: a batch of 2 images for 3 videos; pass one image for all videos, or one per video"],
         ),
         (
             {"model": "wan2.7-i2v", "last_frame": torch.zeros(1, 200, 240, 3)},
@@ -200,7 +200,7 @@ def test_one_last_frame_is_for_all_and_several_are_one_each(live_server, nodes):
         (
             {"model": "happyhorse-1.0-i2v", "duration": 2, "image": torch.zeros(1, 299, 800, 3)},
             [
-                "duration: 2 is not possible with happyhorse-1.0-i2v; choose 3 to 15",
+                "duration: 2 is not supported by happyhorse-1.0-i2v; choose 3 to 15",
                 "image: 800x299 is too small; each side must be at least 300 px",
                 "image: 800x299 is too narrow; the longer side may be at most 2.5 times the shorter",
             ],
@@ -300,13 +300,13 @@ def test_what_is_no_clip_is_reported_with_all_other_problems(live_server, nodes,
     clip.with_name("text.mp4").write_text("no video")
     clip.with_name("half.mp4").write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     faults = refused(live_server, nodes.continue_video, **given, duration=99)
-    assert faults[0] == "duration: 99 is not possible with wan2.7-i2v; choose 2 to 15"
+    assert faults[0] == "duration: 99 is not supported by wan2.7-i2v; choose 2 to 15"
     assert faults[1].startswith(fault)
 
 
 def test_a_video_must_be_longer_than_its_clip(live_server, nodes, refused, clip):
     [fault] = refused(live_server, nodes.continue_video, video_path=clip.name, duration=3)
-    assert fault.startswith("duration: 3 s is the whole video's, which must be longer than its first clip of 3.0 s")
+    assert fault.startswith("duration: 3 s is the length of the complete video and must exceed the clip's 3.0 s")
 
 
 def test_a_clip_of_over_100_mb_is_reported(live_server, nodes, refused, clip):
@@ -340,7 +340,7 @@ def test_a_refusal_of_wan_3_at_a_shared_host_points_to_workspaces(
     live_server.faults.add(on="create", fault=fault)
     with pytest.raises(ServiceError) as caught:
         nodes.image_to_video(**nodes.settings_for(model))
-    assert ("give workspace_id in DashScope Connection" in str(caught.value)) == pointed
+    assert ("enter the workspace_id in DashScope Connection" in str(caught.value)) == pointed
 
 
 @pytest.mark.parametrize(

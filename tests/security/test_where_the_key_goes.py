@@ -277,7 +277,7 @@ def test_a_long_key_in_a_workflow_is_not_quoted_in_part(place, before, bare_envi
 
 @pytest.mark.parametrize("given", ["beijing", 7, ["x"], {"region": "beijing"}, object()])
 def test_what_is_no_connection_is_refused(given):
-    with pytest.raises(InvalidRequest, match="must come from DashScope Connection"):
+    with pytest.raises(InvalidRequest, match="connect a DashScope Connection"):
         Connection.of(given)
 
 

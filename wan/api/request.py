@@ -1,6 +1,6 @@
-"""A request for one video: what it asks for, the JSON body that asks for it, and what it costs.
+"""A request for one video: its fields, its JSON body and its cost.
 
-`build_body` puts in only what the model's row allows. What a request may ask for is in `validation.py`.
+`build_body` includes only the fields that the model supports. The rules are in `validation.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..catalog.spec import CURRENCY, PRICES_AS_OF, Model
 from ..values import truth, whole
 
 BOOL_FIELDS = ("prompt_extend", "generate_audio", "watermark")
-"""The fields of a request that are true or false."""
+"""The boolean fields of a request."""
 
 BODY_BYTES = 6 * 1024 * 1024
 """The gateway's limit for a request body (measured on the service's other routes)."""
@@ -24,11 +24,11 @@ BODY_BYTES = 6 * 1024 * 1024
 
 @dataclass(frozen=True)
 class VideoRequest:
-    """What one video is asked for, images, audio and clip aside. `duration` is in seconds, a clip's included.
+    """The fields of a request, without images, audio and clip. `duration` is in seconds and includes a clip's.
 
-    `audio_url` is an http(s) or oss URL of an audio file, `template` an effect's id; empty where there is none. `ratio`
-    is the video's shape, "adaptive" that of the image. Whole numbers and truths of any type, as other nodes hand them
-    over, are taken as int and bool; what is neither stays as it is, for `validate` to tell.
+    `audio_url` is an http(s) or oss URL of an audio file, `template` an effect's id; empty if there is none. `ratio`
+    is the video's aspect ratio, "adaptive" that of the image. Whole numbers and booleans of any type, as other nodes
+    pass them, become int and bool; other values stay, for `validate` to report.
     """
 
     model: str = DEFAULT_MODEL
@@ -52,9 +52,9 @@ class VideoRequest:
 
 
 def build_body(request: VideoRequest, *, region: Region, media: Mapping[str, str]) -> dict[str, Any]:
-    """Return the JSON body of the create call. `request` has no problems.
+    """Return the JSON body of the create request. `request` must be valid.
 
-    `media` has the URL of each kind of media that there is: `data:{mime};base64,...`, http(s) or oss.
+    `media` has the URL of each kind of media: `data:{mime};base64,...`, http(s) or oss.
     """
     model = MODELS[request.model]
     input_: dict[str, Any] = {}
@@ -85,14 +85,14 @@ def _parameters(request: VideoRequest, model: Model) -> dict[str, Any]:
 
 
 def expected_prompt(request: VideoRequest) -> str | None:
-    """Return what the task of a request will tell as its prompt, None where that is not known."""
+    """Return the prompt that a request's task will report, None if it is unknown."""
     return None if request.template else request.prompt
 
 
 def splice_data_uris(body: bytes, images: Mapping[str, Iterable[bytes]]) -> bytes:
-    """Return a body as JSON with images' data URIs, given in pieces, where their marks stand for them.
+    """Return a JSON body with each placeholder replaced by the data URI of its image, given in chunks.
 
-    A mark is a text that is nothing else's value in the body. The data is copied once: it may be megabytes.
+    A placeholder must be unique in the body. The data is copied only once, as it may have megabytes.
     """
     places = sorted((body.index(f'"{placeholder}"'.encode()) + 1, placeholder) for placeholder in images)
     whole, done = io.BytesIO(), 0
@@ -105,7 +105,7 @@ def splice_data_uris(body: bytes, images: Mapping[str, Iterable[bytes]]) -> byte
 
 
 def estimate_cost(request: VideoRequest, *, region: Region) -> dict[str, Any] | None:
-    """Return the list price of the video as {amount, currency, as_of}, or None where the list does not have it."""
+    """Return the list price of the video as {amount, currency, as_of}, or None if it has none."""
     model = MODELS[request.model]
     price = model.price_per_second(
         region=region.id, resolution=request.resolution, generate_audio=request.generate_audio

@@ -1,4 +1,4 @@
-"""What one run of a node asks for, checked as a whole before anything is sent."""
+"""A batch: everything that one run of a node requests, validated before submission."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ CLIP_LIMITS = ClipLimits(CLIP_SECONDS, CLIP_SIDE, CLIP_RATIO, CLIP_BYTES)
 
 @dataclass(frozen=True)
 class Batch:
-    """Everything a run asks for: one video for each image of `images` (IMAGE, float [B,H,W,C]), or one for a clip.
+    """Everything that a run requests: one video per image of `images` (IMAGE, float [B,H,W,C]), or one for a clip.
 
-    `open_clip` returns the clip's file. `last_frames` is an IMAGE with one image for all videos, or one for each.
+    `open_clip` returns the clip's file. `last_frames` is an IMAGE with one image for all videos, or one per video.
     `audio` is a ComfyUI AUDIO or None. The videos go into `output_folder` under names that begin with
-    `filename_prefix`; `home` is the folder of the owner's settings and of the ledger; `metadata` is what the saved
-    files carry (`prompt`, `workflow`).
+    `filename_prefix`. `home` is the folder of the settings and the ledger. `metadata` is written into the saved files
+    (`prompt`, `workflow`).
     """
 
     request: VideoRequest
@@ -56,24 +56,24 @@ class Batch:
 
     @cached_property
     def clip(self) -> Clip | None:
-        """The clip, read from where `open_clip` says when it is first asked for. Raises as that and `read_clip` do."""
+        """The clip, read on first access. Raises the errors of `open_clip` and `read_clip`."""
         return read_clip(self.open_clip(), limits=CLIP_LIMITS) if self.open_clip else None
 
     @property
     def output(self) -> OutputTarget:
-        """Where the videos go. The prefix has no problems."""
+        """The output target of the videos. The prefix must be valid."""
         return resolve_output(self.filename_prefix, output_folder=self.output_folder)[0]
 
     @property
     def media_kinds(self) -> list[str]:
-        """The kinds of media that come from the graph."""
+        """The kinds of media that the node's inputs provide."""
         begin = FIRST_CLIP if self.open_clip else FIRST_FRAME
         more = {LAST_FRAME: self.last_frames, DRIVING_AUDIO: self.audio}
         return [begin, *(kind for kind, given in more.items() if given is not None)]
 
     @property
     def count(self) -> int:
-        """How many videos are asked for."""
+        """The number of videos requested."""
         return 1 if self.open_clip else len(self.images)
 
     def images_for(self, index: int) -> dict[str, Any]:
@@ -82,15 +82,15 @@ class Batch:
         return {kind: batches[kind][index % len(batches[kind])] for kind in batches if kind in self.media_kinds}
 
     def request_for(self, index: int) -> VideoRequest:
-        """Return the request for one image: the seeds count up from the first, and around at the end."""
+        """Return the request for one image: seeds count up from the first and wrap around at the maximum."""
         return replace(self.request, seed=(self.request.seed + index) % (SEED_MAX + 1))
 
 
 def validate_batch(batch: Batch) -> list[str]:
-    """Check everything that can be known before paying. Returns warnings.
+    """Validate everything that can be checked before submission. Returns warnings.
 
     Raises:
-        InvalidRequest: with all problems at once.
+        InvalidRequest: lists all problems at once.
     """
     region, _, problems = resolve_endpoint(batch.connection, batch.home)
     clip, found = _read_clip(batch)
@@ -100,7 +100,7 @@ def validate_batch(batch: Batch) -> list[str]:
     uploads = [INPUT_NAMES[kind] for kind in (FIRST_CLIP, DRIVING_AUDIO) if kind in batch.media_kinds]
     problems += [problem for name in uploads for problem in _storage_problems(name, region)]
     output, found = resolve_output(batch.filename_prefix, output_folder=batch.output_folder)
-    # The folder is only made when nothing else stands in the way.
+    # The folder is only created if there are no other problems.
     problems += found or ([] if problems else folder_problems(output))
     if problems:
         raise InvalidRequest(problems)
@@ -109,7 +109,7 @@ def validate_batch(batch: Batch) -> list[str]:
 
 
 def _media_problems(batch: Batch) -> list[str]:
-    """Problems of the images, the audio and the clip themselves."""
+    """Return the problems of the images and the audio."""
     model = MODELS.get(batch.request.model) if isinstance(batch.request.model, str) else None
     rules = model or MODELS[DEFAULT_MODEL]
     problems = []
@@ -127,7 +127,7 @@ def _media_problems(batch: Batch) -> list[str]:
 
 
 def _read_clip(batch: Batch) -> tuple[Clip | None, list[str]]:
-    """Return the clip, None where there is none or it cannot be read, and its problems."""
+    """Return the clip and its problems; None if there is no clip or it cannot be read."""
     try:
         clip = batch.clip
     except InvalidRequest as error:
@@ -142,13 +142,13 @@ def _count_problems(batch: Batch) -> list[str]:
     most = (model or MODELS[DEFAULT_MODEL]).queue_limit
     if batch.count > most:
         return [
-            f"image: a batch of {batch.count} asks for as many videos; the service queues {most} at once. "
-            "For one video give one picture"
+            f"image: a batch of {batch.count} images makes as many videos, but DashScope queues at most {most}; "
+            "for one video pass one image"
         ]
     if batch.last_frames is not None and len(batch.last_frames) not in (1, batch.count):
         return [
-            f"last_frame: a batch of {len(batch.last_frames)} for {batch.count} videos; give one picture for all, or "
-            "one for each"
+            f"last_frame: a batch of {len(batch.last_frames)} images for {batch.count} videos; pass one image for all "
+            "videos, or one per video"
         ]
     return []
 
@@ -156,5 +156,5 @@ def _count_problems(batch: Batch) -> list[str]:
 def _storage_problems(name: str, region: Region) -> list[str]:
     if region.temporary_storage:
         return []
-    instead = "; give the address of the sound in audio_url instead" if name == INPUT_NAMES[DRIVING_AUDIO] else ""
-    return [f"{name}: {region.title} has no temporary storage to upload it to{instead}"]
+    instead = "; enter the URL of the audio in audio_url instead" if name == INPUT_NAMES[DRIVING_AUDIO] else ""
+    return [f"{name}: {region.title} has no temporary storage for uploads{instead}"]

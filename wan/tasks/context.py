@@ -1,4 +1,4 @@
-"""One run's tools: the service's client, the ledger and the limits."""
+"""The shared context of one run: the API client, the ledger and the limits."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RunContext:
-    """What the steps of a run share. `max_wait` limits the seconds that a task may be rendered.
+    """The state that the steps of a run share. `max_wait` limits a task's rendering time in seconds.
 
-    `create_lock` lets one create call of the run leave at a time: when a run is killed, at most one response is
-    missing. `sent_at` has when the create calls of the run's records left, in seconds of `retry.now`. `unwritten` has
+    `create_lock` lets one create request of the run leave at a time: if the run is killed, at most one response is
+    lost. `sent_at` holds the send times of the create requests by record, in seconds of `retry.now`. `unwritten` holds
     the tasks whose records could not be written.
     """
 
@@ -55,7 +55,7 @@ class RunContext:
     async def to_thread(self, call: Callable[..., T], *args: Any, **named: Any) -> T:
         """Run a blocking call in a thread.
 
-        Until it ends the run stays alive, even when nobody waits for it any more.
+        The run stays alive until the call ends, even if its caller is cancelled.
         """
         self.ledger.hold()
 
@@ -68,14 +68,14 @@ class RunContext:
         return await run_in_thread(held)
 
     async def update(self, record: Record, **changes: object) -> None:
-        """Change a record and write it down, as `update_sync` does."""
+        """Change a record and save it, as `update_sync` does."""
         _change(record, changes)
         await self.to_thread(self.update_sync, replace(record))
 
     def update_sync(self, record: Record, **changes: object) -> None:
-        """Change a record and write it down. For threads: it blocks.
+        """Change a record and save it. For threads: it blocks.
 
-        Where the ledger cannot be written, the log says so and the run goes on: what is paid is brought to its end.
+        If the ledger cannot be written, a warning is logged and the run continues, so that the paid video is saved.
         """
         _change(record, changes)
         try:
@@ -84,42 +84,42 @@ class RunContext:
             if record.task_id not in self.unwritten:
                 self.unwritten.add(record.task_id)
                 logger.warning(
-                    "%s The run goes on without it. Should ComfyUI be closed before the video is saved, use Wan Fetch "
-                    "Task with the id %s.",
+                    "%s The run continues without it. If ComfyUI closes before the video is saved, use Wan Fetch Task "
+                    "with the task id %s.",
                     error.message,
-                    record.task_id or "of the task, which the console lists",
+                    record.task_id or "from the DashScope console",
                 )
 
     def persist(self, record: Record, **changes: object) -> None:
-        """Change a record and write it down, which a request must not leave without. For threads: it blocks.
+        """Change a record and save it before its request is sent. For threads: it blocks.
 
         Raises:
-            LedgerUnavailable: nothing may be sent.
+            LedgerUnavailable: the request must not be sent.
         """
         _change(record, changes)
         self.ledger.save(record)
 
     def age(self, record: Record) -> float:
-        """Return how many seconds ago the task of a record was submitted."""
+        """Return the seconds since the task of a record was submitted."""
         return max(0.0, time.time() - record.submitted_at)
 
     @property
     def is_free(self) -> bool:
-        """Whether requests cost nothing."""
+        """Whether requests are free of charge."""
         return self.region.id == OFFLINE
 
     @property
     def task_ttl(self) -> float:
-        """For how many seconds the service knows a task. The mock server forgets all when it is started anew."""
+        """The seconds for which the service knows a task. The mock server forgets its tasks on restart."""
         return 0.0 if self.is_free else TASK_TTL
 
 
 @asynccontextmanager
 async def open_run_context(connection: Connection, home: Path, *, pays: bool = True) -> AsyncIterator[RunContext]:
-    """Open what a run needs and close it at the end. A run that `pays` needs a ledger.
+    """Open the run's client and ledger, and close them at the end. A run that `pays` needs a ledger.
 
     Raises:
-        InvalidRequest: the connection has problems; callers that collect problems ask `resolve_endpoint` first.
+        InvalidRequest: the connection has problems; to collect them call `resolve_endpoint` first.
         LedgerUnavailable: the ledger of a run that pays cannot be used.
     """
     region, settings, problems = await run_in_thread(resolve_endpoint, connection, home)
@@ -146,8 +146,8 @@ async def open_run_context(connection: Connection, home: Path, *, pays: bool = T
 
 
 def _account(endpoint: Endpoint, salt: str) -> str:
-    """Return what stands for an account in the ledger: a salted hash, never the key itself."""
-    # The mock server's key is new in every process, its videos are not.
+    """Return the ledger's id of an account: a salted hash, never the key itself."""
+    # The mock server has a new key in every process, but its saved videos stay valid.
     who = (OFFLINE,) if endpoint.region.id == OFFLINE else (endpoint.base_url, endpoint.key.reveal())
     return hashlib.sha256("\0".join((salt, *who)).encode()).hexdigest()[:24]
 

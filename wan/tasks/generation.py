@@ -1,4 +1,4 @@
-"""One video's life: found in the ledger or written down, submitted once, waited for, downloaded."""
+"""The generation of one video: claim its record, submit the request once, wait for the task, save the video."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ logger = logging.getLogger("dashscope_wan")
 
 @dataclass(frozen=True)
 class _PreparedRequest:
-    """What a create call is made of: its media, and the record whose fingerprint they are in.
+    """The media of a create request, and the draft of its record, whose fingerprint includes them.
 
-    `earlier` returns the fingerprints that earlier versions gave the request under an account.
+    `earlier` returns the request's fingerprints in older formats for an account.
     """
 
     media: RequestMedia
@@ -51,7 +51,7 @@ class _PreparedRequest:
 
 @dataclass
 class Generation:
-    """One image of a batch on its way to a video. `on_finished` hears when its task no longer runs at the service."""
+    """The generation of one video of a batch. `on_finished` is called when its task has finished at the service."""
 
     batch: Batch
     index: int
@@ -61,7 +61,7 @@ class Generation:
     on_finished: Callable[[], None]
 
     async def run(self, report: Progress) -> SavedVideo:
-        """Make the video, or go on with what an earlier run began, and return it saved."""
+        """Submit the request, or resume the task of an earlier run, and return the saved video."""
         request = self.batch.request_for(self.index)
         try:
             prepared = await self._prepare(request, report)
@@ -71,7 +71,7 @@ class Generation:
         while True:
             record, role = await claim(prepared.draft, context=self.context, report=report, earlier=prepared.earlier)
             if role is Claim.REUSE:
-                report(1.0, "already saved: returned without paying; change the seed for a new video")
+                report(1.0, "already saved: reused free of charge; change the seed for a new video")
                 return cached_video(record)
             try:
                 return await self._resume_from(record, request, prepared=prepared, report=report)
@@ -79,20 +79,22 @@ class Generation:
                 await report_interrupt(record, context=self.context, report=report)
                 raise
             except WanError as error:
-                # So that another run of the same request need not wait for the rest of this one's batch.
+                # Release the record: another run of the same request need not wait for the rest of this batch.
                 await self.context.update(record, owner="")
                 anew = isinstance(error, TaskCanceled) or (self.context.is_free and isinstance(error, TaskUnknown))
                 if role is not Claim.RESUME or not anew or not record.is_terminal:
                     raise
-                logger.warning("Task %s is %s and cost nothing; submitting a new request", record.task_id, record.state)
+                logger.warning(
+                    "Task %s is %s and was not charged; submitting a new request", record.task_id, record.state
+                )
             except Exception:
-                # A mistake of our own, or of a library: it names no task, and the task may be paid.
+                # An unexpected error names no task, and the task may be charged.
                 if record.task_id:
-                    logger.warning("Task %s is at the service; Wan Fetch Task brings its video.", record.task_id)
+                    logger.warning("Task %s exists at DashScope; use Wan Fetch Task to save its video.", record.task_id)
                 raise
 
     async def _prepare(self, request: VideoRequest, report: Progress) -> _PreparedRequest:
-        """Return what the create call is made of."""
+        """Encode the media and draft the record of the request."""
         report(0.0, "preparing")
         body_without_media = to_json(build_body(request, region=self.context.region, media={}))
         media = await self.attachments.for_request(
@@ -110,7 +112,7 @@ class Generation:
         return _PreparedRequest(media, self._new_record(request, body), earlier)
 
     def _new_record(self, request: VideoRequest, body: dict[str, Any]) -> Record:
-        """Return the record of a request that is not yet in the ledger."""
+        """Return a record for a request that is not in the ledger yet."""
         return Record(
             fingerprint=fingerprint(body, region=self.context.region.id),
             subject=subject_fingerprint(body, region=self.context.region.id),
@@ -125,13 +127,13 @@ class Generation:
     async def _resume_from(
         self, record: Record, request: VideoRequest, *, prepared: _PreparedRequest, report: Progress
     ) -> SavedVideo:
-        """Take a claimed record from where it is to a saved video."""
+        """Continue a claimed record from its current state to a saved video."""
         resumed = bool(record.task_id or record.sent_at)
         own = OwnTask(
             self._model_name(request), expected_prompt(request), self._first_image, request.duration, self.batch.output
         )
         if record.is_adopted and not record.subject and not record.bytes and not record.is_terminal:
-            # An earlier version took a listed task for the request's own before its video could prove it.
+            # A record without a subject was given a listed task whose video was never compared: reconcile it again.
             await self.context.update(record, state=State.OUTCOME_UNKNOWN.value, task_id="")
         if record.is_outcome_unknown and self.context.is_free:
             await self.context.update(record, state=State.PENDING_SUBMIT.value, sent_at=0.0, service_sent_at=0.0)
@@ -147,7 +149,7 @@ class Generation:
         notes = [*self.warnings, *prepared.media.notes]
         resumed = resumed or record.is_adopted
         terms = SaveOptions(self.batch.output, self.batch.metadata, request=request, warnings=notes, resumed=resumed)
-        # How long the mock server takes is not what the model's row says.
+        # The model's typical wait does not apply to the mock server.
         usual = (0, 0) if self.context.is_free else MODELS[record.model].typical_wait
         age = self.context.age(record)
         return await wait_and_save(
@@ -161,15 +163,15 @@ class Generation:
         return to_image(self.batch.images_for(self.index)[FIRST_FRAME])
 
     def _point_to_workspace(self, error: ServiceError, request: VideoRequest) -> None:
-        """Add to a refusal what may be behind it: not every model is on the hosts that all workspaces share."""
+        """Add a hint to the error: some models are only documented for workspace hosts."""
         if MODELS[request.model].workspace_hosts_only and not self.context.client.endpoint.at_workspace:
             error.hint = (
-                f"{error.hint} The service documents {request.model} for workspaces' own addresses only: give "
-                "workspace_id in DashScope Connection, or set DASHSCOPE_BASE_URL to a workspace's address."
+                f"{error.hint} DashScope documents {request.model} for workspace hosts only: enter the workspace_id in "
+                "DashScope Connection, or set DASHSCOPE_BASE_URL to the workspace's URL."
             ).lstrip()
 
     async def _create_request(self, request: VideoRequest, media: RequestMedia, report: Progress) -> CreateRequest:
-        """Return the create call, with the images and the URLs of what is uploaded in it."""
+        """Return the create request with its inline images and the URLs of its uploads."""
         urls, images = {}, {}
         for kind, attachment in media.by_kind.items():
             urls[kind] = await attachment.resolve_url(report)

@@ -1,4 +1,4 @@
-"""From a submitted task to its saved video: waited for, judged, downloaded."""
+"""Claiming a record, waiting for its task and saving the video."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ async def wait_and_save(  # noqa: PLR0913 - all by name
 ) -> SavedVideo:
     """Wait for the task of a claimed record and save its video.
 
-    `typical` is the documented span of seconds until such a task is finished, (0, 0) where there is none; `task_age`
-    how many seconds ago it was submitted. `on_finished` hears when it no longer runs at the service.
+    `typical` is the documented range of seconds until such a task finishes, (0, 0) if there is none. `age` is the
+    seconds since submission. `on_finished` is called when the task has finished at the service.
 
     Raises:
-        ServiceError: the task failed, or the service refuses the query for good.
+        ServiceError: the task failed, or the service rejects the query permanently.
         TaskUnknown, TaskCanceled, WaitExceeded, NetworkError, DownloadFailed: as their names say.
     """
     try:
@@ -76,7 +76,7 @@ async def wait_and_save(  # noqa: PLR0913 - all by name
 
 
 async def _raise_for_status(task: Task, record: Record, *, context: RunContext) -> None:
-    """Write down and raise what became of a task that did not succeed."""
+    """Save the outcome of a task that did not succeed, and raise its error."""
     if task.status is TaskStatus.SUCCEEDED:
         return
     if task.status is TaskStatus.FAILED:
@@ -86,8 +86,8 @@ async def _raise_for_status(task: Task, record: Record, *, context: RunContext) 
     if task.status is TaskStatus.CANCELED:
         await context.update(record, state=State.CANCELED.value)
         raise TaskCanceled(
-            "The task was cancelled at the service; nothing is charged.",
-            hint="Run again to make the video.",
+            "The task was cancelled at DashScope; nothing was charged.",
+            hint="Run the graph again to submit a new request.",
             task_id=task.task_id,
         )
     if record.part:
@@ -97,26 +97,26 @@ async def _raise_for_status(task: Task, record: Record, *, context: RunContext) 
 
 
 def _unknown_error(record: Record, *, context: RunContext, otherwise: TaskUnknown) -> TaskUnknown:
-    """Say why the service does not know a task, as far as is known. No request is paid for once more."""
+    """Return the most specific error for a task that the service does not know. No new request is submitted."""
     task_id = record.task_id
     if context.is_free:
         return TaskUnknown(
-            "The offline stand-in does not know the task: it forgets all of them when ComfyUI is closed.",
-            hint="Run the graph that made it again; that costs nothing.",
+            "The task is unknown: offline mode forgets its tasks when ComfyUI closes.",
+            hint="Run the graph that created it again; offline mode is free of charge.",
             task_id=task_id,
         )
     if record.path:
         return TaskUnknown(
-            f"The video of this request was saved as {record.path} and is no longer there, and the service keeps a "
+            f"The video of this request was saved as {record.path}, but that file is missing, and DashScope keeps a "
             "video for 24 hours only.",
-            hint="Put the file back, or change the seed for a new video, which is paid anew.",
+            hint="Restore the file, or change the seed for a new video, which is charged.",
             task_id=task_id,
         )
     if record.account != context.account:
         return TaskUnknown(
-            "This request was submitted with another API key or address, and the account of the present key does not "
+            "This request was submitted with another API key or base URL, and the account of the current key does not "
             "know its task.",
-            hint="Set the former key again to get its video, or change the seed for a new video, which is paid anew.",
+            hint="Restore that key to get the video, or change the seed for a new video, which is charged.",
             task_id=task_id,
         )
     return otherwise
@@ -125,14 +125,13 @@ def _unknown_error(record: Record, *, context: RunContext, otherwise: TaskUnknow
 def _expired_error(record: Record) -> TaskUnknown:
     if record.model:
         return TaskUnknown(
-            "The task has expired: the service keeps a task and its video for 24 hours. If it succeeded, it was "
-            "charged.",
-            hint="Change the seed for a new video, which is paid anew.",
+            "The task has expired: DashScope keeps a task and its video for 24 hours. If it succeeded, it was charged.",
+            hint="Change the seed for a new video, which is charged.",
             task_id=record.task_id,
         )
     return TaskUnknown(
-        "The service does not know the task: it is older than 24 hours, or belongs to another account or region.",
-        hint="Check the id and the region in DashScope Connection. A video older than 24 hours is gone.",
+        "DashScope does not know the task: it is older than 24 hours, or belongs to another account or region.",
+        hint="Check the id, and the region in DashScope Connection. A video older than 24 hours is not available.",
         task_id=record.task_id,
     )
 
@@ -140,12 +139,12 @@ def _expired_error(record: Record) -> TaskUnknown:
 async def claim(
     draft: Record, *, context: RunContext, report: Progress, earlier: Callable[[str], Iterable[str]] = lambda _: ()
 ) -> tuple[Record, Claim]:
-    """Claim a request: NEW, RESUME or REUSE it. While another run has it, wait for that run.
+    """Claim a request: NEW, RESUME or REUSE. While another run has it, wait for that run.
 
-    `earlier` returns the fingerprints that earlier versions gave the request under an account.
+    `earlier` returns the request's fingerprints in older formats for an account.
 
     Raises:
-        LedgerUnavailable: it cannot be written down; nothing may be sent.
+        LedgerUnavailable: the record cannot be saved; nothing may be sent.
         WanError: the run that was waited for failed.
     """
     call = partial(context.ledger.claim, earlier=earlier, free=context.is_free)
@@ -167,11 +166,11 @@ async def claim(
     if claimed is Claim.FAILED:
         raise WanError(record.error, task_id=record.task_id, request_id=record.request_id)
     if claimed is Claim.REUSE and record.state != State.SAVED.value:
-        # The run that saved it was killed before it could write that down.
+        # The run that saved the video was killed before it updated the record.
         await context.update(record, state=State.SAVED.value, part="")
     return record, claimed
 
 
 def _show(record: Record, report: Progress, _left: float) -> None:
     task = f" (task {record.task_id})" if record.task_id else ""
-    report(0.1, f"the same request is under way{task}; waiting for its video")
+    report(0.1, f"an identical request is already running{task}; waiting for its video")

@@ -1,4 +1,4 @@
-"""Waiting for a task: asking for its state until it is over."""
+"""Polling: querying a task until it is finished."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from .progress import Progress
 from .retry import RetryBudget, now, sleep_with_countdown
 
 UNKNOWN_TASK_TIMEOUT = 60.0
-"""How long a task that the service must know may be unknown to its queries before the waiting ends."""
+"""Seconds that a recent task may stay unknown to the service before polling ends."""
 
 STRANGE_SECONDS = 120.0
-"""How long a task is asked for that is in a state which the documents do not know."""
+"""Seconds that a task in an undocumented state is polled."""
 
-_GOES_ON = "The task goes on: run the same graph again, or use Wan Fetch Task."
+_GOES_ON = "The task still runs at DashScope: run the same graph again, or use Wan Fetch Task."
 
 FIRST_POLLS = (0.5, 1.5)
-"""Seconds after the submission: what the service finds wrong when it looks at a request, it finds by then."""
+"""Seconds after submission: by then the service has rejected an invalid request."""
 
 POLL_INTERVAL = 1.7
-"""Seconds between two polls: an end is seen 0.85 s late on average, for 2.9 times the queries of the vendor's SDK,
-which polls every 5 s in the end."""
+"""Seconds between two polls: the end is seen 0.85 s late on average, at 2.9 times the queries of the vendor's SDK,
+whose interval grows to 5 s."""
 
 UNKNOWN_SECONDS = 30.0
 PRIOR_SIGMA, PRIOR_WEIGHT = 0.25, 2
-"""The spread that tasks of a kind have before any was seen, and how many tasks that guess counts for."""
+"""The assumed spread of durations of one kind, and the number of tasks that the assumption counts for."""
 
 
 @dataclass
 class _WaitState:
-    """When the waiting began, and what the time went into. Seconds."""
+    """The start of a wait, and how its time was spent. Seconds."""
 
     task_age: float
     started: float = field(default_factory=now)
@@ -48,16 +48,16 @@ class _WaitState:
 
     @property
     def passed(self) -> float:
-        """Seconds since the waiting began."""
+        """Seconds since the wait began."""
         return now() - self.started
 
     @property
     def since_submission(self) -> float:
-        """Seconds since the task was submitted; since the waiting began where that is not known."""
+        """Seconds since the task was submitted, or since the wait began if that is unknown."""
         return self.passed + (self.task_age if math.isfinite(self.task_age) else 0.0)
 
     def observe(self, status: TaskStatus) -> None:
-        """Count the time since the last response as rendering where the task was being rendered."""
+        """Count the time since the previous response as rendering time if the task was running."""
         at = now()
         if self.rendering_since is not None:
             self.rendered += at - self.rendering_since
@@ -75,17 +75,17 @@ async def poll_until_done(  # noqa: PLR0913 - all by name
     task_age: float,
     submitted_at_service: float,
 ) -> Task:
-    """Wait until a task is over and return it: SUCCEEDED, FAILED, CANCELED, or UNKNOWN where it is too old.
+    """Poll a task until it is finished and return it: SUCCEEDED, FAILED, CANCELED, or UNKNOWN if it has expired.
 
-    `likely` tells how long it takes, `task_age` how many seconds ago it was submitted, `submitted_at_service` when that
-    was by the service's clock, 0 where that is not known. A network that is gone for minutes is survived.
+    `likely` is the estimated duration, `task_age` the seconds since submission, and `submitted_at_service` the time of
+    submission by the service's clock, 0 if unknown. A network outage of some minutes is retried.
 
     Raises:
-        ServiceError: the service refuses the query for good.
-        NoVideo: it succeeded without a video, or stays in a state that is not known.
-        TaskUnknown: the service does not know the task, although it should; that says nothing about its end.
-        WaitExceeded: the task is rendered for longer than the connection allows.
-        NetworkError, UnexpectedResponse: the service stayed out of reach.
+        ServiceError: the service rejects the query permanently.
+        NoVideo: the task succeeded without a video, or stays in an undocumented state.
+        TaskUnknown: the service does not know the task although it should; the task may still run.
+        WaitExceeded: the task renders for longer than the connection allows.
+        NetworkError, UnexpectedResponse: the service stayed unreachable.
     """
     state, retries = _WaitState(task_age), RetryBudget()
     if task_age < FIRST_POLLS[0]:
@@ -109,25 +109,25 @@ async def poll_until_done(  # noqa: PLR0913 - all by name
             _check_strange(task, state)
         elif task.status is TaskStatus.SUCCEEDED and not task.video_url:
             raise NoVideo(
-                "The task succeeded and made no video. It may be a task for pictures.",
-                hint="Check the id; the console shows what the task made.",
+                "The task succeeded without a video. It may be an image task.",
+                hint="Check the task id; the DashScope console shows the task's result.",
                 task_id=task_id,
             )
         elif not task.status.is_waiting:
             return task
         elif state.rendered > context.max_wait:
             raise WaitExceeded(
-                f"The task has been rendered for {state.rendered / 60:.0f} minutes, the limit of this connection.",
-                hint="It goes on at the service. Run the same graph again to go on waiting, or use Wan Fetch Task.",
+                f"The task has been rendering for {state.rendered / 60:.0f} minutes, the limit of this connection.",
+                hint="It still runs at DashScope. Run the same graph again to keep waiting, or use Wan Fetch Task.",
                 task_id=task_id,
             )
         await sleep_with_countdown(poll_interval(state.since_submission), partial(_show, task, state, likely, report))
 
 
 def _task_age(task: Task, state: _WaitState, *, submitted_at_service: float) -> float:
-    """Return how many seconds old a task is, by the service's clock: ours proves nothing.
+    """Return a task's age in seconds by the service's clock; the local clock proves nothing.
 
-    It is 0 where that is not known, infinite where the task is no request's of ours.
+    It is 0 if unknown, and infinite for a task that this ledger did not create.
     """
     if math.isinf(state.task_age):
         return state.task_age
@@ -135,7 +135,7 @@ def _task_age(task: Task, state: _WaitState, *, submitted_at_service: float) -> 
 
 
 async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> None:
-    """Wait before the next query when an error may pass, else raise it."""
+    """Wait before the next query if the error is transient, otherwise raise it."""
     try:
         await retries.wait_or_raise(error, partial(report, 0.1))
     except WanError:
@@ -144,35 +144,35 @@ async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> 
 
 
 def _raise_if_unknown(task_id: str, state: _WaitState) -> None:
-    """Raise where a task that must be there stays unknown. One such response proves nothing, and a new task costs."""
+    """Raise if a recent task stays unknown. One such response proves nothing, and a new task is charged."""
     if state.unknown_since is None or now() - state.unknown_since < UNKNOWN_TASK_TIMEOUT:
         return
     raise TaskUnknown(
-        "The service says that it does not know the task, which it should for 24 hours after its submission.",
-        hint="Check in DashScope Connection and DASHSCOPE_BASE_URL that region and workspace are the task's own, and "
-        "run the same graph again later: it asks again. To give it up and pay for a new one, change the seed.",
+        "DashScope does not recognise this task although it is less than 24 hours old.",
+        hint="Check that the region and workspace in DashScope Connection and DASHSCOPE_BASE_URL are the task's own, "
+        "and run the same graph again later to query it again. To give it up and pay for a new video, change the seed.",
         task_id=task_id,
     )
 
 
 def _check_strange(task: Task, clock: _WaitState) -> None:
-    """Raise where a task stays in a state that the documents do not know: nobody can tell what comes of it."""
+    """Raise if a task stays in an undocumented state."""
     if clock.strange_since is None or now() - clock.strange_since < STRANGE_SECONDS:
         return
     raise NoVideo(
-        f"The service says that the task is {task.state}, a state that this version of the pack does not know.",
-        hint="Look at the task in the console, or update the pack. When it has succeeded, run the same graph again or "
-        "use Wan Fetch Task.",
+        f"DashScope reports the task state {task.state}, which this version of the pack does not know.",
+        hint="Check the task in the DashScope console, or update the pack. Once it has succeeded, run the same graph "
+        "again or use Wan Fetch Task.",
         task_id=task.task_id,
     )
 
 
 def _show(task: Task, state: _WaitState, likely: Estimate, report: Progress, _left: float) -> None:
-    """Show how far a waiting task is likely to be."""
+    """Report the estimated progress of a task."""
     if task.status is not TaskStatus.RUNNING:
         report(0.06, f"queued {state.passed:.0f} s; task {task.task_id}")
         return
-    # Towards 0.9 and never there: nobody knows when it ends.
+    # Approaches 0.9 and never reaches it: the end is unknown.
     fraction = 0.1 + 0.8 * (state.passed / (state.passed + likely.median / 2))
     report(fraction, f"rendering {state.passed:.0f} s{likely.text()}; task {task.task_id}")
 
@@ -184,13 +184,13 @@ def poll_interval(age: float) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long a task is likely to be rendered, in seconds: the `median`, and the `span` that users see."""
+    """The estimated rendering time of a task, in seconds: the `median`, and the `span` shown to the user."""
 
     median: float
     span: tuple[float, float] = (0.0, 0.0)
 
     def text(self) -> str:
-        """Say how long it usually takes; nothing where that is not known."""
+        """Return the usual duration as text; "" if it is unknown."""
         low, high = self.span
         if high < 10:
             return ""
@@ -204,8 +204,8 @@ class Estimate:
 def estimate(past: Sequence[float], *, usual: tuple[int, int]) -> Estimate:
     """Return the estimate for a task.
 
-    `past` has the seconds that tasks of the same kind were rendered. `usual` is the documented span, (0, 0) where there
-    is none; it counts where there is no past.
+    `past` holds the rendering times of earlier tasks of the same kind, in seconds. `usual` is the documented range,
+    (0, 0) if there is none; it is used if `past` is empty.
     """
     if not past:
         return Estimate(math.sqrt(usual[0] * usual[1]) or UNKNOWN_SECONDS, usual)

@@ -1,4 +1,4 @@
-"""Waiting between two tries, with something to read meanwhile."""
+"""Retries: backoff, retry budgets and the rate limiter."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..errors import WanError
 MAX_INTERVAL = 30.0
 MAX_RETRY_AFTER = 120.0
 OUTAGE_TIMEOUT = 15 * 60.0
-"""How long the service may be out of reach while a task is waited for."""
+"""Seconds that the service may be unreachable while a task is polled."""
 
 UNKNOWN_THROTTLE_TIMEOUT = 2 * 60.0
-"""How long a 429 is waited out whose words are not known: it may be a matter of the account."""
+"""Seconds to retry a 429 with an unknown error code: it may concern the account."""
 
 QUERIES_PER_SECOND = 20
-"""The service's limit for queries of one main account: all keys together, so one limit for this process."""
+"""The service's query limit per main account. All its keys share it, so one limit serves the process."""
 
 SPACING = 1.1
-"""How much further apart calls are than a rate allows: one that leaves late must not meet the next ones."""
+"""Factor by which requests are spaced wider than the rate requires, as a request may leave late."""
 
 _lock = threading.Lock()
 _next_slot: dict[tuple[str, ...], float] = {}
@@ -32,9 +32,9 @@ _next_slot: dict[tuple[str, ...], float] = {}
 
 @dataclass
 class Tempo:
-    """How long a second of waiting takes: 1.0 is real time. Every pause and every limit of time is measured by it.
+    """The real seconds of one second of waiting: 1.0 is real time. Every sleep and timeout is scaled by it.
 
-    `clock` tells the time in seconds; where it is not the machine's own, it is the one that the event loop goes by.
+    `clock` returns the time in seconds; if it is not the machine's own, the event loop must use it too.
     """
 
     scale: float = 1.0
@@ -50,18 +50,18 @@ def now() -> float:
 
 
 def backoff(tries: int, *, retry_after: float | None = None) -> float:
-    """Return the seconds to wait after the given number of failed tries: doubling, capped, spread by chance.
+    """Return the delay in seconds after a number of failed tries: exponential, capped, with jitter.
 
-    `retry_after` is what the service's Retry-After says; it is obeyed up to two minutes.
+    `retry_after` is the service's Retry-After in seconds, honoured up to two minutes.
     """
     if retry_after is not None:
         return min(max(retry_after, 0.0), MAX_RETRY_AFTER)
     longest: float = min(2.0 ** min(tries - 1, 10), MAX_INTERVAL)
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - chance, not secrecy
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not cryptography
 
 
 async def sleep_with_countdown(seconds: float, on_tick: Callable[[float], None]) -> None:
-    """Wait, telling once a second how many seconds are left."""
+    """Sleep, calling `on_tick` once a second with the seconds left."""
     until = now() + seconds
     while (left := until - now()) > 0:
         on_tick(left)
@@ -69,7 +69,7 @@ async def sleep_with_countdown(seconds: float, on_tick: Callable[[float], None])
 
 
 class RetryBudget:
-    """Failed tries in a row: what may pass is waited out, for `seconds` in all, and a success begins anew."""
+    """The retries of transient errors in a row, for at most `seconds` in all. A success resets the budget."""
 
     def __init__(self, seconds: float = OUTAGE_TIMEOUT) -> None:
         self._seconds = seconds
@@ -84,7 +84,7 @@ class RetryBudget:
         """Wait before the next try.
 
         Raises:
-            WanError: the error itself, where another try is of no use or it has lasted too long.
+            WanError: the error itself, if it is permanent or the budget is used up.
         """
         self._since = self._since if self._tries else now()
         self._tries += 1
@@ -100,12 +100,12 @@ class RetryBudget:
         retry_after = error.retry_after if isinstance(error, ServiceError) else None
         await sleep_with_countdown(
             backoff(self._tries, retry_after=retry_after),
-            lambda left: report(f"{error.message} Trying again in {left:.0f} s"),
+            lambda left: report(f"{error.message} Retrying in {left:.0f} s"),
         )
 
 
 def _reserve(key: tuple[str, ...], per_second: float) -> float:
-    """Take the next free moment and return how many seconds of real time it is away."""
+    """Reserve the next free slot and return the seconds of real time until then."""
     with _lock:
         moment = TEMPO.clock()
         at = max(moment, _next_slot.get(key, 0.0))
@@ -114,7 +114,7 @@ def _reserve(key: tuple[str, ...], per_second: float) -> float:
 
 
 async def acquire_rate_limit(*key: str, per_second: float) -> None:
-    """Wait for this caller's turn. Those with the same key never get more than `per_second` a second, in order."""
+    """Wait for the caller's turn: callers with the same key pass in order, at most `per_second` a second."""
     seconds = _reserve(key, per_second)
     if seconds > 0:
         await asyncio.sleep(seconds)

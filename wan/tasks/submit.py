@@ -1,4 +1,4 @@
-"""Submitting a request: at most one task comes of it, whatever happens on the way."""
+"""Submitting a request: at most one task is created, whatever happens to the connection."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from .retry import UNKNOWN_THROTTLE_TIMEOUT, backoff, now, sleep_with_countdown
 logger = logging.getLogger("dashscope_wan")
 
 MAX_CONNECT_ATTEMPTS = 5
-"""How often a connection that cannot even be made is tried."""
+"""Tries to open a connection."""
 
 THROTTLE_TIMEOUT = 15 * 60.0
-"""How long throttling, and answers that are lost with nothing created, are waited out."""
+"""Seconds to retry a request that is throttled, or whose response was lost without a task."""
 
 UNKNOWN_TASK_ID = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True)
 class CreateRequest:
-    """A create call that is ready to be sent: its JSON body, the path for it, and whether it names an upload.
+    """A create request ready to be sent: its JSON body, its path, and whether it names an upload.
 
-    `rate_limit` is in calls a second for `model_name`, the model's name in the region. `price` is what the status line
-    adds about the cost.
+    `rate_limit` is in requests a second for `model_name`, the model's name in the region. `price` is the status text's
+    note on the cost.
     """
 
     body: bytes
@@ -54,31 +54,31 @@ class CreateRequest:
 
 
 class _NoResponse(OutcomeUnknown):
-    """A create call whose outcome is not known. `cause` says what came instead of its response."""
+    """A create request whose outcome is unknown. `cause` is the error that replaced its response."""
 
     def __init__(self, cause: WanError) -> None:
         super().__init__(
-            f"Whether the request created a task is not known. {cause.message}",
-            hint="Run the same graph again: it looks for the task before it pays for a new one.",
+            f"Whether the request created a task is unknown. {cause.message}",
+            hint="Run the same graph again: it looks for the task before it submits a new one.",
         )
         self.cause = cause
 
     @property
     def is_server_error(self) -> bool:
-        """Whether the service itself says that it had an error of its own."""
+        """Whether the service itself reported an internal error."""
         return isinstance(self.cause, ServiceError) and self.cause.is_server_error
 
 
 async def submit(record: Record, create: CreateRequest, own: OwnTask, *, context: RunContext, report: Progress) -> None:
-    """Create the task of a record and write its id down.
+    """Create the task of a record and save its id.
 
-    What certainly did not arrive is sent again. What may have arrived is looked for at the service, and only sent again
-    when it is proven that nothing was created. `own` tells which task is the request's.
+    A request that certainly did not arrive is sent again. One that may have arrived is reconciled, and only sent again
+    if it is proven that no task was created. `own` identifies the request's task.
 
     Raises:
-        OutcomeUnknown: whether a task was created cannot be determined. The record says so, for the next run to look.
-        LedgerUnavailable: the request cannot be written down; nothing was sent.
-        ServiceError: the service refused; nothing was created.
+        OutcomeUnknown: whether a task was created cannot be determined. The record says so for the next run.
+        LedgerUnavailable: the record cannot be saved; nothing was sent.
+        ServiceError: the service rejected the request; nothing was created.
         NetworkError: the service cannot be reached; nothing was created.
     """
     since, trusted = now(), 0
@@ -86,12 +86,12 @@ async def submit(record: Record, create: CreateRequest, own: OwnTask, *, context
         try:
             await _send_with_retries(record, create, context=context, report=report)
         except _NoResponse as error:
-            # A server's own error all but says that there is no task. Twice in a row, it takes a proof.
+            # After one server error a task is unlikely, and a short search suffices. After two, a proof is required.
             trusted += error.is_server_error
             seconds = SERVER_ERROR_SECONDS if error.is_server_error and trusted == 1 else RESPONSE_LOST_SECONDS
             if await reconcile(record, own, seconds=seconds, context=context, report=report):
                 return
-            # Moderation, say, that comes as a server's error: the same request would meet it again.
+            # Moderation, for example, may come as a server error: the same request would fail again.
             hopeless = isinstance(error.cause, ServiceError) and error.is_server_error and not error.cause.retry
             if hopeless or now() - since > THROTTLE_TIMEOUT:
                 advice = error.cause.hint if hopeless else "Run again later."
@@ -103,9 +103,9 @@ async def submit(record: Record, create: CreateRequest, own: OwnTask, *, context
 
 
 async def sync_service_clock(context: RunContext, *, first: bool) -> None:
-    """Ask the service for the time, at no cost, where it has not given it recently. A bad key or network shows here.
+    """Query the service's time, free of charge, if it is not known. A bad key or network fails here.
 
-    `first` tells that the request was never sent before.
+    `first` is True if the request was never sent before.
 
     Raises:
         AuthenticationError, RateLimited, NetworkError, UnexpectedResponse: nothing was sent.
@@ -120,8 +120,8 @@ async def sync_service_clock(context: RunContext, *, first: bool) -> None:
         error.hint = f"{error.hint} Nothing was sent.".strip() if first else error.hint
         raise
     except ServiceError as error:
-        # The key may yet create tasks: what it may not, the create call tells.
-        logger.debug("the service does not tell its time: %s", error.message)
+        # The key may still be allowed to create tasks: the create request will show.
+        logger.debug("the service's time is unknown: %s", error.message)
 
 
 async def _send_with_retries(record: Record, create: CreateRequest, *, context: RunContext, report: Progress) -> None:
@@ -137,17 +137,17 @@ async def _send_with_retries(record: Record, create: CreateRequest, *, context: 
                 report(0.05, f"submitting{create.price}")
                 await _create_in_thread(record, create, context=context)
         except (NetworkError, UnexpectedResponse) as error:
-            # Of the create call, none of these is left that may have arrived.
+            # A create request that may have arrived raises _NoResponse instead.
             unreached += 1
             if getattr(error, "permanent", False) or unreached >= MAX_CONNECT_ATTEMPTS:
                 raise
-            await sleep_with_countdown(backoff(unreached), _countdown(report, f"{error.message} Trying again in"))
+            await sleep_with_countdown(backoff(unreached), _countdown(report, f"{error.message} Retrying in"))
         except RateLimited as error:
             throttled += 1
             if now() - since > (THROTTLE_TIMEOUT if error.known else UNKNOWN_THROTTLE_TIMEOUT):
                 raise
             delay = backoff(throttled, retry_after=error.retry_after)
-            await sleep_with_countdown(delay, _countdown(report, "the service asks to slow down; trying again in"))
+            await sleep_with_countdown(delay, _countdown(report, "rate limited by DashScope; retrying in"))
         else:
             return
 
@@ -157,10 +157,10 @@ def _countdown(report: Progress, text: str) -> Callable[[float], None]:
 
 
 async def _create_in_thread(record: Record, create: CreateRequest, *, context: RunContext) -> None:
-    """Make the create call in a thread.
+    """Send the create request in a thread.
 
-    When this is interrupted the thread goes on alone, and what is then created is cancelled while it is queued. The
-    thread and its caller both take the handoff lock when they finish: whichever finishes second cleans up.
+    If this is interrupted, the thread continues alone and cancels the created task if it is still queued. The thread
+    and its caller both take the handoff lock when they finish: whichever finishes second cleans up.
     """
     handoff = threading.Lock()
     record.state, record.sent_at, record.account = State.PENDING_SUBMIT.value, time.time(), context.account
@@ -175,7 +175,7 @@ async def _create_in_thread(record: Record, create: CreateRequest, *, context: R
 
 
 def _create(record: Record, create: CreateRequest, *, context: RunContext, handoff: threading.Lock) -> None:
-    """Write down that the call leaves, make it, and write down what came of it."""
+    """Record that the create request is sent, send it, and record its outcome."""
     try:
         context.persist(record)
     except LedgerUnavailable:
@@ -187,7 +187,7 @@ def _create(record: Record, create: CreateRequest, *, context: RunContext, hando
     except WanError as error:
         failure = _classify_failure(record, error, context=context)
         if not handoff.acquire(blocking=False):
-            logger.warning("The request that was on its way when it was stopped: %s", failure)
+            logger.warning("The create request in flight at Stop failed: %s", failure)
         if failure is error:
             raise
         raise failure from error
@@ -203,12 +203,12 @@ def _create(record: Record, create: CreateRequest, *, context: RunContext, hando
 
 
 def _classify_failure(record: Record, error: WanError, *, context: RunContext) -> WanError:
-    """Write a failed call down as what it means for the request, and return the error to raise."""
+    """Record what a failed create request means, and return the error to raise."""
     unsent = isinstance(error, NetworkError) and not error.sent
     if unsent or (isinstance(error, RateLimited) and error.certain):
         context.update_sync(record, sent_at=0.0, service_sent_at=0.0)
         return error
-    # Only a refusal in the service's own form proves that nothing was created.
+    # Only an error in the service's own form proves that nothing was created.
     if isinstance(error, ServiceError) and error.certain:
         note = f"{error.message}\n{error.hint}".strip()
         context.update_sync(record, state=State.FAILED.value, error=note, request_id=error.request_id)

@@ -245,9 +245,9 @@ def test_exactly_the_settings_of_the_documents_pass(model):
         faults = faults_of(request, region)
         assert named(faults) == sorted(name for name, there in wrong.items() if there)
         if wrong["resolution"]:
-            assert f"resolution: {tier} is not possible with {model}; choose {tier_said}" in faults
+            assert f"resolution: {tier} is not supported by {model}; choose {tier_said}" in faults
         if wrong["duration"]:
-            assert f"duration: {seconds} is not possible with {model}; choose {seconds_said}" in faults
+            assert f"duration: {seconds} is not supported by {model}; choose {seconds_said}" in faults
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -270,25 +270,26 @@ def test_exactly_the_legal_media_pass(model, given):
         (
             "wan2.6-i2v",
             ["first_frame", "last_frame"],
-            "last_frame: wan2.6-i2v takes no last frame; remove it, or choose wan2.7-i2v, wan2.7-i2v-2026-04-25, "
+            "last_frame: wan2.6-i2v does not accept a last frame; remove it, or choose wan2.7-i2v, "
+            "wan2.7-i2v-2026-04-25, "
             "wan3.0-video, wan3.0-video-prime or wan2.2-kf2v-flash",
         ),
         (
             "wan3.0-video",
             ["first_frame", "driving_audio"],
-            "audio: wan3.0-video takes no sound; remove it, or choose wan2.6-i2v-flash, wan2.6-i2v, wan2.6-i2v-us, "
+            "audio: wan3.0-video does not accept an audio file; remove it, or choose wan2.6-i2v-flash, wan2.6-i2v, wan2.6-i2v-us, "
             "wan2.5-i2v-preview, wan2.7-i2v or wan2.7-i2v-2026-04-25",
         ),
         (
             "happyhorse-1.1-i2v",
             ["first_clip"],
-            "video: happyhorse-1.1-i2v takes no clip to go on from; remove it, or choose wan2.7-i2v or "
+            "video: happyhorse-1.1-i2v does not accept a clip; remove it, or choose wan2.7-i2v or "
             "wan2.7-i2v-2026-04-25",
         ),
         (
             "wan2.7-i2v",
             ["first_clip", "driving_audio"],
-            "video: wan2.7-i2v takes image, image and audio, image and last_frame, image and last_frame and audio, "
+            "video: wan2.7-i2v accepts image, image and audio, image and last_frame, image and last_frame and audio, "
             "video or video and last_frame",
         ),
     ],
@@ -301,13 +302,13 @@ def test_what_is_wrong_with_media_is_reported_with_what_is_allowed(model, given,
 
 def test_the_other_problems_say_what_is_allowed_too():
     assert faults_of(plain("wan2.7-i2v", ratio="16:9")) == [
-        "ratio: 16:9 is not possible with wan2.7-i2v, whose videos have the picture's shape; choose adaptive, or one "
-        "of wan3.0-video or wan3.0-video-prime"
+        "ratio: 16:9 is not supported by wan2.7-i2v, whose videos have the image's aspect ratio; choose adaptive, or "
+        "the model wan3.0-video or wan3.0-video-prime"
     ]
     [fault] = faults_of(plain("wan3.0-video", ratio="2:1"))
     assert fault.startswith("ratio: '2:1' is not known; choose adaptive, 21:9, ")
     [fault] = faults_of(plain("happyhorse-1.0-i2v", negative_prompt="blur"))
-    assert fault.startswith("negative_prompt: happyhorse-1.0-i2v has none; ")
+    assert fault.startswith("negative_prompt: not supported by happyhorse-1.0-i2v; ")
     assert named(faults_of(plain("wan3.0-video", ratio=5, negative_prompt=None))) == ["negative_prompt", "ratio"]
 
 
@@ -316,7 +317,7 @@ def test_a_video_is_longer_than_its_clip(seconds, possible):
     request = plain("wan2.7-i2v", duration=5)
     faults = faults_of(request, given=["first_clip"], clip_seconds=seconds)
     assert (not faults) == possible
-    assert all(fault.startswith("duration: 5 s is the whole video's, which must be longer") for fault in faults)
+    assert all(fault.startswith("duration: 5 s is the length of the complete video and must") for fault in faults)
 
 
 @pytest.mark.parametrize("model", RULES)
@@ -372,12 +373,13 @@ def test_happyhorse_counts_a_chinese_character_twice(text, length):
 def test_what_happyhorse_would_cut_is_reported():
     [reported] = warnings(plain("happyhorse-1.1-i2v", prompt="猫" * 2501), region=REGIONS["beijing"])
     assert (
-        reported == "prompt: the service cuts it after 5000 characters; this one has 5002, a Chinese one counted twice"
+        reported
+        == "prompt: DashScope truncates it to 5000 characters; this one has 5002, with each Chinese one counted twice"
     )
     assert warnings(plain("happyhorse-1.1-i2v", prompt="猫" * 2500), region=REGIONS["beijing"]) == []
 
 
 def test_the_length_of_a_driving_audio_is_that_of_wan_2_7():
     [fault] = faults_of(plain("wan2.7-i2v", audio_url="https://example.com/a.flac"))
-    assert fault == "audio_url: .flac is not possible; give .wav or .mp3 of 2 to 30 s"
+    assert fault == "audio_url: .flac is not supported; use .wav or .mp3 of 2 to 30 s"
     assert faults_of(plain("wan2.7-i2v", audio_url=AUDIO_URL)) == []

@@ -294,7 +294,7 @@ CREATE = (
     Case(
         "create: 500 of moderation",
         (("create", refused("InternalError.Algo.DataInspectionFailed", status=500)),),
-        first="refused again",
+        first="rejected again",
     ),
     Case("create: 502 page", (("create", HtmlPage()),)),
     Case("create: 504 page", (("create", HtmlPage(504, "504 Gateway Time-out")),)),
@@ -323,7 +323,7 @@ CREATE = (
         for status in (401, 403, 408, 409, 425, 499)
     ),
     Case("create: debt", (("create", refused("Arrearage")),), first="Settle the account"),
-    Case("create: moderation", (("create", refused("DataInspectionFailed")),), first="would be refused again"),
+    Case("create: moderation", (("create", refused("DataInspectionFailed")),), first="would be rejected again"),
     Case("create: bad parameter", (("create", refused("InvalidParameter")),), first="InvalidParameter"),
     Case("create: too large", (("create", refused("BadRequest.TooLarge")),), first="too large"),
     Case("create: refusal with 200", (("create", refused("InvalidApiKey", status=200)),)),
@@ -369,7 +369,7 @@ LIST = (
     Case(
         "never came, another's video, no clock",
         (NEVER,),
-        first="had not told its time",
+        first="clock was unknown",
         second="change the seed",
         created=0,
         before=both(timeless, elsewhere),
@@ -403,20 +403,20 @@ QUERY = (
     Case(
         "query: success without a video",
         (("query", JsonBody({"output": {"task_status": "SUCCEEDED"}})),),
-        first="made no video",
+        first="succeeded without a video",
     ),
     Case("query: a state of tomorrow for good", (("query", FixedStatus("ARCHIVING"), ALWAYS),), first="is ARCHIVING"),
     Case("query: a state of tomorrow for a while", (("query", FixedStatus("ARCHIVING"), 5),)),
     Case(
         "query: fails without a reason",
         (("create", TaskFails(code="", message="")),),
-        first="gave no reason",
+        first="without a reason",
         created=2,
     ),
     Case(
         "query: fails with its code outside",
         (("create", TaskFails("DataInspectionFailed", outside=True)),),
-        first="refused again",
+        first="rejected again",
         created=2,
     ),
     Case("query: fault with 200", (("query", refused("InternalError", status=200)),)),
@@ -443,7 +443,7 @@ QUERY = (
     Case("query: 403", (("query", refused("AccessDenied", status=403), ALWAYS),), first=AGAIN),
     Case("query: 404", (("query", HtmlPage(404, "Not Found")),), first=AGAIN),
     Case("task fails", (("create", TaskFails()),), first="Run again", created=2),
-    Case("task fails, moderation", (("create", TaskFails("DataInspectionFailed")),), first="refused again", created=2),
+    Case("task fails, moderation", (("create", TaskFails("DataInspectionFailed")),), first="rejected again", created=2),
     Case("task fails, then a restart", (("create", TaskFails()),), first="Run", created=2, between=restarted),
     Case(
         "task renders for longer than the limit",

@@ -70,24 +70,24 @@ class TestPrefix:
     @pytest.mark.parametrize(
         ("prefix", "word"),
         [
-            ("..", "lead out"),
-            ("../video", "lead out"),
-            ("a/../../video", "lead out"),
-            ("a\\..\\video", "lead out"),
-            (" .. /video", "lead out"),
-            ("/etc/video", "whole path"),
-            ("\\video", "whole path"),
-            ("\\\\server\\share\\video", "whole path"),
-            ("//server/share/video", "whole path"),
-            ("C:\\video", "whole path"),
-            ("c:video", "whole path"),
-            ("video:stream", "must not have"),
-            ("a\0b", "must not have"),
-            ("a\nb", "must not have"),
-            ("a\x7fb", "must not have"),
-            ("what?", "must not have"),
-            ("a|b", "must not have"),
-            ("half \ud83d", "must not have"),
+            ("..", "must not leave"),
+            ("../video", "must not leave"),
+            ("a/../../video", "must not leave"),
+            ("a\\..\\video", "must not leave"),
+            (" .. /video", "must not leave"),
+            ("/etc/video", "absolute path"),
+            ("\\video", "absolute path"),
+            ("\\\\server\\share\\video", "absolute path"),
+            ("//server/share/video", "absolute path"),
+            ("C:\\video", "absolute path"),
+            ("c:video", "absolute path"),
+            ("video:stream", "it contains control characters"),
+            ("a\0b", "it contains control characters"),
+            ("a\nb", "it contains control characters"),
+            ("a\x7fb", "it contains control characters"),
+            ("what?", "it contains control characters"),
+            ("a|b", "it contains control characters"),
+            ("half \ud83d", "it contains control characters"),
             ("con", "Windows"),
             ("wan/NUL", "Windows"),
             ("aux.mp4/video", "Windows"),
@@ -118,7 +118,7 @@ class TestPrefix:
         assert resolve_output(prefix, output_folder=tmp_path)[1] == []
         long_path(characters - 1)
         [fault] = resolve_output(prefix, output_folder=tmp_path)[1]
-        assert f"a path of {characters} characters" in fault
+        assert f"has {characters} characters" in fault
         assert "make it 1 shorter" in fault
 
     def test_it_ends_the_order_before_any_folder_is_made(self, bench, long_path):
@@ -157,8 +157,8 @@ class TestPrefix:
         elsewhere.mkdir()
         (output / "link").symlink_to(elsewhere)
         (output / "inner").symlink_to(output)
-        assert "through a link" in resolve_output("link/video", output_folder=output)[1][0]
-        assert "through a link" in resolve_output("inner/link/video", output_folder=output)[1][0]
+        assert "through a symlink" in resolve_output("link/video", output_folder=output)[1][0]
+        assert "through a symlink" in resolve_output("inner/link/video", output_folder=output)[1][0]
         assert resolve_output("inner/video", output_folder=output)[1] == []
 
     def test_the_output_folder_itself_may_be_a_link(self, tmp_path):
