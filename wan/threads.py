@@ -1,4 +1,4 @@
-"""Blocking calls beside the event loop."""
+"""Blocking calls in threads."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 async def run_in_thread(call: Callable[..., T], *args: Any, **named: Any) -> T:
-    """Run a blocking call in a thread of its own and return what it returns.
+    """Run a blocking call in a new thread and return its result.
 
-    Unlike `asyncio.to_thread`, nobody waits for the thread when the waiting coroutine is cancelled: Stop is heard at
-    once, also while a socket is silent. The call runs to its end and what it returns is then dropped.
+    Unlike with `asyncio.to_thread`, nothing waits for the thread if the coroutine is cancelled: Stop takes effect at
+    once, even while a socket is silent. The call then runs to its end and its result is dropped.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
@@ -31,11 +31,11 @@ async def run_in_thread(call: Callable[..., T], *args: Any, **named: Any) -> T:
         value, error = None, None
         try:
             value = call(*args, **named)
-        except BaseException as caught:  # noqa: BLE001 - whatever it is, it belongs to the one who waits
+        except BaseException as caught:  # noqa: BLE001 - passed on to the awaiting coroutine
             error = caught
         try:
             loop.call_soon_threadsafe(settle, value, error)
-        except RuntimeError:  # the loop is closed: nobody waits any more
+        except RuntimeError:  # the loop is closed: nothing awaits the result
             return
 
     threading.Thread(target=run, name=f"wan-{getattr(call, '__name__', 'call')}", daemon=True).start()

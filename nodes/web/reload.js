@@ -1,17 +1,17 @@
-// The page forgets what nodes showed when it is reloaded; ComfyUI's history still knows. Nodes that show nothing get
-// the video of their last run in this workflow back, through the same event that brought it first.
+// A reload of the page clears the videos on the nodes. Nodes without output get the video of their last run in this
+// workflow from ComfyUI's history, through the event that first showed it.
 import { allNodes } from "./graph.js";
 
 const LOOK_BACK = 30; // runs
-const asked = new Set(); // workflows
+const restored = new Set(); // workflows
 
-export async function bringBack(app, api, isOurs) {
+export async function restoreVideos(app, api, isOurs) {
   const workflow = (app.rootGraph ?? app.graph).id;
-  if (!workflow || asked.has(workflow) || !waiting(app, isOurs).length) return;
+  if (!workflow || restored.has(workflow) || !empty(app, isOurs).length) return;
   const runs = await history(api);
   if (workflow !== (app.rootGraph ?? app.graph).id) return;
-  asked.add(workflow);
-  for (const { id, key, node } of waiting(app, isOurs)) {
+  restored.add(workflow);
+  for (const { id, key, node } of empty(app, isOurs)) {
     const run = runs.find(({ prompt: [, , nodes, extra], outputs }) => {
       const same = extra?.extra_pnginfo?.workflow?.id === workflow;
       return same && nodes?.[id]?.class_type === node.comfyClass && outputs?.[id];
@@ -22,16 +22,16 @@ export async function bringBack(app, api, isOurs) {
   }
 }
 
-function waiting(app, isOurs) {
+function empty(app, isOurs) {
   const nodes = [...allNodes(app.rootGraph ?? app.graph)];
   return nodes.filter(({ node, key }) => isOurs(node) && !app.nodeOutputs?.[key]);
 }
 
-// The newest run first; nothing when there is no history to be had.
+// Return the runs, newest first; an empty list if the history is unavailable.
 async function history(api) {
   try {
-    const answer = await api.fetchApi(`/history?max_items=${LOOK_BACK}`);
-    return answer.ok ? Object.values(await answer.json()).reverse() : [];
+    const response = await api.fetchApi(`/history?max_items=${LOOK_BACK}`);
+    return response.ok ? Object.values(await response.json()).reverse() : [];
   } catch {
     return [];
   }

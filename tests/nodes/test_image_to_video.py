@@ -62,7 +62,7 @@ def test_images_that_are_counted_in_another_way_are_reported_before_paying(serve
     server = serve("beijing")
     model = {"model": "wan2.7-i2v", "resolution": "720P", "duration": 5}
     faults = refused(server, generate, image=images(2) * 255, last_frame=images(1) * 2 - 1, **model)
-    assert [fault.partition(" has ")[0] for fault in faults] == ["image: picture 1, 2 of 2", "last_frame: it"]
+    assert [fault.partition(" has ")[0] for fault in faults] == ["image: image 1, 2 of 2", "last_frame: it"]
 
 
 # A batch
@@ -213,7 +213,7 @@ def test_what_is_no_image_is_reported_and_nothing_is_sent(live_server, image):
 
 
 def test_an_audio_that_is_too_short_is_reported_and_not_uploaded(live_server):
-    with pytest.raises(InvalidRequest, match=r"audio: 1\.0 s is too short; the service takes 3 to 30 s"):
+    with pytest.raises(InvalidRequest, match=r"audio: 1\.0 s is too short; DashScope accepts 3 to 30 s"):
         generate(**WITH_AUDIO, audio=audio(1.0))
     assert live_server.received == []
 

@@ -60,7 +60,7 @@ def link_to(folder):
     try:
         folder.symlink_to(ROOT, target_is_directory=True)
     except OSError:
-        pytest.skip("links cannot be made here")
+        pytest.skip("links cannot be created here")
     return folder
 
 

@@ -191,7 +191,7 @@ def test_one_last_frame_is_for_all_and_several_are_one_each(live_server, nodes):
         ),
         (
             {"model": "wan2.7-i2v", "last_frame": "a picture"},
-            ["last_frame: a ComfyUI IMAGE (floats from 0 to 1) is needed, not str"],
+            ["last_frame: must be a ComfyUI IMAGE (floats from 0 to 1), not str"],
         ),
         (
             {"model": "wan2.7-i2v", "image": torch.zeros(1, 240, 2000, 3)},
@@ -269,8 +269,8 @@ def test_a_video_that_cannot_be_written_out_is_reported_before_anything_is_sent(
 @pytest.mark.parametrize(
     ("name", "more", "fault"),
     [
-        ("short.mp4", {"seconds": 1.5}, "video: 1.50 s is too short; the service takes 2 to 10 s"),
-        ("long.mp4", {"seconds": 10.5}, "video: 10.50 s is too long; the service takes 2 to 10 s"),
+        ("short.mp4", {"seconds": 1.5}, "video: 1.50 s is too short; DashScope accepts 2 to 10 s"),
+        ("long.mp4", {"seconds": 10.5}, "video: 10.50 s is too long; DashScope accepts 2 to 10 s"),
         ("small.mp4", {"size": (320, 200)}, "video: 320x200 is not possible; each side must have 240 to 4096 px"),
         (
             "narrow.mp4",
@@ -288,12 +288,12 @@ def test_a_clip_that_the_service_would_not_take_is_reported(live_server, nodes, 
 @pytest.mark.parametrize(
     ("given", "fault"),
     [
-        ({}, "video: give either video or video_path"),
+        ({}, "video: use either video or video_path"),
         ({"video_path": "nowhere.mp4"}, "video_path: 'nowhere.mp4' is not a file in ComfyUI's input, output or temp"),
         ({"video_path": "/etc/passwd"}, "video_path: '/etc/passwd' is not a file in ComfyUI's input, output or temp"),
         ({"video": "a video"}, "video: a ComfyUI VIDEO is needed, not str"),
         ({"video_path": "text.mp4"}, "video: text.mp4 is not an MP4 or MOV video"),
-        ({"video_path": "half.mp4"}, "video: half.mp4 is cut short"),
+        ({"video_path": "half.mp4"}, "video: half.mp4 is truncated"),
     ],
 )
 def test_what_is_no_clip_is_reported_with_all_other_problems(live_server, nodes, refused, clip, given, fault):

@@ -306,19 +306,19 @@ def test_an_audio_for_a_video_that_is_switched_to_silence_is_not_used_and_that_i
 @pytest.mark.parametrize(
     ("given", "reported"),
     [
-        (audio(torch.zeros(0)), "audio: the sound is empty; look at the node that made it"),
+        (audio(torch.zeros(0)), "audio: the audio is empty; check the node that produced it"),
         (
             {"waveform": torch.zeros(1, 0, 24000), "sample_rate": 8000},
-            "audio: the sound is empty; look at the node that made it",
+            "audio: the audio is empty; check the node that produced it",
         ),
-        (audio(tone(440, 31)), "audio: 31.0 s is too long; the service takes 3 to 30 s"),
-        (audio(tone(440, 2.9)), "audio: 2.9 s is too short; the service takes 3 to 30 s"),
+        (audio(tone(440, 31)), "audio: 31.0 s is too long; DashScope accepts 3 to 30 s"),
+        (audio(tone(440, 2.9)), "audio: 2.9 s is too short; DashScope accepts 3 to 30 s"),
         (audio(torch.full((24000,), torch.nan)), "audio: it has samples that are NaN or infinite"),
         (audio(torch.full((24000,), torch.inf)), "audio: it has samples that are NaN or infinite"),
         ({"waveform": torch.zeros(2, 1, 24000), "sample_rate": 8000}, "audio: the batch holds 2 sounds"),
         ({"waveform": torch.zeros(1, 24000), "sample_rate": 8000}, "audio: a waveform has 3 dimensions"),
         ({"waveform": torch.zeros(1, 1, 24000), "sample_rate": 0}, "audio: the sample rate must be a whole number"),
-        ("cat.wav", "audio: a ComfyUI AUDIO (waveform and sample_rate) is needed, not str"),
+        ("cat.wav", "audio: must be a ComfyUI AUDIO (waveform and sample_rate), not str"),
     ],
 )
 def test_what_is_no_audio_for_a_video_is_reported_and_nothing_is_sent(live_server, nodes, refused, given, reported):

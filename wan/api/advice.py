@@ -49,7 +49,7 @@ _HEADER_LOST = (
 _NO_PERSON = (
     "The image must show a person (or as many as the effect needs) clearly and from the front: use another image."
 )
-_TOP_UP = "Settle the account in the console, wait a few minutes, then run again."
+_TOP_UP = "Settle the bill in the console, wait a few minutes, then run again."
 _RIGHTS = "Use a key of the default workspace, or have an administrator grant this workspace access to the model."
 _OTHER_CONTENT = "Change the prompt or the image; the same request would be rejected again."
 _OWN_RULE = "A rule of your own account blocked this request. Change the rule or the input."

@@ -1,4 +1,4 @@
-"""The table of video effects: templates that the two wanx2.1 models animate an image with, without a prompt.
+"""The table of video effects: templates with which the two wanx2.1 models animate an image, without a prompt.
 
 Source: the service's page on Wan video effects. English names other than Squeeze and Magic Levitation are ours.
 """
@@ -25,7 +25,7 @@ _COUPLE = "two people, half or full body, facing the camera or each other"
 
 @dataclass(frozen=True)
 class Effect:
-    """One template: its id, its names, the models that have it and what the image should show."""
+    """One template: its id, its names, the models that support it and the content that its image should show."""
 
     id: str
     zh: str

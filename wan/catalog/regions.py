@@ -1,6 +1,6 @@
-"""The service's regions: their hosts and what each of them offers besides models.
+"""The service's regions: their hosts and features.
 
-Source: the service's pages on regions and base URLs (2026). Which model a region has stands in its row in `models.py`.
+Source: the service's pages on regions and base URLs (2026). The rows of `models.py` say which models a region offers.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ OFFLINE = "offline"
 
 @dataclass(frozen=True)
 class Region:
-    """One region. `shared_host` is empty where only a workspace's own host exists.
+    """One region. `shared_host` is empty if the region has workspace hosts only.
 
-    `workspace_host` takes the workspace id as `{workspace}`. `temporary_storage` tells whether files can be uploaded to
-    `oss://` URLs; `effects` whether the effect templates run there. `docs_id` is the region's id in Alibaba Cloud.
+    `workspace_host` has `{workspace}` for the workspace id. `temporary_storage` says whether files can be uploaded to
+    `oss://` URLs, `effects` whether the effect templates are available. `docs_id` is the region's id in Alibaba Cloud.
     """
 
     id: str
@@ -32,7 +32,7 @@ class Region:
 
     @property
     def needs_workspace(self) -> bool:
-        """Whether this region can only be reached through a workspace's own host."""
+        """Whether this region can only be reached through a workspace host."""
         return not self.shared_host and self.id != OFFLINE
 
 
@@ -93,7 +93,7 @@ _ROWS = (
     ),
     Region(
         id=OFFLINE,
-        title="Offline stand-in",
+        title="Offline",
         docs_id="",
         shared_host="",
         workspace_host="",

@@ -1,4 +1,4 @@
-"""A finished video streamed from its link into a file, going on where an earlier try left off."""
+"""Downloading a finished video into a file, resuming an earlier partial download."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ OnProgress = Callable[[int, int | None], None]
 
 
 class VideoTooLarge(DownloadFailed):
-    """The file is larger than anything that is expected. Nothing of it is kept."""
+    """The file is larger than any expected video. None of it is kept."""
 
 
 class DiskFull(DownloadFailed):
-    """There is no room for the file. What came so far is kept."""
+    """The disk is full. The partial download is kept."""
 
 
 class Cancelled(Exception):
-    """`cancel_event` was set. What came so far is kept. Not a WanError: nothing failed, it is what was asked for."""
+    """The `stop` event was set. The partial download is kept. Not a WanError, as nothing failed."""
 
 
 def download(  # noqa: PLR0913 - limits with good defaults, each by name
@@ -54,28 +54,28 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
     max_bytes: int = MAX_BYTES,
     stall_seconds: float = STALL_SECONDS,
 ) -> int:
-    """Stream `url` into the file `part` and return its size in bytes. One try: the caller decides about another.
+    """Download `url` into the file `part` and return its size in bytes. One try: retries are the caller's.
 
-    What `part` already holds is taken as the beginning of the file and not asked for again. No Authorization header is
-    ever sent: not the session's, nor one from the URL or from `.netrc`.
+    An existing `part` is taken as the beginning of the file and resumed. No Authorization header is ever sent: neither
+    the session's, nor one from the URL or from `.netrc`.
 
     Args:
-        url: http or https. Up to five redirects are followed, each checked like `url`. Only public hosts are asked:
-            neither this machine nor one of its own network.
+        url: http or https. Up to five redirects are followed, each checked like `url`. Only public hosts are
+            contacted, neither this machine nor its network.
         part: its folder must exist.
-        on_progress: called with (bytes so far, bytes in all or None), in the calling thread.
-        stop: once set, this ends within a fraction of a second, also while the server is silent.
-        own: the one host and port that may be asked although it is near: a server on this very machine.
-        max_bytes: most bytes of the file.
-        stall_seconds: how long the server may be silent; for a quarter of a megabyte it may take twice as long.
+        on_progress: called with (bytes so far, total bytes or None), in the calling thread.
+        stop: once set, the download ends within a fraction of a second, even while the server is silent.
+        own: the only local host and port that may be contacted, for a server on this machine.
+        max_bytes: maximum size of the file.
+        stall_seconds: how long the server may be silent; a quarter of a megabyte may take twice as long.
 
     Raises:
-        Stopped: `cancel_event` was set.
-        UrlExpired: the server refuses the link, or does not know it (HTTP 403, 404, 410).
-        VideoTooLarge: the file is, or says it is, larger than `max_bytes`.
-        DownloadInterrupted: worth another try.
-        DiskFull: there is no room.
-        DownloadFailed: anything else, such as a URL that is not allowed.
+        Cancelled: `stop` was set.
+        UrlExpired: the server rejects the URL, or does not know it (HTTP 403, 404, 410).
+        VideoTooLarge: the file, or its announced size, is larger than `max_bytes`.
+        DownloadInterrupted: a transient failure; a retry resumes the download.
+        DiskFull: the disk is full.
+        DownloadFailed: any other failure, such as a URL that is not allowed.
     """
     with _disk_errors(part):
         file = part.open("ab", buffering=0)
@@ -87,23 +87,23 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
 
 
 def _receive(chunks: Iterator[Chunk], file: FileIO, *, part: Path, on_progress: OnProgress, max_bytes: int) -> int:
-    """Write what arrives and return the file's size, which is what the server said it would be."""
+    """Write the chunks and return the file's size, which must equal the announced one."""
     size, total = 0, None
     for chunk in chunks:
         size, total = chunk.at + len(chunk.data), chunk.total
         if max(size, total or 0) > max_bytes:
-            file.truncate(0)  # What came of it is of no use to anybody.
-            raise VideoTooLarge(f"The video is over {max_bytes / 2**20:.0f} MB, the most that is fetched.")
+            file.truncate(0)
+            raise VideoTooLarge(f"The video is larger than {max_bytes / 2**20:.0f} MB, the download limit.")
         with _disk_errors(part):
             _append(file, chunk)
         on_progress(size, total)
     if total is not None and size != total:
-        raise DownloadInterrupted(f"The download broke off after {size} of {total} bytes.")
+        raise DownloadInterrupted(f"The download was interrupted after {size} of {total} bytes.")
     return size
 
 
 def _append(file: FileIO, chunk: Chunk) -> None:
-    """Write a piece to the end of a file opened for appending; what is there beyond its beginning is dropped."""
+    """Write a chunk at its offset into a file opened for appending, dropping any bytes beyond that offset."""
     if file.tell() != chunk.at:
         file.truncate(chunk.at)
         file.seek(chunk.at)
@@ -118,16 +118,16 @@ def _disk_errors(part: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            raise DiskFull(f"The disk is full: {part.parent}", hint="Make room, then run again.") from error
+            raise DiskFull(f"No space left in {part.parent}.", hint="Free some space and run again.") from error
         raise DownloadFailed(f"The video cannot be written to {part}: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager
 def _read_ahead(source: Generator[Chunk, None, None], *, cancel_event: threading.Event) -> Iterator[Iterator[Chunk]]:
-    """Iterate over a blocking generator that runs in a thread of its own, so that it can be left at any moment.
+    """Iterate over a blocking generator in a thread, so that the caller can leave at any moment.
 
-    Nothing interrupts a read from a silent server. The thread that was left drops what it may still get, and ends at
-    the latest when its read times out.
+    A read from a silent server cannot be interrupted. After the caller has left, the thread drops further chunks and
+    ends when its read times out at the latest.
     """
     ready: queue.Queue[Chunk | BaseException | None] = queue.Queue(CHUNKS_AHEAD)
     left = threading.Event()
@@ -146,7 +146,7 @@ def _read_ahead(source: Generator[Chunk, None, None], *, cancel_event: threading
                     if left.is_set():
                         return
             put(None)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the one who waits
+        except BaseException as error:  # noqa: BLE001 - passed on to the waiting thread
             put(error)
 
     threading.Thread(target=run, name="wan-download", daemon=True).start()
@@ -157,7 +157,7 @@ def _read_ahead(source: Generator[Chunk, None, None], *, cancel_event: threading
 
 
 def _iter_queue(ready: queue.Queue[Chunk | BaseException | None], *, cancel_event: threading.Event) -> Iterator[Chunk]:
-    """Yield what the other thread puts in, until it puts None."""
+    """Yield the chunks of the other thread until it puts None."""
     while not cancel_event.is_set():
         try:
             item = ready.get(timeout=STOP_POLL_INTERVAL)
@@ -168,7 +168,7 @@ def _iter_queue(ready: queue.Queue[Chunk | BaseException | None], *, cancel_even
         if isinstance(item, BaseException):
             raise item
         yield item
-    # What has come is kept.
+    # The chunks received so far are kept.
     for _ in range(CHUNKS_AHEAD):
         with contextlib.suppress(queue.Empty):
             if isinstance(item := ready.get_nowait(), Chunk):

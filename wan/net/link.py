@@ -1,4 +1,4 @@
-"""A finished video's link: which URLs are allowed, what is asked, and what the responses mean."""
+"""Requests for a finished video: allowed URLs, ranges, redirects and errors."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ GRACE_SECONDS = 1.0
 
 
 class UrlExpired(DownloadFailed):
-    """The link leads to no video, or no longer to one. Trying the same link again is of no use."""
+    """The URL has expired or is unknown. A retry with the same URL is useless."""
 
 
 class DownloadInterrupted(DownloadFailed):
-    """The network or the server let go. What came so far is kept, and the same call again goes on from there."""
+    """The connection broke. The partial download is kept, and a retry resumes it."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Bytes of the file from offset `at` on. `total` is the whole file's size, None where the server does not say."""
+    """Bytes of the file from offset `at` on. `total` is the file's size, None if unknown."""
 
     at: int
     data: bytes
@@ -40,10 +40,10 @@ class Chunk:
 
 
 def validate_url(url: str) -> None:
-    """Refuse a URL that no video is fetched from. Which host it is, is looked at when it is connected to.
+    """Reject a URL that cannot be a video's. Its host is checked on connecting.
 
     Raises:
-        DownloadFailed: it is not http or https, or has no host.
+        DownloadFailed: the URL is not http or https, or has no host.
     """
     try:
         parts = urlsplit(url)
@@ -51,15 +51,15 @@ def validate_url(url: str) -> None:
     except ValueError:
         scheme, host = "", None
     if scheme not in ("", "http", "https"):
-        raise DownloadFailed(f"A video is fetched over http or https only; the address begins with '{scheme[:20]}:'.")
+        raise DownloadFailed(f"The video's URL must be http or https; it begins with '{scheme[:20]}:'.")
     if not scheme or not host:
-        raise DownloadFailed("The video's address is not valid.")
+        raise DownloadFailed("The video's URL is invalid.")
 
 
 def iter_chunks(url: str, have: int, *, own: Origin | None, stall_seconds: float) -> Generator[Chunk, None, None]:
-    """Ask for a file from byte `have` on and yield what comes, first an empty piece that says where it begins.
+    """Request a file from byte `have` on and yield its chunks, the first one empty with the offset.
 
-    `own` is the one host and port of this machine or its network that may be asked.
+    `own` is the only local host and port that may be contacted.
     """
     limit = Deadline(GRACE_SECONDS + 2 * stall_seconds)
     failure: DownloadFailed
@@ -68,15 +68,15 @@ def iter_chunks(url: str, have: int, *, own: Origin | None, stall_seconds: float
             link = _Link(session, limit=limit, stall_seconds=stall_seconds)
             yield from _iter_response(link, url, have, limit=limit)
     except BlockedHost as error:
-        failure = DownloadFailed(f"The video is not fetched: {error.message}")
+        failure = DownloadFailed(f"The video is not downloaded: {error.message}")
     except DownloadFailed as error:
         failure = error.with_traceback(None)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         failure = _failure(error, url, limit=limit)
     else:
         return
-    # Raised here and not above: what requests raises holds the whole request, the signature in its URL included,
-    # and the frames below hold the response.
+    # Raised outside the except block: the caught exception holds the request with the URL's signature, and its frames
+    # hold the response.
     raise failure
 
 
@@ -85,7 +85,7 @@ def _iter_response(link: _Link, url: str, have: int, *, limit: Deadline) -> Gene
         response = closing.enter_context(link.get(url, have))
         at, total = have, _size_if_continued(response, have)
         if response.status_code in (206, 416) and total is None:
-            # What is here is not the beginning of what is there.
+            # The partial download does not belong to this file.
             response = closing.enter_context(link.get(url, 0))
         if total is None:
             _check_status(response)
@@ -106,7 +106,7 @@ def _iter_response(link: _Link, url: str, have: int, *, limit: Deadline) -> Gene
 
 
 class _Link:
-    """How a video is asked for: no credentials, few redirects, no compression (it would change the lengths)."""
+    """Requests a video without credentials or compression, following few redirects."""
 
     def __init__(self, session: requests.Session, *, limit: Deadline, stall_seconds: float) -> None:
         self._session = session
@@ -114,11 +114,11 @@ class _Link:
         self._timeout = (CONNECT_SECONDS, stall_seconds)
 
     def get(self, url: str, have: int) -> requests.Response:
-        """Ask for `url` from byte `have` on and return the first answer that is no redirect, its body unread."""
+        """Request `url` from byte `have` on and return the first response that is no redirect, with an unread body."""
         headers = {"Range": f"bytes={have}-"} if have else {}
         for _ in range(MAX_REDIRECTS + 1):
             validate_url(url)
-            # What went before, to another host perhaps, says nothing of this request.
+            # Reset after a redirect, possibly from another host.
             self._limit.sent, self._limit.stage = False, Stage.NOTHING
             response = self._session.get(
                 url,
@@ -132,7 +132,7 @@ class _Link:
                 return response
             response.close()
             url = _target(url, response.headers["Location"])
-        raise DownloadFailed(f"The video's address was redirected more than {MAX_REDIRECTS} times.")
+        raise DownloadFailed(f"The video's URL was redirected more than {MAX_REDIRECTS} times.")
 
 
 def _target(url: str, location: str) -> str:
@@ -143,13 +143,13 @@ def _target(url: str, location: str) -> str:
 
 
 def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Take the place of every other source of credentials, `.netrc` and the URL among them."""
+    """Replace every other source of credentials, such as `.netrc` and the URL."""
     request.headers.pop("Authorization", None)
     return request
 
 
 def _size_if_continued(response: requests.Response, have: int) -> int | None:
-    """Return the whole file's size if this response goes on at byte `have`, or says that nothing is left to come."""
+    """Return the file's size if this response continues at byte `have`, or says that the file is complete."""
     reported = response.headers.get("Content-Range", "")
     if response.status_code == 206:
         found = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", reported)
@@ -169,20 +169,20 @@ def _check_status(response: requests.Response) -> None:
     if status == 200 and not is_compressed(response):
         return
     if status == 200:
-        raise DownloadFailed(f"{host} sent the video compressed, which was not asked for.")
+        raise DownloadFailed(f"{host} sent the video compressed, which was not requested.")
     if status in (403, 404, 410):
-        raise UrlExpired(f"{host} no longer hands out the video (HTTP {status}).")
+        raise UrlExpired(f"{host} no longer provides the video (HTTP {status}).")
     if status in (408, 425, 429) or status >= 500:
         raise DownloadInterrupted(f"{host} cannot send the video now (HTTP {status}).")
-    raise DownloadFailed(f"{host} answered HTTP {status} instead of sending the video.")
+    raise DownloadFailed(f"{host} returned HTTP {status} instead of the video.")
 
 
 def _stalled(url: str) -> DownloadInterrupted:
-    return DownloadInterrupted(f"{origin_of(url)[0]} sent too little for too long.")
+    return DownloadInterrupted(f"{origin_of(url)[0]} sent the video too slowly.")
 
 
 def _failure(error: Exception, url: str, *, limit: Deadline) -> DownloadFailed:
-    """Say what happened on the way, without the exception itself: it quotes the request."""
+    """Return the error of a failed request, without the exception itself, which quotes the request."""
     if limit.over:
         return _stalled(url)
     cause = cause_of(error, url, limit=limit)

@@ -266,7 +266,7 @@ def test_an_unknown_code_is_judged_by_its_status(http_status, kind):
         ("AccessDenied", "Invalid according to Policy: Policy expired.", "Run again"),
         ("AccessDenied.Unpurchased", "Access to model denied.", "Activate Model Studio"),
         ("AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted.", "use free tier only"),
-        ("Arrearage", "Access denied, ...", "Settle the account"),
+        ("Arrearage", "Access denied, ...", "Settle the bill"),
         ("InvalidParameter", "Model not exist.", "Choose another model, or another region"),
         ("InvalidParameter", "Failed to download multimodal content.", "could not load a file"),
         ("InvalidURL.Timeout", "Download https://a.example/file-manage-files/audio.mp3 timeout", "could not load"),
@@ -293,7 +293,7 @@ def test_an_error_says_what_happened_then_what_to_do_then_the_ids():
     error = refusal("Arrearage", "Access denied.", failed=True, http_status=200, task_id="t-1", request_id="r-1")
     assert str(error).splitlines() == [
         "The task failed, Arrearage: Access denied.",
-        "Settle the account in the console, wait a few minutes, then run again. Nothing was charged.",
+        "Settle the bill in the console, wait a few minutes, then run again. Nothing was charged.",
         "(task t-1, request id r-1)",
     ]
     assert (error.code, error.service_message, error.http_status) == ("Arrearage", "Access denied.", 200)

@@ -277,8 +277,8 @@ def test_exactly_the_legal_media_pass(model, given):
         (
             "wan3.0-video",
             ["first_frame", "driving_audio"],
-            "audio: wan3.0-video does not accept an audio file; remove it, or choose wan2.6-i2v-flash, wan2.6-i2v, wan2.6-i2v-us, "
-            "wan2.5-i2v-preview, wan2.7-i2v or wan2.7-i2v-2026-04-25",
+            "audio: wan3.0-video does not accept an audio file; remove it, or choose wan2.6-i2v-flash, wan2.6-i2v, "
+            "wan2.6-i2v-us, wan2.5-i2v-preview, wan2.7-i2v or wan2.7-i2v-2026-04-25",
         ),
         (
             "happyhorse-1.1-i2v",

@@ -238,8 +238,8 @@ def test_39_pairs_of_effect_and_model_are_allowed():
             a_request("wan2.6-i2v", "720P", 5, audio="off"),
             "beijing",
             "generate_audio: wan2.6-i2v cannot make silent videos; switch it on, or choose wan2.6-i2v-flash, "
-            "wan3.0-video, wan3.0-video-prime, wan2.2-i2v-flash, wan2.2-i2v-plus, wanx2.1-i2v-turbo, wanx2.1-i2v-plus or "
-            "wan2.2-kf2v-flash",
+            "wan3.0-video, wan3.0-video-prime, wan2.2-i2v-flash, wan2.2-i2v-plus, wanx2.1-i2v-turbo, "
+            "wanx2.1-i2v-plus or wan2.2-kf2v-flash",
         ),
         (
             a_request("wanx2.1-i2v-turbo", "480P", 5, template="dance1"),

@@ -230,7 +230,7 @@ class FullDatabase(sqlite3.Connection):
 
     def execute(self, statement, *values):
         if statement.startswith("INSERT"):
-            raise sqlite3.OperationalError("database or disk is full")
+            raise sqlite3.OperationalError("database or No space left")
         return super().execute(statement, *values)
 
 
@@ -283,7 +283,7 @@ CREATE = (
     Case("create: throttled six times", (("create", Throttling(), 6),)),
     Case("create: throttled for good", (("create", Throttling(), ALWAYS),), first="Throttling.RateQuota", scale=FAST),
     Case("create: throttled, burst", (("create", Throttling(code="limit_burst_rate")),)),
-    Case("create: 429 for debt", (("create", refused("PrepaidBillOverdue", status=429)),), first="Settle the account"),
+    Case("create: 429 for debt", (("create", refused("PrepaidBillOverdue", status=429)),), first="settle the bill"),
     Case(
         "create: 429 for no free quota", (("create", Throttling(code="AllocationQuota.FreeTierOnly")),), first="quota"
     ),
@@ -322,7 +322,7 @@ CREATE = (
         Case(f"create: {status} page", (("create", HtmlPage(status, "No")),))
         for status in (401, 403, 408, 409, 425, 499)
     ),
-    Case("create: debt", (("create", refused("Arrearage")),), first="Settle the account"),
+    Case("create: debt", (("create", refused("Arrearage")),), first="Settle the bill"),
     Case("create: moderation", (("create", refused("DataInspectionFailed")),), first="would be rejected again"),
     Case("create: bad parameter", (("create", refused("InvalidParameter")),), first="InvalidParameter"),
     Case("create: too large", (("create", refused("BadRequest.TooLarge")),), first="too large"),
@@ -405,7 +405,9 @@ QUERY = (
         (("query", JsonBody({"output": {"task_status": "SUCCEEDED"}})),),
         first="succeeded without a video",
     ),
-    Case("query: a state of tomorrow for good", (("query", FixedStatus("ARCHIVING"), ALWAYS),), first="is ARCHIVING"),
+    Case(
+        "query: a state of tomorrow for good", (("query", FixedStatus("ARCHIVING"), ALWAYS),), first="state ARCHIVING"
+    ),
     Case("query: a state of tomorrow for a while", (("query", FixedStatus("ARCHIVING"), 5),)),
     Case(
         "query: fails without a reason",
@@ -455,7 +457,7 @@ QUERY = (
     Case(
         "task cancelled in the console",
         (("create", TaskStuck("PENDING")),),
-        first="Run again",
+        first="Run the graph again",
         created=2,
         during=cancel_in_console,
     ),
@@ -505,7 +507,7 @@ DOWNLOAD = (
     Case("download: page of a hotel for good", (("download", GARBAGE, ALWAYS),), first=AGAIN),
     Case("download: redirected to this machine", (("download", Redirect("https://127.0.0.1:9/")),), first=AGAIN),
     Case("download: 400", (("download", refused("Bad")),), first=AGAIN),
-    Case("download: disk full", first="Make room", before=disk_full, between=room_again),
+    Case("download: disk full", first="Free some space", before=disk_full, between=room_again),
     Case(
         "download: broken off for good, then a restart",
         (("download", Truncated(20_000)), ("download", ResetBeforeActing(), ALWAYS)),
@@ -530,7 +532,7 @@ UPLOAD = tuple(
     )
 )
 
-SET_ASIDE, ROOM = "is set aside", "Free some space"
+SET_ASIDE, ROOM = "damaged and is kept as", "Free some space"
 LEDGER = (
     Case("ledger: locked", first=NOTHING, before=locked, between=unlocked),
     Case("ledger: locked all the time", first=NOTHING, second=NOTHING, created=0, before=locked),
@@ -662,7 +664,11 @@ NEWER = tuple(
 FIRST = (
     Case("first of all, lost", (LOST,)),
     Case(
-        "first of all, never came", (NEVER,), first="nothing is sent before it is certain", second="24 hours", created=0
+        "first of all, never came",
+        (NEVER,),
+        first="is not submitted again until that is certain",
+        second="24 hours",
+        created=0,
     ),
     Case("first of all, 500", (("create", ErrorResponse()),)),
 )

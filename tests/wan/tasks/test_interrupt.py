@@ -58,7 +58,7 @@ PHASES = (
     Phase("encoding", "preparing", UNSENT, created=0, names_task=False),
     Phase("asking for a permit", "uploading", UNSENT, (("policy", Slow(1)),), audio=True, created=0, names_task=False),
     Phase("uploading", "uploading", UNSENT, (("upload", Slow(1)),), audio=True, created=0, names_task=False),
-    Phase("unreachable", "Trying", UNSENT, (("policy", ResetBeforeBody()),), audio=True, created=0, names_task=False),
+    Phase("unreachable", "Retrying", UNSENT, (("policy", ResetBeforeBody()),), audio=True, created=0, names_task=False),
     Phase("throttled", "rate limited", UNSENT, (("create", Throttling(retry_after=60)),), created=0, names_task=False),
     Phase("submitting", "submitting", "to look for it", (("create", Slow(1)),), names_task=False),
     Phase(

@@ -124,7 +124,7 @@ class TestPrefix:
     def test_it_ends_the_order_before_any_folder_is_made(self, bench, long_path):
         long_path(259)
         assert validate_batch(bench.batch(filename_prefix="video")) is not None
-        with pytest.raises(InvalidRequest, match="Windows takes 259"):
+        with pytest.raises(InvalidRequest, match="Windows allows 259"):
             validate_batch(bench.batch(filename_prefix="/".join(["x" * 100] * 3)[:290]))
         assert bench.created == 0
 
@@ -170,10 +170,10 @@ class TestPrefix:
     def test_a_folder_that_cannot_be_made_is_reported_before_anything_is_paid(self, bench):
         bench.output.mkdir()
         (bench.output / "wan").write_text("a file")
-        assert "cannot be made" in folder_problems(OutputTarget(bench.output / "wan", "video"))[0]
-        with pytest.raises(InvalidRequest, match="cannot be made"):
+        assert "cannot be created" in folder_problems(OutputTarget(bench.output / "wan", "video"))[0]
+        with pytest.raises(InvalidRequest, match="cannot be created"):
             validate_batch(bench.batch())
-        with pytest.raises(InvalidRequest, match="cannot be made"):
+        with pytest.raises(InvalidRequest, match="cannot be created"):
             bench.run()
         assert bench.created == 0
 

@@ -75,7 +75,7 @@ def test_throttling_is_reported(bench, new_watch):
     bench.server.faults.add(on="create", fault=HtmlPage(429, "Slow down"), times=2)
     watch = new_watch()
     bench.run(watch=watch)
-    assert any("slow down; retrying in" in text for text in watch.texts)
+    assert any("rate limited by DashScope; retrying in" in text for text in watch.texts)
 
 
 def test_a_task_over_a_day_old_is_not_paid_anew(make_bench, monkeypatch):
@@ -352,5 +352,5 @@ class TestFetchTask:
             bench.run()
         bench.server.faults.clear()
         bench.server._task_store.cancel(bench.server.tasks[0].id)
-        with pytest.raises(TaskCanceled, match="nothing is charged"):
+        with pytest.raises(TaskCanceled, match="nothing was charged"):
             bench.fetch(bench.server.tasks[0].id)
