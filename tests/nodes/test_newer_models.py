@@ -263,7 +263,7 @@ def test_a_video_that_cannot_be_written_out_is_reported_before_anything_is_sent(
             raise ValueError("no such stream")
 
     [fault] = refused(live_server, nodes.continue_video, video=Broken(clip, clip))
-    assert fault == "video: it cannot be written out as a file (ValueError: no such stream)"
+    assert fault == "video: it cannot be encoded as a file (ValueError: no such stream)"
 
 
 @pytest.mark.parametrize(
@@ -271,13 +271,13 @@ def test_a_video_that_cannot_be_written_out_is_reported_before_anything_is_sent(
     [
         ("short.mp4", {"seconds": 1.5}, "video: 1.50 s is too short; DashScope accepts 2 to 10 s"),
         ("long.mp4", {"seconds": 10.5}, "video: 10.50 s is too long; DashScope accepts 2 to 10 s"),
-        ("small.mp4", {"size": (320, 200)}, "video: 320x200 is not possible; each side must have 240 to 4096 px"),
+        ("small.mp4", {"size": (320, 200)}, "video: 320x200 is not supported; each side must have 240 to 4096 px"),
         (
             "narrow.mp4",
             {"size": (2000, 240)},
             "video: 2000x240 is too narrow; the longer side may be at most 8 times the shorter",
         ),
-        ("video.mkv", {}, "video: video.mkv is not an MP4 or MOV video, which the service wants."),
+        ("video.mkv", {}, "video: video.mkv is not an MP4 or MOV video, as DashScope requires."),
     ],
 )
 def test_a_clip_that_the_service_would_not_take_is_reported(live_server, nodes, refused, clip, name, more, fault):
@@ -291,7 +291,7 @@ def test_a_clip_that_the_service_would_not_take_is_reported(live_server, nodes, 
         ({}, "video: use either video or video_path"),
         ({"video_path": "nowhere.mp4"}, "video_path: 'nowhere.mp4' is not a file in ComfyUI's input, output or temp"),
         ({"video_path": "/etc/passwd"}, "video_path: '/etc/passwd' is not a file in ComfyUI's input, output or temp"),
-        ({"video": "a video"}, "video: a ComfyUI VIDEO is needed, not str"),
+        ({"video": "a video"}, "video: must be a ComfyUI VIDEO, not str"),
         ({"video_path": "text.mp4"}, "video: text.mp4 is not an MP4 or MOV video"),
         ({"video_path": "half.mp4"}, "video: half.mp4 is truncated"),
     ],
@@ -313,7 +313,7 @@ def test_a_clip_of_over_100_mb_is_reported(live_server, nodes, refused, clip):
     with clip.open("r+b") as file:
         file.truncate(100 * 1024 * 1024 + 1)
     [fault] = refused(live_server, nodes.continue_video, video_path=clip.name)
-    assert fault == "video: clip.mp4 is over 100 MB, the most that the service takes."
+    assert fault == "video: clip.mp4 is larger than 100 MB, DashScope's limit."
 
 
 def test_a_model_that_does_not_go_on_is_reported_with_which_do(live_server, nodes, refused, clip):

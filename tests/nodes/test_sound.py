@@ -315,7 +315,7 @@ def test_an_audio_for_a_video_that_is_switched_to_silence_is_not_used_and_that_i
         (audio(tone(440, 2.9)), "audio: 2.9 s is too short; DashScope accepts 3 to 30 s"),
         (audio(torch.full((24000,), torch.nan)), "audio: it has samples that are NaN or infinite"),
         (audio(torch.full((24000,), torch.inf)), "audio: it has samples that are NaN or infinite"),
-        ({"waveform": torch.zeros(2, 1, 24000), "sample_rate": 8000}, "audio: the batch holds 2 sounds"),
+        ({"waveform": torch.zeros(2, 1, 24000), "sample_rate": 8000}, "audio: the batch has 2 audio clips"),
         ({"waveform": torch.zeros(1, 24000), "sample_rate": 8000}, "audio: a waveform has 3 dimensions"),
         ({"waveform": torch.zeros(1, 1, 24000), "sample_rate": 0}, "audio: the sample rate must be a whole number"),
         ("cat.wav", "audio: must be a ComfyUI AUDIO (waveform and sample_rate), not str"),
