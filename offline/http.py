@@ -113,7 +113,7 @@ class LocalServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's signature
         """Log what ended a connection's thread instead of printing it."""
-        logger.debug("A connection of the offline stand-in ended", exc_info=True)
+        logger.debug("A connection of the mock server ended", exc_info=True)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -217,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             response = context.handle(call)
         except Exception:
-            logger.exception("The offline stand-in failed in a %s call", call.on)
+            logger.exception("The mock server failed in a %s call", call.on)
             return error_response(500, code="InternalError", message="Internal server error!")
         if isinstance(fault, Slow):
             context.stopping.wait(fault.seconds)

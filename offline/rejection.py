@@ -59,4 +59,4 @@ def one_of(name: str, values: Sequence[object]) -> str:
 
 def not_made(what: str, model: Model) -> TaskRejected:
     """Say that the service has something which the mock server has not."""
-    return TaskRejected(f"The offline stand-in makes no {what} with {model.id}; the service itself does.")
+    return TaskRejected(f"Offline mode makes no {what} with {model.id}; DashScope does.")

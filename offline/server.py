@@ -98,7 +98,7 @@ class OfflineServer:
         self._state.worker.start()
         self._http = http
         threading.Thread(target=http.serve_forever, name="offline-http", daemon=True).start()
-        logger.info("The offline stand-in listens on %s", self._state.base_url)
+        logger.info("The mock server listens on %s", self._state.base_url)
         return self
 
     def stop(self) -> None:

@@ -132,8 +132,8 @@ def test_the_pack_imports_itself_relatively():
 
 @pytest.mark.parametrize("room", LAYERS)
 def test_a_room_imports_only_what_lies_below_it(room):
-    strangers = {(path, name) for path, name in own_imports(room) if room_of(name) not in LAYERS[room]}
-    assert strangers == set()
+    violations = {(path, name) for path, name in own_imports(room) if room_of(name) not in LAYERS[room]}
+    assert violations == set()
 
 
 def test_only_nodes_imports_nodes():

@@ -53,7 +53,7 @@ _ROWS = (
     Effect("dance1", "摇摆时刻", "Swing Time", (_PLUS,), _PERSON),
     Effect("dance2", "头号甩舞", "Top Swing Dance", (_PLUS,), _PERSON_FULL),
     Effect("dance3", "星摇时刻", "Star Shake", (_PLUS,), _PERSON_FULL),
-    Effect("dance4", "指感节奏", "Finger Rhythm", (_PLUS,), _PERSON),
+    Effect("dance4", "指感节奏", "Finger Groove", (_PLUS,), _PERSON),
     Effect("dance5", "舞动开关", "Dance Switch", (_PLUS,), _PERSON),
     Effect("mermaid", "人鱼觉醒", "Mermaid Awakening", (_PLUS,), _PERSON_HALF),
     Effect("graduation", "学术加冕", "Graduation", (_PLUS,), _PERSON),
