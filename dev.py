@@ -48,7 +48,7 @@ USAGE = """usage: python dev.py COMMAND ...
   test [ARGUMENTS]   ruff, mypy, lint-imports and pytest; the arguments are pytest's
   bench [--quick] [--json FILE] [--only NAME ...]
                      how fast the pack is beside what its peers do: prints a table, writes bench.json
-  offline [--port N] serve the offline stand-in for DashScope until Ctrl-C
+  offline [--port N] run the mock server for DashScope until Ctrl-C
   docs               write the locales, the help pages and the READMEs' tables anew from the pack's own tables
 
 The first call sets up .venv beside this file. Delete .venv to start afresh.

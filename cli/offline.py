@@ -18,7 +18,7 @@ DEFAULT_PORT = 8790
 
 def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     """Serve until Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="dev.py offline", description="The offline stand-in for DashScope.")
+    parser = argparse.ArgumentParser(prog="dev.py offline", description="The mock server for DashScope.")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes any free one (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
         server = serve(port=options.port)
         server.start()
     except (StandaloneError, OSError, OverflowError) as error:
-        print(f"The stand-in cannot start on port {options.port}: {error}", file=sys.stderr)
+        print(f"The mock server cannot start on port {options.port}: {error}", file=sys.stderr)
         return 1
     # Shells start background jobs deaf to Ctrl-C, and the way to end those is a signal too.
     for ending in (signal.SIGINT, signal.SIGTERM):
@@ -44,6 +44,6 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
 
 def _say_how_to_reach(base_url: str, *, key: str) -> None:
     export = "set" if os.name == "nt" else "export"
-    print(f"Offline stand-in for DashScope at {base_url} (Ctrl-C stops it), key {key}")
+    print(f"Mock server for DashScope at {base_url} (Ctrl-C stops it), key {key}")
     print(f"{export} DASHSCOPE_BASE_URL={base_url}")
     print(f"{export} DASHSCOPE_API_KEY={key}", flush=True)

@@ -82,7 +82,7 @@ def _run(options: Options, *, root: Path) -> None:
         # Set before the pack reads them: an offline run neither spends money nor touches the ledger of runs that do.
         os.environ["DASHSCOPE_REGION"] = "offline"
         os.environ.pop("DASHSCOPE_WAN_HOME", None)
-        terminal.say("Offline: a stand-in on this machine makes the video. --live asks the service.")
+        terminal.say("Offline mode: the video is rendered locally, free of charge. Pass --live to use DashScope.")
     pack = load_pack(root)
     classes = {**_prepared_core_nodes(pack, options, root=root, terminal=terminal), **pack.classes}
     results = _until_stopped(run_graph(graph, classes=classes, on_node=_teller(terminal)))

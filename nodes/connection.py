@@ -1,4 +1,4 @@
-"""The Connection node: region, workspace and waiting limit. Never a key, never a URL."""
+"""The Connection node: region, workspace and wait limit. Never a key, never a URL."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .inputs import CATEGORY, CONNECTION, strip
 
 
 class DashScopeWanConnection:
-    """Chooses where the Wan nodes send their requests."""
+    """Chooses the region and workspace of the Wan nodes."""
 
     NODE_ID = "DashScopeWanConnection"
     DISPLAY_NAME = "DashScope Connection"
     CATEGORY = CATEGORY
     DESCRIPTION = (
-        "Chooses the DashScope region, the workspace and how long to wait. The API key is never in the workflow: it "
-        "comes from DASHSCOPE_API_KEY or from credentials.toml. Region offline makes test videos at no cost, without a "
-        "key."
+        "Chooses the DashScope region, the workspace and the wait limit. The API key is never in the workflow: it is "
+        "read from DASHSCOPE_API_KEY or credentials.toml. Region offline renders test videos locally, free of charge "
+        "and without a key."
     )
     FUNCTION = "connect"
     RETURN_TYPES = (CONNECTION,)
@@ -28,7 +28,7 @@ class DashScopeWanConnection:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
-        """Return the inputs as ComfyUI wants them described."""
+        """Return the inputs in ComfyUI's format."""
         own_hosts = models_where(lambda row: row.workspace_hosts_only)
         return {
             "required": {
@@ -36,8 +36,8 @@ class DashScopeWanConnection:
                     [DEFAULT_CHOICE, *REGIONS],
                     {
                         "default": DEFAULT_CHOICE,
-                        "tooltip": "default: DASHSCOPE_REGION of this machine, else beijing. A key belongs to one "
-                        "region. offline: a stand-in on this machine that makes test videos at no cost, without a key.",
+                        "tooltip": "default: this machine's DASHSCOPE_REGION, otherwise beijing. A key works in one "
+                        "region only. offline: test videos rendered locally, free of charge and without a key.",
                     },
                 ),
             },
@@ -47,8 +47,8 @@ class DashScopeWanConnection:
                     {
                         "default": "",
                         "tooltip": "Id of the Model Studio workspace, such as llm-abc123; empty for the region's "
-                        "shared address. Needed in "
-                        + ", ".join(row.title for row in REGIONS.values() if row.needs_workspace)
+                        "shared host. Required in "
+                        + " and ".join(row.title for row in REGIONS.values() if row.needs_workspace)
                         + f"; the service documents {' and '.join(own_hosts)} with one only.",
                     },
                 ),
@@ -58,8 +58,8 @@ class DashScopeWanConnection:
                         "default": MAX_WAIT_MINUTES,
                         "min": 1,
                         "max": MAX_WAIT_MINUTES_LIMIT,
-                        "tooltip": "How many minutes a video may be rendered before the node gives up waiting; waiting "
-                        "in the queue does not count. The task goes on, and running again goes on waiting.",
+                        "tooltip": "Minutes that a video may render before the node stops waiting; time in the queue "
+                        "does not count. The task continues, and running the graph again resumes waiting.",
                     },
                 ),
             },
@@ -68,5 +68,5 @@ class DashScopeWanConnection:
     def connect(
         self, region: str, workspace_id: str = "", max_wait_minutes: int = MAX_WAIT_MINUTES
     ) -> tuple[Connection]:
-        """Return the choice; it is checked when a node uses it."""
+        """Return the connection; it is validated when a node uses it."""
         return (Connection(region, strip(workspace_id), max_wait_minutes),)

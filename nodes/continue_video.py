@@ -1,4 +1,4 @@
-"""The Continue Video node: a clip goes in, a video that begins with it comes out."""
+"""The Continue Video node: extends a clip."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ _DURATION = 10
 
 
 class DashScopeWanContinueVideo(inputs.VideoOutputs):
-    """Goes on from a video clip with one of Alibaba's Wan models."""
+    """Extends a clip with one of Alibaba's Wan models."""
 
     NODE_ID = "DashScopeWanContinueVideo"
     DISPLAY_NAME = "Wan Continue Video (DashScope)"
     DESCRIPTION = (
-        "Goes on from a clip: makes a video that begins with it, in DashScope's cloud, and saves the whole. Its "
-        "duration counts the clip's seconds too, and all of them are paid."
+        "Extends a clip and saves the complete video, with Alibaba's Wan models at DashScope. The duration includes "
+        "the clip, and every second is charged."
     )
     FUNCTION = "generate"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
-        """Return the inputs as ComfyUI wants them described. Append only: saved workflows store them by position."""
+        """Return the inputs in ComfyUI's format. Append only: saved workflows store them by position."""
         return {
             "required": {
-                "prompt": inputs.prompt(_MODELS),
+                "prompt": inputs.prompt(),
                 "model": inputs.model(_MODELS, media=FIRST_CLIP),
                 "resolution": inputs.resolution(_MODELS, default=_MODELS[0].default_resolution),
                 "duration": inputs.duration(
-                    _MODELS, default=_DURATION, extra=" They are the whole video's: it must be longer than the clip."
+                    _MODELS, default=_DURATION, extra=" The complete video must be longer than the clip."
                 ),
-                "prompt_extend": inputs.prompt_extend(_MODELS),
+                "prompt_extend": inputs.prompt_extend(),
             },
             "optional": {
                 "video": inputs.clip(),
                 "video_path": inputs.clip_path(),
-                "last_frame": inputs.last_frame(_MODELS),
-                "negative_prompt": inputs.negative_prompt(_MODELS),
+                "last_frame": inputs.last_frame(),
+                "negative_prompt": inputs.negative_prompt(),
                 "seed": inputs.seed(),
                 "watermark": inputs.watermark(),
                 "filename_prefix": inputs.filename_prefix("wan/continue"),
@@ -74,20 +74,20 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
         graph: Any = None,
         extra_pnginfo: Any = None,
     ) -> dict[str, Any]:
-        """Make and save the video.
+        """Generate and save the video.
 
         Args:
-            prompt: what happens next; the service cuts it at the model's limit.
-            model: one of the models that go on from a clip.
+            prompt: what happens next; the service truncates it to the model's limit.
+            model: one of the models that extend a clip.
             resolution: as the model allows.
-            duration: seconds of the whole video, more than the clip has.
+            duration: seconds of the complete video, more than the clip has.
             prompt_extend: whether the service may rewrite the prompt.
             video: VIDEO, the clip: MP4 or MOV of 2 to 10 s.
             video_path: the clip as a file in ComfyUI's input, output or temp folder, instead of `video`.
-            last_frame: IMAGE of one image that the video ends with.
-            negative_prompt: what should not be seen.
+            last_frame: IMAGE with one image, with which the video ends.
+            negative_prompt: content to avoid.
             seed: 0 to 2147483647.
-            watermark: whether the service adds its mark.
+            watermark: whether the service adds its watermark.
             filename_prefix: where to save inside the output folder.
             connection: from the Connection node.
             unique_id: this node's id in the graph.
@@ -95,8 +95,8 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
             extra_pnginfo: the graph as the browser saved it.
 
         Raises:
-            InvalidRequest: something is not possible; nothing was sent or paid.
-            WanError: what went wrong later, with the task's id where there is one.
+            InvalidRequest: the request is invalid; nothing was sent or charged.
+            WanError: any later error, with the task's id if there is one.
         """
         request = VideoRequest(
             model=model,

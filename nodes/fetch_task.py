@@ -1,4 +1,4 @@
-"""The Fetch Task node: a task's id goes in, its video is saved."""
+"""The Fetch Task node: saves the video of a task."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from . import host, inputs
 
 
 class DashScopeWanFetchTask(inputs.VideoOutputs):
-    """Brings the video of a task home by its id."""
+    """Saves the video of a task by its id."""
 
     NODE_ID = "DashScopeWanFetchTask"
     DISPLAY_NAME = "Wan Fetch Task (DashScope)"
     DESCRIPTION = (
-        "Brings the video of a task home, waiting while it still runs. The id is in every error, status text and "
-        "receipt; the service keeps tasks and videos for 24 hours. Costs nothing."
+        "Downloads the video of an earlier task, waiting while the task still runs. Errors, status texts and receipts "
+        "show the task id; DashScope keeps tasks and videos for 24 hours. Free of charge."
     )
     FUNCTION = "fetch"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
-        """Return the inputs as ComfyUI wants them described. Append only: saved workflows store them by position."""
+        """Return the inputs in ComfyUI's format. Append only: saved workflows store them by position."""
         return {
             "required": {
                 "task_id": (
                     "STRING",
-                    {"default": "", "tooltip": "The id of the task, as an error, a status text or a receipt shows it."},
+                    {"default": "", "tooltip": "The id of the task, as shown in an error, a status text or a receipt."},
                 ),
             },
             "optional": {
@@ -47,10 +47,10 @@ class DashScopeWanFetchTask(inputs.VideoOutputs):
         graph: Any = None,
         extra_pnginfo: Any = None,
     ) -> dict[str, Any]:
-        """Wait for the task where need be and save its video.
+        """Wait for the task if it still runs, and save its video.
 
         Args:
-            task_id: as the service gave it.
+            task_id: the id from the service.
             filename_prefix: where to save inside the output folder.
             connection: from the Connection node; the task's own region and account.
             unique_id: this node's id in the graph.
@@ -58,7 +58,7 @@ class DashScopeWanFetchTask(inputs.VideoOutputs):
             extra_pnginfo: the graph as the browser saved it.
 
         Raises:
-            InvalidRequest: the id cannot be one; nothing was sent.
+            InvalidRequest: the id is malformed; nothing was sent.
             TaskUnknown, TaskCanceled, ServiceError, WaitExceeded, DownloadFailed: as their names say.
         """
         request = FetchRequest(

@@ -1,4 +1,7 @@
-"""The host: what the nodes need of ComfyUI, and the same without it. The only file that imports ComfyUI."""
+"""The host: the ComfyUI functions that the nodes need, and their standalone counterparts.
+
+The only file that imports ComfyUI.
+"""
 
 from __future__ import annotations
 
@@ -47,12 +50,12 @@ def configure(**settings: Any) -> StandaloneHost:
 
 
 def in_comfyui() -> bool:
-    """Tell whether ComfyUI is around: it has loaded its own modules before it loads a pack."""
+    """Tell whether the nodes run in ComfyUI, which loads its own modules before any pack."""
     return "folder_paths" in sys.modules and "comfy" in sys.modules
 
 
 def output_folder() -> Path:
-    """Return the folder that videos are saved in."""
+    """Return the folder for saved videos."""
     if not in_comfyui():
         return _standalone.output_folder
     import folder_paths
@@ -61,7 +64,7 @@ def output_folder() -> Path:
 
 
 def readable_folders() -> list[Path]:
-    """Return the folders that a graph may name files in: input, output and temp."""
+    """Return the folders whose files a graph may read: input, output and temp."""
     if not in_comfyui():
         return [*_standalone.input_folders, _standalone.output_folder, _standalone.temp_folder]
     import folder_paths
@@ -95,9 +98,9 @@ def batch_settings(graph: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[
 
 
 def workflow_metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return what a saved file carries about its graph, as ComfyUI's own save nodes do. Empty where not wanted.
+    """Return the metadata for a saved file, as ComfyUI's own save nodes write it. Empty if metadata is disabled.
 
-    What is no JSON, because another node has put it there, is left out: the video is worth more than that. NaN is null.
+    Values of other nodes that are not JSON are skipped with a warning. NaN becomes null.
     """
     if not in_comfyui():
         return {}
@@ -105,19 +108,19 @@ def workflow_metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> d
 
     if args.disable_metadata:
         return {}
-    carried = {"prompt": prompt, **(extra_pnginfo if isinstance(extra_pnginfo, Mapping) else {})}
+    carried = {"prompt length": prompt, **(extra_pnginfo if isinstance(extra_pnginfo, Mapping) else {})}
     texts = {}
     for name, value in carried.items():
         try:
             if value is not None:
                 texts[str(name)] = json.dumps(finite(value), allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
-            logger.warning("%s is not saved with the video: it is no JSON (%s)", name, type(error).__name__)
+            logger.warning("%s is not saved with the video: it is not JSON (%s)", name, type(error).__name__)
     return texts
 
 
 def video_from_file(path: Path | str) -> Any:
-    """Return a file as a VIDEO; nothing of it is decoded yet."""
+    """Return a file as a VIDEO, without decoding it."""
     if not in_comfyui():
         return LocalVideo(str(path))
     try:
@@ -130,7 +133,7 @@ def video_from_file(path: Path | str) -> Any:
 
 
 def preview(paths: Sequence[Path]) -> dict[str, Any]:
-    """Return what makes ComfyUI play videos of the output folder on the node that made them."""
+    """Return the UI output with which ComfyUI plays saved videos on their node."""
     output = output_folder().resolve()
     shown = []
     for path in paths:
@@ -144,7 +147,7 @@ def preview(paths: Sequence[Path]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class LocalVideo:
-    """A VIDEO without ComfyUI: the file's path."""
+    """A VIDEO without ComfyUI: a file's path."""
 
     path: str
 
@@ -154,7 +157,7 @@ class LocalVideo:
 
 
 class NodeMonitor:
-    """A running node as its user sees it: progress and a status text on the node, and Stop."""
+    """A running node: its progress, its status text, and Stop."""
 
     def __init__(self, node_id: object) -> None:
         self._node_id = str(node_id)
@@ -163,21 +166,21 @@ class NodeMonitor:
         self._bar = self._progress_bar()
 
     def report(self, fraction: float, text: str) -> None:
-        """Show how far the node is, 0 to 1, and what it is doing."""
+        """Report the node's progress, 0 to 1, and its current step."""
         if self._bar is None:
             if _standalone.on_progress and not in_comfyui():
                 _standalone.on_progress(self._node_id, fraction, text)
             return
         try:
             self._bar.update_absolute(int(fraction * _STEPS), _STEPS)
-        except BaseException as error:  # noqa: BLE001 - ComfyUI's hook raises its interruption here: kept for check_stop
+        except BaseException as error:  # noqa: BLE001 - ComfyUI's interruption, kept for raise_if_interrupted
             self._interruption = error
         if text != self._shown:
             self._shown = text
             self._send(text)
 
     def raise_if_interrupted(self) -> None:
-        """Raise ComfyUI's own interruption when the user has pressed Stop."""
+        """Raise ComfyUI's own interruption if the user pressed Stop."""
         if self._interruption is not None:
             raise self._interruption
         if self._bar is None:
@@ -197,12 +200,12 @@ class NodeMonitor:
     def _send(self, text: str) -> None:
         server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
         if server is not None:
-            # The page shows it as HTML, its older versions whatever is in it.
+            # The page renders it as HTML, some versions without sanitising it.
             server.send_progress_text(escape(text, quote=False), self._node_id)
 
 
 def _offline_server() -> tuple[str, str]:
-    """Start the mock server, one for the process. Returns its base URL and key."""
+    """Start the process's mock server if necessary, and return its base URL and key."""
     from ..offline.server import shared_server
 
     server = shared_server()

@@ -1,4 +1,4 @@
-"""The main node: an image and a prompt go in, a saved video comes out."""
+"""The main node: generates a video from an image and a prompt."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ _MODELS = [row for row in MODELS.values() if row.accepts(FIRST_FRAME)]
 
 
 class DashScopeWanImageToVideo(inputs.VideoOutputs):
-    """Makes a video of an image with one of Alibaba's Wan models."""
+    """Generates a video from an image with one of Alibaba's Wan models."""
 
     NODE_ID = "DashScopeWanImageToVideo"
     DISPLAY_NAME = "Wan Image to Video (DashScope)"
     DESCRIPTION = (
-        "Makes a video that begins with the image, with Alibaba's Wan models in DashScope's cloud, and saves it. Each "
-        "second of video is paid; everything is checked before. Running the same graph again resumes its task or "
-        "returns the saved video, without paying again."
+        "Generates a video that begins with the image, with Alibaba's Wan models at DashScope, and saves it. Every "
+        "second of video is charged; requests are validated before you pay. Running the same graph again resumes its "
+        "task or returns the saved video, free of charge."
     )
     FUNCTION = "generate"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
-        """Return the inputs as ComfyUI wants them described. Append only: saved workflows store them by position."""
+        """Return the inputs in ComfyUI's format. Append only: saved workflows store them by position."""
         return {
             "required": {
                 "image": inputs.image(),
-                "prompt": inputs.prompt(_MODELS),
+                "prompt": inputs.prompt(),
                 "model": inputs.model(_MODELS),
                 "resolution": inputs.resolution(_MODELS, default=MODELS[DEFAULT_MODEL].default_resolution),
                 "duration": inputs.duration(_MODELS),
                 "shot_type": inputs.shot_type(),
-                "prompt_extend": inputs.prompt_extend(_MODELS),
+                "prompt_extend": inputs.prompt_extend(),
             },
             "optional": {
-                "negative_prompt": inputs.negative_prompt(_MODELS),
+                "negative_prompt": inputs.negative_prompt(),
                 "seed": inputs.seed(),
                 "generate_audio": inputs.generate_audio(),
                 "watermark": inputs.watermark(),
@@ -49,7 +49,7 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
                 "filename_prefix": inputs.filename_prefix("wan/i2v"),
                 "audio": inputs.audio(),
                 "connection": inputs.connection(),
-                "last_frame": inputs.last_frame(_MODELS),
+                "last_frame": inputs.last_frame(),
                 "ratio": inputs.ratio(),
             },
             "hidden": inputs.HIDDEN,
@@ -79,33 +79,33 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
         graph: Any = None,
         extra_pnginfo: Any = None,
     ) -> dict[str, Any]:
-        """Make and save the videos.
+        """Generate and save the videos.
 
         Args:
-            image: IMAGE, float [B,H,W,C] from 0 to 1; B videos are made, each with its own seed.
-            prompt: what happens; the service cuts it at the model's limit.
+            image: IMAGE, float [B,H,W,C] from 0 to 1, for B videos, each with its own seed.
+            prompt: what happens; the service truncates it to the model's limit.
             model: an id of the model table.
             resolution: "480P", "720P" or "1080P", as the model allows.
             duration: seconds, as the model allows.
             shot_type: "single" or "multi".
             prompt_extend: whether the service may rewrite the prompt.
-            negative_prompt: what should not be seen.
+            negative_prompt: content to avoid.
             seed: 0 to 2147483647.
-            generate_audio: False for a silent video, where the model can.
-            watermark: whether the service adds its mark.
+            generate_audio: False for a silent video, if the model supports that.
+            watermark: whether the service adds its watermark.
             audio_url: http(s) or oss URL of an audio file.
             filename_prefix: where to save inside the output folder.
             audio: AUDIO, {"waveform": float [1,C,T], "sample_rate": int}.
             connection: from the Connection node.
-            last_frame: IMAGE that the videos end with, one for all or one for each.
-            ratio: the video's shape, as the model allows.
+            last_frame: IMAGE with which the videos end, one image for all or one per video.
+            ratio: the video's aspect ratio, as the model allows.
             unique_id: this node's id in the graph.
             graph: the graph in API format.
             extra_pnginfo: the graph as the browser saved it.
 
         Raises:
-            InvalidRequest: something is not possible; nothing was sent or paid.
-            WanError: what went wrong later, with the task's id where there is one.
+            InvalidRequest: the request is invalid; nothing was sent or charged.
+            WanError: any later error, with the task's id if there is one.
         """
         request = VideoRequest(
             model=model,

@@ -1,4 +1,4 @@
-"""The Last Frame node: a video goes in, its last frame comes out, to begin the next clip with."""
+"""The Last Frame node: returns the last frame of a video, with which another video can begin."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .inputs import CATEGORY, strip
 
 
 class DashScopeWanLastFrame:
-    """Takes the last frame of a video."""
+    """Returns the last frame of a video."""
 
     NODE_ID = "DashScopeWanLastFrame"
     DISPLAY_NAME = "Video Last Frame"
     CATEGORY = CATEGORY
     DESCRIPTION = (
-        "The exact last frame of a video as IMAGE: connect it to the image of the next Wan node to go on where the "
-        "clip ends. Only the end of the film is decoded."
+        "Returns the exact last frame of a video as IMAGE: connect it to the image input of another Wan node to "
+        "continue where the video ends. Only the end of the video is decoded."
     )
     FUNCTION = "extract"
     RETURN_TYPES = ("IMAGE",)
@@ -26,17 +26,17 @@ class DashScopeWanLastFrame:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
-        """Return the inputs as ComfyUI wants them described. Append only: saved workflows store them by position."""
+        """Return the inputs in ComfyUI's format. Append only: saved workflows store them by position."""
         return {
             "required": {},
             "optional": {
-                "video": ("VIDEO", {"tooltip": "A video; give this or video_path."}),
+                "video": ("VIDEO", {"tooltip": "A video; use this or video_path."}),
                 "video_path": (
                     "STRING",
                     {
                         "default": "",
                         "tooltip": "Path of a video file in ComfyUI's input, output or temp folder, such as the "
-                        "video_path of a Wan node; give this or video.",
+                        "video_path of a Wan node; use this or video.",
                     },
                 ),
             },
@@ -50,8 +50,8 @@ class DashScopeWanLastFrame:
             video_path: a file in ComfyUI's input, output or temp folder; relative to one of them, or absolute.
 
         Raises:
-            UnusableVideo: none or both are given, or the path leads elsewhere.
-            MediaError: it is no video, or has no frames.
+            UnusableVideo: none or both inputs are set, or the path is outside these folders.
+            MediaError: the file is not a video, or has no frames.
         """
         import torch
 

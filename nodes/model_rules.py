@@ -1,4 +1,4 @@
-"""The table that the browser extension follows: what each model allows and costs, asked of the server's own check."""
+"""The rules for the browser extension: the values and prices of each model, derived from the server's validation."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ..wan.errors import InvalidRequest
 from . import host
 
 KEY = "dashscope_wan"
-"""The table's key in the options of the `model` input."""
+"""The key of the rules in the options of the `model` input."""
 
-_AUDIO, _TEXT = "https://example.com/sound.mp3", "text"
+_AUDIO, _TEXT = "https://example.com/audio.mp3", "text"
 _SWITCH = (True, False)
 
 
@@ -30,10 +30,11 @@ def model_rules(
 ) -> dict[str, Any]:
     """Return the rules of the models that a node offers.
 
-    For each model: `allowed` values by widget (a widget that is missing may have any), `unused` widgets and inputs,
-    inputs that are `needed`, `provided` (what a widget's value or a linked input leaves of other widgets) and `prices`
-    by region: currency, day of the list, and per second by tier. `connection` is the type of the input that says the
-    region, `media` the kind that the node's videos begin with, `effects` whether the node makes effects.
+    For each model: `allowed` values by widget (a missing widget may have any value), `unused` widgets and inputs,
+    `needed` inputs, `given` (conditional rules: the values of other widgets that a widget's value or a linked input
+    leaves) and `prices` by region: currency, date of the list, and price per second by tier. `connection` is the type
+    of the input with the region, `media` the kind that the node's videos begin with, `effects` whether the node makes
+    effects.
     """
     return {
         "models": {row.id: _rules(row.id, media, effects) for row in rows},
@@ -45,16 +46,16 @@ def model_rules(
 
 
 def _default_region() -> str | None:
-    """The region that the default means on this machine; None where what its owner has set is none."""
+    """Return this machine's default region; None if its setting is invalid."""
     try:
         region, problems = choose_region(Connection(), read_settings(host.data_dir()))
-    except InvalidRequest:  # a run will say what is wrong with credentials.toml
+    except InvalidRequest:  # a run reports the problem of credentials.toml
         return None
     return None if problems else region.id
 
 
 @cache
-def _rules(model: str, media: str, effects: bool) -> dict[str, Any]:  # noqa: FBT001 - a cache wants positions
+def _rules(model: str, media: str, effects: bool) -> dict[str, Any]:  # noqa: FBT001 - cached by position
     row = MODELS[model]
     plain = _plain(row)
     used = {
@@ -91,12 +92,12 @@ def _rules(model: str, media: str, effects: bool) -> dict[str, Any]:  # noqa: FB
 
 
 def _plain(row: Model) -> VideoRequest:
-    """A request that the model takes, to try single values with."""
+    """Return a valid request for the model, for trying single values."""
     return VideoRequest(model=row.id, resolution=row.default_resolution, duration=row.durations[-1])
 
 
 def _allowed_values(plain: VideoRequest, name: str, values: Any, *, media: str, more: Sequence[str] = ()) -> list[Any]:
-    """The values of a field that leave the request without problems, with `more` kinds of media beside the first."""
+    """Return the values of a field that leave the request valid, with `more` kinds of media beside the first."""
     given = [media, *MODELS[plain.model].missing_media(media), *more]
     seconds = CLIP_SECONDS[0] if media == FIRST_CLIP else None
     tried = {value: replace(plain, **{name: value}) for value in values}
@@ -108,7 +109,7 @@ def _allowed_values(plain: VideoRequest, name: str, values: Any, *, media: str, 
 
 
 def _conditional_rules(row: Model, media: str) -> list[dict[str, Any]]:
-    """What is left of some widgets by others: `{"widget", "value"}` or `{"input"}` that is linked, and `allowed`."""
+    """Return the conditional rules: `{"widget", "value"}` or a linked `{"input"}`, and the values then `allowed`."""
     rules: list[dict[str, Any]] = []
     plain = _plain(row)
     for shot_type in row.shot_types:
@@ -123,19 +124,19 @@ def _conditional_rules(row: Model, media: str) -> list[dict[str, Any]]:
 
 
 def _regions_selling(row: Model) -> list[Region]:
-    """The regions that have the model, in the order of its row."""
+    """Return the regions that offer the model, in the order of its row."""
     return [REGIONS[name] for name in (*row.offers, OFFLINE)]
 
 
 def _prices(row: Model, region: Region) -> dict[str, Any]:
-    """Prices per second by tier, with and without audio, None where the region's list does not name the tier."""
+    """Return the prices per second by tier, with and without audio, None for a tier without a list price."""
     offer = row.offers.get(region.id)
     return {
         "currency": offer.currency if offer else CURRENCY,
         "as_of": offer.as_of if offer else PRICES_AS_OF,
         "tiers": {
             tier: {
-                "sound": row.price_per_second(region=region.id, resolution=tier, generate_audio=True),
+                "audio": row.price_per_second(region=region.id, resolution=tier, generate_audio=True),
                 "silent": row.price_per_second(region=region.id, resolution=tier, generate_audio=False),
             }
             for tier in row.resolutions

@@ -1,4 +1,4 @@
-"""The effect node: an image and a template go in, a saved video comes out. No prompt."""
+"""The effect node: animates an image with a template, without a prompt."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class DashScopeWanVideoEffect(inputs.VideoOutputs):
     NODE_ID = "DashScopeWanVideoEffect"
     DISPLAY_NAME = "Wan Video Effect (DashScope)"
     DESCRIPTION = (
-        "Animates a picture with one of the service's effect templates, without a prompt, and saves the video. Each "
-        "second of video is paid. Region Beijing only."
+        "Animates an image with one of DashScope's effect templates, without a prompt, and saves the video. Every "
+        "second of video is charged. Region Beijing only."
     )
     FUNCTION = "generate"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
-        """Return the inputs as ComfyUI wants them described. Append only: saved workflows store them by position."""
+        """Return the inputs in ComfyUI's format. Append only: saved workflows store them by position."""
         return {
             "required": {
                 "image": inputs.image(),
@@ -62,16 +62,16 @@ class DashScopeWanVideoEffect(inputs.VideoOutputs):
         graph: Any = None,
         extra_pnginfo: Any = None,
     ) -> dict[str, Any]:
-        """Make and save the videos.
+        """Generate and save the videos.
 
         Args:
-            image: IMAGE, float [B,H,W,C] from 0 to 1; B videos are made.
-            template: an id of the table of effects that the model has.
-            model: one of the two models that have effects.
+            image: IMAGE, float [B,H,W,C] from 0 to 1, for B videos.
+            template: an id of the table of effects, supported by the model.
+            model: one of the two models that support effects.
             resolution: as the model allows.
             duration: seconds, as the model allows.
             seed: 0 to 2147483647; image i uses seed + i.
-            watermark: whether the service adds its mark.
+            watermark: whether the service adds its watermark.
             filename_prefix: where to save inside the output folder.
             connection: from the Connection node.
             unique_id: this node's id in the graph.
@@ -79,12 +79,12 @@ class DashScopeWanVideoEffect(inputs.VideoOutputs):
             extra_pnginfo: the graph as the browser saved it.
 
         Raises:
-            InvalidRequest: something is not possible; nothing was sent or paid.
-            WanError: what went wrong later, with the task's id where there is one.
+            InvalidRequest: the request is invalid; nothing was sent or charged.
+            WanError: any later error, with the task's id if there is one.
         """
         request = VideoRequest(
             model=model,
-            # Without a template it would be a plain video, and paid.
+            # Without a template the request would be valid as a plain video, and charged.
             template=template or "(none)",
             resolution=resolution,
             duration=duration,

@@ -1,4 +1,4 @@
-"""The video that a graph gives to a node: a VIDEO, or a path in ComfyUI's folders."""
+"""The video input of a node: a VIDEO, or a path in ComfyUI's folders."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ logger = logging.getLogger("dashscope_wan")
 
 
 def readable_file(path: str) -> Path:
-    """Return a file that a graph names, when it is in the input, output or temp folder.
+    """Return a file from the input, output or temp folder.
 
-    Nothing is looked at outside of these folders, not even to find out whether it is there: on Windows, a mere look at
-    a path on another machine sends that machine the user's credentials.
+    Paths outside of these folders are never accessed, not even to check for existence: on Windows, accessing a path on
+    another machine sends that machine the user's credentials.
 
     Raises:
-        InvalidRequest: it is elsewhere, or not there.
+        InvalidRequest: the file is outside of these folders, or does not exist.
     """
     shown = repr(truncate_redacted(path, 200)) if isinstance(path, str) else f"a {type(path).__name__}"
     try:
@@ -41,20 +41,20 @@ def readable_file(path: str) -> Path:
 
 
 def is_lexically_inside(path: PurePath, folder: PurePath) -> bool:
-    """Tell whether a path leads into a folder, going by its text alone."""
+    """Tell whether a path is inside a folder, by its text alone."""
     return ".." not in path.parts and path.is_relative_to(folder)
 
 
 def resolve_video(video: Any, path: str, *, cut: bool = False) -> Any:
-    """Return the video that a graph gives as a VIDEO or as a path: a path, or a binary file object.
+    """Return the file of a VIDEO or of a path: a path, or a binary file object.
 
-    `cut` asks for no more than the part of its file that the VIDEO is.
+    With `cut`, a trimmed VIDEO is reduced to its part of the file.
 
     Raises:
-        InvalidRequest: none or both are given, the path leads elsewhere, or the VIDEO cannot be written out.
+        InvalidRequest: none or both are set, the path is not allowed, or the VIDEO cannot be encoded.
     """
     if (video is None) == (not path):
-        raise InvalidRequest(["video: give either video or video_path" + (", not both" if path else "")])
+        raise InvalidRequest(["video: use either video or video_path" + (", not both" if path else "")])
     if video is None:
         return readable_file(path)
     try:
@@ -65,30 +65,30 @@ def resolve_video(video: Any, path: str, *, cut: bool = False) -> Any:
         return video_source(video)
     except InvalidRequest:
         raise
-    except Exception as error:  # another pack's VIDEO, ComfyUI's encoder and FFmpeg have errors of their own
+    except Exception as error:  # other packs' VIDEOs, ComfyUI's encoder and FFmpeg raise errors of any type
         reason = truncate_redacted(f"{type(error).__name__}: {error}", 200)
-        raise InvalidRequest([f"video: it cannot be written out as a file ({reason})"]) from error
+        raise InvalidRequest([f"video: it cannot be encoded as a file ({reason})"]) from error
 
 
 def video_source(video: Any) -> Any:
-    """Return what a VIDEO is read from: a path, or a binary file object.
+    """Return the source of a VIDEO: a path, or a binary file object.
 
     Raises:
-        InvalidRequest: it is no VIDEO.
+        InvalidRequest: the value is not a VIDEO.
     """
     source = video.get_stream_source() if hasattr(video, "get_stream_source") else None
     if not isinstance(source, (str, PathLike, BufferedIOBase)):
-        raise InvalidRequest([f"video: a ComfyUI VIDEO is needed, not {type(video).__name__}"])
+        raise InvalidRequest([f"video: must be a ComfyUI VIDEO, not {type(video).__name__}"])
     return source
 
 
 def trim_end(video: Any) -> float | None:
-    """Return the second at which a VIDEO ends that is only a part of its file; None for one that goes to the end."""
+    """Return the second of its file at which a trimmed VIDEO ends; None if it ends with the file."""
     start, seconds = _window(video)
     return start + seconds if seconds else None
 
 
 def _window(video: Any) -> tuple[float, float]:
-    """Return where in its file a VIDEO begins and how long it is, in seconds; 0 for the file's own."""
+    """Return a VIDEO's start in its file and its length, in seconds; 0 for those of the file."""
     window = getattr(video, "get_active_trim_window", None)
     return window() if window else (0.0, 0.0)

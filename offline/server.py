@@ -109,7 +109,7 @@ class OfflineServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, args=(listening,), name="offline-http", daemon=True)
         self._thread.start()
-        logger.info("The offline stand-in listens on %s", self._state.base_url)
+        logger.info("The mock server listens on %s", self._state.base_url)
         return self
 
     def stop(self) -> None:

@@ -83,7 +83,7 @@ class RenderWorker:
         except Interrupted:
             part.unlink(missing_ok=True)
         except Exception:
-            logger.exception("The offline stand-in could not render a video")
+            logger.exception("The mock server could not render a video")
             part.unlink(missing_ok=True)
             job.done(None)
         else:

@@ -1,1 +1,1 @@
-"""The engine: a request is checked, paid once, followed and saved. It knows no ComfyUI."""
+"""The engine: requests are validated, charged once, polled and saved. It does not depend on ComfyUI."""

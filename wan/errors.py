@@ -1,4 +1,4 @@
-"""The errors that every layer shares. What the service itself refuses is in `service/errors.py`."""
+"""Errors shared by all layers. The errors of the service are in `api/errors.py`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .redaction import redact
 class WanError(Exception):
     """Base of every error that the pack raises on purpose.
 
-    `message` says what happened, `hint` what to do next. `task_id` and `request_id` are empty where there is none.
-    Every text that an error is given is redacted, whenever it is given: errors are printed, logged, saved and sent on.
-    ComfyUI shows an error's type by its module, which for a pack is a path: these go by the pack's name alone.
+    `message` says what happened, `hint` what to do next. `task_id` and `request_id` are empty if there is none. Every
+    text attribute is redacted when it is set, because errors are printed, logged, saved and sent on. ComfyUI shows an
+    error's type with its module, which for a pack is a path: these errors show the pack's name instead.
     """
 
     __module__ = "dashscope_wan"
@@ -41,9 +41,9 @@ class WanError(Exception):
 
 
 class InvalidRequest(WanError):
-    """What is asked for cannot be done. Found before anything was sent, with every problem that could be found."""
+    """The request is invalid. Raised before submission, with all problems at once."""
 
-    opening = "Nothing was sent and nothing was paid:"
+    opening = "Request rejected before submission; nothing was charged:"
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(map(redact, problems))
@@ -52,26 +52,26 @@ class InvalidRequest(WanError):
 
 
 class UnusableVideo(InvalidRequest):
-    """A node that sends nothing cannot take the video that it was given."""
+    """A node that sends nothing cannot use its video input."""
 
     opening = "The video cannot be used:"
 
 
 class UnusableTask(InvalidRequest):
-    """A task cannot be fetched as it was asked for. It may be paid."""
+    """A task cannot be fetched with these inputs. It may be paid for."""
 
     opening = "The task cannot be fetched:"
 
 
 class MediaError(WanError):
-    """An image, audio or video cannot be used, or a made file is not what it should be."""
+    """An image, audio or video cannot be used, or a written file is invalid."""
 
 
 class DownloadFailed(WanError):
-    """A finished video could not be downloaded. The task is paid and its video can be fetched again.
+    """A finished video could not be downloaded. The task is paid for and its video can be fetched again.
 
-    `link` returns the video's URL with its signature, "" where there is none to show. It is for the user's eyes: no
-    part of the error's text, which is logged, saved and sent on.
+    `link` returns the video's signed URL, "" if there is none. It is for the user only and not part of the error's
+    text, which is logged, saved and sent on.
     """
 
     def __init__(self, message: str, *, hint: str = "", task_id: str = "", link: str = "") -> None:

@@ -1,7 +1,7 @@
-"""What must not leave in a text: the owner's own keys anywhere, and what looks like a secret in logs and errors.
+"""Redaction: the owner's API keys are removed from all texts, and secrets of any kind from logs and errors.
 
-`without_secrets` takes the keys out of the user's own words (prompts, graphs, receipts) and changes nothing else.
-`redact` also masks what has the looks of a secret: it is for logs and errors alone.
+`without_secrets` removes the keys from the user's own texts (prompts, graphs, receipts) and changes nothing else.
+`redact` also masks anything that looks like a secret; it is for logs and errors only.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from urllib.parse import quote
 
 MASK = "***"
 MIN_SECRET_LENGTH = 8
-"""Characters that a key must have to be looked for: what is shorter is in many a word."""
+"""Minimum length of a key that is searched for: shorter ones occur in ordinary words."""
 
 LOGGERS = (
     "dashscope_wan",
     "dashscope_wan.standalone",
-    # These write down the URLs that are called, signatures and all.
+    # These log the URLs of requests with their signatures.
     *("urllib3.connectionpool", "urllib3.connection", "urllib3.response", "urllib3.util.retry"),
 )
 
@@ -34,13 +34,13 @@ PATTERNS = tuple(
         r"(data:[a-z0-9.+/-]{0,60}(?:;[a-z0-9=-]{1,40}){0,3};base64,)[a-z0-9+/=_%\\-]+",
     )
 )
-"""Bearer tokens, keys of the service's form, the parameters that sign a URL, images in base64.
+"""Bearer tokens, keys in the service's format, the signature parameters of a URL, images in base64.
 
-Each one's first group stays."""
+The first group of each pattern is kept."""
 
 
 class _SecretRegistry:
-    """The keys that are known, as one pattern of all their forms. Shows itself to nobody."""
+    """The known keys, as one pattern of all their encodings."""
 
     __slots__ = ("_encodings", "_guard", "_pattern")
 
@@ -54,7 +54,7 @@ class _SecretRegistry:
             if len(key) < MIN_SECRET_LENGTH or key in self._encodings:
                 return
             self._encodings |= _encodings(key)
-            # The longest first: a key may begin as another one does.
+            # The longest first, as a key may be the beginning of another one.
             longest = sorted(self._encodings, key=len, reverse=True)
             self._pattern = re.compile("|".join(map(re.escape, longest)), re.IGNORECASE)
 
@@ -69,22 +69,22 @@ _known = _SecretRegistry()
 
 
 def register_secret(key: str) -> None:
-    """Know a key from now on, so that it is taken out of every text."""
+    """Register a key, which is then removed from every text."""
     _known.add(key)
 
 
 def contains_secret(text: str) -> bool:
-    """Tell whether a text holds a key that is in use: plain, URL-quoted or escaped as in JSON."""
+    """Tell whether a text contains a registered key: plain, URL-quoted or escaped as in JSON."""
     return _known.in_text(text)
 
 
 def without_secrets(text: str) -> str:
-    """Return a text of the user's own without the keys that are in use. Nothing else of it changes."""
+    """Return a user's text with the registered keys masked and nothing else changed."""
     return _known.without_secrets(text)
 
 
 def redact(text: str) -> str:
-    """Return a text for a log or an error: without keys, and without what looks like a secret or is an image."""
+    """Return a text for a log or an error, with keys, anything that looks like a secret, and images masked."""
     text = without_secrets(text)
     for pattern in PATTERNS:
         text = pattern.sub(rf"\g<1>{MASK}", text)
@@ -92,12 +92,12 @@ def redact(text: str) -> str:
 
 
 def truncate_redacted(text: str, at_most: int) -> str:
-    """Return the beginning of a redacted text: cut before, it could end in most of a key."""
+    """Redact a text, then truncate it: truncated first, it could end in most of a key."""
     return redact(text)[:at_most]
 
 
 def values_without_secrets(value: Any) -> Any:
-    """Return a JSON value of the user's own with the keys that are in use taken out of its texts and names."""
+    """Return a user's JSON value with the registered keys masked in its strings and names."""
     if isinstance(value, str):
         return without_secrets(value)
     if isinstance(value, Mapping):
@@ -108,14 +108,14 @@ def values_without_secrets(value: Any) -> Any:
 
 
 class RedactingFilter(logging.Filter):
-    """Redacts log records: their text, and the traceback that they carry."""
+    """Redacts log records: message, traceback and stack."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Redact a record in place; all pass."""
+        """Redact a record in place; every record passes."""
         try:
             said = record.getMessage()
         except (TypeError, ValueError, KeyError):
-            # logging would print the arguments of what it cannot format.
+            # If a record cannot be formatted, logging would print its arguments.
             said, record.msg, record.args = "", f"{redact(str(record.msg))} (cannot be shown)", ()
         if (clean := redact(said)) != said:
             record.msg, record.args = clean, ()
@@ -137,7 +137,7 @@ def install_log_filter() -> None:
 
 
 def _encodings(key: str) -> set[str]:
-    """Return a key as it is, URL-quoted, and escaped as in JSON."""
+    """Return a key in plain, URL-quoted and JSON-escaped form."""
     escaped = json.dumps(key)[1:-1]
     return {key, quote(key, safe=""), quote(key), escaped, escaped.replace("/", "\\/")}
 

@@ -1,4 +1,4 @@
-"""Blocking calls beside the event loop."""
+"""Blocking calls in threads."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ async def run_in_thread(
         value, error = None, None
         try:
             value = call(*args, **named)
-        except BaseException as caught:  # noqa: BLE001 - whatever it is, it belongs to the one who waits
+        except BaseException as caught:  # noqa: BLE001 - passed on to the waiting thread
             error = caught
         if finally_:
             finally_()
         try:
             loop.call_soon_threadsafe(settle, value, error)
-        except RuntimeError:  # the loop is closed: nobody waits any more
+        except RuntimeError:  # the loop is closed: nothing awaits the result
             return
 
     threading.Thread(target=run, name=f"wan-{getattr(call, '__name__', 'call')}", daemon=True).start()

@@ -1,4 +1,4 @@
-"""Values that other nodes, files and libraries hand over, as the plain Python that they stand for."""
+"""Values of other nodes, files and libraries as plain Python."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 def whole(value: Any) -> Any:
     """Return a whole number of any type (numpy's, a tensor of one number, 5.0) as an int.
 
-    What is none is returned as it is, for a check to refuse. True and False are none.
+    Any other value, True and False included, is returned unchanged, for validation to reject.
     """
     one = _single(value)
     if isinstance(one, float) and one.is_integer():
@@ -19,14 +19,14 @@ def whole(value: Any) -> Any:
 
 
 def truth(value: Any) -> Any:
-    """Return a truth of any type (numpy's, a tensor of one, 0 or 1) as a bool; what is none as it is."""
+    """Return a boolean of any type (numpy's, a tensor of one, 0 or 1) as a bool; any other value unchanged."""
     one = whole(value)
     one = one if isinstance(one, int) else _single(value)
     return bool(one) if isinstance(one, (bool, int)) and one in (0, 1) else value
 
 
 def finite(value: Any) -> Any:
-    """Return a JSON value with None for NaN and infinity, which JSON does not have: no browser reads them."""
+    """Return a JSON value with None for NaN and infinity, which JSON does not allow and no browser parses."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -37,10 +37,10 @@ def finite(value: Any) -> Any:
 
 
 def _single(value: Any) -> Any:
-    """Return the one number that a numpy or torch value holds; anything else as it is."""
+    """Return the number of a numpy or torch value with one element; any other value unchanged."""
     if not hasattr(value, "dtype") or not hasattr(value, "item"):
         return value
     try:
         return value.item()
-    except (ValueError, TypeError, RuntimeError):  # It holds several.
+    except (ValueError, TypeError, RuntimeError):  # Several elements.
         return value

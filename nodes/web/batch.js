@@ -1,12 +1,12 @@
-// How many images arrive at a node's image input, and so how many videos a run asks for, where the page can know it.
+// The number of images at a node's image input, and so the number of videos of a run, as far as the page knows it.
 import { api } from "../../scripts/api.js";
 import { isLinked, originOf } from "./graph.js";
 
 const ANIMATED = /\.(gif|webp)$/i;
-const SAME = ["ImageScale", "ImageScaleBy", "ImageScaleToTotalPixels", "ImageCrop"]; // as many out as in
-const known = new Map(); // by URL; a promise while the file is on its way
+const SAME = ["ImageScale", "ImageScaleBy", "ImageScaleToTotalPixels", "ImageCrop"]; // one image out per image in
+const known = new Map(); // by URL; a promise while the file loads
 
-// The number of images; undefined where it is not known. `later` is called when it is known later on.
+// Return the number of images; undefined if it is unknown. `later` is called when it becomes known.
 export function imageCount(node, root, later, input = "image") {
   const slot = node.inputs?.findIndex((one) => one.name === input) ?? -1;
   const origin = originOf(node, slot, root);
@@ -20,7 +20,7 @@ export function imageCount(node, root, later, input = "image") {
   if (type === "RepeatImageBatch") return whole(of("image") * value("amount"));
   if (type === "ImageBatch") return whole(of("image1") + of("image2"));
   if (type === "ImageFromBatch") {
-    // Its index is at most the last image's, and it gives no more than there are.
+    // Its index is at most the last image's, and it outputs no more images than there are.
     const count = of("image");
     const first = Math.min(value("batch_index"), count - 1);
     return value("length") === 1 ? 1 : whole(Math.min(value("length"), count - first));
@@ -39,14 +39,14 @@ function inFile(chosen, later) {
     const counted = fetch(url)
       .then((response) => response.ok ? response.arrayBuffer() : undefined)
       .then((buffer) => known.set(url, buffer && frames(new Uint8Array(buffer))))
-      .catch(() => known.delete(url)) // asked again at the next change
+      .catch(() => known.delete(url)) // requested again at the next change
       .then(later);
     known.set(url, counted);
   }
   return whole(known.get(url));
 }
 
-// The frames of a GIF or WebP file; undefined where it is none, or broken.
+// Return the number of frames of a GIF or WebP file; undefined if the file is invalid.
 export function frames(bytes) {
   const text = (at, length) => String.fromCharCode(...bytes.subarray(at, at + length));
   if (text(0, 3) === "GIF") return gifFrames(bytes);

@@ -1,15 +1,15 @@
-// The pack's part of ComfyUI's page: widgets that follow the model, the price of a run, and a seed that stays as it
-// is. Without it the nodes work; the server checks everything.
+// The pack's extension of ComfyUI's page: it limits widgets to the model's values, shows the price of a run and fixes
+// the seed. The nodes work without it, as the server validates everything.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { applyModelRules, watch, withLoading } from "./follow.js";
 import { allNodes } from "./graph.js";
+import { applyModelRules, watch, withLoading } from "./model_widgets.js";
 import { addPriceLine, showPrice } from "./price.js";
 import { fixSeedControl } from "./seed.js";
 
 const OURS = "DashScopeWan";
 const CONNECTION = "DashScopeWanConnection";
-const TABLE = "dashscope_wan";
+const RULES = "dashscope_wan";
 
 function showPrices() {
   for (const node of allNodes(app.rootGraph ?? app.graph)) showPrice(node);
@@ -24,8 +24,8 @@ function after(prototype, name, more) {
   };
 }
 
-// A node with a model: its definition carries the table of models.
-function followModel(prototype, table) {
+// A node with a model: its definition contains the rules of the models.
+function installModelRules(prototype, table) {
   after(prototype, "onNodeCreated", function () {
     const height = this.computeSize()[1];
     watch(this, table, () => showPrice(this));
@@ -42,32 +42,32 @@ function followModel(prototype, table) {
   });
 }
 
-// A node that saves videos: some versions of Nodes 2.0 take what it shows for an image unless it says this.
+// A node that saves videos: without this, some versions of Nodes 2.0 show its video as an image.
 function showVideo(prototype) {
   after(prototype, "onNodeCreated", function () {
     this.previewMediaType = "video";
   });
 }
 
-// What went wrong stands on the node, too: ComfyUI's newer versions keep the message behind "View details". The links of
-// videos that the server has just shown there stay: they are in no error, as errors are logged.
-const links = new Map();
+// The error is shown on its node as well: some versions of ComfyUI hide the message behind "View details". The URLs of
+// videos that the server has shown on the node stay: errors do not contain them, as errors are logged.
+const urls = new Map();
 
-function keepLinks({ nodeId, text }) {
-  links.set(String(nodeId), text.split("\n").filter((line) => /https?:\/\//.test(line)));
+function rememberUrls({ nodeId, text }) {
+  urls.set(String(nodeId), text.split("\n").filter((line) => /https?:\/\//.test(line)));
 }
 
 function showErrorOnNode({ node_id, exception_message, prompt_id }) {
-  // The page shows such a text as HTML, its older versions whatever is in it.
+  // The page renders such a text as HTML, some versions without sanitising it.
   const error = exception_message.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  const text = [error, ...(links.get(String(node_id)) ?? [])].join("\n");
+  const text = [error, ...(urls.get(String(node_id)) ?? [])].join("\n");
   const detail = { nodeId: node_id, text, prompt_id };
   api.dispatchEvent(new CustomEvent("progress_text", { detail }));
-  links.delete(String(node_id));
+  urls.delete(String(node_id));
 }
 
-// The page's older versions save the text on a node with the workflow, a video's signed link included.
-function keepTextUnsaved(prototype) {
+// Some versions of the page save a node's text with the workflow, including a video's signed URL.
+function excludeTextFromWorkflow(prototype) {
   const { serialize } = prototype;
   prototype.serialize = function (...args) {
     for (const widget of this.widgets ?? []) {
@@ -77,8 +77,8 @@ function keepTextUnsaved(prototype) {
   };
 }
 
-// The Connection node: its region decides what a run costs.
-function followRegion(prototype) {
+// The Connection node: the price of a run depends on its region.
+function watchRegion(prototype) {
   after(prototype, "onNodeCreated", function () {
     for (const widget of this.widgets ?? []) after(widget, "callback", showPrices);
   });
@@ -87,20 +87,20 @@ function followRegion(prototype) {
 app.registerExtension({
   name: "dashscope-wan",
   setup() {
-    // What comes from afar: a Connection node that is bypassed, or linked to the subgraph that a node is in.
+    // Changes elsewhere in the graph: a Connection node is bypassed, or linked to the subgraph of a node.
     api.addEventListener("graphChanged", showPrices);
-    api.addEventListener("progress_text", ({ detail }) => keepLinks(detail));
+    api.addEventListener("progress_text", ({ detail }) => rememberUrls(detail));
     api.addEventListener("execution_error", ({ detail }) => {
       if (detail.node_type?.startsWith(OURS)) showErrorOnNode(detail);
     });
   },
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (!nodeData.name?.startsWith(OURS)) return;
-    const table = nodeData.input?.required?.model?.[1]?.[TABLE];
-    if (table) followModel(nodeType.prototype, table);
+    const table = nodeData.input?.required?.model?.[1]?.[RULES];
+    if (table) installModelRules(nodeType.prototype, table);
     if (nodeData.output_node) showVideo(nodeType.prototype);
-    keepTextUnsaved(nodeType.prototype);
-    if (nodeData.name === CONNECTION) followRegion(nodeType.prototype);
+    excludeTextFromWorkflow(nodeType.prototype);
+    if (nodeData.name === CONNECTION) watchRegion(nodeType.prototype);
   },
   nodeCreated(node) {
     if (node.comfyClass?.startsWith(OURS)) fixSeedControl(node);

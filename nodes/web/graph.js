@@ -1,7 +1,8 @@
-// The graph, as far as the other files ask: nodes in subgraphs too, and where a link comes from.
+// Traversal of the graph: all nodes, including those in subgraphs, and the origin of a link.
 
 const BYPASSED = [2, 4]; // LiteGraph's modes "never" and "bypass"
 
+// Yield every node, also those inside subgraphs.
 export function* allNodes(graph) {
   for (const node of graph?.nodes ?? graph?._nodes ?? []) {
     yield node;
@@ -14,7 +15,7 @@ export function isLinked(node, name) {
   return input?.link != null;
 }
 
-// The node whose output arrives at an input, through reroutes and out of subgraphs; undefined where there is none.
+// Return the node at the origin of an input, through reroutes and out of subgraphs; undefined if there is none.
 export function originOf(node, slot, root) {
   const id = node?.inputs?.[slot]?.link;
   const link = id == null ? undefined : node.graph?.getLink?.(id) ?? node.graph?.links?.[id];

@@ -1,8 +1,8 @@
-// A line on the node: what a run costs by the price list. It is no part of the workflow, nor of what is sent.
+// The price line of a node: the cost of a run by the price list. It is not part of the workflow or the prompt.
 import { app } from "../../scripts/app.js";
 import { imageCount } from "./batch.js";
 import { isLinked, originOf } from "./graph.js";
-import { strings } from "./texts.js";
+import { strings } from "./i18n.js";
 
 const HEIGHT = 22;
 const COUNTED = ["model", "resolution", "duration", "generate_audio"];
@@ -29,7 +29,7 @@ export function addPriceLine(node, table) {
   });
   widget.serialize = false; // not in the workflow
   widget.computeSize = () => [0, HEIGHT];
-  widget.computeLayoutSize = undefined; // no share of what room is left
+  widget.computeLayoutSize = undefined; // no share of the remaining height
   widget.label = strings().price;
   lines.set(node, { element, table });
 }
@@ -56,13 +56,13 @@ function price(node, table, count) {
   const title = texts.regions[region] ?? table.regions[region] ?? region;
   const list = regions[region];
   if (!list) return texts.elsewhere(value.model, title);
-  const second = list.tiers[value.resolution]?.[value.generate_audio === false ? "silent" : "sound"];
+  const second = list.tiers[value.resolution]?.[value.generate_audio === false ? "silent" : "audio"];
   if (second === 0) return texts.free(title);
   if (second == null) return texts.unlisted(title);
   return texts.about(`${list.currency} ${(second * value.duration * count).toFixed(2)}`, title, list.as_of);
 }
 
-// The region that the Connection node says, or the machine's own; none behind a link, or where the machine has none.
+// Return the region of the Connection node, or the machine's default; undefined if it is linked or invalid.
 function regionOf(node, table) {
   const slot = node.inputs?.findIndex((input) => input.type === table.connection) ?? -1;
   const connection = originOf(node, slot, app.rootGraph ?? app.graph);

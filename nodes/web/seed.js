@@ -1,5 +1,5 @@
-// A new node's seed stays as it is: another seed is another video and another payment.
-// ComfyUI's older versions start the control beside a seed as "randomize". Saved workflows keep what they say.
+// A new node's seed is fixed: another seed makes another video, which is charged. Some versions of ComfyUI initialise
+// the control beside a seed as "randomize". Saved workflows keep their own setting.
 
 const CONTROL = "control_after_generate";
 
@@ -8,6 +8,6 @@ export function fixSeedControl(node) {
   const control = seed?.linkedWidgets?.find((widget) => widget.options?.values?.includes?.("fixed"));
   if (!control) return;
   control.value = "fixed";
-  // Where the definition says "fixed", ComfyUI takes that for the widget's name; it looks for the usual one.
+  // If the definition says "fixed", ComfyUI uses that as the widget's name, but looks for the usual name.
   control.name = CONTROL;
 }

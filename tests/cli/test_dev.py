@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-in for .venv's Python is a shell script")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the replacement for .venv's Python is a shell script")
 
 # Answers the question for the versions, writes down everything else, and ends as the file `status-<word>` says.
 PYTHON = """#!/bin/sh

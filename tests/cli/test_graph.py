@@ -72,7 +72,7 @@ def test_only_output_nodes_and_their_ancestors_run_each_once():
     assert list(results.outputs) == ["shared", "b", "c"]
 
 
-def test_results_mock_server_the_order_of_the_links():
+def test_results_are_in_the_order_of_the_links():
     step = node(lambda self, value: (value + 1,), inputs=one("value"))
     prompt = graph(
         last=("Show", {"value": ["second", 0]}), second=("Step", {"value": ["first", 0]}), first=("Give", {})

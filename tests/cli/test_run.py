@@ -159,7 +159,7 @@ def test_the_first_workflow_runs_offline_by_itself(run, tmp_path):
     status, out, err = run()
     assert status == 0
     assert out == f"{tmp_path / 'out' / 'a cat.mp4'}\n"
-    assert err.startswith("Offline: ")
+    assert err.startswith("Offline mode: ")
     assert "[2] DashScopeWanImageToVideo:  50%  running" in err
     made = receipt(out)
     assert made["size"] == [1, 300, 451, 3]

@@ -112,7 +112,7 @@ def test_an_error_reaches_the_page_as_it_reads(comfyui):
     reported = dict(comfyui.finished(comfyui.queue(graph))["status"]["messages"])["execution_error"]
     assert reported["exception_type"] == "dashscope_wan.InvalidRequest"
     first, *faults = reported["exception_message"].strip().splitlines()
-    assert first == "Nothing was sent and nothing was paid:"
+    assert first == "Request rejected before submission; nothing was charged:"
     assert [fault.split(":")[0] for fault in faults] == ["- resolution", "- duration"]
 
 

@@ -246,7 +246,7 @@ def refused():
             node(*arguments, **settings)
         host.configure(clock=clock)
         assert len(server.received) == before
-        assert str(caught.value).startswith("Nothing was sent and nothing was paid:\n- ")
+        assert str(caught.value).startswith("Request rejected before submission; nothing was charged:\n- ")
         return list(caught.value.problems)
 
     return call

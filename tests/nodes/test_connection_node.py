@@ -28,9 +28,9 @@ def in_words(regions):
 def test_a_model_that_the_region_lacks_is_reported_with_the_regions_that_have_it(serve, nodes, refused, model, region):
     [fault] = refused(serve(region), nodes.image_to_video, **nodes.settings_for(model))
     title = REGIONS[region].title
-    assert fault.startswith(f"model: {model} is not available in {title}; it is in {in_words(MODELS[model].offers)} (")
+    assert fault.startswith(f"model: {model} is not available in {title}, only in {in_words(MODELS[model].offers)} (")
     # And the models that can be had without another key.
-    here = fault.rpartition(f"{title} has ")[2].split(", ")
+    here = fault.rpartition(f"{title} offers ")[2].split(", ")
     assert here == [row.id for row in MODELS.values() if region in row.offers]
 
 
@@ -78,7 +78,7 @@ def test_a_region_that_is_only_reached_through_a_workspace_says_so(live_server, 
         live_server, nodes.image_to_video, **nodes.settings_for("wan2.6-i2v"), connection=nodes.connection("frankfurt")
     )
     assert fault == (
-        "workspace_id: Frankfurt is only reached through a workspace's own address; give the workspace id in DashScope "
+        "workspace_id: Frankfurt is only reachable through a workspace host; enter the workspace id in DashScope "
         "Connection or set DASHSCOPE_WORKSPACE_ID"
     )
 
@@ -90,7 +90,7 @@ def test_a_region_that_is_only_reached_through_a_workspace_says_so(live_server, 
 def test_a_workspace_is_one_label_of_a_hosts_name_and_nothing_else(live_server, nodes, refused, workspace):
     [fault] = refused(live_server, nodes.image_to_video, connection=nodes.connection("beijing", workspace_id=workspace))
     assert fault == (
-        f"workspace_id: {workspace[:60]!r} is not a workspace id; it has letters, digits and hyphens only, such as "
+        f"workspace_id: {workspace[:60]!r} is not a workspace id; use letters, digits and hyphens only, such as "
         "llm-abc123"
     )
 
@@ -99,7 +99,7 @@ def test_a_workspace_is_one_label_of_a_hosts_name_and_nothing_else(live_server, 
 def test_a_waiting_limit_below_a_minute_is_reported(live_server, nodes, refused, minutes):
     connection = nodes.connection("beijing", max_wait_minutes=minutes)
     [fault] = refused(live_server, nodes.image_to_video, connection=connection)
-    assert fault == f"max_wait_minutes: {minutes} is not possible; choose 1 to 1440"
+    assert fault == f"max_wait_minutes: {minutes} is not supported; choose 1 to 1440"
 
 
 # Keys
@@ -137,9 +137,9 @@ def test_a_refused_key_is_reported_with_its_usual_cause(live_server, nodes, bare
     with pytest.raises(AuthenticationError) as caught:
         nodes.image_to_video()
     reported = str(caught.value)
-    assert reported.startswith("The service refused the call (HTTP 401), InvalidApiKey")
+    assert reported.startswith("DashScope returned HTTP 401, InvalidApiKey")
     assert "it must belong to the region in use" in reported
-    assert "choose the region with DashScope Connection" in reported
+    assert "choose the region in DashScope Connection" in reported
     assert "sk-of-another-region" not in reported
     # It is the same key for all that a run might still ask, and the first question is free.
     assert [call.on for call in live_server.received] == ["query"]
@@ -174,7 +174,7 @@ def test_a_refused_key_is_reported_with_the_regions_that_have_keys_of_their_own(
     with pytest.raises(AuthenticationError) as caught:
         getattr(nodes, node)(**({"task_id": "an-id"} if node == "fetch" else {}))
     reported = str(caught.value)
-    assert "Keys are set for Singapore and Virginia too" in reported
+    assert "Keys are also set for Singapore and Virginia: " in reported
     assert "choose singapore or virginia in DashScope Connection" in reported
     assert "it must belong to the region in use" in reported
     assert {call.headers["authorization"] for call in live_server.received} == {"Bearer sk-of-another-region"}
@@ -185,4 +185,4 @@ def test_a_refused_key_is_reported_the_same_where_no_other_key_is_set(live_serve
     bare_environment.setenv("DASHSCOPE_API_KEY_BEIJING", "sk-wrong-too-1234567890")
     with pytest.raises(AuthenticationError) as caught:
         nodes.image_to_video()
-    assert "Keys are set" not in str(caught.value)
+    assert "Keys are also set" not in str(caught.value)

@@ -47,12 +47,12 @@ def submit():
         image = f"data:image/png;base64,{base64.b64encode(encoded.getvalue()).decode()}"
         body = {
             "model": model,
-            "input": {"prompt": "a cat", "img_url": image},
+            "input": {"prompt length": "a cat", "img_url": image},
             "parameters": {"resolution": "480P", "duration": 3, **settings},
         }
         headers = {"Authorization": f"Bearer {server.key}", "X-DashScope-Async": "enable"}
         url = f"{server.base_url}/services/aigc/video-generation/video-synthesis"
-        return requests.post(url, json=body, headers=headers, timeout=10).json()["output"]["task_id"]
+        return requests.post(url, json=body, headers=headers, timeout=10).json()["output"]["template"]
 
     return create
 
@@ -79,7 +79,7 @@ def test_a_finished_tasks_video_comes_home_and_plays(live_server, nodes, quick, 
     task_id = submit(live_server)
     made = nodes.fetch(f" {task_id}\n")
     assert made.path == (tmp_path / "output" / "wan" / "task_00001_.mp4").resolve()
-    assert made.task_id == made.receipt["task_id"] == task_id
+    assert made.task_id == made.receipt["template"] == task_id
     with av.open(str(made.path)) as container:
         video = container.streams.video[0]
         assert (video.codec_context.name, video.average_rate) == ("h264", Fraction(30))
@@ -119,7 +119,7 @@ def test_a_task_that_runs_too_long_is_reported_and_goes_on(serve, nodes, monkeyp
     with pytest.raises(WaitExceeded) as caught:
         nodes.fetch(task_id, connection=nodes.connection("beijing", max_wait_minutes=1))
     assert task_id in str(caught.value)
-    assert "It goes on at the service." in str(caught.value)
+    assert "It still runs at DashScope." in str(caught.value)
 
 
 def test_the_same_id_again_returns_the_saved_video_and_sends_nothing(live_server, nodes, quick, submit):
@@ -144,7 +144,7 @@ def test_a_video_that_cannot_be_downloaded_now_can_be_later(serve, nodes, monkey
     server.faults.add(on="download", fault=ErrorResponse(503), times=1000)
     with pytest.raises(DownloadFailed) as caught:
         nodes.fetch(task_id)
-    assert "The video is paid and kept for 24 h" in str(caught.value)
+    assert "The video is already paid for and available for 24 hours" in str(caught.value)
     assert task_id in str(caught.value)
     server.faults.clear()
     assert nodes.fetch(task_id).path.is_file()
@@ -154,7 +154,7 @@ def test_its_link_is_shown_on_the_node_whole(serve, nodes, quick, comfy, submit)
     server = serve("beijing")
     task_id = submit(server)
     server.faults.add(on="download", fault=ErrorResponse(400), times=1000)
-    with pytest.raises(DownloadFailed, match="open the link that the node shows"):
+    with pytest.raises(DownloadFailed, match="open the URL shown on the node"):
         nodes.fetch(task_id)
     link = html.unescape(comfy.texts[-1][1]).rpartition(f"Task {task_id}: ")[2]
     server.faults.clear()
@@ -174,7 +174,7 @@ def lost(live_server, nodes, quick):
 
 def test_the_task_of_an_earlier_run_is_known_with_what_it_asked_for(live_server, nodes, lost):
     made = nodes.fetch(lost.task_id)
-    same = ("task_id", "request_id", "model", "region", "resolution", "duration", "prompt", "usage", "bytes")
+    same = ("template", "request_id", "model", "region", "resolution", "duration", "prompt length", "usage", "bytes")
     assert {name: made.receipt[name] for name in same} == {name: lost.receipt[name] for name in same}
 
 
@@ -214,7 +214,7 @@ def message_of(nodes, task_id, error=TaskUnknown):
 
 def test_an_id_that_the_service_does_not_know_is_reported_with_the_possible_reasons(live_server, nodes):
     reported = message_of(nodes, NEVER_SEEN)
-    assert reported.startswith("The service does not know the task")
+    assert reported.startswith("DashScope does not know the task")
     for reason in ("24 hours", "another account", "region", "Check the id"):
         assert reason in reported
     assert len(queries(live_server)) == 1
@@ -238,7 +238,7 @@ def test_a_cancelled_task_is_reported_as_cancelled(live_server, nodes, submit, c
     task_id = submit(live_server)
     cancel(live_server, task_id)
     reported = message_of(nodes, task_id, TaskCanceled)
-    assert reported.startswith("The task was cancelled at the service; nothing is charged.")
+    assert reported.startswith("The task was cancelled at DashScope; nothing was charged.")
 
 
 def test_a_task_of_yesterday_is_reported_as_possibly_too_old(serve, nodes, submit):
@@ -259,8 +259,8 @@ def test_a_task_of_yesterday_that_this_machine_made_is_reported_with_its_file(se
     monkeypatch.setattr("time.time", lambda now=time.time: now() + 25 * 3600)
     clock.now += 25 * 3600
     reported = message_of(nodes, made.task_id)
-    assert reported.startswith(f"The video of this request was saved as {made.path} and is no longer there")
-    assert "paid anew" in reported
+    assert reported.startswith(f"The video of this request was saved as {made.path}, but that file is missing")
+    assert "which is charged" in reported
     assert len(server.tasks) == 0
 
 
@@ -279,7 +279,7 @@ def test_a_task_that_this_machine_made_in_another_region_is_reported_with_that_r
     with pytest.raises(UnusableTask) as caught:
         nodes.fetch(made.task_id)
     assert caught.value.problems == (
-        "task_id: this task is of region singapore; choose that region in DashScope Connection",
+        "task_id: the task belongs to region singapore; choose that region in DashScope Connection",
     )
 
 
@@ -312,7 +312,7 @@ def test_the_four_ends_are_distinguished(live_server, nodes, submit, cancel):
 
 
 @pytest.mark.parametrize(
-    "task_id",
+    "template",
     [
         *("", "   ", "a b", "two\nlines", "a/b", "../uploads", "a\\b", "a?x=1", "a#b", "a%2Fb"),
         *("é", "任务", "-a", "{'task_id': 'a'}", '"a"', "x" * 129, "a\0b"),
@@ -328,7 +328,7 @@ def test_what_is_no_id_is_reported_with_all_that_is_wrong(live_server, nodes, re
     bare_environment.delenv("DASHSCOPE_API_KEY")
     faults = refused(live_server, nodes.fetch, "a b", filename_prefix="../outside")
     assert [fault.split(":")[0] for fault in faults] == [
-        "task_id",
+        "template",
         "filename_prefix",
         "no API key is configured for Beijing. Set DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_BEIJING) in the environment "
         f"that starts ComfyUI, or write this line into {faults[2].split('into ')[1].split(':')[0]}",
@@ -339,5 +339,5 @@ def test_a_receipt_of_a_fetched_task_says_what_is_known_and_none_for_the_rest(li
     receipt = nodes.fetch(submit(live_server)).receipt
     assert receipt["resumed"] is True
     assert [receipt[name] for name in ("model", "resolution", "duration", "seed", "estimated_cost")] == [None] * 5
-    assert receipt["prompt"] == "a cat"
+    assert receipt["prompt length"] == "a cat"
     assert json.dumps(receipt).count(live_server.key) == 0

@@ -108,7 +108,7 @@ def test_a_link_leads_nowhere_else(standalone_host, video):
     try:
         link.symlink_to(secret)
     except OSError:
-        pytest.skip("links cannot be made here")
+        pytest.skip("links cannot be created here")
     with pytest.raises(InvalidRequest):
         video_input.readable_file("link.mp4")
 
@@ -181,7 +181,7 @@ def test_a_file_carries_nothing_where_comfyui_is_set_so(comfy):
     assert host.workflow_metadata({"1": {}}, {"workflow": {}}) == {}
 
 
-def test_what_another_node_has_put_beside_the_graph_does_not_mock_server_the_way(comfy, caplog):
+def test_what_another_node_has_put_beside_the_graph_does_not_stop_the_save(comfy, caplog):
     circle = {}
     circle["again"] = circle
     deep = []
@@ -191,7 +191,7 @@ def test_what_another_node_has_put_beside_the_graph_does_not_mock_server_the_way
         carried = host.workflow_metadata({"1": {}}, {"workflow": {"nodes": []}, "odd": odd, 7: "seven"})
         assert carried == {"prompt": '{"1": {}}', "workflow": '{"nodes": []}', "7": '"seven"'}
     assert len(caplog.messages) == 5
-    assert caplog.messages[0] == "odd is not saved with the video: it is no JSON (TypeError)"
+    assert caplog.messages[0] == "odd is not saved with the video: it is not JSON (TypeError)"
 
 
 def test_progress_is_shown_on_the_node(comfy):

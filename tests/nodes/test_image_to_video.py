@@ -62,7 +62,7 @@ def test_images_that_are_counted_in_another_way_are_reported_before_paying(serve
     server = serve("beijing")
     model = {"model": "wan2.7-i2v", "resolution": "720P", "duration": 5}
     faults = refused(server, generate, image=images(2) * 255, last_frame=images(1) * 2 - 1, **model)
-    assert [fault.partition(" has ")[0] for fault in faults] == ["image: picture 1, 2 of 2", "last_frame: it"]
+    assert [fault.partition(" has ")[0] for fault in faults] == ["image: image 1, 2 of 2", "last_frame: it"]
 
 
 # A batch
@@ -198,7 +198,7 @@ def test_all_problems_are_reported_at_once_and_nothing_is_sent(live_server, bare
         "seed",
         "shot_type",
     ]
-    assert str(caught.value).startswith("Nothing was sent and nothing was paid:")
+    assert str(caught.value).startswith("Request rejected before submission; nothing was charged:")
     assert live_server.received == []
 
 
@@ -213,7 +213,7 @@ def test_what_is_no_image_is_reported_and_nothing_is_sent(live_server, image):
 
 
 def test_an_audio_that_is_too_short_is_reported_and_not_uploaded(live_server):
-    with pytest.raises(InvalidRequest, match=r"audio: 1\.0 s is too short; the service takes 3 to 30 s"):
+    with pytest.raises(InvalidRequest, match=r"audio: 1\.0 s is too short; DashScope accepts 3 to 30 s"):
         generate(**WITH_AUDIO, audio=audio(1.0))
     assert live_server.received == []
 
@@ -229,7 +229,7 @@ def test_a_key_with_a_line_break_is_reported_and_not_quoted(live_server, bare_en
     bare_environment.setenv("DASHSCOPE_API_KEY", "sk-first-half\nsecond-half")
     with pytest.raises(InvalidRequest) as caught:
         generate()
-    assert "the API key for Beijing has a blank, a line break" in str(caught.value)
+    assert "the API key for Beijing contains a space, a line break" in str(caught.value)
     assert "half" not in str(caught.value)
     assert live_server.received == []
 
@@ -254,7 +254,7 @@ def test_an_audio_of_the_graph_is_uploaded_and_sent_by_its_address(live_server):
 
 def test_one_upload_serves_the_whole_batch(live_server):
     live_server.faults.add(on="create", fault=TaskFails(), times=2)
-    with pytest.raises(WanError, match="2 of 2 videos were not made"):
+    with pytest.raises(WanError, match="2 of 2 videos failed"):
         generate(**WITH_AUDIO, image=images(2), audio=audio())
     assert [call.on for call in live_server.received].count("upload") == 1
     assert len({call.body["input"]["audio_url"] for call in creates(live_server)}) == 1
@@ -316,7 +316,7 @@ def test_stop_is_heard_within_a_second_and_says_that_the_task_goes_on(live_serve
     assert time.monotonic() - comfy.stopped_since < 1
     [task] = live_server.tasks
     said = [text for _, text in comfy.texts]
-    assert f"stopped; task {task.id} goes on at the service and is charged when it succeeds" in said
+    assert f"stopped; task {task.id} is still running at DashScope and is charged if it succeeds" in said
     assert task.state == "RUNNING"
 
 
@@ -327,4 +327,4 @@ def test_stop_cancels_a_task_that_is_still_queued(live_server, comfy):
         generate()
     [task] = live_server.tasks
     assert task.state == "CANCELED"
-    assert comfy.texts[-1][1] == f"stopped; task {task.id} was still queued and is cancelled, nothing is charged"
+    assert comfy.texts[-1][1] == f"stopped; task {task.id} was still queued and is cancelled; nothing is charged"

@@ -136,9 +136,9 @@ def test_a_path_inside_a_folder_is_found(standalone_host, nodes, video):
 @pytest.mark.parametrize(
     ("given", "reported"),
     [
-        ({}, "video: give either video or video_path"),
-        ({"video_path": "  "}, "video: give either video or video_path"),
-        ({"video": object(), "video_path": "a.mp4"}, "video: give either video or video_path, not both"),
+        ({}, "video: use either video or video_path"),
+        ({"video_path": "  "}, "video: use either video or video_path"),
+        ({"video": object(), "video_path": "a.mp4"}, "video: use either video or video_path, not both"),
     ],
 )
 def test_one_of_the_two_is_needed(standalone_host, nodes, given, reported):
@@ -185,7 +185,7 @@ def test_a_link_to_elsewhere_is_refused(nodes, outside, tmp_path, kind):
     try:
         link.symlink_to(outside if kind == "file" else outside.parent)
     except OSError:
-        pytest.skip("links cannot be made here")
+        pytest.skip("links cannot be created here")
     path = "link" if kind == "file" else "link/video.mp4"
     assert (tmp_path / "output" / path).is_file()
     assert "is not a file" in refused_path(nodes, path)
@@ -245,9 +245,9 @@ def damaged(video, tmp_path):
     [
         ("text", "video.mp4 cannot be read as a video"),
         ("empty", "video.mp4 is empty."),
-        ("without frames", "video.mp4 has no frames that can be shown."),
+        ("without frames", "video.mp4 has no frames that can be decoded."),
         ("sound only", "video.mp4 has no video track."),
-        ("cut short", "video.mp4 is cut short: "),
+        ("cut short", "video.mp4 is truncated: "),
     ],
 )
 def test_what_is_no_whole_video_is_reported(standalone_host, nodes, damaged, kind, reported, by):

@@ -60,7 +60,7 @@ def link_to(folder):
     try:
         folder.symlink_to(ROOT, target_is_directory=True)
     except OSError:
-        pytest.skip("links cannot be made here")
+        pytest.skip("links cannot be created here")
     return folder
 
 
@@ -70,7 +70,7 @@ def test_the_folder_may_have_any_name(place, tmp_path):
     script = RUN + "pack = load(sys.argv[1])\nprint(json.dumps([list(pack.NODE_CLASS_MAPPINGS), refusal(pack)]))"
     ids, refusal = run(script, folder)
     assert "DashScopeWanImageToVideo" in ids
-    assert refusal.startswith("Nothing was sent and nothing was paid:\n- model: 'none' is not known")
+    assert refusal.startswith("Request rejected before submission; nothing was charged:\n- model: 'none' is not known")
 
 
 def test_two_copies_live_side_by_side(tmp_path):

@@ -145,7 +145,7 @@ def test_of_two_large_images_one_is_uploaded_and_the_receipt_says_so(live_server
     assert reported(create.body["input"]["media"]) == [{"type": "first_frame", "url": "stored jpg"}, LAST]
     assert create.headers[OSS.lower()] == "enable"
     assert create.size <= BODY_BYTES
-    assert made.receipt["warnings"] == ["image: sent through temporary storage, as both pictures are large"]
+    assert made.receipt["warnings"] == ["image: uploaded to temporary storage, as both images are large"]
 
 
 def test_where_there_is_no_storage_both_images_are_made_to_fit(serve, nodes, quick):
@@ -155,7 +155,7 @@ def test_where_there_is_no_storage_both_images_are_made_to_fit(serve, nodes, qui
     [create] = [call for call in server.received if call.on == "create"]
     assert reported(create.body["input"]["media"]) == [FRAME, LAST]
     assert BODY_BYTES * 0.8 < create.size <= BODY_BYTES
-    assert "image, last_frame: compressed more, as both must fit into one request" in made.receipt["warnings"]
+    assert "image, last_frame: compressed further to fit both into one request" in made.receipt["warnings"]
     assert not [call for call in server.received if call.on in ("policy", "upload")]
 
 
@@ -183,7 +183,7 @@ def test_one_last_frame_is_for_all_and_several_are_one_each(live_server, nodes):
     [
         (
             {"model": "wan2.7-i2v", "last_frame": torch.zeros(2, 240, 240, 3), "image": torch.zeros(3, 240, 240, 3)},
-            ["last_frame: a batch of 2 for 3 videos; give one picture for all, or one for each"],
+            ["last_frame: a batch of 2 images for 3 videos; pass one image for all videos, or one per video"],
         ),
         (
             {"model": "wan2.7-i2v", "last_frame": torch.zeros(1, 200, 240, 3)},
@@ -191,7 +191,7 @@ def test_one_last_frame_is_for_all_and_several_are_one_each(live_server, nodes):
         ),
         (
             {"model": "wan2.7-i2v", "last_frame": "a picture"},
-            ["last_frame: a ComfyUI IMAGE (floats from 0 to 1) is needed, not str"],
+            ["last_frame: must be a ComfyUI IMAGE (floats from 0 to 1), not str"],
         ),
         (
             {"model": "wan2.7-i2v", "image": torch.zeros(1, 240, 2000, 3)},
@@ -200,7 +200,7 @@ def test_one_last_frame_is_for_all_and_several_are_one_each(live_server, nodes):
         (
             {"model": "happyhorse-1.0-i2v", "duration": 2, "image": torch.zeros(1, 299, 800, 3)},
             [
-                "duration: 2 is not possible with happyhorse-1.0-i2v; choose 3 to 15",
+                "duration: 2 is not supported by happyhorse-1.0-i2v; choose 3 to 15",
                 "image: 800x299 is too small; each side must be at least 300 px",
                 "image: 800x299 is too narrow; the longer side may be at most 2.5 times the shorter",
             ],
@@ -263,21 +263,21 @@ def test_a_video_that_cannot_be_written_out_is_reported_before_anything_is_sent(
             raise ValueError("no such stream")
 
     [fault] = refused(live_server, nodes.continue_video, video=Broken(clip, clip))
-    assert fault == "video: it cannot be written out as a file (ValueError: no such stream)"
+    assert fault == "video: it cannot be encoded as a file (ValueError: no such stream)"
 
 
 @pytest.mark.parametrize(
     ("name", "more", "fault"),
     [
-        ("short.mp4", {"seconds": 1.5}, "video: 1.50 s is too short; the service takes 2 to 10 s"),
-        ("long.mp4", {"seconds": 10.5}, "video: 10.50 s is too long; the service takes 2 to 10 s"),
-        ("small.mp4", {"size": (320, 200)}, "video: 320x200 is not possible; each side must have 240 to 4096 px"),
+        ("short.mp4", {"seconds": 1.5}, "video: 1.50 s is too short; DashScope accepts 2 to 10 s"),
+        ("long.mp4", {"seconds": 10.5}, "video: 10.50 s is too long; DashScope accepts 2 to 10 s"),
+        ("small.mp4", {"size": (320, 200)}, "video: 320x200 is not supported; each side must have 240 to 4096 px"),
         (
             "narrow.mp4",
             {"size": (2000, 240)},
             "video: 2000x240 is too narrow; the longer side may be at most 8 times the shorter",
         ),
-        ("video.mkv", {}, "video: video.mkv is not an MP4 or MOV video, which the service wants."),
+        ("video.mkv", {}, "video: video.mkv is not an MP4 or MOV video, as DashScope requires."),
     ],
 )
 def test_a_clip_that_the_service_would_not_take_is_reported(live_server, nodes, refused, clip, name, more, fault):
@@ -288,32 +288,32 @@ def test_a_clip_that_the_service_would_not_take_is_reported(live_server, nodes, 
 @pytest.mark.parametrize(
     ("given", "fault"),
     [
-        ({}, "video: give either video or video_path"),
+        ({}, "video: use either video or video_path"),
         ({"video_path": "nowhere.mp4"}, "video_path: 'nowhere.mp4' is not a file in ComfyUI's input, output or temp"),
         ({"video_path": "/etc/passwd"}, "video_path: '/etc/passwd' is not a file in ComfyUI's input, output or temp"),
-        ({"video": "a video"}, "video: a ComfyUI VIDEO is needed, not str"),
+        ({"video": "a video"}, "video: must be a ComfyUI VIDEO, not str"),
         ({"video_path": "text.mp4"}, "video: text.mp4 is not an MP4 or MOV video"),
-        ({"video_path": "half.mp4"}, "video: half.mp4 is cut short"),
+        ({"video_path": "half.mp4"}, "video: half.mp4 is truncated"),
     ],
 )
 def test_what_is_no_clip_is_reported_with_all_other_problems(live_server, nodes, refused, clip, given, fault):
     clip.with_name("text.mp4").write_text("no video")
     clip.with_name("half.mp4").write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     faults = refused(live_server, nodes.continue_video, **given, duration=99)
-    assert faults[0] == "duration: 99 is not possible with wan2.7-i2v; choose 2 to 15"
+    assert faults[0] == "duration: 99 is not supported by wan2.7-i2v; choose 2 to 15"
     assert faults[1].startswith(fault)
 
 
 def test_a_video_must_be_longer_than_its_clip(live_server, nodes, refused, clip):
     [fault] = refused(live_server, nodes.continue_video, video_path=clip.name, duration=3)
-    assert fault.startswith("duration: 3 s is the whole video's, which must be longer than its first clip of 3.0 s")
+    assert fault.startswith("duration: 3 s is the length of the complete video and must exceed the clip's 3.0 s")
 
 
 def test_a_clip_of_over_100_mb_is_reported(live_server, nodes, refused, clip):
     with clip.open("r+b") as file:
         file.truncate(100 * 1024 * 1024 + 1)
     [fault] = refused(live_server, nodes.continue_video, video_path=clip.name)
-    assert fault == "video: clip.mp4 is over 100 MB, the most that the service takes."
+    assert fault == "video: clip.mp4 is larger than 100 MB, DashScope's limit."
 
 
 def test_a_model_that_does_not_go_on_is_reported_with_which_do(live_server, nodes, refused, clip):
@@ -340,7 +340,7 @@ def test_a_refusal_of_wan_3_at_a_shared_host_points_to_workspaces(
     live_server.faults.add(on="create", fault=fault)
     with pytest.raises(ServiceError) as caught:
         nodes.image_to_video(**nodes.settings_for(model))
-    assert ("give workspace_id in DashScope Connection" in str(caught.value)) == pointed
+    assert ("enter the workspace_id in DashScope Connection" in str(caught.value)) == pointed
 
 
 @pytest.mark.parametrize(

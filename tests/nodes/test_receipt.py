@@ -167,7 +167,7 @@ def test_chinese_stays_legible(videos):
 def test_a_prompt_that_is_too_long_is_reported(serve, nodes, quick):
     serve("beijing")
     receipt = nodes.image_to_video(prompt="x" * 801).receipt
-    assert receipt["warnings"] == ["prompt: the service cuts it after 800 characters; this one has 801"]
+    assert receipt["warnings"] == ["prompt: DashScope truncates it to 800 characters; this one has 801"]
 
 
 def test_a_seed_of_a_seed_node_is_sent_and_reported_by_its_remainder(serve, nodes, quick, caplog):
@@ -176,9 +176,7 @@ def test_a_seed_of_a_seed_node_is_sent_and_reported_by_its_remainder(serve, node
     [create] = [call for call in server.received if call.on == "create"]
     assert receipt["seed"] == create.body["parameters"]["seed"] == 12
     [warning] = receipt["warnings"]
-    assert warning.startswith(
-        "seed: 9223372036854775820 is more than the service takes, at most 2147483647; 12 is sent"
-    )
+    assert warning.startswith("seed: 9223372036854775820 exceeds the maximum of 2147483647; 12 is sent")
     assert warning in caplog.messages
 
 

@@ -174,7 +174,7 @@ def loudness():
 def test_a_longer_audio_is_cut_and_that_is_said(live_server, nodes, quick, caplog, loudness):
     with caplog.at_level(logging.WARNING, "dashscope_wan"):
         made = nodes.image_to_video(**FLASH, audio=audio(tone(440, 4.0)))
-    warning = "audio: 4.0 s of sound for 2 s of video; its tail is cut"
+    warning = "audio: 4.0 s of audio for 2 s of video; the rest of the audio is cut"
     assert made.receipt["warnings"] == [warning]
     assert warning in caplog.messages
     halves, seconds = loudness(made.path)
@@ -185,7 +185,7 @@ def test_a_longer_audio_is_cut_and_that_is_said(live_server, nodes, quick, caplo
 def test_a_shorter_audio_leaves_the_end_silent_and_that_is_said(live_server, nodes, quick, caplog, loudness):
     with caplog.at_level(logging.WARNING, "dashscope_wan"):
         made = nodes.image_to_video(**{**FLASH, "duration": 4}, audio=audio())
-    warning = "audio: 3.0 s of sound for 4 s of video; the end of the video is silent"
+    warning = "audio: 3.0 s of audio for 4 s of video; the end of the video is silent"
     assert made.receipt["warnings"] == [warning]
     assert warning in caplog.messages
     halves, _ = loudness(made.path)
@@ -204,7 +204,7 @@ def test_an_audio_as_long_as_the_video_needs_no_warning(live_server, nodes, aske
 
 def test_an_audio_and_an_address_cannot_both_be_given(live_server, nodes, refused):
     faults = refused(live_server, nodes.image_to_video, **FLASH, audio=audio(), audio_url="https://a.example/a.mp3")
-    assert faults == ["audio: give either audio or audio_url, not both"]
+    assert faults == ["audio: use either audio or audio_url, not both"]
 
 
 @pytest.mark.parametrize("given", [{"audio": audio()}, {"audio_url": "https://a.example/a.mp3"}])
@@ -223,8 +223,8 @@ def test_a_silent_model_takes_no_audio_and_names_those_that_do(live_server, node
         ("/home/me/a.mp3", "audio_url: must start with http://, https:// or oss://"),
         ("data:audio/mp3;base64,AAAA", "audio_url: must start with http://, https:// or oss://"),
         ("https://", "audio_url: must start with http://, https:// or oss://"),
-        ("https://a.example/a.ogg", "audio_url: .ogg is not possible; give .wav or .mp3 of 3 to 30 s"),
-        ("https://[a/b.mp3", "audio_url: is not an address"),
+        ("https://a.example/a.ogg", "audio_url: .ogg is not supported; use .wav or .mp3 of 3 to 30 s"),
+        ("https://[a/b.mp3", "audio_url: is not a valid URL"),
     ],
 )
 def test_an_address_that_the_service_could_not_use_is_reported(live_server, nodes, refused, address, reported):
@@ -239,7 +239,7 @@ def test_a_region_without_storage_offers_the_address_instead(serve, nodes, refus
         server, nodes.image_to_video, **nodes.settings_for("wan2.6-i2v"), audio=audio(), connection=connection
     )
     assert fault.startswith("audio: ")
-    assert "has no temporary storage to upload it to; give the address of the sound in audio_url instead" in fault
+    assert "has no temporary storage for uploads; enter the URL of the audio in audio_url instead" in fault
 
 
 @pytest.mark.parametrize("region", ["virginia", "frankfurt"])
@@ -275,7 +275,9 @@ def test_a_model_that_is_always_silent_does_not_care_for_the_switch(live_server,
 def test_a_model_that_cannot_be_silent_says_which_can(serve, nodes, refused, model):
     server = serve(next(iter(MODELS[model].offers)))
     [fault] = refused(server, nodes.image_to_video, **nodes.settings_for(model), generate_audio=False)
-    assert fault.startswith(f"generate_audio: {model} cannot be silent; switch it on, or choose wan2.6-i2v-flash, ")
+    assert fault.startswith(
+        f"generate_audio: {model} cannot make silent videos; switch it on, or choose wan2.6-i2v-flash"
+    )
 
 
 def test_a_silent_video_has_no_audio_and_costs_half(live_server, nodes, quick):
@@ -295,7 +297,7 @@ def test_an_audio_for_a_video_that_is_switched_to_silence_is_not_used_and_that_i
     assert create.body["parameters"]["audio"] is False
     assert "audio_url" not in create.body["input"]
     said = [message for message in caplog.messages if message.startswith("audio")]
-    assert said == ["audio: generate_audio is off, so the given sound is not used and the video is silent"]
+    assert said == ["audio: generate_audio is off, so the audio is not used and the video is silent"]
 
 
 # What is no audio
@@ -304,19 +306,19 @@ def test_an_audio_for_a_video_that_is_switched_to_silence_is_not_used_and_that_i
 @pytest.mark.parametrize(
     ("given", "reported"),
     [
-        (audio(torch.zeros(0)), "audio: the sound is empty; look at the node that made it"),
+        (audio(torch.zeros(0)), "audio: the audio is empty; check the node that produced it"),
         (
             {"waveform": torch.zeros(1, 0, 24000), "sample_rate": 8000},
-            "audio: the sound is empty; look at the node that made it",
+            "audio: the audio is empty; check the node that produced it",
         ),
-        (audio(tone(440, 31)), "audio: 31.0 s is too long; the service takes 3 to 30 s"),
-        (audio(tone(440, 2.9)), "audio: 2.9 s is too short; the service takes 3 to 30 s"),
+        (audio(tone(440, 31)), "audio: 31.0 s is too long; DashScope accepts 3 to 30 s"),
+        (audio(tone(440, 2.9)), "audio: 2.9 s is too short; DashScope accepts 3 to 30 s"),
         (audio(torch.full((24000,), torch.nan)), "audio: it has samples that are NaN or infinite"),
         (audio(torch.full((24000,), torch.inf)), "audio: it has samples that are NaN or infinite"),
-        ({"waveform": torch.zeros(2, 1, 24000), "sample_rate": 8000}, "audio: the batch holds 2 sounds"),
+        ({"waveform": torch.zeros(2, 1, 24000), "sample_rate": 8000}, "audio: the batch has 2 audio clips"),
         ({"waveform": torch.zeros(1, 24000), "sample_rate": 8000}, "audio: a waveform has 3 dimensions"),
         ({"waveform": torch.zeros(1, 1, 24000), "sample_rate": 0}, "audio: the sample rate must be a whole number"),
-        ("cat.wav", "audio: a ComfyUI AUDIO (waveform and sample_rate) is needed, not str"),
+        ("cat.wav", "audio: must be a ComfyUI AUDIO (waveform and sample_rate), not str"),
     ],
 )
 def test_what_is_no_audio_for_a_video_is_reported_and_nothing_is_sent(live_server, nodes, refused, given, reported):

@@ -225,14 +225,12 @@ def test_wan3_takes_no_frames_beside_references(api, kit, kind):
 @pytest.mark.parametrize("kinds", [("reference_image",), ("reference_image", "reference_video"), ("file",), ("link",)])
 def test_what_the_pack_does_not_ask_of_wan3_is_not_made_here(api, kit, model, kinds):
     message = api.failure(listed(kit, model, *map(item, kinds)))[1]
-    assert message == (
-        f"The offline stand-in makes no video from {' + '.join(kinds)} with {model}; the service itself does."
-    )
+    assert message == (f"Offline mode makes no video from {' + '.join(kinds)} with {model}; DashScope does.")
 
 
 def test_wan3_makes_videos_of_words_but_not_here(api, kit):
     message = api.failure(kit.body("wan3.0-video", media={}, input={"media": None}))[1]
-    assert message.startswith("The offline stand-in makes no video from words alone")
+    assert message.startswith("Offline mode makes no video from words alone")
 
 
 def test_a_wrong_form_is_pending_first_and_failed_a_moment_later(make_server, clock, kit):

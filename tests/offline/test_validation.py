@@ -264,8 +264,7 @@ def test_a_length_that_the_model_chooses_is_not_made_here(api, kit):
     parameters = {"duration": -1}
     message = api.failure(kit.body("wan3.0-video", parameters=parameters))[1]
     assert message == (
-        "The offline stand-in makes no video of a length that the model chooses with wan3.0-video; "
-        "the service itself does."
+        "Offline mode makes no video of a length that the model chooses with wan3.0-video; DashScope does."
     )
     assert api.failure(kit.body("wan2.7-i2v", parameters=parameters))[1] == "Duration should be between 2 and 15"
 

@@ -72,7 +72,7 @@ def test_a_prefix_is_refused_or_stays_in_the_output_folder(prefix, tree):
 @pytest.mark.parametrize("prefix", [None, 7, 1.5, True, ["wan"], {"a": 1}, b"wan", object()], ids=shown)
 def test_a_prefix_that_is_no_text_is_refused(prefix, tree):
     [fault] = resolve_output(prefix, output_folder=tree / "output")[1]
-    assert fault.startswith("filename_prefix: must be a text")
+    assert fault.startswith("filename_prefix: must be a string")
 
 
 def test_a_prefix_with_the_key_in_it_is_refused(tree, marked):
@@ -102,7 +102,7 @@ def test_links_in_a_circle_are_refused(prefix, tree):
 
 def test_a_date_as_other_nodes_write_it_is_reported_with_the_way_it_is_written_here(tree):
     [fault] = resolve_output("%date:yyyy-MM-dd%/x", output_folder=tree / "output")[1]
-    assert fault.endswith("write %year%-%month%-%day%")
+    assert fault.endswith("use %year%-%month%-%day%")
 
 
 @pytest.mark.parametrize("prefix", ["\u202egpm.exe", "a\x9bb", "nul .txt", "wan/CON /x"])

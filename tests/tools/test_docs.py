@@ -14,6 +14,7 @@ from tools.docs.write import files
 PACK = load_pack(ROOT)
 FILES = files(PACK, ROOT)
 MODELS = PACK.module("wan.catalog.models").MODELS
+EFFECTS = PACK.module("wan.catalog.effects").EFFECTS
 REGIONS = PACK.module("wan.catalog.regions").REGIONS
 
 
@@ -67,23 +68,34 @@ def rows_of(node):
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("name", ["model", "resolution", "duration"])
-def test_a_tooltip_by_model_has_every_model_once_and_a_line_for_those_that_agree(language, name):
+def test_a_tooltip_is_one_line_and_names_no_model(language):
     defs = json.loads((ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))
-    mark, comma = {"en": (": ", ", "), "zh": ("：", "、")}[language]
-    for node_id, node in PACK.classes.items():
-        if "model" not in node.INPUT_TYPES().get("required", {}):
-            continue
-        lines = defs[node_id]["inputs"][name]["tooltip"].splitlines()[0 if name == "model" else 1 :]
-        said = [line.rpartition(mark) for line in lines]
-        assert len({value for value, _, _ in said}) == len(said) <= 8
-        named = [model for _, _, models in said for model in models.split(comma)]
-        assert sorted(named) == sorted(row.id for row in rows_of(node))
-        if name != "model":
-            rule = {"resolution": lambda row: row.resolutions, "duration": lambda row: row.durations}[name]
-            groups = {frozenset(models.split(comma)) for _, _, models in said}
-            values = {rule(row) for row in rows_of(node)}
-            assert groups == {frozenset(row.id for row in rows_of(node) if rule(row) == value) for value in values}
+    tooltips = [words["tooltip"] for node in defs.values() for words in node["inputs"].values()]
+    assert not [text for text in tooltips if "\n" in text or any(model in text for model in MODELS)]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_help_page_says_of_each_template_what_its_image_must_show_and_which_models_have_it(language):
+    text = (ROOT / "nodes/web/docs/DashScopeWanVideoEffect" / f"{language}.md").read_text(encoding="utf-8")
+    for row in EFFECTS.values():
+        content = chinese.IMAGES[row.image] if language == "zh" else row.image
+        name = row.zh if language == "zh" else row.en
+        assert f"| `{row.id}` | {name} | {content} | {', '.join(row.models)} |" in text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_help_page_names_the_models_without_a_field_and_the_lengths_of_audio(language):
+    text = (ROOT / "nodes/web/docs/DashScopeWanImageToVideo" / f"{language}.md").read_text(encoding="utf-8")
+    notes = text[text.rindex("|---|---|---|---|") : text.rindex("\n## ")].splitlines()
+    for field in ("negative_prompt", "prompt_extend"):
+        [line] = [line for line in notes if f"`{field}`" in line]
+        assert models_in(line) == {row.id for row in MODELS.values() if not getattr(row, field)}
+    [line] = [line for line in notes if "2 to 30 s" in line or "2 至 30 秒" in line]
+    assert models_in(line) == {row.id for row in MODELS.values() if row.audio_input}
+
+
+def models_in(text):
+    return set(MODELS) & set(re.findall(r"[a-z][\w.-]+", text, re.ASCII))
 
 
 def test_every_region_has_a_chinese_name():

@@ -94,7 +94,7 @@ def test_in_a_subgraph(page, node):
         """,
         node,
     )
-    assert state["free"] == "no cost (Offline stand-in)"
+    assert state["free"] == "free of charge (Offline)"
     assert narrowed(state)
 
 

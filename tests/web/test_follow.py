@@ -194,9 +194,9 @@ def test_what_a_model_does_not_have_is_hidden_and_labelled(page):
         }
         for name, widget in state["widgets"].items():
             assert widget["hidden"] == widget["hiddenInOptions"] == (not used.get(name, True)), (row.id, name)
-        assert state["labels"]["audio"] == ("audio" if row.audio_input else "audio (not with this model)")
-        last = "" if row.accepts(LAST_FRAME) else " (not with this model)"
-        needed = " (this model needs it)" if row.missing_media(FIRST_FRAME) else ""
+        assert state["labels"]["audio"] == ("audio" if row.audio_input else "audio (not supported by this model)")
+        last = "" if row.accepts(LAST_FRAME) else " (not supported by this model)"
+        needed = " (required by this model)" if row.missing_media(FIRST_FRAME) else ""
         assert state["labels"]["last_frame"] == f"last_frame{last or needed}"
 
 

@@ -45,12 +45,12 @@ def expected(row, template=""):
     title = REGIONS[region].title
     kinds = ["first_frame", *MODELS[row["model"]].missing_media("first_frame")]
     if validate(request, region=REGIONS[region], provided=kinds):
-        return f"{row['model']} is not in {title}"
+        return f"{row['model']} is not available in {title}"
     price = estimate_cost(request, region=REGIONS[region])
     if price is None:
         return f"no list price in {title}"
     if not price["amount"]:
-        return f"no cost ({title})"
+        return f"free of charge ({title})"
     return f"about {price['currency']} {price['amount'] + 1e-9:.2f} in {title} (list of {price['as_of']})"
 
 
@@ -66,14 +66,14 @@ def test_without_a_connection_the_machines_own_region_is_named(page):
     node = page.add(MAIN)
     assert page.state(node)["price"] == f"about CNY 2.50 in Beijing (list of {PRICES_AS_OF})"
     page.set(node, "model", "wan2.6-i2v-us")
-    assert page.state(node)["price"] == "wan2.6-i2v-us is not in Beijing"
+    assert page.state(node)["price"] == "wan2.6-i2v-us is not available in Beijing"
 
 
 @pytest.mark.parametrize(
     ("own", "price"),
     [
         ("virginia", f"about CNY 5.50 in Virginia (list of {PRICES_AS_OF})"),
-        ("offline", "no cost (Offline stand-in)"),
+        ("offline", "free of charge (Offline)"),
         ("nowhere", "The price depends on the region"),
     ],
 )
@@ -200,7 +200,7 @@ def test_a_batch_where_nothing_is_paid_shows_its_count(page):
         """,
         [MAIN, CONNECTION],
     )
-    assert shown == "3 videos, no cost (Offline stand-in)"
+    assert shown == "3 videos, free of charge (Offline)"
 
 
 def test_seconds_count(page):
@@ -230,7 +230,7 @@ def test_the_region_is_followed_through_links_reroutes_and_bypass(page):
         """,
         [MAIN, CONNECTION],
     )
-    beijing, offline = f"about CNY 2.50 in Beijing (list of {PRICES_AS_OF})", "no cost (Offline stand-in)"
+    beijing, offline = f"about CNY 2.50 in Beijing (list of {PRICES_AS_OF})", "free of charge (Offline)"
     assert prices == [offline, beijing, offline, beijing, offline, offline]
 
 

@@ -87,7 +87,7 @@ def test_nodes2_shows_what_the_model_has(page):
     page.run("await steps.frames()")
     rows = [text.split("\n")[0] for text in body.locator(".lg-node-widget").all_inner_texts()]
     assert rows == [*SHOWN, f"about CNY 3.50 in Beijing (list of {PRICES_AS_OF})"]
-    assert body.get_by_text("audio (not with this model)").count() == 1
+    assert body.get_by_text("audio (not supported by this model)").count() == 1
     body.get_by_role("combobox", name="resolution").click()
     assert page.page.get_by_role("option").all_inner_texts() == ["480P", "1080P"]
     page.page.get_by_role("option", name="480P").click()
@@ -118,7 +118,7 @@ def test_nodes2_shows_the_widgets_again(page):
     assert body.locator(".lg-node-widget").count() == everything - 3
     page.set(node, "model", "wan2.6-i2v-flash")
     assert body.locator(".lg-node-widget").count() == everything
-    assert body.get_by_text("audio (not with this model)").count() == 0
+    assert body.get_by_text("audio (not supported by this model)").count() == 0
 
 
 def test_what_the_nodes_show_is_a_video(page):

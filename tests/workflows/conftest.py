@@ -99,8 +99,8 @@ def runner(tmp_path_factory):
     offline = pack.module("offline.server")
     timing = pack.module("offline.tasks").Timing(scale=0)
     # Its rates would be counted in real seconds, ours are not.
-    stand_in = offline.OfflineServer(timing=timing, enforce_rates=False)
-    with stand_in as server, pytest.MonkeyPatch.context() as patch:
+    mock_server = offline.OfflineServer(timing=timing, enforce_rates=False)
+    with mock_server as server, pytest.MonkeyPatch.context() as patch:
         # The mock server of the region "offline", but for its tempo.
         patch.setattr(offline, "_shared", [server])
         host = pack.module("nodes.host")

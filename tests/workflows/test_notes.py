@@ -55,7 +55,7 @@ def test_a_note_says_what_is_shown_and_how_to_run_it_without_a_key(flow):
     title, what, costs = note.split("\n\n")
     assert re.fullmatch(r"## \w.{5,}", title)
     assert len(what) > 60
-    assert "set **region** to **offline** in *DashScope Connection* and run, at no cost." in costs
+    assert "set **region** to **offline** in *DashScope Connection* and run, free of charge." in costs
 
 
 def test_a_note_names_only_models_inputs_and_nodes_that_there_are(flow):
@@ -69,7 +69,7 @@ def test_a_note_names_only_models_inputs_and_nodes_that_there_are(flow):
 def test_the_note_on_effects_says_what_its_image_should_show(read_flow):
     flow = read_flow("video_effect")
     [effect] = {node["inputs"]["template"] for node in flow.api.values() if "template" in node["inputs"]}
-    assert f"**{effect}** wants {EFFECTS[effect].image}." in flow.notes[0]
+    assert f"**{effect}** requires {EFFECTS[effect].image}." in flow.notes[0]
 
 
 def test_the_note_on_silence_is_right_that_it_halves_the_price():
@@ -85,7 +85,7 @@ def test_the_note_on_a_last_frame_names_a_cheaper_model_that_is_silent_and_takes
     flow = read_flow("first_last_frame")
     [(settings, row)] = makers(flow.api)
     [other] = [MODELS[name] for name in MODEL.findall(flow.notes[0])]
-    assert "does it for less, without sound" in flow.notes[0]
+    assert "costs less, but makes silent videos" in flow.notes[0]
     assert other.accepts("first_frame", "last_frame")
     assert other.always_silent
     assert other.offers["beijing"].price[settings["resolution"]] < row.offers["beijing"].price[settings["resolution"]]
@@ -95,7 +95,7 @@ def test_the_note_on_continuing_says_how_many_of_the_seconds_are_the_clips(read_
     flow = read_flow("continue_video")
     [(clip, _), (whole, _)] = makers(flow.api)
     clip, whole = clip["duration"], whole["duration"]
-    assert f"here, {clip} of its {whole} seconds, and all {whole} are paid." in flow.notes[0]
+    assert f"here, {clip} of its {whole} seconds, and all {whole} are charged." in flow.notes[0]
     assert "MP4 or MOV of {} to {} s".format(*CLIP_SECONDS) in flow.notes[0]
 
 
@@ -105,15 +105,15 @@ def test_the_note_on_a_long_video_says_how_long_it_can_be_how_long_one_waits_and
     assert f"**{row.id}** makes up to {max(row.durations)} seconds" in flow.notes[0]
     assert "It renders for {:.0f} to {:.0f} minutes.".format(*(s / 60 for s in row.typical_wait)) in flow.notes[0]
     assert row.workspace_hosts_only
-    assert "fill in **workspace_id** in *DashScope Connection*" in flow.notes[0]
+    assert "enter a **workspace_id** in *DashScope Connection*" in flow.notes[0]
 
 
 def test_the_note_on_happyhorse_says_what_its_row_says(read_flow):
     flow = read_flow("happyhorse")
     [(_, row)] = makers(flow.api)
-    assert f"**{row.id}** always has sound" in flow.notes[0]
+    assert f"**{row.id}** always generates audio" in flow.notes[0]
     assert (row.has_audio(generate_audio=False), row.negative_prompt, row.prompt_extend) == (True, False, False)
-    assert f"The picture wants {row.image_limits.sides[0]} pixels on each side." in flow.notes[0]
+    assert f"Each side of the image must have at least {row.image_limits.sides[0]} pixels." in flow.notes[0]
 
 
 def test_a_workflow_has_a_thumbnail_that_loads_quickly(flow):

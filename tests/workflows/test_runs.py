@@ -206,7 +206,7 @@ def test_a_clip_that_is_as_long_as_the_video_is_refused_before_anything_is_sent(
     del node["inputs"]["video"], node["inputs"]["connection"]
     ran = runner.graph({"4": node}, tmp_path / "too_short.json")
     assert (ran.status, ran.videos, ran.creates) == (1, [], [])
-    assert "duration: 2 s is the whole video's, which must be longer than its first clip of 2.0 s" in ran.err
+    assert "duration: 2 s is the length of the complete video and must exceed the clip's 2.0 s" in ran.err
 
 
 def test_a_long_videos_shape_is_the_chosen_one_and_not_the_images(runner):

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from . import downloading, first_frame, last_frame, parallel, sdk, soak, starting, waiting
+from .mock_server import bare_environment, serve
 from .parts import Part, run_part
 from .report import Line, machine, summary, table, write_json
-from .stand_in import bare_environment, serve
 
 BENCHES: Mapping[str, Callable[..., Iterator[Line]]] = {
     "first_frame": first_frame.lines,
@@ -24,7 +24,7 @@ BENCHES: Mapping[str, Callable[..., Iterator[Line]]] = {
 }
 PARTS: Mapping[str, Part] = {
     "frame-memory": first_frame.frame_memory,
-    "stand-in": serve,
+    "mock-server": serve,
     "waiting": waiting.waited_for,
     "crowd": waiting.crowd,
     "sdk": sdk.looks_of_the_sdk,

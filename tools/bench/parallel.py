@@ -18,10 +18,10 @@ from cli.folders import IMAGES, Folders
 from cli.graph import run_graph
 from cli.pack import ROOT, load_pack
 
+from .mock_server import apart, point_to
 from .orders import FIVE_AT_ONCE, make, order
 from .pictures import photograph
 from .report import Line
-from .stand_in import apart, point_to
 
 SPEED = 4.0
 """How much faster time passes: what the pack itself does then counts four times."""

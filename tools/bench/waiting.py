@@ -18,10 +18,10 @@ import torch
 from cli.pack import ROOT, load_pack
 
 from .clock import Clock, pack_is_calling, run
+from .mock_server import point_to
 from .orders import KINDS, Kind, make, order
 from .parts import measured
 from .report import Line
-from .stand_in import point_to
 
 SHORTEST, LONGEST = 20.0, 300.0
 COUNT, QUICK_COUNT = 200, 40

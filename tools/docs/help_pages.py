@@ -1,44 +1,50 @@
-"""The nodes' help pages in ComfyUI, `nodes/web/docs/<node id>/{en,zh}.md`, from the definitions and the tables."""
+"""The nodes' help pages, `nodes/web/docs/<node id>/{en,zh}.md`, generated from the definitions and the tables."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from . import locales
+from .chinese import IMAGES
 from .facts import Tables, rows_of
 from .readme import model_table
 
 _HEADS = {
-    "en": ("Inputs", "input", "what it does", "Outputs", "output", "what it is", "What each model allows"),
-    "zh": ("输入", "输入", "说明", "输出", "输出", "说明", "各模型支持的设置"),
+    "en": ("Inputs", "input", "description", "Outputs", "output", "description", "Models"),
+    "zh": ("输入", "输入", "说明", "输出", "输出", "说明", "模型"),
+}
+_TEMPLATES = {
+    "en": ("Templates", ("template", "name", "content of the image", "models")),
+    "zh": ("特效模板", ("模板", "名称", "图像内容", "模型")),
 }
 _ERRORS = {
-    "en": """## When something goes wrong
-| it says | do |
+    "en": """## Errors
+| error | what to do |
 |---|---|
-| Nothing was sent and nothing was paid | change what is listed; every fault is named with what is allowed |
+| Request rejected before submission; nothing was charged | change the settings that the error lists |
 | no API key is configured | set `DASHSCOPE_API_KEY` or write `credentials.toml`; or choose region **offline** |
-| HTTP 401, InvalidApiKey | the key belongs to another region, or is not whole |
-| ModelNotFound, "Model not exist" | the region does not have the model; or it wants a `workspace_id`: see above |
-| DataInspectionFailed | moderation refused the prompt or the image; change it; nothing was charged |
-| the answer to the request was lost | run the same graph again: it looks for the task before it pays for a new one |
-| the video is paid and kept for 24 h | run the same graph again, or use Wan Fetch Task with the id |
+| HTTP 401, InvalidApiKey | the key belongs to another region, or is incomplete |
+| ModelNotFound, "Model not exist" | the region does not offer the model; or the model needs a `workspace_id` |
+| DataInspectionFailed | moderation rejected the prompt or the image: change it; nothing was charged |
+| The connection was lost before DashScope confirmed the request | run the same graph again: it looks for the task |
+| The video is already paid for and available for 24 hours | run the same graph again, or use Wan Fetch Task |
 
-Running the same graph again never pays twice. For a new video change the seed.
+Running the same graph again never pays twice. For a new video, change the seed.
 """,
-    "zh": """## 出错时
-| 提示 | 怎么办 |
+    "zh": """## 错误处理
+| 错误信息 | 处理方法 |
 |---|---|
-| Nothing was sent and nothing was paid | 没有提交、没有计费：按列出的内容修改，每一条都写明允许的值 |
-| no API key is configured | 设置 `DASHSCOPE_API_KEY` 或写 `credentials.toml`；也可在“百炼 连接”里选择 **offline** |
+| Request rejected before submission; nothing was charged | 请求未提交，也未计费：按错误信息修改设置 |
+| no API key is configured | 设置 `DASHSCOPE_API_KEY` 或编写 `credentials.toml`；也可选择地域 **offline** |
 | HTTP 401, InvalidApiKey | Key 属于另一个地域，或者不完整 |
-| ModelNotFound, "Model not exist" | 该地域没有这个模型；或者需要填写 `workspace_id`，见上表 |
-| DataInspectionFailed | 提示词或图像未通过内容审核；修改后重试；不收费 |
-| the answer to the request was lost | 再次运行同一个工作流：它会先查找已有任务，不会重复付费 |
-| the video is paid and kept for 24 h | 再次运行同一个工作流，或用“万相 取回任务”按任务 ID 取回 |
+| ModelNotFound, "Model not exist" | 该地域不提供此模型；或者此模型需要填写 `workspace_id` |
+| DataInspectionFailed | 提示词或图像未通过内容审核：修改后重试；未计费 |
+| The connection was lost before DashScope confirmed the request | 再次运行同一个工作流：重新提交前会先查找任务 |
+| The video is already paid for and available for 24 hours | 再次运行同一个工作流，或用“万相 取回任务”按任务 ID 取回 |
 
-再次运行同一个工作流不会重复付费；想要新的视频，请换一个随机种子。
+再次运行同一个工作流不会重复付费；需要新的视频时，请更换随机种子。
 """,
 }
 
@@ -55,17 +61,32 @@ def files(nodes: dict[str, Any], tables: Tables) -> dict[Path, str]:
 
 def page(node: Any, texts: dict[str, Any], language: str, tables: Tables) -> str:
     """Return a node's help page as Markdown. `texts` is its definition in the language, as in the locales."""
-    inputs, name, what, outputs, out_name, out_what, allows = _HEADS[language]
+    inputs, name, what, outputs, out_name, out_what, models = _HEADS[language]
     parts = [
         f"# {texts['display_name']}\n\n{texts['description']}\n",
         f"## {inputs}\n" + _table((name, what), [_row(key, words) for key, words in texts["inputs"].items()]),
         f"## {outputs}\n" + _table((out_name, out_what), [_row("", words) for words in texts["outputs"].values()]),
     ]
     if rows := rows_of(node, tables):
-        parts.append(f"## {allows}\n{model_table(tables, rows, language=language)}")
+        parts.append(f"## {models}\n{model_table(tables, rows, language=language)}")
+    if "template" in texts["inputs"]:
+        parts.append(_templates(tables, language))
     if "task_id" in node.RETURN_NAMES:
         parts.append(_ERRORS[language])
     return "\n".join(parts)
+
+
+def _templates(tables: Tables, language: str) -> str:
+    title, heads = _TEMPLATES[language]
+    rows = [
+        (
+            f"`{row.id}`",
+            *((row.zh, IMAGES[row.image]) if language == "zh" else (row.en, row.image)),
+            ", ".join(row.models),
+        )
+        for row in tables.effects.EFFECTS.values()
+    ]
+    return f"## {title}\n" + _table(heads, rows)
 
 
 def _row(key: str, words: dict[str, str]) -> tuple[str, str]:
@@ -73,6 +94,6 @@ def _row(key: str, words: dict[str, str]) -> tuple[str, str]:
     return name, words["tooltip"].replace("\n", "<br>").replace("|", "\\|")
 
 
-def _table(heads: tuple[str, str], rows: list[tuple[str, str]]) -> str:
-    lines = [f"| {heads[0]} | {heads[1]} |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows)]
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads), *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""`locales/en` and `locales/zh`, from the node definitions and the Chinese words."""
+"""`locales/en` and `locales/zh`, generated from the node definitions and the Chinese texts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from . import chinese
-from .facts import Tables, chinese_facts, rows_of
+from .facts import Tables, chinese_facts
 
 
 def english(nodes: dict[str, Any]) -> dict[str, Any]:
-    """Return nodeDefs.json in English: what the definitions say themselves. `nodes` are the classes by id."""
+    """Return nodeDefs.json in English, from the definitions. `nodes` are the classes by id."""
     return {
         node_id: {
             "display_name": node.DISPLAY_NAME,
@@ -32,11 +32,11 @@ def in_chinese(nodes: dict[str, Any], tables: Tables) -> dict[str, Any]:
     """Return nodeDefs.json in Chinese.
 
     Raises:
-        KeyError: a node or an input has no Chinese words.
+        KeyError: a node or an input has no Chinese text.
     """
     made = {}
     for node_id, node in nodes.items():
-        words, facts = chinese.NODES[node_id], chinese_facts(tables, rows_of(node, tables))
+        words, facts = chinese.NODES[node_id], chinese_facts(tables)
         made[node_id] = {
             "display_name": words.name,
             "description": words.description,
@@ -59,7 +59,7 @@ def inputs_of(node: Any) -> dict[str, Any]:
 
 
 def files(nodes: dict[str, Any], tables: Tables) -> dict[Path, str]:
-    """Return the locale files, by their paths in the pack, as they should be."""
+    """Return the contents of the locale files by their paths in the pack."""
     categories = {"en": {name: name for name in chinese.CATEGORIES}, "zh": chinese.CATEGORIES}
     texts = {"en": english(nodes), "zh": in_chinese(nodes, tables)}
     made = {}

@@ -10,37 +10,40 @@ from .facts import Tables
 
 _PLACE = re.compile(r"(<!-- models:.*?-->\n).*?(<!-- /models -->)", re.DOTALL)
 _HEADS = {
-    "en": ("model", "resolution", "seconds", "sound", "what else", "prompt", "regions", "price a second"),
-    "zh": ("模型", "分辨率", "秒数", "声音", "其他能力", "提示词字数", "地域", "每秒价格"),
+    "en": ("model", "resolution", "seconds", "audio", "features", "prompt length", "regions", "price per second"),
+    "zh": ("模型", "分辨率", "时长（秒）", "声音", "功能", "提示词长度", "地域", "每秒价格"),
 }
 _WORDS = {
     "en": {
-        "never": "never",
-        "both": "yes, or silent",
-        "always": "always",
+        "never": "no",
+        "both": "optional",
+        "always": "yes",
         "silent": "; silent {}",
-        "own sound": "own sound",
-        "shots": "shots",
+        "audio input": "audio input",
+        "shots": "multiple shots",
         "last frame": "last frame",
         "first and last frame": "first and last frame",
         "continuation": "continuation",
-        "ratio": "ratio",
+        "ratio": "aspect ratio",
         "effects": "effects",
-        "chinese": "{}, in Chinese {}",
+        "chinese": "{} ({} in Chinese)",
         "all": "all",
         "comma": ", ",
         "and": " and ",
-        "prices": "Prices are in the order of the resolutions, by {}.",
-        "list": "{region}'s list of {day}",
-        "others": "; {models} by {list}",
-        "workspace": "The service documents {} with a `workspace_id` only.",
+        "prices": "Prices are list prices in the order of the resolutions, from {}.",
+        "list": "{region}'s price list of {day}",
+        "others": "; {models} from {list}",
+        "workspace": "DashScope documents {} for workspace hosts only: enter a `workspace_id`.",
+        "without": "{} do not support `{}`.",
+        "audio": "Audio inputs have {}.",
+        "seconds": "{} to {} s ({})",
     },
     "zh": {
         "never": "无",
-        "both": "有，可关闭",
+        "both": "可选",
         "always": "有",
         "silent": "；无声 {}",
-        "own sound": "自定义音频",
+        "audio input": "音频输入",
         "shots": "多镜头",
         "last frame": "尾帧",
         "first and last frame": "首尾帧",
@@ -51,16 +54,19 @@ _WORDS = {
         "all": "全部",
         "comma": "、",
         "and": "、",
-        "prices": "价格是目录价，按分辨率的顺序排列：{}。",
-        "list": "{region} {day}",
-        "others": "；{models} 为{list}",
-        "workspace": "服务的文档只为 {} 给出业务空间自己的地址：请填写 `workspace_id`。",
+        "prices": "价格为目录价，按分辨率的顺序排列，取自{}。",
+        "list": "{region} {day} 的价目表",
+        "others": "；{models} 取自{list}",
+        "workspace": "{} 在官方文档中只支持业务空间专属域名：请填写 `workspace_id`。",
+        "without": "{} 不支持 `{}`。",
+        "audio": "音频输入的时长：{}。",
+        "seconds": "{} 至 {} 秒（{}）",
     },
 }
 
 
 def model_table(tables: Tables, rows: list[Any], *, language: str = "en") -> str:
-    """Return the table of the models of these rows as Markdown, with its notes. Models that are alike share a line."""
+    """Return the table of these models as Markdown, with its notes. Models with equal cells share a line."""
     heads = _HEADS[language]
     models: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
@@ -71,7 +77,7 @@ def model_table(tables: Tables, rows: list[Any], *, language: str = "en") -> str
 
 
 def with_table(text: str, tables: Tables, *, language: str = "en") -> str:
-    """Return a README's text with the table as it should be."""
+    """Return a README's text with the current table."""
     table = model_table(tables, list(tables.models.MODELS.values()), language=language)
     return _PLACE.sub(lambda match: match[1] + table + match[2], text)
 
@@ -94,7 +100,7 @@ def _cells(row: Any, tables: Tables, language: str) -> tuple[str, ...]:
 def _abilities(row: Any, tables: Tables, words: dict[str, str]) -> list[str]:
     kinds = tables.spec
     able = {
-        "own sound": row.audio_input,
+        "audio input": row.audio_input,
         "shots": row.shot_types,
         "last frame": row.accepts(kinds.FIRST_FRAME, kinds.LAST_FRAME) and not row.missing_media(kinds.FIRST_FRAME),
         "first and last frame": row.missing_media(kinds.FIRST_FRAME),
@@ -128,7 +134,7 @@ def _prices(row: Any, words: dict[str, str]) -> str:
 
 
 def _notes(rows: list[Any], tables: Tables, language: str) -> str:
-    """Say whose prices they are and of which days; and what a model wants besides."""
+    """Return the notes on price lists, workspace hosts, unsupported fields and audio lengths."""
     words = _WORDS[language]
     lists: dict[str, list[str]] = {}
     for row in rows:
@@ -140,4 +146,14 @@ def _notes(rows: list[Any], tables: Tables, language: str) -> str:
     notes = [words["prices"].format("".join([usual, *label]))]
     if dedicated := [row.id for row in rows if row.workspace_hosts_only]:
         notes.append(words["workspace"].format(words["and"].join(dedicated)))
+    for field in ("negative_prompt", "prompt_extend"):
+        if lacking := [row.id for row in rows if not getattr(row, field)]:
+            notes.append(words["without"].format(words["comma"].join(lacking), field))
+    lengths: dict[tuple[int, int], list[str]] = {}
+    for row in rows:
+        if row.audio_input:
+            lengths.setdefault(row.audio_seconds, []).append(row.id)
+    if lengths:
+        parts = [words["seconds"].format(*span, words["comma"].join(ids)) for span, ids in lengths.items()]
+        notes.append(words["audio"].format(words["comma"].join(parts)))
     return "\n".join(notes)

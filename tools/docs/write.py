@@ -1,4 +1,4 @@
-"""Writing all that is made from the tables and the node definitions."""
+"""Writing all files that are generated from the tables and the node definitions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ READMES = {"en": "README.md", "zh": "README.zh-CN.md"}
 
 
 def files(pack: Pack, root: Path) -> dict[Path, str]:
-    """Return every such file, by its path in the pack, as it should be. `root` is the pack's folder."""
+    """Return the contents of all generated files by their paths in the pack. `root` is the pack's folder."""
     tables = Tables(*(pack.module("wan.text" if name == "text" else f"wan.catalog.{name}") for name in Tables._fields))
     made = locales.files(pack.classes, tables)
     made |= help_pages.files(pack.classes, tables)
@@ -26,7 +26,7 @@ def files(pack: Pack, root: Path) -> dict[Path, str]:
 
 
 def write_docs(pack: Pack, root: Path) -> list[Path]:
-    """Write every such file that is not as it should be, and return which."""
+    """Write all generated files that are out of date, and return their paths."""
     changed = []
     for path, text in files(pack, root).items():
         target = root / path
@@ -38,7 +38,7 @@ def write_docs(pack: Pack, root: Path) -> list[Path]:
 
 
 def main(_arguments: Sequence[str]) -> int:
-    """Write them and say which were not as they should be."""
+    """Write the generated files and print the paths of those that were out of date."""
     for path in write_docs(load_pack(ROOT), ROOT):
         print(path)
     return 0

@@ -1,6 +1,6 @@
-"""What to do about each error of the service, by its code and words.
+"""The hint for each error of the service, by its code and message.
 
-Source: the service's error-code page (2026-05-25) and answers that were recorded.
+Source: the service's error-code page (2026-05-25) and recorded responses.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .errors import (
 
 @dataclass(frozen=True)
 class _Advice:
-    """What an error code means. `contains`, where given, must occur in the message; the first fitting row counts."""
+    """The meaning of an error code. `contains`, if set, must occur in the message; the first matching row counts."""
 
     code: str
     error: type[ServiceError]
@@ -31,36 +31,35 @@ class _Advice:
 
 _FREE = "Nothing was charged."
 _CHECK_KEY = (
-    "Check the key: it must belong to the region in use, be whole and without blanks. Keys of one region do not work "
-    "in another; choose the region with DashScope Connection."
+    "Check the key: it must belong to the region in use, be complete and without spaces. A key works in one region "
+    "only; choose the region in DashScope Connection."
 )
-_ACTIVATE = "Activate Model Studio and the model with the main account in the region's console, then run again."
+_ACTIVATE = "Activate Model Studio and the model in the region's console with the main account, then run again."
 _BUDGET = (
-    "The account's budget or quota is used up, or a bill is due: raise it in the console (Budget Management, Model "
-    "Studio) or settle the account, then run again."
+    "The account's budget or quota is used up, or a bill is overdue: raise the budget in the console (Budget "
+    "Management, Model Studio) or settle the bill, then run again."
 )
 _WORKSPACE = (
-    "The key belongs to another workspace than the address: give the key's own workspace_id in DashScope Connection, "
-    "or check DASHSCOPE_BASE_URL."
+    "The key belongs to another workspace than the URL: enter the key's own workspace_id in DashScope Connection, or "
+    "check DASHSCOPE_BASE_URL."
 )
 _HEADER_LOST = (
-    "A header of the request was lost on the way: a proxy or gateway between here and the service takes X-DashScope "
-    "headers out. Let it pass them."
+    "A proxy or gateway removed an X-DashScope header from the request. Configure it to pass these headers on."
 )
 _NO_PERSON = (
-    "The picture must show a person (or as many as the effect wants) clearly, from the front: give another one."
+    "The image must show a person (or as many as the effect needs) clearly and from the front: use another image."
 )
-_TOP_UP = "Settle the account in the console, wait a few minutes, then run again."
-_RIGHTS = "Use a key of the default workspace, or let an administrator grant this workspace the model."
-_OTHER_CONTENT = "Change the prompt or the picture; the same request would be refused again."
-_OWN_RULE = "A rule of your own account blocked this. Change the rule or the input."
-_NEW_FILE = "Give another file: the message says which limit was broken."
-_MODEL_NAME = "This region does not have the model. Choose another model, or another region with DashScope Connection."
+_TOP_UP = "Settle the bill in the console, wait a few minutes, then run again."
+_RIGHTS = "Use a key of the default workspace, or have an administrator grant this workspace access to the model."
+_OTHER_CONTENT = "Change the prompt or the image; the same request would be rejected again."
+_OWN_RULE = "A rule of your own account blocked this request. Change the rule or the input."
+_NEW_FILE = "Use another file: the message names the limit."
+_MODEL_NAME = "This region does not offer the model. Choose another model, or another region in DashScope Connection."
 _LATER = "Wait a minute and run again."
-_AGAIN = "This is a fault at the service. Run again."
+_AGAIN = "This is an error at DashScope. Run again."
 _UNREACHABLE = (
-    "The service could not load a file that the request names: run again. Where it is the sound of audio_url, connect "
-    "an AUDIO instead, or use an address that can be reached from the service's region."
+    "DashScope could not load a file that the request names: run again. If it is the audio of audio_url, connect an "
+    "AUDIO instead, or use a URL that can be reached from the region."
 )
 
 _ADVICE = (
@@ -69,7 +68,7 @@ _ADVICE = (
         "NOT AUTHORIZED", AuthenticationError, "Check workspace_id in DashScope Connection: it must be the key's own."
     ),
     _Advice("invalid access token", AuthenticationError, _CHECK_KEY),
-    _Advice("AccessDenied", PermissionDenied, "Run again: the upload permit had expired.", contains="policy expired"),
+    _Advice("AccessDenied", PermissionDenied, "Run again: the upload policy had expired.", contains="policy expired"),
     _Advice("AccessDenied", PermissionDenied, _MODEL_NAME, contains="asynchronous calls"),
     _Advice("AccessDenied", PermissionDenied, _HEADER_LOST, contains="synchronous calls"),
     _Advice("AccessDenied.Unpurchased", PermissionDenied, _ACTIVATE),
@@ -81,7 +80,7 @@ _ADVICE = (
     _Advice(
         "AllocationQuota.FreeTierOnly",
         PermissionDenied,
-        "The model's free quota is spent: switch off 'use free tier only' in the console, or choose another model.",
+        "The model's free quota is used up: switch off 'use free tier only' in the console, or choose another model.",
     ),
     _Advice("Arrearage", PermissionDenied, _TOP_UP),
     _Advice("CommodityNotPurchased", PermissionDenied, _TOP_UP),
@@ -97,7 +96,7 @@ _ADVICE = (
     _Advice("InvalidParameter", BadRequest, _UNREACHABLE, contains="download"),
     _Advice("InvalidParameter", BadRequest, _UNREACHABLE, contains="media resource"),
     _Advice("InvalidParameter", BadRequest, _NEW_FILE, contains="image"),
-    _Advice("InvalidParameter", BadRequest, "Change the named setting and run again."),
+    _Advice("InvalidParameter", BadRequest, "Change the named parameter and run again."),
     _Advice("InvalidURL.ConnectionRefused", BadRequest, _UNREACHABLE),
     _Advice("InvalidURL.Timeout", BadRequest, _UNREACHABLE),
     _Advice("InvalidURL", BadRequest, _NEW_FILE, contains="audio"),
@@ -109,8 +108,8 @@ _ADVICE = (
     *(_Advice(code, BadRequest, _NO_PERSON) for code in ("NoHuman", "MultiHuman", "FullBody", "FacePose", "BodyPose")),
     _Advice("InvalidImage", BadRequest, _NEW_FILE),
     _Advice("InvalidFile", BadRequest, _NEW_FILE),
-    _Advice("BadRequest.TooLarge", BadRequest, "The request is too large: give a smaller picture."),
-    _Advice("BadRequest", BadRequest, "Please report this: the pack sent a body that the service could not read."),
+    _Advice("BadRequest.TooLarge", BadRequest, "The request is too large: use a smaller image."),
+    _Advice("BadRequest", BadRequest, "Please report this: DashScope could not parse the request body."),
     _Advice("DataInspectionFailed", ContentRejected, _OTHER_CONTENT),
     _Advice("IPInfringementSuspect", ContentRejected, _OTHER_CONTENT),
     _Advice("CustomRoleBlocked", ContentRejected, _OWN_RULE),
@@ -125,12 +124,12 @@ _ADVICE = (
     _Advice(
         "RewriteFailed",
         ServerError,
-        "The service could not rewrite the prompt: run again, or switch prompt_extend off.",
+        "DashScope could not rewrite the prompt: run again, or switch prompt_extend off.",
     ),
     _Advice(
         "InternalError.Timeout",
         ServerError,
-        "The service gave the task up after hours without a result. Run again.",
+        "DashScope abandoned the task after hours without a result. Run again.",
     ),
     _Advice("ModelServingError", ServerError, _LATER),
     _Advice("ServiceUnavailable", ServerError, _LATER),
@@ -146,17 +145,17 @@ _ACCOUNT_WORDS = re.compile(
     "budget|overdue|arrear|free quota|free allocated quota|commodity|insufficient balance"
     "|\u4f59\u989d|\u903e\u671f|\u9884\u7b97|\u989d\u5ea6|\u6b20\u8d39"
 )
-"""Budget, quota that is used up, and debt, in English and Chinese."""
+"""Budget, used-up quota and debt, in English and Chinese."""
 
 _BY_STATUS: dict[int, tuple[type[ServiceError], str]] = {
     401: (AuthenticationError, _CHECK_KEY),
     403: (
         PermissionDenied,
-        "Something on the way may have refused it (a firewall, a proxy), or the account may not use this model: check "
-        "the network and DASHSCOPE_BASE_URL, then the model in the region's console.",
+        "A firewall or proxy may have blocked the request, or the account may not use this model: check the network "
+        "and DASHSCOPE_BASE_URL, then the model in the region's console.",
     ),
-    404: (BadRequest, "Check DASHSCOPE_BASE_URL and workspace_id: nothing answers at this address."),
-    413: (BadRequest, "The request is too large: give a smaller picture."),
+    404: (BadRequest, "Check DASHSCOPE_BASE_URL and workspace_id: there is no API at this URL."),
+    413: (BadRequest, "The request is too large: use a smaller image."),
     429: (RateLimited, _LATER),
 }
 
@@ -171,20 +170,20 @@ def service_error(  # noqa: PLR0913 - the fields of the service's error, all by 
     task_id: str = "",
     request_id: str = "",
 ) -> ServiceError:
-    """Make the error for a refused call, or for a task that `failed`, from the service's own words.
+    """Return the error of a rejected call, or of a task that `failed`, from the service's code and message.
 
-    A code is looked up whole, then by what its end says (`InternalError.Algo.InvalidParameter` by `InvalidParameter`,
-    `InternalError.Algo.InvalidFile.Size` by `InvalidFile`), in any spelling (`InvalidApiKey`, `invalid_api_key`). An
-    unknown code is judged by its HTTP status.
+    A code is looked up whole, then by its parts, the last ones first (`InternalError.Algo.InvalidParameter` by
+    `InvalidParameter`, `InternalError.Algo.InvalidFile.Size` by `InvalidFile`), in any spelling (`InvalidApiKey`,
+    `invalid_api_key`). An unknown code is classified by its HTTP status.
     """
     known = _account_matter(code, message, http_status=http_status) or _look_up(code, message)
     kind, hint = known or _BY_STATUS.get(http_status) or _fallback(message, http_status=http_status)
-    # A 429 in the words of another error is throttling that nobody knows.
+    # A 429 with the code of another error is unknown throttling.
     recognised = known is not None and (http_status != 429 or kind in (RateLimited, PermissionDenied))
     if http_status == 429 and kind not in (RateLimited, PermissionDenied):
         kind = RateLimited
     if 400 <= http_status < 500 and http_status != 429 and kind.retry:
-        # What the service does not take is not taken a moment later either, whatever family its code is of.
+        # A client error is permanent, whatever family its code belongs to.
         kind = BadRequest
     error = kind(
         code=code,
@@ -197,14 +196,14 @@ def service_error(  # noqa: PLR0913 - the fields of the service's error, all by 
         request_id=request_id,
     )
     error.known = recognised
-    # Failed tasks and refused create calls cost nothing. A refused call about a task says nothing of the task.
+    # Failed tasks and rejected create requests are free. An error of a query says nothing about its task.
     if failed or (error.certain and not task_id):
         error.hint = f"{hint} {_FREE}".strip()
     return error
 
 
 def _account_matter(code: str, message: str, *, http_status: int) -> tuple[type[ServiceError], str] | None:
-    """Tell a budget or a debt, which no waiting mends, from throttling: both come as 429."""
+    """Tell budget and debt errors, which no retry solves, from throttling: both come as 429."""
     said = f"{code} {message}".lower()
     return (PermissionDenied, _BUDGET) if http_status in (403, 429) and _ACCOUNT_WORDS.search(said) else None
 
@@ -228,5 +227,5 @@ def _fallback(message: str, *, http_status: int) -> tuple[type[ServiceError], st
     if http_status >= 500:
         return ServerError, _AGAIN
     if message:
-        return BadRequest, "The service's message says what does not fit."
-    return BadRequest, "Run again; where it repeats, look at the request in the console."
+        return BadRequest, "DashScope's message names the problem."
+    return BadRequest, "Run again; if it happens again, look up the request in the DashScope console."

@@ -1,4 +1,4 @@
-"""The service's calls: submit, query, cancel, list, upload. One HTTP request each, nothing is repeated here.
+"""The service's API: create, get, cancel, list, upload. One HTTP request each, without retries.
 
 Blocking; call it from a thread. Source: the service's API reference and its pages on asynchronous tasks and on
 temporary files.
@@ -37,7 +37,7 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 SUBMIT_SECONDS = 120.0
 GRACE_SECONDS = 1.0
-"""What a whole response may take longer than silence may."""
+"""Seconds that a whole response may take beyond the read timeout."""
 
 UPLOAD_FIELDS = {
     "OSSAccessKeyId": "oss_access_key_id",
@@ -46,12 +46,12 @@ UPLOAD_FIELDS = {
     "x-oss-object-acl": "x_oss_object_acl",
     "x-oss-forbid-overwrite": "x_oss_forbid_overwrite",
 }
-"""The fields of the upload form, and where the permit has their values."""
+"""The fields of the upload form, and the policy's fields with their values."""
 
 
 @dataclass(frozen=True)
 class CreatedTask:
-    """The service's response to a create call. `server_time`: when, by its clock, in epoch seconds; 0 if unknown."""
+    """The service's response to a create request. `server_time` is its time in epoch seconds, 0 if unknown."""
 
     task_id: str
     request_id: str
@@ -59,7 +59,7 @@ class CreatedTask:
 
 
 def _without_locals(call: Callable[P, T]) -> Callable[P, T]:
-    """Let a call's errors out without the frames below it: these hold the raw response, which may quote the key."""
+    """Strip the traceback from a call's errors: its frames hold the raw response, which may quote the key."""
 
     @functools.wraps(call)
     def calling(*args: P.args, **named: P.kwargs) -> T:
@@ -73,7 +73,7 @@ def _without_locals(call: Callable[P, T]) -> Callable[P, T]:
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Puts the key into the one header it is meant for. An auth object also keeps requests from reading .netrc."""
+    """Puts the key into the Authorization header. An auth object also keeps requests from reading .netrc."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -88,19 +88,19 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class NoKey(requests.auth.AuthBase):
-    """Sends no credentials at all: for hosts other than the service's own."""
+    """Sends no credentials: for hosts other than the service's own."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Take away what may be there."""
+        """Remove the Authorization header."""
         request.headers.pop("Authorization", None)
         return request
 
 
 class Client:
-    """Talks to one endpoint. May be used from several threads. `clock` tells the service's time, once it has answered.
+    """A thread-safe client of one endpoint. `clock` has the service's time after the first response.
 
-    Every call raises `NetworkError` when the service does not answer, `UnexpectedResponse` when its response makes no
-    sense, and a `ServiceError` when it refuses.
+    Every call raises `NetworkError` if there is no response, `UnexpectedResponse` if the response is malformed, and a
+    `ServiceError` if the service reports an error.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -114,46 +114,45 @@ class Client:
 
     @_without_locals
     def create_task(self, body: bytes, *, path: str = IMG_URL.path, uses_uploads: bool = False) -> CreatedTask:
-        """Create a task from a JSON body of the form that `path` is for.
+        """Create a task from a JSON body in the format of `path`.
 
-        `uses_uploads` tells that the body names an `oss://` URL.
-
-        A `NetworkError` with `sent`, or an `UnexpectedResponse`, leaves open whether the task was created.
+        `uses_uploads` says that the body contains an `oss://` URL. After a `NetworkError` with `sent`, or an
+        `UnexpectedResponse`, it is unknown whether the task was created.
         """
         headers = {"Content-Type": "application/json", "X-DashScope-Async": "enable"}
         if uses_uploads:
             headers["X-DashScope-OssResourceResolve"] = "enable"
-        # On a connection of its own: one kept from an earlier call may be closed by the other side at any moment, and
-        # whether the request arrived would then be unknown.
+        # On a new connection: the server may close a kept one at any moment, and whether the request arrived would
+        # then be unknown.
         with trusted_session(self.endpoint.base_url) as session:
             response = self._call("POST", path, headers=headers, data=body, seconds=SUBMIT_SECONDS, session=session)
         output = response.body.get("output")
-        task_id = as_id(output.get("task_id")) if isinstance(output, Mapping) else ""
+        task_id = as_id(output.get("template")) if isinstance(output, Mapping) else ""
         if not task_id:
             raise UnexpectedResponse(
-                "The service took the request but its answer names no task.", http_status=response.http_status
+                "DashScope's response to the request contains no task id.", http_status=response.http_status
             )
         return CreatedTask(task_id, as_id(response.body.get("request_id")), response.server_time)
 
     @_without_locals
     def get_task(self, task_id: str) -> Task:
-        """Return a task's state. An id the service does not know has the status UNKNOWN."""
+        """Return a task. An id that the service does not know has the status UNKNOWN."""
         response = self._call("GET", f"/tasks/{quote(task_id, safe='')}", task_id=task_id)
         return parse_task(response.body, task_id=task_id, server_time=response.server_time)
 
     @_without_locals
     def cancel_task(self, task_id: str) -> bool:
-        """Cancel a task. Returns False where the service refuses because it is no longer queued."""
+        """Cancel a task. Returns False if it has left the queue."""
         try:
             response = self._call("POST", f"/tasks/{quote(task_id, safe='')}/cancel", task_id=task_id)
         except ServiceError as error:
             if error.code == "UnsupportedOperation":
                 return False
             raise
-        # All that the service says when it has done it.
+        # The only content of a successful response.
         if not as_id(response.body.get("request_id")):
             raise UnexpectedResponse(
-                "The service's answer does not say that it cancelled the task.",
+                "DashScope's response does not confirm that the task was cancelled.",
                 http_status=response.http_status,
                 task_id=task_id,
             )
@@ -184,14 +183,14 @@ class Client:
 
     @_without_locals
     def upload_file(self, data: bytes, *, model_name: str, suffix: str, mime: str) -> str:
-        """Store a file with the service for 48 h, for calls of exactly that model, and return its `oss://` URL.
+        """Upload a file for 48 h, for requests of this model only, and return its `oss://` URL.
 
-        `suffix` is the ending of the name, such as ".wav": the service judges an audio file by it.
+        `suffix` is the file name suffix, such as ".wav": the service checks that of an audio file.
         """
         response = self._call("GET", "/uploads", params={"action": "getPolicy", "model": model_name})
         policy = response.body.get("data")
         if not isinstance(policy, Mapping):
-            raise UnexpectedResponse("The service gave no permit to upload.", http_status=response.http_status)
+            raise UnexpectedResponse("DashScope returned no upload policy.", http_status=response.http_status)
         form = {name: _policy_field(policy, field) for name, field in UPLOAD_FIELDS.items()}
         key = f"{_policy_field(policy, 'upload_dir')}/{uuid.uuid4().hex}{suffix}"
         form |= {"key": key, "success_action_status": "200", "x-oss-content-type": mime}
@@ -199,10 +198,10 @@ class Client:
         return f"oss://{key}"
 
     def _post_file(self, host: str, form: dict[str, str], *, data: bytes, mime: str) -> None:
-        """Send the file to the storage host: without the key, the file last."""
+        """Send the file to the storage host, without the API key and as the last field."""
         allowed_local_origin, origin = self.endpoint.loopback_origin, origin_of(host)
         if not origin[0] or (not host.lower().startswith("https://") and origin != allowed_local_origin):
-            raise UnexpectedResponse("The service named an upload address that is not https.", http_status=200)
+            raise UnexpectedResponse("DashScope returned an upload URL that is not https.", http_status=200)
         file = {"file": (form["key"].rpartition("/")[2], data, mime)}
         limit = Deadline(SUBMIT_SECONDS + GRACE_SECONDS, sending=len(data))
         with limit, untrusted_session(allowed_local_origin) as session:
@@ -232,7 +231,7 @@ class Client:
         self.clock.observe(parsed.server_time)
         return parsed
 
-    def _send(  # noqa: PLR0913 - what a request consists of, all by name
+    def _send(  # noqa: PLR0913 - the parts of a request, all by name
         self,
         method: str,
         url: str,
@@ -250,17 +249,17 @@ class Client:
                 method, url, auth=auth, timeout=(CONNECT_SECONDS, wait), allow_redirects=False, stream=True, **sent
             )
         except BlockedHost as error:
-            failure = UnexpectedResponse(f"The service named an upload address: {error.message}", http_status=200)
+            failure = UnexpectedResponse(f"DashScope's upload URL is blocked: {error.message}", http_status=200)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             failure = network_error(error, url, limit=limit, task_id=task_id)
-        # Raised here and not above: what was caught holds the whole request, and that the key.
+        # Raised outside the except block: the caught exception holds the request with the key.
         raise failure
 
 
 def _policy_field(policy: Mapping[str, Any], name: str) -> str:
-    """Return a value of an upload permit, which may be a truth where the form wants a text."""
+    """Return a field of the upload policy as form text; booleans become lower case."""
     value = policy.get(name)
     text = as_url(str(value).lower() if isinstance(value, bool) else value)
     if not text:
-        raise UnexpectedResponse(f"The upload permit lacks {name!r}.", http_status=200)
+        raise UnexpectedResponse(f"DashScope's upload policy lacks {name!r}.", http_status=200)
     return text

@@ -1,4 +1,4 @@
-"""From the choice of a region to the URL and key that a call goes to."""
+"""Resolving a connection to the URL and key of the API."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _KEY = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True)
 class Connection:
-    """What a graph may say about the connection: never a key, never a URL.
+    """The connection settings of a graph: never a key, never a URL.
 
-    `region` is an id of the region table or "default", the one that the machine's owner has set. `max_wait_minutes`
-    limits how long a node waits for a task that is being rendered.
+    `region` is an id of the region table, or "default" for the region of the settings. `max_wait_minutes` limits how
+    long a node waits for a task that is rendering.
     """
 
     region: str = DEFAULT_CHOICE
@@ -42,48 +42,48 @@ class Connection:
 
     @classmethod
     def of(cls, value: object) -> Connection:
-        """Return what a node was given as its connection, which may be nothing.
+        """Return a node's connection input as a Connection; None means the default.
 
         Raises:
-            InvalidRequest: it is something else.
+            InvalidRequest: the value is of another type.
         """
         if value is None:
             return cls()
         if not isinstance(value, cls):
-            raise InvalidRequest([f"connection: must come from DashScope Connection; this is a {type(value).__name__}"])
+            raise InvalidRequest([f"connection: connect a DashScope Connection, not a {type(value).__name__}"])
         return value
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where calls go: a region, the URL of its API and the key for it."""
+    """A region, the URL of its API and the key for it."""
 
     region: Region
     base_url: str
     key: Secret
 
     def __post_init__(self) -> None:
-        # From now on it may be sent, and may come back in a response.
+        # From here on the key may be sent, and may come back in a response.
         register_secret(self.key.reveal())
 
     @property
     def at_workspace(self) -> bool:
-        """Whether this is a workspace's own host, or the offline mock server, which makes no difference."""
+        """Whether this is a workspace host, or the mock server, which serves both kinds."""
         return (origin_of(self.base_url)[0] or "").endswith(self.region.workspace_host.removeprefix("{workspace}"))
 
     @property
     def loopback_origin(self) -> Origin | None:
-        """The host and port of an API on this very machine. No other near host may be named in a response."""
+        """The host and port of an API on this machine: the only local origin that its responses may name."""
         origin = origin_of(self.base_url)
         return origin if is_loopback(origin[0]) else None
 
 
 def choose_region(connection: Connection, settings: Settings) -> tuple[Region, list[str]]:
-    """Return the region that is meant, and the problems of the choice."""
+    """Return the chosen region, and the problems of the choice."""
     name = connection.region
     source = "region"
     if not isinstance(name, str) or not isinstance(connection.workspace_id, str):
-        return REGIONS[DEFAULT_REGION], ["region and workspace_id: must be texts"]
+        return REGIONS[DEFAULT_REGION], ["region and workspace_id: must be strings"]
     if name == DEFAULT_CHOICE:
         name = settings.get("region").lower() or DEFAULT_REGION
         source = "DASHSCOPE_REGION"
@@ -96,34 +96,34 @@ def choose_region(connection: Connection, settings: Settings) -> tuple[Region, l
 
 
 def connection_problems(connection: Connection, settings: Settings, *, region: Region) -> list[str]:
-    """Return what stands in the way of any call to the region: workspace, URL, key."""
+    """Return the problems of the workspace, the URL and the key."""
     if region.simulated:
         return []
     problems = []
     workspace = _workspace(connection, settings)
     if contains_secret(workspace) or workspace.lower().startswith("sk-"):
-        # It would be part of a host's name, and those go out in the open.
-        problems.append("workspace_id: this looks like an API key, which must be in no workflow; take it out")
+        # It would be part of a host name, which is sent unencrypted.
+        problems.append("workspace_id: this looks like an API key, which must not be in a workflow; remove it")
     elif workspace and not _DNS_LABEL.fullmatch(workspace):
         problems.append(
-            f"workspace_id: {workspace[:60]!r} is not a workspace id; it has letters, digits and hyphens only, "
-            "such as llm-abc123"
+            f"workspace_id: {workspace[:60]!r} is not a workspace id; use letters, digits and hyphens only, such as "
+            "llm-abc123"
         )
     base_url = settings.get("base_url")
     if base_url:
         problems += _url_problems(base_url)
     elif region.needs_workspace and not workspace:
         problems.append(
-            f"workspace_id: {region.title} is only reached through a workspace's own address; give the workspace id in "
+            f"workspace_id: {region.title} is only reachable through a workspace host; enter the workspace id in "
             "DashScope Connection or set DASHSCOPE_WORKSPACE_ID"
         )
     key = settings.key(region.id)
     if key is None:
         problems.append(settings.missing_key(region.id))
     elif not _KEY.fullmatch(key.reveal()):
-        # As a header it would end in an error that quotes it.
+        # As a header it would raise an error that quotes it.
         problems.append(
-            f"the API key for {region.title} has a blank, a line break or a character that no key has; copy it again"
+            f"the API key for {region.title} contains a space, a line break or an invalid character; copy it again"
         )
     return problems
 
@@ -135,7 +135,7 @@ def open_endpoint(connection: Connection, settings: Settings, *, region: Region)
     """
     if region.simulated:
         if _start_offline is None:
-            raise RuntimeError("There is no mock server: the host names one with use_offline.")
+            raise RuntimeError("There is no mock server: the host must register one with use_offline.")
         base_url, offline_key = _start_offline()
         return Endpoint(region, base_url, Secret(offline_key))
     key = settings.key(region.id)
@@ -166,28 +166,28 @@ def _workspace(connection: Connection, settings: Settings) -> str:
 
 
 def _url_problems(base_url: str) -> list[str]:
-    """Problems of a URL that the key will be sent to: https, or http on this machine."""
+    """Return the problems of the base URL, which receives the key: https, or http on this machine."""
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return ["DASHSCOPE_BASE_URL: is not an address"]
+        return ["DASHSCOPE_BASE_URL: is not a valid URL"]
     if not host or "@" in parts.netloc or "?" in base_url or "#" in base_url:
-        return ["DASHSCOPE_BASE_URL: must be an address such as https://dashscope.aliyuncs.com/api/v1 and nothing else"]
+        return ["DASHSCOPE_BASE_URL: must be a plain URL such as https://dashscope.aliyuncs.com/api/v1"]
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
         return []
-    return ["DASHSCOPE_BASE_URL: the key is only sent over https (http is possible on this machine itself)"]
+    return ["DASHSCOPE_BASE_URL: the key is only sent over https (http is allowed for this machine)"]
 
 
 def resolve_endpoint(connection: Connection, home: Path) -> tuple[Region, Settings, list[str]]:
-    """Return the region that a connection means, the owner's settings, and all that stands in the way of calls."""
+    """Return the region of a connection, the owner's settings, and the problems of both."""
     settings = read_settings(home)
     region, problems = choose_region(connection, settings)
     if not problems:
         problems = connection_problems(connection, settings, region=region)
     if type(connection.max_wait_minutes) is not int or not 1 <= connection.max_wait_minutes <= MAX_WAIT_MINUTES_LIMIT:
         wait = format_value(connection.max_wait_minutes)
-        problems.append(f"max_wait_minutes: {wait} is not possible; choose 1 to {MAX_WAIT_MINUTES_LIMIT}")
+        problems.append(f"max_wait_minutes: {wait} is not supported; choose 1 to {MAX_WAIT_MINUTES_LIMIT}")
     return region, settings, problems
 
 
@@ -195,6 +195,6 @@ _start_offline: Callable[[], tuple[str, str]] | None = None
 
 
 def use_offline(start: Callable[[], tuple[str, str]]) -> None:
-    """Take what starts the mock server of the region `offline`: it returns the server's base URL and key. Blocking."""
+    """Register the call that starts the mock server of the region `offline`: it returns its base URL and key."""
     global _start_offline  # noqa: PLW0603 - one mock server for the process
     _start_offline = start

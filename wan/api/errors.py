@@ -1,6 +1,6 @@
-"""What can go wrong between us and the service, and what to do about each.
+"""The errors of the service and of the connection to it.
 
-Every message says what happened, then what to do next, then the ids that support or Wan Fetch Task want.
+Each says what happened, then what to do next, then the ids for support and for Wan Fetch Task.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from ..errors import WanError
 
 
 class NetworkError(WanError):
-    """The service could not be reached or did not answer.
+    """The service could not be reached or did not respond.
 
-    `sent` is False where no byte of the request left this machine, so that sending it again is safe, and True where it
-    may have arrived. `permanent` tells that trying again within seconds is of no use: something has to be changed.
+    `sent` is False if no byte of the request left this machine, so that a retry is safe, and True if the request may
+    have arrived. `permanent` says that a retry within seconds is useless: something must be changed first.
     """
 
     def __init__(self, message: str, *, sent: bool, permanent: bool = False, hint: str = "", task_id: str = "") -> None:
@@ -22,7 +22,7 @@ class NetworkError(WanError):
 
 
 class UnexpectedResponse(WanError):
-    """The service's response is not of the form its documents describe. `http_status` is the response's."""
+    """The service's response is not as documented. `http_status` is the response's."""
 
     def __init__(self, message: str, *, http_status: int, hint: str = "", task_id: str = "") -> None:
         super().__init__(message, hint=hint, task_id=task_id)
@@ -30,7 +30,7 @@ class UnexpectedResponse(WanError):
 
 
 class OutcomeUnknown(WanError):
-    """A create call was sent and its response did not come: whether a task was created is not known."""
+    """A create request was sent and got no response: whether a task was created is unknown."""
 
 
 class TaskUnknown(WanError):
@@ -42,16 +42,16 @@ class TaskCanceled(WanError):
 
 
 class WaitExceeded(WanError):
-    """The task was still running when the waiting limit was reached. It goes on at the service."""
+    """The task was still running when the wait limit was reached. It continues at the service."""
 
 
 class ServiceError(WanError):
-    """The service refused a call, or a task failed.
+    """The service returned an error, or a task failed.
 
-    `code` and `service_message` are the service's own words; `failed` tells that it is the task that failed, and no
-    call. `formed` tells that the response has the service's own form: JSON with a code and a request id. `retry` tells
-    whether the same call may succeed later without any change, `retry_after` after how many seconds where the service
-    says so; `known` is False where nothing but its status says what it means.
+    `code` and `service_message` are the service's own. `failed` says that the task failed, and not a call. `formed`
+    says that the response has the service's own form: JSON with a code and a request id. `retry` says that the same
+    call may succeed later without a change, `retry_after` after how many seconds, if the service says so. `known` is
+    False if only the HTTP status says what the error means.
     """
 
     retry = False
@@ -75,19 +75,19 @@ class ServiceError(WanError):
         self.http_status = http_status
         self.failed = failed
         self.formed = formed
-        where = "The task failed" if failed else f"The service refused the call (HTTP {http_status})"
-        text = f": {service_message}" if service_message else "." if code else "; the service gave no reason."
+        where = "The task failed" if failed else f"DashScope returned HTTP {http_status}"
+        text = f": {service_message}" if service_message else "." if code else " without a reason."
         what = f"{where}, {code}{text}" if code else f"{where}{text}"
         super().__init__(what, hint=hint, task_id=task_id, request_id=request_id)
 
     @property
     def certain(self) -> bool:
-        """Whether the response proves that the call did nothing: what a gateway or a firewall says does not."""
+        """Whether the response proves that the call had no effect. That of a gateway or firewall does not."""
         return self.http_status == 429 or (400 <= self.http_status < 500 and self.formed)
 
     @property
     def is_server_error(self) -> bool:
-        """Whether the service itself says that it had an error of its own: it all but proves that nothing was done."""
+        """Whether the service itself reports an internal error, after which an effect of the call is unlikely."""
         return self.http_status >= 500 and self.formed
 
 
@@ -96,28 +96,28 @@ class AuthenticationError(ServiceError):
 
 
 class PermissionDenied(ServiceError):
-    """The account may not do this: rights, activation, debt or quota."""
+    """The account may not do this: permissions, activation, debt or quota."""
 
 
 class BadRequest(ServiceError):
-    """Something in the request does not fit."""
+    """The request is invalid."""
 
 
 class ContentRejected(ServiceError):
-    """Moderation refused the prompt, the image or the video."""
+    """Moderation rejected the prompt, the image or the video."""
 
 
 class RateLimited(ServiceError):
-    """Too many calls at once. The same call may pass later."""
+    """Too many calls at once. The same call may succeed later."""
 
     retry = True
 
 
 class NoVideo(WanError):
-    """The task succeeded and there is no video, or it is in a state that this version does not know."""
+    """The task succeeded without a video, or is in an undocumented state."""
 
 
 class ServerError(ServiceError):
-    """The service had an error of its own. The same call may pass later."""
+    """The service had an internal error. The same call may succeed later."""
 
     retry = True

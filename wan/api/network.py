@@ -1,4 +1,4 @@
-"""Calls that got no response, as errors."""
+"""Network failures as errors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from .errors import NetworkError
 
 
 def network_error(error: Exception, url: str, *, limit: Deadline, task_id: str = "") -> NetworkError:
-    """Say what happened on the way, and whether the request may have left.
+    """Return the error of a failed request, which says whether the request may have been sent.
 
-    Raise what this returns outside of the `except` block: the exception holds the request, and that the key.
+    Raise it outside of the `except` block: the exception holds the request with the key.
     """
     cause = cause_of(error, url, limit=limit)
     return NetworkError(cause.message, sent=limit.sent, permanent=cause.permanent, hint=cause.hint, task_id=task_id)

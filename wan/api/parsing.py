@@ -1,7 +1,4 @@
-"""Values out of the service's responses, of which nothing is taken for granted.
-
-Type, size, characters or discretion.
-"""
+"""Parsing of untrusted fields in the service's responses: type, size and characters are checked, secrets removed."""
 
 from __future__ import annotations
 
@@ -18,41 +15,41 @@ MAX_CODE = 500
 MAX_URL = 8000
 MAX_FIELDS = 40
 
-# A terminal would obey some of these; half a character cannot be written to a file.
+# Control characters, text direction marks, and lone surrogates, which cannot be encoded.
 _CONTROL_CHARS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _ID = re.compile(r"[A-Za-z0-9][!-~]{0,199}")
 
 
 def as_text(value: object, *, at_most: int = MAX_TEXT) -> str:
-    """Return a text of the service's own, without what it must not hold; "" where it is none."""
+    """Return a text of the service, sanitised and redacted; "" if it is not a string."""
     if not isinstance(value, str):
         return ""
     return truncate_redacted(_CONTROL_CHARS.sub("\ufffd", value.replace("\r\n", "\n")), at_most)
 
 
 def as_prompt(value: object) -> str:
-    """Return a prompt that the service tells, which is the user's own: nothing in it is masked but a key."""
+    """Return a prompt from the service. It is the user's own text, so only keys in it are masked."""
     if not isinstance(value, str):
         return ""
     return without_secrets(_CONTROL_CHARS.sub("\ufffd", value.replace("\r\n", "\n")))[:MAX_PROMPT]
 
 
 def as_id(value: object) -> str:
-    """Return an id: printable ASCII and not the key. "" where it is none."""
+    """Return an id, printable ASCII without a key; "" if it is invalid."""
     if isinstance(value, str) and _ID.fullmatch(value) and not contains_secret(value):
         return value
     return ""
 
 
 def as_url(value: object) -> str:
-    """Return a URL with its signature, as it is; "" where it is none that could be called."""
+    """Return a URL unchanged, with its signature; "" if it is invalid."""
     if not isinstance(value, str) or len(value) > MAX_URL or _CONTROL_CHARS.search(value) or contains_secret(value):
         return ""
     return value
 
 
 def as_number(value: object) -> float:
-    """Return a number, also one that was written as a text; 0.0 where it is none, or no finite one."""
+    """Return a finite number, also one given as text; 0.0 if it is invalid."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return 0.0
     try:
@@ -63,7 +60,7 @@ def as_number(value: object) -> float:
 
 
 def as_scalars(value: object) -> dict[str, Any]:
-    """Return a flat object of facts such as `usage`: numbers, texts and truths by name; what is nested is left out."""
+    """Return the numbers, texts and booleans of a flat object such as `usage`; nested values are dropped."""
     if not isinstance(value, Mapping):
         return {}
     fields = {as_text(name, at_most=100): _as_scalar(inner) for name, inner in list(value.items())[:MAX_FIELDS]}

@@ -20,9 +20,9 @@ BODY_BYTES = 6 * 1024 * 1024
 
 
 def build_body(request: VideoRequest, *, region: Region, media: Mapping[str, str]) -> dict[str, Any]:
-    """Return the JSON body of the create call. `request` has no problems.
+    """Return the JSON body of the create request. `request` must be valid.
 
-    `media` has the URL of each kind of media that there is: `data:{mime};base64,...`, http(s) or oss.
+    `media` has the URL of each kind of media: `data:{mime};base64,...`, http(s) or oss.
     """
     model = MODELS[request.model]
     body: dict[str, Any] = {"model": model.model_id_in(region.id), "input": {}, "parameters": {}}
@@ -91,8 +91,8 @@ def _replaced(value: Any, texts: Mapping[str, str]) -> Any:
 
 
 def to_json(body: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a request body. Chinese stays as it is: escapes would make it longer."""
-    # JavaScript can hand over one half of a surrogate pair, which has no bytes.
+    """Return a request body as bytes. Chinese is not escaped, which keeps it short."""
+    # JavaScript can produce a lone surrogate, which cannot be encoded.
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
@@ -107,7 +107,7 @@ def expected_prompt(request: VideoRequest) -> str | None:
 
 
 def estimate_cost(request: VideoRequest, *, region: Region) -> dict[str, Any] | None:
-    """Return the list price of the video as {amount, currency, as_of}, or None where the list does not have it."""
+    """Return the list price of the video as {amount, currency, as_of}, or None if it has none."""
     model = MODELS[request.model]
     offer = model.offer_in(region.id)
     price = model.price_per_second(

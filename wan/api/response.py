@@ -1,8 +1,6 @@
-"""Responses of the service, of any shape.
+"""Parsing of the service's responses: bounded reading, then a JSON object or an error.
 
-Read within bounds, and turned into the JSON object or the error that they are.
-
-Whatever comes is redacted on its way in: a server that quotes the key back is not quoted any further.
+All texts are redacted while they are parsed: a key that a server quotes goes no further.
 """
 
 from __future__ import annotations
@@ -25,18 +23,15 @@ from .network import network_error
 from .parsing import MAX_CODE, as_id, as_text
 
 MAX_RESPONSE_BYTES = 1024 * 1024
-"""What a response may hold. The longest there is, a page of the task list, has some tens of kilobytes."""
+"""The largest response, a page of the task list, has some tens of kilobytes."""
 
 _CHUNK = 65536
-_INTERMEDIARY = "Something between here and the service may have answered: check the network and DASHSCOPE_BASE_URL."
+_INTERMEDIARY = "The response may come from a proxy or gateway: check the network and DASHSCOPE_BASE_URL."
 
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """A response of the service that is the JSON object it should be.
-
-    `server_time` is when it was sent by the service's own clock: epoch seconds, 0 where it does not say.
-    """
+    """A JSON object from the service. `server_time` is its time in epoch seconds, 0 if unknown."""
 
     body: Mapping[str, Any]
     http_status: int
@@ -44,7 +39,7 @@ class ApiResponse:
 
 
 def parse_response(response: requests.Response, *, limit: Deadline, task_id: str = "") -> ApiResponse:
-    """Turn a response into its JSON object, or raise the error that it is."""
+    """Return the JSON object of a response, or raise its error."""
     status = response.status_code
     body = _parsed(read_body(response, limit=limit, task_id=task_id))
     if body is not None and 200 <= status < 300 and not _is_error(body):
@@ -64,7 +59,7 @@ def parse_response(response: requests.Response, *, limit: Deadline, task_id: str
         )
     if 300 <= status < 400:
         raise UnexpectedResponse(
-            f"The service answered with a redirect (HTTP {status}), which is not followed.",
+            f"DashScope returned a redirect (HTTP {status}), which is not followed.",
             http_status=status,
             hint="Check DASHSCOPE_BASE_URL.",
             task_id=task_id,
@@ -72,7 +67,7 @@ def parse_response(response: requests.Response, *, limit: Deadline, task_id: str
     if 400 <= status < 500:
         raise _with_retry_after(service_error(code="", message="", http_status=status, task_id=task_id), response)
     raise UnexpectedResponse(
-        f"The service's answer (HTTP {status}) is not the JSON it should be.",
+        f"DashScope's response (HTTP {status}) is not the expected JSON.",
         http_status=status,
         hint=_INTERMEDIARY,
         task_id=task_id,
@@ -80,20 +75,20 @@ def parse_response(response: requests.Response, *, limit: Deadline, task_id: str
 
 
 def read_body(response: requests.Response, *, limit: Deadline, task_id: str = "") -> bytes:
-    """Read a response of bounded size.
+    """Read a response body of bounded size.
 
     Raises:
-        UnexpectedResponse: it is too large, or compressed.
-        NetworkError: it broke off, or took too long.
+        UnexpectedResponse: the body is too large, or compressed.
+        NetworkError: the connection broke, or the response took too long.
     """
-    wrong = "is compressed, which was not asked for" if is_compressed(response) else ""
+    wrong = "is compressed, which was not requested" if is_compressed(response) else ""
     held = bytearray()
     failure: NetworkError | None = None
     try:
         for chunk in () if wrong else iter_body(response, size=_CHUNK):
             held += chunk
             if len(held) > MAX_RESPONSE_BYTES:
-                wrong = "does not end"
+                wrong = "is too large"
                 break
     except requests.RequestException as error:
         failure = network_error(error, response.url, limit=limit, task_id=task_id)
@@ -101,15 +96,15 @@ def read_body(response: requests.Response, *, limit: Deadline, task_id: str = ""
         raise failure
     if wrong:
         raise UnexpectedResponse(
-            f"The service's answer {wrong}.", http_status=response.status_code, hint=_INTERMEDIARY, task_id=task_id
+            f"DashScope's response {wrong}.", http_status=response.status_code, hint=_INTERMEDIARY, task_id=task_id
         )
     if limit.over:
-        raise NetworkError(f"{origin_of(response.url)[0]} did not answer in time.", sent=True, task_id=task_id)
+        raise NetworkError(f"{origin_of(response.url)[0]} did not respond in time.", sent=True, task_id=task_id)
     return bytes(held)
 
 
 def xml_text(text: str, start: str, end: str) -> str:
-    """Return what stands between two marks, "" where they are not there."""
+    """Return the text between two tags, "" if they are missing."""
     return as_text(text.partition(start)[2].partition(end)[0], at_most=MAX_CODE)
 
 
@@ -126,7 +121,7 @@ def _is_error(body: Mapping[str, Any]) -> bool:
 
 
 def _error_fields(body: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return the code, words and request id of a refusal, flat or as `{"error": {...}}`; "" for what it lacks."""
+    """Return the code, message and request id of an error, flat or as `{"error": {...}}`; "" for missing ones."""
     error = body.get("error")
     inner = error if isinstance(error, Mapping) else body if error is None else {**body, "message": error}
     code = as_text(inner.get("code"), at_most=MAX_CODE) or as_text(inner.get("type"), at_most=MAX_CODE)
@@ -135,7 +130,7 @@ def _error_fields(body: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _server_time(response: requests.Response) -> float:
-    """Return the time in the Date header, in epoch seconds; 0 where there is none."""
+    """Return the time of the Date header in epoch seconds; 0 if there is none."""
     try:
         date = parsedate_to_datetime(response.headers.get("Date", ""))
         return max(0.0, (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp())
@@ -144,7 +139,7 @@ def _server_time(response: requests.Response) -> float:
 
 
 def _with_retry_after(error: ServiceError, response: requests.Response) -> ServiceError:
-    """Note how long the service asks to wait, where it does, in seconds."""
+    """Set the error's `retry_after` from the response's Retry-After, in seconds, if it has one."""
     retry_after = response.headers.get("Retry-After", "")
     error.retry_after = float(retry_after) if re.fullmatch(r"[0-9]{1,9}", retry_after) else None
     return error

@@ -1,4 +1,4 @@
-"""Keys and settings of the machine's owner: the environment first, then `credentials.toml`. Read when they are used.
+"""Keys and settings of the machine's owner: environment variables, then `credentials.toml`. Read on each use.
 
 The same names serve both: `DASHSCOPE_API_KEY_SINGAPORE` in the environment is `api_key_singapore` in the file.
 """
@@ -31,7 +31,7 @@ _warned_of: set[Path] = set()
 
 
 class Secret:
-    """A text that shows itself to nobody by accident: not in `repr`, `str`, a format, a log or a pickle."""
+    """A string hidden from repr, logs and pickling."""
 
     __slots__ = ("_value",)
 
@@ -45,30 +45,30 @@ class Secret:
         raise TypeError("a secret is not pickled")
 
     def reveal(self) -> str:
-        """Return the text itself, for the one header it is meant for."""
+        """Return the string itself, for the Authorization header."""
         return self._value
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the machine's owner has set. `home` is the folder of `credentials.toml` and of the ledger."""
+    """The settings of the machine's owner. `home` is the folder of `credentials.toml` and of the ledger."""
 
     home: Path
     _file: Mapping[str, Secret] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        # From now on every key of the owner's is taken out of every text, whichever of them is used. Where it is set in
-        # quotes, what stands between them is what any other form of it holds.
+        # From here on every configured key is redacted from every text, whichever of them is used. Quotes around a key
+        # are not part of it.
         for name in ("api_key", *(f"api_key_{region}" for region in REGIONS)):
             for source in (_from_environment, self._from_file):
                 register_secret(source(name).reveal())
 
     def get(self, name: str) -> str:
-        """Return a setting that is not secret, such as "region", or "" where it is not set."""
+        """Return a setting that is not secret, such as "region"; "" if it is not set."""
         return self._find(name).reveal()
 
     def key(self, region: str) -> Secret | None:
-        """Return the API key for a region: the region's own before the common one, the environment before the file."""
+        """Return a region's API key. The environment overrides the file; in each, a region's key the shared one."""
         for source in (_from_environment, self._from_file):
             for name in (f"api_key_{region}", "api_key"):
                 found = source(name)
@@ -81,26 +81,26 @@ class Settings:
         return [region for region in REGIONS if self.own_key(region)]
 
     def keys_elsewhere(self, region: str) -> str:
-        """Say for which other regions a key of their own is set, where a region's key is refused. Asks nobody."""
+        """Return a hint naming the other regions with keys of their own; "" if there are none. Sends nothing."""
         others = [REGIONS[name] for name in self.keyed_regions() if name != region]
         if not others:
             return ""
         titles, ids = " and ".join(one.title for one in others), " or ".join(one.id for one in others)
-        return f"Keys are set for {titles} too: if the graph is meant for one, choose {ids} in DashScope Connection."
+        return f"Keys are also set for {titles}: to use another region, choose {ids} in DashScope Connection."
 
     def own_key(self, region: str) -> Secret | None:
-        """Return the key that is set for this region alone, or None. Which key calls use is what `key` says."""
+        """Return the region's own key, or None. `key` returns the key that calls use."""
         found = self._find(f"api_key_{region}")
         return found if found.reveal() else None
 
     def missing_key(self, region: str) -> str:
-        """Say that a region has no key, with the lines to write."""
+        """Return the problem of a missing key, with the lines to write."""
         title = REGIONS[region].title
         return (
             f"no API key is configured for {title}. Set DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_{region.upper()}) in "
             f"the environment that starts ComfyUI, or write this line into {self.home / FILE_NAME}:\n"
             f'      api_key = "sk-..."\n'
-            '  To try the graph without a key and at no cost, set region to "offline" in a DashScope Connection'
+            '  To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection'
         )
 
     def _find(self, name: str) -> Secret:
@@ -112,16 +112,16 @@ class Settings:
 
 
 def read_settings(home: Path) -> Settings:
-    """Read the owner's settings from the environment and from `home`, or from `DASHSCOPE_WAN_HOME` where that is set.
+    """Read the settings from the environment and from `home`, or from `DASHSCOPE_WAN_HOME` if it is set.
 
     Raises:
-        InvalidRequest: `credentials.toml` is there but cannot be read, or nobody has the home that is meant.
+        InvalidRequest: `credentials.toml` exists but cannot be read, or `DASHSCOPE_WAN_HOME` names an unknown user.
     """
     moved = _from_environment("wan_home").reveal()
     try:
         folder = Path(moved).expanduser() if moved else home
     except RuntimeError as error:
-        raise InvalidRequest([f"DASHSCOPE_WAN_HOME: there is no such user's folder: {moved[:200]}"]) from error
+        raise InvalidRequest([f"DASHSCOPE_WAN_HOME: the path names an unknown user: {moved[:200]}"]) from error
     return Settings(folder, _read_file(folder / FILE_NAME))
 
 
@@ -135,7 +135,7 @@ def _from_environment(name: str) -> Secret:
 
 
 def _read_file(path: Path) -> dict[str, Secret]:
-    # The problem is raised here: what caught it holds the file's text, and that the key.
+    # Raised outside the except block: the caught exception holds the file's text with the key.
     settings, problem = _parsed_file(path)
     if problem:
         raise InvalidRequest([problem])
@@ -143,7 +143,7 @@ def _read_file(path: Path) -> dict[str, Secret]:
 
 
 def _parsed_file(path: Path) -> tuple[dict[str, Secret], str]:
-    """Return the settings in a file, and what is wrong with it."""
+    """Return the settings of a file, and its problem."""
     try:
         text = path.read_text(encoding="utf-8-sig")
         _warn_of_file_mode(path)
@@ -153,7 +153,7 @@ def _parsed_file(path: Path) -> tuple[dict[str, Secret], str]:
     except tomllib.TOMLDecodeError:
         return {}, f'{path} is not valid TOML: write lines such as api_key = "sk-..."'
     except (OSError, ValueError, RecursionError) as error:
-        return {}, f"{path} cannot be read ({type(error).__name__}): mend or remove it"
+        return {}, f"{path} cannot be read ({type(error).__name__}): fix or remove it"
     return {name.lower(): Secret(unquoted(value)) for name, value in table.items() if isinstance(value, str)}, ""
 
 
@@ -162,4 +162,4 @@ def _warn_of_file_mode(path: Path) -> None:
         return
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         _warned_of.add(path)
-        logger.warning("%s can be read by other users of this machine; run: chmod 600 %s", path, path)
+        logger.warning("%s is readable by other users of this machine; run: chmod 600 %s", path, path)

@@ -1,4 +1,4 @@
-"""A task as the service describes it. Readers are lenient: fields may be missing, numbers may come as text."""
+"""A task as the service reports it. Parsing is lenient: fields may be missing, numbers may be text."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .errors import ServiceError, UnexpectedResponse
 from .parsing import MAX_CODE, as_id, as_number, as_prompt, as_scalars, as_text, as_url
 
 MIN_TRUNCATED_PROMPT = 500
-"""How many letters at least are left of a prompt that the service truncates."""
+"""The minimum number of letters that the service keeps of a truncated prompt."""
 
 
 class TaskStatus(enum.Enum):
-    """The states of a task. UNKNOWN: the service does not know the id, or no longer (24 h).
+    """The states of a task.
 
-    OTHER is any state that these documents do not know.
+    UNKNOWN: the service does not know the id, or the task has expired (24 h). OTHER: an undocumented state.
     """
 
     PENDING = "PENDING"
@@ -35,7 +35,7 @@ class TaskStatus(enum.Enum):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the task is still under way."""
+        """Whether the task is queued or running."""
         return self in (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.SUSPENDED)
 
 
@@ -45,10 +45,10 @@ _STATES = {status.value: status for status in TaskStatus}
 
 @dataclass(frozen=True)
 class Task:
-    """One response to a query. Times are the service's own texts (`YYYY-MM-DD HH:mm:ss.SSS`, UTC+8).
+    """The response to a query. Times are the service's own strings (`YYYY-MM-DD HH:mm:ss.SSS`, UTC+8).
 
-    `server_time` is when it answered, by its own clock: epoch seconds, 0 where it does not say. `state` is the status
-    in the service's own word. A task that makes no video has no `video_url` when it has succeeded.
+    `server_time` is the service's time of the response: epoch seconds, 0 if unknown. `state` is the status as the
+    service spells it. A task that succeeded without a video has no `video_url`.
     """
 
     task_id: str
@@ -67,7 +67,7 @@ class Task:
     server_time: float = 0.0
 
     def failure(self) -> ServiceError:
-        """Return the error that a FAILED task stands for."""
+        """Return the error of a FAILED task."""
         return service_error(
             code=self.code,
             message=self.message,
@@ -80,7 +80,7 @@ class Task:
 
 @dataclass(frozen=True)
 class ListedTask:
-    """A row of the task list. `created` is in epoch seconds, 0 where the row does not say."""
+    """A row of the task list. `created` is in epoch seconds, 0 if unknown."""
 
     task_id: str
     status: str
@@ -91,7 +91,7 @@ class ListedTask:
 
 @dataclass(frozen=True)
 class TaskPage:
-    """One page of the task list. `server_time`: when, by the service's clock, in epoch seconds; 0 if unknown."""
+    """One page of the task list. `server_time` is the service's time in epoch seconds, 0 if unknown."""
 
     tasks: tuple[ListedTask, ...]
     total_pages: int
@@ -99,17 +99,17 @@ class TaskPage:
 
 
 def parse_task(body: Mapping[str, Any], *, task_id: str, server_time: float) -> Task:
-    """Read the response to a query for `task_id`.
+    """Parse the response to a query for `task_id`.
 
     Raises:
-        UnexpectedResponse: there is no `output` with a `task_status`.
+        UnexpectedResponse: the response has no `output` with a `task_status`.
     """
     output = body.get("output")
     if not isinstance(output, Mapping):
-        raise UnexpectedResponse("The service's answer describes no task.", http_status=200, task_id=task_id)
+        raise UnexpectedResponse("DashScope's response contains no task.", http_status=200, task_id=task_id)
     state = as_text(output.get("task_status"), at_most=50).upper()
     if not _STATE.fullmatch(state):
-        raise UnexpectedResponse("The service's answer names no task state.", http_status=200, task_id=task_id)
+        raise UnexpectedResponse("DashScope's response contains no task state.", http_status=200, task_id=task_id)
     return Task(
         task_id=task_id,
         status=_STATES.get(state, TaskStatus.OTHER),
@@ -126,7 +126,7 @@ def parse_task(body: Mapping[str, Any], *, task_id: str, server_time: float) -> 
 
 
 def _video_url(output: Mapping[str, Any]) -> str:
-    """Return the video's URL, which some models' tasks have in `results`; "" where there is none."""
+    """Return the video's URL, which some models report in `results`; "" if there is none."""
     results = output.get("results")
     rows = results if isinstance(results, list) else [results]
     found = [output, *(row for row in rows if isinstance(row, Mapping))]
@@ -134,23 +134,23 @@ def _video_url(output: Mapping[str, Any]) -> str:
 
 
 def prompt_differs(task: Task, prompt: str) -> bool:
-    """Tell whether a task says of itself that it was made for another prompt."""
+    """Tell whether a task reports another prompt than this one."""
     reported, own = _normalized_prompt(task.orig_prompt), _normalized_prompt(prompt)
     is_truncated = len(reported) >= MIN_TRUNCATED_PROMPT and own.startswith(reported)
     return bool(reported and own) and reported != own and not is_truncated
 
 
 def _normalized_prompt(prompt: str) -> str:
-    """Return what is left of a prompt however the service may write it down."""
+    """Return the letters and digits of a prompt, which stay the same however the service formats it."""
     text = unicodedata.normalize("NFKC", as_prompt(prompt)).casefold()
     return "".join(filter(str.isalnum, text))
 
 
 def parse_page(body: Mapping[str, Any], *, server_time: float) -> TaskPage:
-    """Read a page of the task list; rows that make no sense are left out."""
+    """Parse a page of the task list; malformed rows are skipped."""
     rows = body.get("data")
     if not isinstance(rows, list):
-        raise UnexpectedResponse("The service's answer lists no tasks.", http_status=200)
+        raise UnexpectedResponse("DashScope's response contains no task list.", http_status=200)
     tasks = tuple(
         ListedTask(
             task_id=as_id(row["task_id"]),
@@ -166,7 +166,7 @@ def parse_page(body: Mapping[str, Any], *, server_time: float) -> TaskPage:
 
 
 def rendered_seconds(task: Task) -> float | None:
-    """Return how long a finished task was rendered, by the service's own clock; None where it does not say."""
+    """Return a finished task's rendering time by the service's clock; None if it is unknown."""
     start, end = task.scheduled_time or task.submit_time, task.end_time
     try:
         return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())

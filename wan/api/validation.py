@@ -1,6 +1,6 @@
-"""The rules of a request: what makes it impossible, and what will be different from what one may expect.
+"""Validation of a request: the problems that prevent it, and warnings about unexpected results.
 
-Every rule is read from the model's row, and every problem is reported with what is allowed instead.
+The rules are read from the model's row, and every problem names the allowed values.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ INPUT_NAMES = {FIRST_FRAME: "image", LAST_FRAME: "last_frame", DRIVING_AUDIO: "a
 """The nodes' input for each kind of media."""
 
 MEDIA_LABELS = {
-    FIRST_FRAME: "first frame",
-    LAST_FRAME: "last frame",
-    DRIVING_AUDIO: "sound",
-    FIRST_CLIP: "clip to go on from",
+    FIRST_FRAME: "a first frame",
+    LAST_FRAME: "ratio",
+    DRIVING_AUDIO: "audio",
+    FIRST_CLIP: "a clip",
 }
 _AUDIO_SCHEMES = ("http", "https", "oss")
 _AUDIO_SUFFIXES = (".wav", ".mp3")
@@ -37,10 +37,10 @@ def validate(
     provided: Collection[str] = (FIRST_FRAME,),
     clip_seconds: float | None = None,
 ) -> list[str]:
-    """Return everything that makes the request impossible, each with what is allowed. Empty when it can be sent.
+    """Return the problems that prevent the request, each with the allowed values; empty if it is valid.
 
-    `provided` are the kinds of media that will be sent, an audio file of `audio_url` aside; `clip_seconds` is the
-    clip's length where it is known.
+    `provided` are the kinds of media that will be sent, apart from `audio_url`. `clip_seconds` is the clip's length, if
+    known.
     """
     problems = _general_problems(request)
     if _type_problems(request):
@@ -52,12 +52,14 @@ def validate(
     problems += [problem for field in FIELDS for problem in _choice_problems(field, request, model)]
     if clip_seconds is not None and request.duration in model.durations and request.duration <= clip_seconds:
         problems.append(
-            f"duration: {request.duration} s is the whole video's, which must be longer than its first clip of "
+            f"duration: {request.duration} s is the length of the complete video and must exceed the clip's "
             f"{clip_seconds:.1f} s"
         )
     problems += _effect_problems(request, model, region)
     if request.shot_type != SHOT_TYPES[0] and request.shot_type in model.shot_types and not request.prompt_extend:
-        problems.append(f"shot_type: {request.shot_type} needs prompt_extend; switch it on, or choose {SHOT_TYPES[0]}")
+        problems.append(
+            f"shot_type: {request.shot_type} requires prompt_extend; switch it on, or choose {SHOT_TYPES[0]}"
+        )
     problems += _media_problems(request, model, provided)
     problems += _audio_problems(request, model)
     if request.negative_prompt.strip() and not model.negative_prompt:
@@ -69,38 +71,38 @@ def validate(
 
 
 def warnings(request: VideoRequest, *, region: Region, audio_seconds: float | None = None) -> list[str]:
-    """Return what the service will do differently from what the request says. `request` has no problems.
+    """Return the ways in which the video will differ from the request. `request` must be valid.
 
-    `audio_seconds` is the length of the given audio where it is known.
+    `audio_seconds` is the length of the audio, if known.
     """
     model = MODELS[request.model]
     found = []
     if request.seed > SEED_MAX:
         found.append(
-            f"seed: {format_value(request.seed)} is more than the service takes, at most {SEED_MAX}; "
-            f"{request.seed % (SEED_MAX + 1)} is sent (the remainder by {SEED_MAX + 1})"
+            f"seed: {format_value(request.seed)} exceeds the maximum of {SEED_MAX}; {request.seed % (SEED_MAX + 1)} is "
+            f"sent (modulo {SEED_MAX + 1})"
         )
     for name, text, limit in (
-        ("prompt", request.prompt, model.prompt_limit),
+        ("prompt length", request.prompt, model.prompt_limit),
         ("negative_prompt", request.negative_prompt, NEGATIVE_PROMPT_LIMIT),
     ):
         length = model.prompt_length(text)
         if length > limit and not request.template:
-            stretched = ", a Chinese one counted twice" if model.chinese_weight > 1 else ""
-            found.append(f"{name}: the service cuts it after {limit} characters; this one has {length}{stretched}")
+            stretched = ", with each Chinese one counted twice" if model.chinese_weight > 1 else ""
+            found.append(f"{name}: DashScope truncates it to {limit} characters; this one has {length}{stretched}")
     with_audio = model.has_audio(generate_audio=request.generate_audio)
     if not with_audio and (request.audio_url or audio_seconds is not None):
-        found.append("audio: generate_audio is off, so the given sound is not used and the video is silent")
+        found.append("audio: generate_audio is off, so the audio is not used and the video is silent")
     elif audio_seconds is not None and round(audio_seconds, 2) != request.duration:
         longer = audio_seconds > request.duration
-        fate = "its tail is cut" if longer else "the end of the video is silent"
-        found.append(f"audio: {audio_seconds:.1f} s of sound for {request.duration} s of video; {fate}")
+        fate = "the rest of the audio is cut" if longer else "the end of the video is silent"
+        found.append(f"audio: {audio_seconds:.1f} s of audio for {request.duration} s of video; {fate}")
     offer = model.offer_in(region.id)
     sure = offer.documented_durations if offer else ()
     if sure and request.duration not in sure:
         found.append(
-            f"duration: for {model.id} in {region.title} some of the service's pages name only {format_choices(sure)} "
-            f"s; {request.duration} may be refused, at no cost"
+            f"duration: some of DashScope's pages document only {format_choices(sure)} s for {model.id} in "
+            f"{region.title}; {request.duration} may be rejected, free of charge"
         )
     if estimate_cost(request, region=region) is None:
         found.append(f"{request.model} at {request.resolution} is not in the price list of {region.title}")
@@ -120,11 +122,11 @@ def _choice_problems(field: FieldSpec, request: VideoRequest, model: Model) -> l
     if field.optional:
         others = format_choices(models_where(field.has))
         return [f"{name}: {value} is not possible with {model.id}; choose {field.default}, or one of {others}"]
-    return [f"{name}: {format_value(value)} is not possible with {model.id}; choose {format_choices(allowed)}"]
+    return [f"{name}: {format_value(value)} is not supported by {model.id}; choose {format_choices(allowed)}"]
 
 
 def _type_problems(request: VideoRequest) -> list[str]:
-    """Problems of values that another node, or a file, has given in another form than a widget would."""
+    """Return the problems of values of a wrong type, which another node or a file may pass."""
     problems = []
     for field in FIELDS:
         value = getattr(request, field.name)
@@ -136,11 +138,11 @@ def _type_problems(request: VideoRequest) -> list[str]:
 
 
 def _general_problems(request: VideoRequest) -> list[str]:
-    """Problems that no model allows."""
+    """Return the problems that do not depend on the model."""
     problems = _type_problems(request)
-    # -1 means a new seed each time in other packs: taken modulo, it would be the same one, and paid only once.
+    # In other packs -1 means a random seed. Modulo the maximum it would always be the same seed.
     if type(request.seed) is not int or request.seed < 0:
-        problems.append(f"seed: {format_value(request.seed)} is not possible; choose 0 to {SEED_MAX}")
+        problems.append(f"seed: {format_value(request.seed)} is not supported; choose 0 to {SEED_MAX}")
     texts = {field: value for field in FIELDS if isinstance(value := getattr(request, field.name), str)}
     problems += [
         f"{field.name}: it holds your API key, which would go into every saved workflow and video; take it out"
@@ -161,8 +163,8 @@ def _region_problems(model: Model, region: Region) -> list[str]:
     having = [REGIONS[name].title for name in model.offers]
     here = [row.id for row in MODELS.values() if row.model_id_in(region.id)]
     return [
-        f"model: {model.id} is not available in {region.title}; it is in {format_choices(having)} "
-        f"(choose the region with DashScope Connection). {region.title} has {', '.join(here)}"
+        f"model: {model.id} is not available in {region.title}, only in {format_choices(having)} (choose the region in "
+        f"DashScope Connection). {region.title} offers {', '.join(here)}"
     ]
 
 
@@ -172,37 +174,37 @@ def _effect_problems(request: VideoRequest, model: Model, region: Region) -> lis
         return []
     problems = []
     if model.id not in effect.models:
-        problems.append(
-            f"template: {effect.id} is not possible with {model.id}; choose {format_choices(effect.models)}"
-        )
+        problems.append(f"template: {effect.id} is not supported by {model.id}; choose {format_choices(effect.models)}")
     if not region.effects:
         having = [row.title for row in REGIONS.values() if row.effects and not row.simulated]
-        problems.append(f"template: effects are not available in {region.title}; they are in {format_choices(having)}")
+        problems.append(f"template: effects are not available in {region.title}, only in {format_choices(having)}")
     return problems
 
 
 def _media_problems(request: VideoRequest, model: Model, provided: Collection[str]) -> list[str]:
-    """Problems of the kinds of media: what the model does not take, and what it needs besides."""
+    """Return the problems of the kinds of media: those that the model does not accept, and those that are missing."""
     audio = [DRIVING_AUDIO] if request.audio_url else []
     problems = []
     if request.audio_url and DRIVING_AUDIO in provided:
-        problems.append("audio: give either audio or audio_url, not both")
+        problems.append("audio: use either audio or audio_url, not both")
     all_kinds = [*provided, *(kind for kind in audio if kind not in provided)]
     unsupported = [kind for kind in all_kinds if not model.accepts(kind)]
     for kind in unsupported:
         name = "audio_url" if kind == DRIVING_AUDIO and kind not in provided else INPUT_NAMES[kind]
         label = (
-            "makes silent videos" if kind == DRIVING_AUDIO and model.always_silent else f"takes no {MEDIA_LABELS[kind]}"
+            "makes silent videos"
+            if kind == DRIVING_AUDIO and model.always_silent
+            else f"does not accept {MEDIA_LABELS[kind]}"
         )
         others = format_choices(models_accepting(*({FIRST_FRAME} if FIRST_FRAME in provided else ()), kind))
         problems.append(f"{name}: {model.id} {label}; remove it, or choose {others}")
     if unsupported:
         return problems
     if missing := model.missing_media(*all_kinds):
-        problems += [f"{INPUT_NAMES[kind]}: {model.id} needs a {MEDIA_LABELS[kind]}" for kind in missing]
+        problems += [f"{INPUT_NAMES[kind]}: {model.id} needs {MEDIA_LABELS[kind]}" for kind in missing]
     elif not model.accepts(*all_kinds):
         legal = [" and ".join(INPUT_NAMES[kind] for kind in one) for one in model.media_combinations]
-        problems.append(f"{INPUT_NAMES[all_kinds[0]]}: {model.id} takes {format_choices(legal)}")
+        problems.append(f"{INPUT_NAMES[all_kinds[0]]}: {model.id} accepts {format_choices(legal)}")
     return problems
 
 
@@ -221,14 +223,14 @@ def _audio_url_problems(url: str, model: Model) -> list[str]:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return ["audio_url: is not an address"]
+        return ["audio_url: is not a valid URL"]
     if parts.scheme.lower() not in _AUDIO_SCHEMES or not parts.netloc:
         return [f"audio_url: must start with {format_choices([f'{scheme}://' for scheme in _AUDIO_SCHEMES])}"]
-    # The service looks at the ending of the name; a URL without one may still lead to an audio file.
+    # The service checks the file name suffix; a URL without one may still be an audio file.
     ending = "." + parts.path.rpartition("/")[2].rpartition(".")[2].lower()
     if "." in parts.path.rpartition("/")[2] and ending not in _AUDIO_SUFFIXES:
         low, high = model.audio_seconds
         return [
-            f"audio_url: {ending[:20]} is not possible; give {format_choices(_AUDIO_SUFFIXES)} of {low} to {high} s"
+            f"audio_url: {ending[:20]} is not supported; use {format_choices(_AUDIO_SUFFIXES)} of {low} to {high} s"
         ]
     return []

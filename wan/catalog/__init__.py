@@ -1,1 +1,1 @@
-"""What the service sells: models, effects, regions."""
+"""The service's offer: models, effects, regions."""

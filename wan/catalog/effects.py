@@ -1,4 +1,4 @@
-"""The table of video effects: templates that the two wanx2.1 models animate an image with, without a prompt.
+"""The table of video effects: templates with which the two wanx2.1 models animate an image, without a prompt.
 
 Source: the service's page on Wan video effects. English names other than Squeeze and Magic Levitation are ours.
 """
@@ -25,7 +25,7 @@ _COUPLE = "two people, half or full body, facing the camera or each other"
 
 @dataclass(frozen=True)
 class Effect:
-    """One template: its id, its names, the models that have it and what the image should show."""
+    """One template: its id, its names, the models that support it and the content that its image should show."""
 
     id: str
     zh: str
@@ -53,7 +53,7 @@ _ROWS = (
     Effect("dance1", "摇摆时刻", "Swing Time", (_PLUS,), _PERSON),
     Effect("dance2", "头号甩舞", "Top Swing Dance", (_PLUS,), _PERSON_FULL),
     Effect("dance3", "星摇时刻", "Star Shake", (_PLUS,), _PERSON_FULL),
-    Effect("dance4", "指感节奏", "Finger Rhythm", (_PLUS,), _PERSON),
+    Effect("dance4", "指感节奏", "Finger Groove", (_PLUS,), _PERSON),
     Effect("dance5", "舞动开关", "Dance Switch", (_PLUS,), _PERSON),
     Effect("mermaid", "人鱼觉醒", "Mermaid Awakening", (_PLUS,), _PERSON_HALF),
     Effect("graduation", "学术加冕", "Graduation", (_PLUS,), _PERSON),

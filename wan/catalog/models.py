@@ -1,9 +1,9 @@
-"""The table of models: what each model takes, makes and costs.
+"""The table of models: the inputs, outputs and prices of each model.
 
-Every rule about a model stands here once. Widgets, checks, tooltips, the README's table and the offline mock server
-read it. Sources: the service's API reference of the eight older first-frame models (May 2026), of wan2.7 (2026-05-11),
-of wan3.0 and happyhorse (autumn 2026), of first and last frame (2026); its rate-limit page (2026-05-27); its price list
-(2026-05-26, printed in CNY for all regions), and a later one where an offer says so.
+It is the only place for rules about a model: widgets, validation, help pages, the README's table and the mock server
+read it. Sources: the service's API reference of wan2.1 to wan2.6 (May 2026), of wan2.7 (2026-05-11), of wan3.0 and
+happyhorse (autumn 2026), of first and last frame (2026); its rate-limit page (2026-05-27); its price list (2026-05-26,
+printed in CNY for all regions), or the list of the offer's `as_of`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CLIP_BYTES = 100 * MB
 
 
 def _tiers(*prices: float | None) -> dict[str, float]:
-    """Prices in the order of RESOLUTIONS, None where the tier is not sold."""
+    """Return prices by tier, given in the order of RESOLUTIONS with None for tiers that are not offered."""
     return {tier: price for tier, price in zip(RESOLUTIONS, prices, strict=True) if price is not None}
 
 
@@ -79,7 +79,7 @@ _WAN_2_7 = Model(
 
 
 def _wan_3(name: str, *, beijing: Sequence[float], singapore: Sequence[float], typical_wait: tuple[int, int]) -> Model:
-    """A model of Wan 3.0, with its prices in CNY (Beijing and the other regions) and USD (Singapore)."""
+    """Return a Wan 3.0 model, with its prices in CNY (Beijing and the other regions) and USD (Singapore)."""
     at_home = RegionalOffer(name, _tiers(*beijing), as_of=_WAN_3_LIST)
     regions = ("virginia", "frankfurt", "tokyo", "hongkong")
     return Model(
@@ -305,12 +305,12 @@ _ROWS = (
 )
 
 MODELS: Mapping[str, Model] = MappingProxyType({row.id: row for row in _ROWS})
-"""Every model by the id that the widget offers, in the order of the widget."""
+"""Every model by its id in the widget, in the order of the widget."""
 
 REGIONAL_NAMES: Mapping[str, Model] = MappingProxyType(
     {name: row for row in _ROWS for name in {row.id, *(offer.name for offer in row.offers.values())}}
 )
-"""Every model by any id that some region's API knows it by."""
+"""Every model by its id in each region's API."""
 
 
 def models_where(rule: Callable[[Model], bool]) -> list[str]:
@@ -319,5 +319,5 @@ def models_where(rule: Callable[[Model], bool]) -> list[str]:
 
 
 def models_accepting(*kinds: str) -> list[str]:
-    """Ids of the models that take media of all these kinds in one request."""
+    """Return the ids of the models that accept media of all these kinds in one request."""
     return [row.id for row in _ROWS if row.accepts(*kinds)]

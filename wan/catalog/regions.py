@@ -1,6 +1,6 @@
-"""The service's regions: their hosts and what each of them offers besides models.
+"""The service's regions: their hosts and features.
 
-Source: the service's pages on regions and base URLs (2026). Which model a region has stands in its row in `models.py`.
+Source: the service's pages on regions and base URLs (2026). The rows of `models.py` say which models a region offers.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Region:
 
     @property
     def needs_workspace(self) -> bool:
-        """Whether this region can only be reached through a workspace's own host."""
+        """Whether this region can only be reached through a workspace host."""
         return not self.shared_host and not self.simulated
 
 

@@ -1,4 +1,4 @@
-"""What a row of the model table can say: the words in which the service's rules about a model are written down."""
+"""The schema of the model table: the types of its rows and their fields."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ _CHINESE = (
     ("\uff00", "\uff60"),
     ("\U00020000", "\U0003ffff"),
 )
-"""The first and the last of each block of Chinese characters, their punctuation included."""
+"""The first and last character of each Unicode block of Chinese characters and punctuation."""
 
 FIRST_FRAME = "first_frame"
 LAST_FRAME = "last_frame"
 DRIVING_AUDIO = "driving_audio"
 FIRST_CLIP = "first_clip"
-"""The kinds of media that go into a request, by the service's own names of `input.media[].type`."""
+"""The kinds of media in a request, by the service's names for `input.media[].type`."""
 
 
 class AudioMode(enum.Enum):
-    """Whether a model's videos have audio: `CHOICE` is the request's own."""
+    """Whether a model's videos have audio. `CHOICE`: the request decides."""
 
-    NEVER = "never"
+    NEVER = "no"
     CHOICE = "choice"
-    ALWAYS = "always"
+    ALWAYS = "yes"
 
 
 @dataclass(frozen=True)
 class RequestFormat:
-    """A form of the create call: its path, and the field of `input` for each kind of media.
+    """A format of the create request: its path, and the field of `input` for each kind of media.
 
-    No fields means a list instead: `input.media`, one `{type, url}` for each.
+    Without fields, media go into the list `input.media` as `{type, url}`.
     """
 
     path: str
@@ -61,11 +61,11 @@ FRAME_URLS = RequestFormat(
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """What a model takes as an image.
+    """A model's limits for images.
 
-    `sides` are the least and most pixels of a side: what has more is scaled down. `ratio` is the most that the longer
-    side may be of the shorter, 0 where the service names no limit. `bytes` is the size of the file, `formats` are those
-    that it may have, by Pillow's names.
+    `sides` are the minimum and maximum pixels of a side; a larger image is scaled down. `ratio` is the maximum ratio of
+    longer to shorter side, 0 if none is documented. `bytes` is the maximum file size, `formats` are the allowed file
+    formats by Pillow's names.
     """
 
     sides: tuple[int, int] = (240, 8000)
@@ -76,11 +76,11 @@ class ImageLimits:
 
 @dataclass(frozen=True)
 class RegionalOffer:
-    """A model as one region sells it: the id its API wants there and the list price per second of video, by tier.
+    """A region's offer of a model: the model's id in the region's API and the list price per second of video, by tier.
 
-    `silent_price` holds the lower price of `audio: false` where there is one. A tier that the region's price list does
-    not name is missing from `price`. `documented_durations` are the only ones that some of the service's pages name for
-    the region, where its pages differ; empty where they agree. `as_of` is the price list's day.
+    `silent_price` is the lower price of `audio: false`, if there is one. A tier without a list price is missing from
+    `price`. `documented_durations` are the only durations that some of the service's pages list for the region, if its
+    pages differ; otherwise empty. `as_of` is the date of the price list.
     """
 
     name: str
@@ -145,16 +145,16 @@ class Model:
         return self.offers.get(region)
 
     def model_id_in(self, region: str) -> str | None:
-        """Return the id this model goes by in a region, or None where the region does not have it."""
+        """Return the model's id in a region, or None if the region does not offer it."""
         offer = self.offer_in(region)
         return offer.name if offer else None
 
     def accepts(self, *kinds: str) -> bool:
-        """Tell whether some request may have media of all these kinds."""
+        """Tell whether a request may have media of all these kinds."""
         return any(set(kinds) <= set(legal) for legal in self.media_combinations)
 
     def missing_media(self, *kinds: str) -> list[str]:
-        """Return the kinds of media that a request with just these still lacks; none where no request has them all."""
+        """Return the kinds of media that a request with these kinds lacks; none if no request may have them all."""
         if any(set(legal) == set(kinds) for legal in self.media_combinations):
             return []
         larger = [legal for legal in self.media_combinations if set(kinds) <= set(legal)]
@@ -162,7 +162,7 @@ class Model:
 
     @property
     def audio_input(self) -> bool:
-        """Whether the model takes an audio file beside the first frame."""
+        """Whether the model accepts an audio file beside the first frame."""
         return self.accepts(FIRST_FRAME, DRIVING_AUDIO)
 
     @property
@@ -180,7 +180,7 @@ class Model:
         return self.audio_mode is AudioMode.ALWAYS or (self.audio_switch and generate_audio)
 
     def prompt_length(self, text: str) -> int:
-        """Return how many characters a text counts for `prompt_limit`."""
+        """Return the length of a text as `prompt_limit` counts it."""
         if self.chinese_weight == 1:
             return len(text)
         chinese = sum(any(first <= character <= last for first, last in _CHINESE) for character in text)

@@ -1,1 +1,1 @@
-"""The record of every request, kept on disk before it is sent."""
+"""The ledger: the record of every request, saved to disk before the request is sent."""

@@ -1,4 +1,4 @@
-"""The ledger's rows: read and written in transactions that no other thread or process shares."""
+"""The ledger's database: rows are read and written in exclusive transactions."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _UPSERT = (
 
 
 class LedgerUnavailable(WanError):
-    """The ledger cannot be read or written: a full disk, a lock, a damaged file. Before a request that is the end."""
+    """The ledger cannot be read or written: a full disk, a lock, a damaged file. No request may be sent then."""
 
 
 class Rows:
-    """The rows of the ledger inside one transaction."""
+    """The rows of the ledger within one transaction."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
 
     def find(self, *, newest: int = -1, **values: object) -> list[Record]:
-        """Return the records that have these values, newest first, at most `newest` of them."""
+        """Return the records with these values, newest first, at most `newest` of them."""
         where = " AND ".join(f"{name} = ?" for name in values)
         statement = f"SELECT {_NAMES} FROM requests WHERE {where} ORDER BY rowid DESC LIMIT ?"  # noqa: S608 - our own names
         return [Record(**dict(row)) for row in self._database.execute(statement, (*values.values(), newest))]
@@ -47,24 +47,24 @@ class Rows:
         return [row[0] for row in self._database.execute(statement, (len(unlike), unlike))]
 
     def upsert(self, record: Record) -> None:
-        """Write a record, new or changed. A new one is given its id."""
+        """Insert or update a record. A new record gets its id."""
         record.id = record.id or secrets.token_hex(8)
         self._database.execute(_UPSERT, [_storable(value) for value in astuple(record)])
 
     def take_lost(self) -> str:
-        """Return where the damaged ledger is whose records are lost, "" where none is, and forget that."""
+        """Return and clear the path of a damaged ledger whose records were lost; "" if there is none."""
         row = self._database.execute("SELECT value FROM facts WHERE name = ?", (LOST,)).fetchone()
         self._database.execute("DELETE FROM facts WHERE name = ?", (LOST,))
         return str(row[0]) if row else ""
 
     def salt(self) -> str:
-        """Return what this ledger's hashes of keys are salted with."""
+        """Return the salt of this ledger's key hashes."""
         self._database.execute("INSERT OR IGNORE INTO facts VALUES ('salt', ?)", (secrets.token_hex(16),))
         return str(self._database.execute("SELECT value FROM facts WHERE name = 'salt'").fetchone()[0])
 
 
 class Database:
-    """One ledger file. All runs and threads of the process share it; `open` and `close` bracket a run's use."""
+    """A ledger file, shared by all runs and threads of the process. A run calls `open` first and `close` last."""
 
     def __init__(self, home: Path) -> None:
         self._path = home / FILE_NAME
@@ -74,12 +74,12 @@ class Database:
         self._database: sqlite3.Connection | None = None
 
     def open(self) -> None:
-        """Count one more run. The file is opened when it is first needed."""
+        """Count one more run. The file is opened on first use."""
         with self._counting:
             self._users += 1
 
     def close(self) -> None:
-        """Count one run less. The file is closed after the last one: here, or by the thread that is using it now."""
+        """Count one run less. After the last run the file is closed, here or by the thread that is using it."""
         with self._counting:
             self._users -= 1
         if self._guard.acquire(blocking=False):
@@ -89,9 +89,9 @@ class Database:
                 self._guard.release()
 
     def transaction(self, work: Callable[[Rows], T]) -> T:
-        """Return what `work` returns: it reads and writes in one transaction. Blocks.
+        """Return the result of `work`, which reads and writes in one transaction. Blocks.
 
-        A damaged file is set aside, and `work` goes on in a new one with what could be read.
+        A damaged file is quarantined, and `work` runs on a new one with the rows that could be read.
 
         Raises:
             LedgerUnavailable: the ledger cannot be used.
@@ -143,7 +143,7 @@ class Database:
 def _unavailable(path: Path, error: Exception) -> LedgerUnavailable:
     said = str(error).lower()
     if "locked" in said or "timeout" in type(error).__name__.lower():
-        do = "Another program has it open; close that one, then run again."
+        do = "Another program has it open: close that program, then run again."
     elif "full" in said or "no space" in said:
         do = f"Free some space in {path.parent}, then run again."
     elif "newer version" in said:
@@ -157,16 +157,16 @@ def _unavailable(path: Path, error: Exception) -> LedgerUnavailable:
 
 
 def memory_lost(away: str) -> LedgerUnavailable:
-    """Say that records are lost: what they stood for would be paid once more without a word."""
+    """Return the error for lost records: their requests would be charged again without notice."""
     return LedgerUnavailable(
-        f"The ledger was damaged and is set aside as {away}. Not all that it knew could be read.",
-        hint="Nothing was sent. Run again to go on with a new ledger. What it no longer knows is submitted, and paid, "
-        "as new: for a video that was paid in the last 24 hours use Wan Fetch Task with its id instead.",
+        f"The ledger was damaged and is kept as {away}. Some of its records could not be read.",
+        hint="Nothing was sent. Run again to continue with a new ledger. Requests whose records were lost are then "
+        "submitted and charged again: for a video of the last 24 hours use Wan Fetch Task with its task id instead.",
     )
 
 
 def _storable(value: object) -> Any:
-    """Return a value as SQLite takes it: a text from the service may hold half a character."""
+    """Return a value that SQLite accepts: a text from the service may contain a lone surrogate."""
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
@@ -175,6 +175,6 @@ _databases_guard = threading.Lock()
 
 
 def database_for(home: Path) -> Database:
-    """Return the store of a folder, the same one for all of this process."""
+    """Return the database of a folder, the same one for the whole process."""
     with _databases_guard:
         return _databases.setdefault(home.absolute(), Database(home))

@@ -1,7 +1,7 @@
-"""The ledger: every request is written down before it is sent, so that a paid task is never lost and never paid twice.
+"""The ledger: every request is recorded before it is sent, so that a paid task is neither lost nor paid for twice.
 
-One SQLite file that several ComfyUI processes may share. A record's `run_id` is the run that drives it. Where the
-ledger cannot be used, nothing is sent; what was sent before is brought to its end all the same.
+It is an SQLite file that several ComfyUI processes may share. A record's `owner` is the run that processes it. If the
+ledger cannot be used, no request is sent; requests sent before are still completed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from .record import FINGERPRINT_VERSION, Claim, Record, State
 from .run_lock import RunLock, is_alive
 
 HISTORY = 20
-"""How many tasks of the same kind tell how long the next one takes."""
+"""Number of tasks of the same kind that the estimate of the next duration is based on."""
 
 
 class Ledger:
-    """The ledger as one run uses it: close it when the run ends. Nothing is opened before it is needed.
+    """A run's view of the ledger. Close it when the run ends. Its file is opened on first use.
 
-    All but `hold` and `close` block, so call them from threads, and raise `LedgerUnavailable` where the file cannot be
-    used.
+    All methods except `hold` and `close` block, so call them from threads, and raise `LedgerUnavailable` if the file
+    cannot be used.
     """
 
     def __init__(self, home: Path) -> None:
@@ -35,11 +35,11 @@ class Ledger:
 
     @property
     def run_id(self) -> str:
-        """The name of this run."""
+        """The id of this run."""
         return self._run_lock.run_id
 
     def salt(self) -> str:
-        """Return what this ledger's hashes of keys are salted with."""
+        """Return the salt of this ledger's key hashes."""
         return self._database.transaction(lambda rows: rows.salt())
 
     def claim(
@@ -50,19 +50,18 @@ class Ledger:
         earlier: Callable[[str], Iterable[str]] = lambda _: (),
         free: bool = False,
     ) -> tuple[Record, Claim]:
-        """Find the request in the ledger, or write it down, and say what to do about it.
+        """Find the request's record in the ledger, or insert it, and return it with the claim on it.
 
-        A wanted record that has a task id means that task, whatever it was made for. `following` is the record that
-        this run has been waiting for: when it fails, the failure is this run's too. `earlier` returns the fingerprints
-        that earlier versions of the pack gave the request under an account. `free` requests are made anew when their
-        video is gone.
+        A draft with a task id stands for that task, whatever request created it. `following` is the record that this
+        run has been waiting for: if it fails, this run fails too. `earlier` returns the request's fingerprints in
+        older formats for an account. A `free` request is submitted again if its video is missing.
         """
         self._run_lock.acquire()
 
         def decide(rows: Rows) -> tuple[Record, Claim, str]:
             found = _find(rows, draft, earlier)
             record, role = self._decide(draft, found, following=following, free=free)
-            # Whoever pays next is reported what may be paid twice, once.
+            # Before the next paid request, the loss of records is reported once.
             if role is Claim.NEW and not free and not draft.task_id and (lost := rows.take_lost()):
                 return record, role, lost
             if role in (Claim.NEW, Claim.RESUME):
@@ -86,20 +85,20 @@ class Ledger:
             return draft, Claim.NEW
         if not found.is_terminal and is_alive(self._locks_folder, found.owner):
             return found, Claim.WAIT
-        # Of a run that is dead: it may have got as far as the video.
+        # The record of a dead run, which may have saved the video.
         return found, Claim.REUSE if found.has_video_file else Claim.RESUME
 
     def save(self, record: Record) -> None:
-        """Write a record down."""
+        """Insert or update a record."""
         self._database.transaction(lambda rows: rows.upsert(record))
 
     def by_task(self, task_id: str) -> Record | None:
-        """Return the request that a task was created for, where this ledger knows it."""
+        """Return the record of a task, None if this ledger does not know it."""
         found = self._database.transaction(lambda rows: rows.find(task_id=task_id))
         return found[0] if found else None
 
     def recent_durations(self, like: Record) -> list[float]:
-        """Return the seconds that the latest tasks of the same kind were rendered; none for a task of unknown kind."""
+        """Return the rendering times of the latest tasks of the same kind, in seconds; none for an unknown kind."""
         if not like.model:
             return []
         kind = {"model": like.model, "resolution": like.resolution, "duration": like.duration, "region": like.region}
@@ -108,13 +107,13 @@ class Ledger:
         return [record.rendered for record in records if record.rendered > 0][:HISTORY]
 
     def unknown_tasks(self, task_ids: Iterable[str]) -> list[str]:
-        """Return those tasks that no request of this ledger has."""
+        """Return the tasks that belong to no request of this ledger."""
         return self._database.transaction(lambda rows: [one for one in task_ids if not _is_known(rows, one)])
 
     def acknowledged_tasks(self, *, account: str, since: float) -> dict[str, float]:
-        """Return the tasks that the service created for this ledger's requests under an account, and said so.
+        """Return the tasks that the service confirmed for this ledger's requests under an account.
 
-        Each with when its call left, by the service's clock: not before `since`.
+        Each has the send time of its request by the service's clock, which is not before `since`.
         """
         found = self._database.transaction(lambda rows: rows.find(account=account))
         return {row.task_id: row.service_sent_at for row in found if row.request_id and row.service_sent_at >= since}
@@ -137,12 +136,12 @@ class Ledger:
         return self._database.transaction(give)
 
     def hold(self) -> None:
-        """Keep the run alive for one more user, who must `close` the ledger too."""
+        """Keep the run alive for one more holder, which must also `close` the ledger."""
         with self._counting:
             self._holders += 1
 
     def close(self) -> None:
-        """End the run in the eyes of other runs, when its last user is done."""
+        """Release the run, after which other runs may take its records, when its last holder closes."""
         with self._counting:
             self._holders -= 1
             if self._holders:
@@ -152,7 +151,7 @@ class Ledger:
 
 
 def _find(rows: Rows, draft: Record, earlier: Callable[[str], Iterable[str]]) -> Record | None:
-    """Return the record of a request, or of the task that is wanted: the newest that may have cost something."""
+    """Return the record of a draft's task or request: the newest that may have been charged."""
     if draft.task_id:
         found = rows.find(task_id=draft.task_id, newest=1)
         return found[0] if found else None
@@ -166,5 +165,5 @@ def _find(rows: Rows, draft: Record, earlier: Callable[[str], Iterable[str]]) ->
 
 
 def _is_known(rows: Rows, task_id: str) -> bool:
-    """Tell whether a task belongs to a request. One that was only fetched by its id may be any request's."""
+    """Tell whether a task belongs to a request. A task that was fetched by its id may belong to any request."""
     return any(record.model for record in rows.find(task_id=task_id))

@@ -1,4 +1,4 @@
-"""A request as the ledger knows it."""
+"""The ledger's record of a request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class State(str, enum.Enum):
-    """Where a request is. OUTCOME_UNKNOWN: it was sent, and whether a task was created is not known."""
+    """The state of a request. OUTCOME_UNKNOWN: it was sent, and whether a task was created is unknown."""
 
     PENDING_SUBMIT = "submitting"
     SUBMITTED = "submitted"
@@ -25,9 +25,9 @@ class State(str, enum.Enum):
 
 
 class Claim(enum.Enum):
-    """What a run is to do about a request: send it, go on with it, wait for the run that has it, or take the video.
+    """What a run must do with a request: send it, resume it, wait for the run that has it, or reuse the video.
 
-    A request that was ever paid is never sent again. FAILED: the run that was waited for failed, and so does this one.
+    A request that may have been charged is never sent again. FAILED: the run that was waited for failed.
     """
 
     NEW = "send"
@@ -39,14 +39,13 @@ class Claim(enum.Enum):
 
 @dataclass
 class Record:
-    """One request. Times are epoch seconds, 0 where the step is still to come; `duration` is in seconds.
+    """One request. Times are epoch seconds, 0 until the step is done; `duration` is in seconds.
 
-    `sent_at` is set just before the create call leaves, by this machine's clock; `service_sent_at` is the same moment
-    by the service's, 0 where that is not known: what this machine's clock says decides nothing. `account` is a hash of
-    the URL and the key that it was sent with. Requests of one `subject` have the same model and image. `rendered`
-    is how many seconds the service took, by its own clock.
-    `part` is the half-downloaded file, `path` the saved one.
-    `model` is empty for a task that is only known by its id. `id` is empty until the ledger has the request.
+    `sent_at` is set just before the create request is sent, by the local clock, which decides nothing.
+    `service_sent_at` is the same moment by the service's clock, 0 if unknown. `account` is a hash of the URL and the
+    key. Requests with the same `subject` have the same model and image. `rendered` is the rendering time in seconds, by
+    the service's clock. `owner` is the run that processes the request. `part` is the partial download, `path` the saved
+    file. `model` is empty for a task that is only known by its id. `id` is empty until the ledger has the record.
     """
 
     fingerprint: str
@@ -75,17 +74,17 @@ class Record:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing will come of the request any more."""
+        """Whether the request can have no further result."""
         return self.is_unbilled or self.state == State.EXPIRED.value
 
     @property
     def is_unbilled(self) -> bool:
-        """Whether the request certainly cost nothing."""
+        """Whether the request was certainly not charged."""
         return self.state in (State.FAILED.value, State.CANCELED.value)
 
     @property
     def is_outcome_unknown(self) -> bool:
-        """Whether the request was sent, as far as is known, and has no task yet."""
+        """Whether the request may have been sent, and has no task."""
         return (
             not self.task_id
             and self.sent_at > 0
@@ -94,12 +93,12 @@ class Record:
 
     @property
     def is_adopted(self) -> bool:
-        """Whether the task was found in the service's list: the response to its create call was never seen."""
+        """Whether the task was found in the service's task list, without a response to its create request."""
         return bool(self.task_id) and self.sent_at > 0 and not self.request_id
 
     @property
     def has_video_file(self) -> bool:
-        """Whether the video was saved and is still there, whole."""
+        """Whether the saved video still exists with its full size."""
         try:
             return bool(self.path) and 0 < self.bytes == Path(self.path).stat().st_size
         except OSError:
@@ -109,19 +108,19 @@ class Record:
 COLUMNS = tuple(field.name for field in fields(Record))
 
 FINGERPRINT_VERSION = "2:"
-"""What the fingerprints of this version begin with."""
+"""The prefix of fingerprints in the current format."""
 
 
 def fingerprint(body: Mapping[str, Any], *, region: str) -> str:
-    """Return what makes two requests the same: their body and region, whatever key they are sent with.
+    """Return the fingerprint of a request: equal for equal bodies and regions, whatever the key.
 
-    `body` has content hashes in the places of its media.
+    `body` has content hashes in place of its media.
     """
     return FINGERPRINT_VERSION + _digest(region, body)
 
 
 def subject_fingerprint(body: Mapping[str, Any], *, region: str) -> str:
-    """Return what the tasks of a request show of it: the model, and the image or clip that the video begins with."""
+    """Return the fingerprint of a request's model and of the image or clip that its video begins with."""
     given = body["input"]
     listed = [one["url"] for one in given.get("media", ()) if one["type"] in ("first_frame", "first_clip")]
     first = given.get("img_url") or given.get("first_frame_url") or listed
@@ -129,9 +128,9 @@ def subject_fingerprint(body: Mapping[str, Any], *, region: str) -> str:
 
 
 def earlier_fingerprints(body: Mapping[str, Any], *, region: str, account: str, duration: int) -> Iterator[str]:
-    """Yield the fingerprints that earlier versions gave a request of `duration` seconds under an account."""
+    """Yield the older formats of the fingerprint of a request of `duration` seconds for an account."""
     yield _digest(region, account, body)
-    # They sent the duration of models that have only one.
+    # The oldest format includes the duration of models that have only one.
     if "duration" not in body.get("parameters", {"duration": 0}):
         parameters = {**body["parameters"], "duration": duration}
         yield _digest(region, account, {**body, "parameters": parameters})

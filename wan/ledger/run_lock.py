@@ -1,4 +1,4 @@
-"""Which runs live: each holds a file lock, which the operating system gives back even when the process is killed."""
+"""Run locks: each run holds a file lock, which the operating system releases even if the process is killed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _local: set[str] = set()
 
 
 class RunLock:
-    """The lock of one run, seen by others from `acquire` to `release` under the name `run_id`."""
+    """The lock of one run, visible to other runs as `run_id` from `acquire` to `release`."""
 
     def __init__(self, folder: Path) -> None:
         self.run_id = secrets.token_hex(8)
@@ -28,10 +28,10 @@ class RunLock:
         self._lock: FileLock | None = None
 
     def acquire(self) -> None:
-        """Take the lock, once.
+        """Acquire the lock, once.
 
         Raises:
-            LedgerUnavailable: there can be none. Other processes would take this run for dead and pay for its requests.
+            LedgerUnavailable: no lock is possible. Other processes would consider this run dead and resubmit.
         """
         from filelock import FileLock
 
@@ -45,14 +45,14 @@ class RunLock:
             except (OSError, NotImplementedError) as error:
                 raise LedgerUnavailable(
                     f"No file in {self._folder} can be locked ({error or type(error).__name__}).",
-                    hint="Nothing was sent. Make it a writable folder, or set DASHSCOPE_WAN_HOME to a folder on a "
+                    hint="Nothing was sent. Make that folder writable, or set DASHSCOPE_WAN_HOME to a folder on a "
                     "local disk, then run again.",
                 ) from error
             self._lock = lock
             _local.add(self.run_id)
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         with self._guard:
             if self._lock is not None:
                 self._lock.release()
@@ -72,7 +72,7 @@ def is_alive(folder: Path, run_id: str) -> bool:
     try:
         lock.acquire(timeout=0)
     except (OSError, NotImplementedError) as error:
-        # Held; or not to be tried, and then better waited for than run beside.
+        # Held, or untestable: waiting for a run is safer than running beside it.
         logger.debug("run %s counts as alive: %s", run_id, error)
         return True
     lock.release()
@@ -88,4 +88,4 @@ def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        logger.debug("%s stays: %s", path, error)
+        logger.debug("%s cannot be removed: %s", path, error)

@@ -1,4 +1,4 @@
-"""The ledger's file: its tables, their versions, and what is done when it is damaged."""
+"""The ledger's file: its schema, migrations, and the quarantine of damaged files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ logger = logging.getLogger("dashscope_wan")
 
 FILE_NAME = "ledger.sqlite3"
 LOST = "lost"
-"""The fact that names a damaged ledger whose records could not all be read."""
+"""The fact with the path of a damaged ledger whose records could not all be read."""
 BUSY_SECONDS = 5.0
-"""How long another process's transaction is waited out. Ours take milliseconds."""
+"""Seconds to wait for another process's transaction. Transactions take milliseconds."""
 
 _VERSIONS = (
     """
@@ -58,22 +58,22 @@ _VERSIONS = (
     ALTER TABLE requests ADD COLUMN subject TEXT NOT NULL DEFAULT '';
     """,
 )
-"""One script for each version of the schema: it makes that version from the one before. Append only."""
+"""One migration script for each version of the schema. Append only."""
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open the ledger's file, made where there is none, and bring it to the newest version.
+    """Open the ledger's file, creating it if there is none, and migrate it to the current schema.
 
     Raises:
-        sqlite3.Error, OSError: it cannot be opened, or was made by a newer version of the pack.
+        sqlite3.Error, OSError: it cannot be opened, or was created by a newer version of the pack.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     database = _connect(path)
     try:
-        # First of all: a newer version's file is not touched.
+        # First, so that a file with a newer schema is not touched.
         _migrate(database)
         database.execute("PRAGMA journal_mode = WAL")
-        # A record must be on the disk before its request leaves: also when the power goes.
+        # A record must be on disk before its request is sent, even if the power fails.
         database.execute("PRAGMA synchronous = FULL")
     except BaseException:
         database.close()
@@ -82,7 +82,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def is_damage(error: Exception) -> bool:
-    """Tell whether an error means that the file is damaged, and not only out of reach for now."""
+    """Tell whether an error means that the file is damaged, not just unavailable."""
     import sqlite3
 
     # SQLITE_CORRUPT and SQLITE_NOTADB come as the base class itself; a foreign database lacks our tables.
@@ -92,12 +92,12 @@ def is_damage(error: Exception) -> bool:
 
 
 def quarantine(path: Path) -> None:
-    """Set a damaged ledger aside and begin a new one with what can be read of it, and a note where that is not all.
+    """Rename a damaged ledger and copy its readable rows to a new one, with a note if some rows are lost.
 
-    Once for all processes that find it damaged.
+    Of several processes that find the file damaged, one does this.
 
     Raises:
-        sqlite3.Error, OSError: that is not possible.
+        sqlite3.Error, OSError: this is not possible.
     """
     from filelock import FileLock
 
@@ -116,10 +116,10 @@ def quarantine(path: Path) -> None:
         finally:
             database.close()
         logger.warning(
-            "The ledger %s was damaged and is set aside as %s; %s.",
+            "The ledger %s was damaged and is kept as %s; %s.",
             path,
             away.name,
-            "all that it held is in a new one" if all(whole) else "what can be read of it is in a new one",
+            "a new ledger has all its records" if all(whole) else "a new ledger has the records that could be read",
         )
 
 
@@ -146,7 +146,7 @@ def _migrate(database: sqlite3.Connection) -> None:
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if version > len(_VERSIONS):
         database.execute("ROLLBACK")
-        raise sqlite3.OperationalError("it was made by a newer version of the pack")
+        raise sqlite3.OperationalError("it was created by a newer version of the pack")
     for script in _VERSIONS[version:]:
         for statement in filter(str.strip, script.split(";")):
             database.execute(statement)
@@ -155,7 +155,7 @@ def _migrate(database: sqlite3.Connection) -> None:
 
 
 def _is_intact(path: Path) -> bool:
-    """Tell whether a ledger is whole: another process may have set the damaged one aside already."""
+    """Tell whether a ledger is intact: another process may have replaced the damaged one already."""
     import sqlite3
 
     try:
@@ -173,7 +173,7 @@ def _is_intact(path: Path) -> bool:
 
 
 def _take_over(table: str, source: Path, database: sqlite3.Connection) -> bool:
-    """Copy the rows of a damaged ledger's table, the newest first, as far as they can be read. Tell whether all can."""
+    """Copy the readable rows of a damaged ledger's table, newest first. Return whether all rows were readable."""
     import sqlite3
 
     try:
@@ -186,6 +186,6 @@ def _take_over(table: str, source: Path, database: sqlite3.Connection) -> bool:
         finally:
             old.close()
     except sqlite3.Error as error:
-        logger.debug("no more of %s can be read: %s", table, error)
+        logger.debug("the rest of %s cannot be read: %s", table, error)
         return False
     return True

@@ -1,1 +1,1 @@
-"""Images, audio files and videos: what goes into a request and what comes home."""
+"""Images, audio files and videos: encoding for requests, and reading of results."""

@@ -1,4 +1,4 @@
-"""A ComfyUI AUDIO as the WAV file that goes to the service."""
+"""Encoding of a ComfyUI AUDIO as a WAV file for the service."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 
 MAX_RATE = 48_000
 MAX_CHANNELS = 2
-# What is over these is no audio that anybody has, and would take long to read.
+# Beyond these, audio is implausible and slow to process.
 MAX_SAMPLE_RATE = 768_000
 MAX_INPUT_CHANNELS = 64
 HEADER_BYTES = 44
 SAMPLE_BYTES = 2
 FULL_SCALE = 32_768
 
-# How far over full scale a loud mix may be. It is clipped. What is farther out is counted in another way.
+# The maximum level of a loud mix, which is clipped. Higher samples have another scale.
 MAX_LEVEL = 16.0
-# What the largest sample of another way of counting may be, and what it is divided by.
+# The maximum sample and the divisor of other scales.
 SCALES = ((128, 128), (32_768, 32_768), (2**31, 2**31))
 
-# What FFmpeg takes a number of channels for. More than eight have no usual places and are mixed as equals.
+# FFmpeg's layouts by number of channels. More than eight channels are mixed equally.
 LAYOUTS = {3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
 def validate_audio(audio: Any, *, seconds: tuple[float, float], max_bytes: int) -> list[str]:
-    """Find what stands against an audio file as the audio of a video.
+    """Return the problems of an audio input.
 
     Args:
         audio: a ComfyUI AUDIO, {"waveform": float [1,C,T], "sample_rate": int or a whole number of any type}.
-        seconds: least and most length.
-        max_bytes: most bytes of the WAV file that `encode_wav` makes of it.
+        seconds: minimum and maximum length.
+        max_bytes: maximum size of the WAV file from `encode_wav`.
 
     Returns:
         One sentence per problem, empty when there is none.
@@ -52,9 +52,9 @@ def validate_audio(audio: Any, *, seconds: tuple[float, float], max_bytes: int) 
     size = _wav_bytes(audio)
     if size > max_bytes:
         problems.append(
-            f"audio: as a WAV file it has {size / 2**20:.1f} MB; at most {max_bytes / 2**20:g} MB can be sent"
+            f"audio: the WAV file would have {size / 2**20:.1f} MB; at most {max_bytes / 2**20:g} MB can be sent"
         )
-    # What is far too long is not read as well.
+    # Audio that is too long is not read.
     return problems or _sample_problems(as_array(audio["waveform"]))
 
 
@@ -64,11 +64,10 @@ def audio_seconds(audio: Mapping[str, Any]) -> float:
 
 
 def encode_wav(audio: Mapping[str, Any]) -> bytes:
-    """Encode an audio file without problems as a WAV file of 16-bit PCM.
+    """Encode valid audio as a WAV file of 16-bit PCM.
 
-    Mono and stereo up to 48 kHz stay as they are: samples are clipped to -1..1 and rounded, nothing else. More channels
-    are mixed down to stereo, as their usual places ask for (5.1's centre goes to both sides), and higher rates are
-    resampled to 48 kHz.
+    Mono and stereo up to 48 kHz are only clipped to -1..1 and rounded. More channels are mixed down to stereo by their
+    usual layout (the centre of 5.1 goes to both sides), and higher rates are resampled to 48 kHz.
 
     Args:
         audio: a ComfyUI AUDIO, {"waveform": float [1,C,T], "sample_rate": int}.
@@ -91,45 +90,45 @@ def encode_wav(audio: Mapping[str, Any]) -> bytes:
 
 
 def _form_problems(audio: Any) -> list[str]:
-    """Find why this is no audio at all."""
+    """Return the problems of the value's type and shape."""
     if not isinstance(audio, Mapping) or "waveform" not in audio or "sample_rate" not in audio:
-        return [f"audio: a ComfyUI AUDIO (waveform and sample_rate) is needed, not {type(audio).__name__}"]
+        return [f"audio: must be a ComfyUI AUDIO (waveform and sample_rate), not {type(audio).__name__}"]
     waveform, rate = audio["waveform"], _rate(audio)
     problems = []
     if type(rate) is not int or rate <= 0:
         problems.append(f"audio: the sample rate must be a whole number above 0, not {_format_rate(rate)}")
     elif rate > MAX_SAMPLE_RATE:
-        problems.append(f"audio: the sample rate is over {MAX_SAMPLE_RATE}, the most that can be used")
+        problems.append(f"audio: the sample rate exceeds the maximum of {MAX_SAMPLE_RATE}")
     if not is_float_tensor(waveform):
         problems.append(f"audio: the waveform must be a tensor of floats from -1 to 1, not {number_type(waveform)}")
         return problems
     shape = tuple(waveform.shape)
     if len(shape) != 3:
-        problems.append(f"audio: a waveform has 3 dimensions (batch, channels, samples); this has {len(shape)}")
+        problems.append(f"audio: a waveform has 3 dimensions (batch, channels, samples), not {len(shape)}")
     elif shape[0] > 1:
-        problems.append(f"audio: the batch holds {shape[0]} sounds; only one can be used")
+        problems.append(f"audio: the batch has {shape[0]} audio clips; only one can be used")
     elif shape[1] > MAX_INPUT_CHANNELS:
         problems.append(f"audio: {shape[1]} channels; at most {MAX_INPUT_CHANNELS} can be mixed")
     elif 0 in shape:
-        problems.append("audio: the sound is empty; look at the node that made it")
+        problems.append("audio: the audio is empty; check the node that produced it")
     return problems
 
 
 def _rate(audio: Mapping[str, Any]) -> Any:
-    """Return the sample rate, a whole number of any type, as an int; what is none as it is."""
+    """Return the sample rate, a whole number of any type, as an int; any other value unchanged."""
     return whole(audio["sample_rate"])
 
 
 def _sample_problems(samples: NDArray[Any]) -> list[str]:
     low, high = extremes(samples)
     if not (math.isfinite(low) and math.isfinite(high)):
-        return ["audio: it has samples that are NaN or infinite; look at the node that made it"]
+        return ["audio: it has samples that are NaN or infinite; check the node that produced it"]
     peak = max(-low, high)
     if peak <= MAX_LEVEL:
         return []
     scale = next((scale for most, scale in SCALES if peak <= most), None)
     hint = f"Divide them by {scale}" if scale else "Scale them"
-    return [f"audio: it has samples from {low:g} to {high:g}; an AUDIO has -1 to 1. {hint} before this node"]
+    return [f"audio: it has samples from {low:g} to {high:g}, but an AUDIO has -1 to 1. {hint} before this node"]
 
 
 def _format_rate(rate: object) -> str:
@@ -143,11 +142,11 @@ def _length_problems(length: float, *, seconds: tuple[float, float]) -> list[str
         return []
     length_text = f"{length:.1f}" if not least <= round(length, 1) <= most else f"{length:.6g}"
     is_out_of_range = "short" if length < least else "long"
-    return [f"audio: {length_text} s is too {is_out_of_range}; the service takes {least:g} to {most:g} s"]
+    return [f"audio: {length_text} s is too {is_out_of_range}; DashScope accepts {least:g} to {most:g} s"]
 
 
 def _wav_bytes(audio: Mapping[str, Any]) -> int:
-    """Return the size of the file that `encode_wav` makes."""
+    """Return the size of the file from `encode_wav`."""
     channels = min(int(audio["waveform"].shape[1]), MAX_CHANNELS)
     frames = audio_seconds(audio) * min(int(_rate(audio)), MAX_RATE)
     return HEADER_BYTES + round(frames) * channels * SAMPLE_BYTES
@@ -155,7 +154,7 @@ def _wav_bytes(audio: Mapping[str, Any]) -> int:
 
 def _to_pcm(samples: NDArray[Any]) -> bytes:
     """Round samples [C,T] to interleaved 16-bit numbers."""
-    with np.errstate(over="ignore"):  # Too large is clipped in any case.
+    with np.errstate(over="ignore"):  # Clipped below.
         scaled = np.multiply(samples.T, FULL_SCALE, dtype=np.float32, order="C")
     np.rint(scaled, out=scaled)
     np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1, out=scaled)
@@ -168,7 +167,7 @@ def _converted(samples: NDArray[Any], rate: int) -> bytes:
     import av
 
     count = len(samples)
-    # Interleaved: from_ndarray miscounts the planes of eight channels.
+    # Interleaved, as from_ndarray miscounts the planes of eight channels.
     packed = np.ascontiguousarray(samples.T, dtype=np.float32).reshape(1, -1)
     layout = LAYOUTS.get(count, "mono" if count == 1 else "stereo")
     frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)

@@ -1,4 +1,4 @@
-"""Video files as PyAV opens them, and whether an MP4 is whole."""
+"""Opening of video files with PyAV, and checks for truncated MP4 files."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 Source = Union[str, "os.PathLike[str]", BinaryIO]
 
-# Playlists and the like can name other files and URLs, so only what holds the video itself is opened: what has the
-# boxes of an MP4, what begins as one of these does, and streams.
+# Playlists can name other files and URLs, so only containers with the video itself are opened: files with the boxes of
+# an MP4, files with one of these signatures, and streams.
 _BOXES = frozenset({b"ftyp", b"moov", b"moof", b"mdat"})
 _BEGINNINGS = {b"\x1aE\xdf\xa3": "matroska", b"RIFF": "avi", b"GIF8": "gif"}
-# Their tracks may be found late, and PyAV before 18 crashes when it has options for tracks that it did not know of.
+# Their tracks may be found late, and PyAV before 18 crashes on options for unexpected tracks.
 _STREAMS = "mpegts,mpeg,flv,ogg,asf"
 _PROTOCOL = "file"
 
 MAX_PIXELS = 8192 * 4352
-"""Pixels of an image: 8K. An image is held several times over while it is decoded."""
+"""Pixels of a frame: 8K. A frame is in memory several times while it is decoded."""
 
 _HEADER = 8
 _LONG_HEADER = 16
@@ -44,11 +44,11 @@ def open_video(source: Source, *, format: str | None = None) -> Iterator[InputCo
     name = display_name(source)
     try:
         container_format = _container_of(source, name=name)
-        # A whole path: FFmpeg would take the beginning of some names for a protocol.
+        # An absolute path, as FFmpeg would take the beginning of some names for a protocol.
         file = str(Path(source).absolute()) if isinstance(source, (str, os.PathLike)) else source
         only = {"format_whitelist": container_format, "protocol_whitelist": _PROTOCOL}
         limits = {"max_pixels": str(MAX_PIXELS)} if container_format != _STREAMS else {}
-        # PyAV 19 is lenient without being asked.
+        # PyAV 19 is lenient by default.
         lenient: dict[str, Any] = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
         with av.open(file, format=format, options=limits, container_options=only, **lenient) as container:
             yield container
@@ -60,32 +60,32 @@ def open_video(source: Source, *, format: str | None = None) -> Iterator[InputCo
 
 
 def display_name(source: Source) -> str:
-    """Return what messages call a source."""
+    """Return the name of a source in messages."""
     return Path(source).name if isinstance(source, (str, os.PathLike)) else "The video"
 
 
 def first_video_stream(container: InputContainer, *, name: str) -> VideoStream:
-    """Return the first video track that is a video, not an audio file's cover image.
+    """Return the first video track that is not an audio file's cover image.
 
     Raises:
-        MediaError: there is none.
+        MediaError: there is no such track.
     """
     from av.stream import Disposition
 
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
-            # FFmpeg says 0x0 where it is over the limit.
+            # FFmpeg reports 0x0 for frames over the limit.
             if not 0 < stream.width * stream.height <= MAX_PIXELS:
-                raise MediaError(f"{name} has pictures of no size that can be used; at most 8K.")
+                raise MediaError(f"{name} has frames of an unsupported size; at most 8K is supported.")
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             return stream
     raise MediaError(f"{name} has no video track.")
 
 
 def check_mp4(path: Path) -> int:
-    """Check that a file is an MP4 or MOV and has its index; return its size in bytes.
+    """Check that a file is an MP4 or MOV with its index, and return its size in bytes.
 
-    Only the headers of the outermost boxes are read. Whether the data is whole, `open_video` looks.
+    Only the headers of the top-level boxes are read. `open_video` checks whether the data is complete.
 
     Raises:
         MediaError: it is not.
@@ -100,16 +100,16 @@ def check_mp4(path: Path) -> int:
     if found.size == 0:
         raise MediaError(f"{path.name} is empty.")
     if found.types[:1] != [b"ftyp"]:
-        raise MediaError(f"{path.name} is not an MP4 or MOV video, whatever its name says.")
+        raise MediaError(f"{path.name} is not an MP4 or MOV video.")
     if b"moov" not in found.types:
-        raise MediaError(f"{path.name} is cut short: its index is missing.")
+        raise MediaError(f"{path.name} is truncated: its index is missing.")
     return found.size
 
 
 def _container_of(source: Source, *, name: str) -> str:
-    """Return FFmpeg's names of the containers that a video may be in, by how it begins. Refuse an MP4 without its end.
+    """Return FFmpeg's names of the containers that a video may have, by its signature. Rejects a truncated MP4.
 
-    FFmpeg plays what is there of a video that is cut short, as if it were the whole.
+    FFmpeg plays a truncated video as if it were complete.
     """
     if isinstance(source, (str, os.PathLike)):
         with Path(source).open("rb") as file:
@@ -118,7 +118,7 @@ def _container_of(source: Source, *, name: str) -> str:
     if found.size == 0:
         raise MediaError(f"{name} is empty.")
     if found.missing_bytes > 0 and found.types[0] == b"ftyp":
-        raise MediaError(f"{name} is cut short: {found.missing_bytes} bytes are missing at its end.")
+        raise MediaError(f"{name} is truncated: {found.missing_bytes} bytes are missing at its end.")
     source.seek(0)
     beginning = source.read(4)
     source.seek(0)
@@ -127,7 +127,7 @@ def _container_of(source: Source, *, name: str) -> str:
 
 @dataclass(frozen=True)
 class Box:
-    """One box. `end` is where it says that it ends."""
+    """One box. `end` is its end by its header."""
 
     type: bytes
     start: int
@@ -136,24 +136,24 @@ class Box:
 
 @dataclass(frozen=True)
 class TopLevelBoxes:
-    """The outermost boxes of a file of `size` bytes, up to the first that is none."""
+    """The top-level boxes of a file of `size` bytes, up to the first invalid one."""
 
     boxes: tuple[Box, ...]
     size: int
 
     @property
     def types(self) -> list[bytes]:
-        """What there is, in order."""
+        """The types of the boxes, in order."""
         return [box.type for box in self.boxes]
 
     @property
     def missing_bytes(self) -> int:
-        """How many bytes the last box lacks."""
+        """The number of bytes missing at the end of the last box."""
         return max((box.end for box in self.boxes), default=0) - self.size
 
 
 def scan_boxes(file: BinaryIO) -> TopLevelBoxes:
-    """Read the headers of a file's outermost boxes, and nothing else."""
+    """Read the headers of a file's top-level boxes, and nothing else."""
     file.seek(0, os.SEEK_END)
     at, size, boxes = 0, file.tell(), []
     while at + _HEADER <= size:

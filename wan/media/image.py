@@ -1,4 +1,4 @@
-"""A ComfyUI image as the data URI that goes into a request as the first frame."""
+"""Encoding of a ComfyUI image as the data URI of a request's first or last frame."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from .tensors import as_array, extremes, is_finite, is_float_tensor, number_type
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Floats of an image that are converted together: what a processor's cache holds.
+# Floats of an image that are converted together: they fit into a processor's cache.
 BAND_NUMBERS = 1 << 18
 # Bytes that become base64 together: a multiple of three.
 CHUNK_BYTES = 3 << 14
 
-# The most that ComfyUI's own nodes make of an image and of a batch.
+# The limits of ComfyUI's own nodes for an image and for a batch.
 MAX_PIXELS = 16384**2
 MAX_IMAGES = 4096
 
-# How far beyond 0..1 sharpening, colour matching and contrast may lead: it is clipped, as ComfyUI's own nodes do. What
-# is farther out is counted in another way, and would be sent black or white.
+# The range of values after sharpening, colour matching and contrast. They are clipped to 0..1, as ComfyUI's own nodes
+# do. Values beyond have another scale, and would be sent as black or white.
 NEAR = (-0.5, 1.5)
-# What the largest value of another way of counting may be, and what its numbers are divided by.
+# The range of the largest value, and the divisor, of other scales.
 WHITES = ((16.0, 255.5, 255), (255.5, 65535.5, 65535))
 
-NOT_NUMBERS = "pixels that are NaN or infinite; look at the node that made it"
+NOT_NUMBERS = "pixels that are NaN or infinite; check the node that produced it"
 
 
 @dataclass(frozen=True)
 class EncodedFrame:
     """An image ready to be sent: `data` is its file.
 
-    `width` and `height` are pixels as sent, `quality` is JPEG's (None for PNG, which is exact), and `resize` says
-    whether the image was larger before.
+    `width` and `height` are pixels as sent, `quality` is the JPEG quality (None for PNG, which is lossless), and
+    `scaled` says whether the image was scaled down.
     """
 
     data: bytes = field(repr=False)
@@ -57,7 +57,7 @@ class EncodedFrame:
         return len(_head(self.mime)) + -(-len(self.data) // 3) * 4
 
     def iter_chunks(self) -> Iterator[bytes]:
-        """Yield the image's data URI bit by bit, so that its megabytes need not be held once more."""
+        """Yield the image's data URI in chunks, which saves a copy of its megabytes."""
         yield _head(self.mime)
         for start in range(0, len(self.data), CHUNK_BYTES):
             yield base64.b64encode(self.data[start : start + CHUNK_BYTES])
@@ -69,13 +69,13 @@ class EncodedFrame:
 
 
 def validate_images(images: Any, *, sides: tuple[int, int], ratio: float = 0.0, name: str = "image") -> list[str]:
-    """Find what stands against a batch of images as the frames of videos.
+    """Return the problems of a batch of images as frames of videos.
 
     Args:
         images: a ComfyUI IMAGE, float [B,H,W,C] with C of 1, 3 or 4.
-        sides: least and most pixels of a side. A side over the most is no problem, as it is scaled down.
-        ratio: the most that the longer side may be of the shorter; 0 for any.
-        name: what the problems call the images.
+        sides: minimum and maximum pixels of a side. A larger image is no problem, as it is scaled down.
+        ratio: maximum ratio of longer to shorter side; 0 for any.
+        name: the input's name in the problems.
 
     Returns:
         One sentence per problem, empty when there is none.
@@ -87,30 +87,31 @@ def validate_images(images: Any, *, sides: tuple[int, int], ratio: float = 0.0, 
 
 
 def frame_size(image: Any, *, sides: tuple[int, int]) -> tuple[int, int]:
-    """Return the (width, height) in pixels that an image [H,W,C] has once no side is over the most of `sides`."""
+    """Return the (width, height) in pixels of an image [H,W,C] after scaling it down to the maximum of `sides`."""
     height, width = image.shape[:2]
     factor = min(1.0, sides[1] / max(width, height, 1))
     return round(width * factor), round(height * factor)
 
 
 def encode_frame(image: Any, *, max_chars: int, sides: tuple[int, int]) -> EncodedFrame:
-    """Encode one image as a data URI: JPEG 4:4:4, or PNG for graphics that PNG packs smaller.
+    """Encode one image as a data URI: JPEG 4:4:4, or PNG for graphics that are smaller as PNG.
 
-    Values are clipped to 0..1 and rounded to 8 bits. An alpha channel is flattened over white. A side over the most of
-    `sides` is scaled down; what is still over `max_chars` is first compressed more, then scaled down further.
+    Values are clipped to 0..1 and rounded to 8 bits. An alpha channel is flattened over white. An image over the
+    maximum of `sides` is scaled down. If the result is over `max_chars`, it is compressed further, then scaled down
+    further.
 
     Args:
         image: one image of an IMAGE, float [H,W,C] with C of 1, 3 or 4.
-        max_chars: most characters of the whole data URI.
-        sides: least and most pixels of a side.
+        max_chars: maximum length of the data URI.
+        sides: minimum and maximum pixels of a side.
 
     Raises:
-        MediaError: `validate_images` finds a problem, or no form of the image fits into `max_chars`.
+        MediaError: `validate_images` finds a problem, or no encoding fits into `max_chars`.
     """
     _check_shape(image, sides=sides)
     original = (image.shape[1], image.shape[0])
     size = frame_size(image, sides=sides)
-    # Passed on and not kept here: the image of 8 bits can go while its JPEG is made.
+    # Passed on without a reference, so that the 8-bit image can be freed while its JPEG is encoded.
     encoded = encode_image(
         _to_rgb8_of_size(image, size), max_bytes=(max_chars - len(_head(JPEG))) // 4 * 3, min_side=sides[0]
     )
@@ -119,9 +120,9 @@ def encode_frame(image: Any, *, max_chars: int, sides: tuple[int, int]) -> Encod
 
 
 def _form_problems(images: Any) -> list[str]:
-    """Find why this is no batch of images at all."""
+    """Return the problems of the value's type and shape."""
     if not is_float_tensor(images):
-        return [f"a ComfyUI IMAGE (floats from 0 to 1) is needed, not {number_type(images)}"]
+        return [f"must be a ComfyUI IMAGE (floats from 0 to 1), not {number_type(images)}"]
     if len(images.shape) != 4:
         return [f"a batch has 4 dimensions (batch, height, width, channels), not {len(images.shape)}"]
     if len(images) == 0:
@@ -130,12 +131,12 @@ def _form_problems(images: Any) -> list[str]:
 
 
 def _size_problems(shape: Sequence[int]) -> list[str]:
-    """Find why this is too much to be looked at."""
+    """Return the problem of a batch that is too large to process."""
     count, height, width = shape[:3]
     if width * height > MAX_PIXELS:
-        return [f"{width}x{height} is more than can be used; scale it down"]
+        return [f"{width}x{height} is too large; scale it down"]
     if count > MAX_IMAGES:
-        return [f"a batch of {count} is more than can be used; for one video give one picture"]
+        return [f"a batch of {count} images is too large; for one video pass one image"]
     return []
 
 
@@ -143,7 +144,7 @@ def _shape_problems(shape: Sequence[int], *, sides: tuple[int, int], ratio: floa
     height, width, channels = shape
     problems = []
     if channels not in (1, 3, 4):
-        problems.append(f"{channels} channels; it must have 1 (grey), 3 (RGB) or 4 (RGBA)")
+        problems.append(f"{channels} channels are not supported; use 1 (grey), 3 (RGB) or 4 (RGBA)")
     factor = min(1.0, sides[1] / max(width, height, 1))
     small = (round(width * factor), round(height * factor))
     if min(small) < sides[0]:
@@ -173,19 +174,21 @@ def _number_problems(images: Any) -> list[str]:
     if any(far):
         low = min(pair[0] for pair, is_far in zip(ranges, far, strict=True) if is_far)
         high = max(pair[1] for pair, is_far in zip(ranges, far, strict=True) if is_far)
-        problems.append(f"{_which(far)} values from {low:g} to {high:g}; an IMAGE has 0 to 1. {_scale_hint(low, high)}")
+        problems.append(
+            f"{_which(far)} values from {low:g} to {high:g}, but an IMAGE has 0 to 1. {_scale_hint(low, high)}"
+        )
     return problems
 
 
 def _which(found: Sequence[bool]) -> str:
     numbers = [str(index) for index, one in enumerate(found, 1) if one]
-    return f"picture {', '.join(numbers)} of {len(found)} has" if len(found) > 1 else "it has"
+    return f"image {', '.join(numbers)} of {len(found)} has" if len(found) > 1 else "it has"
 
 
 def _scale_hint(low: float, high: float) -> str:
-    """Say how numbers from `low` to `high` become those of an IMAGE."""
+    """Return how to convert values from `low` to `high` to those of an IMAGE."""
     if -1.5 <= low < NEAR[0] and high <= NEAR[1]:
-        return "Where these go from -1 to 1, add 1 and halve them before this node"
+        return "If they range from -1 to 1, add 1 and halve them before this node"
     for least, most, white in WHITES:
         if low >= NEAR[0] and least < high <= most:
             return f"Divide them by {white} before this node"
@@ -193,7 +196,7 @@ def _scale_hint(low: float, high: float) -> str:
 
 
 def _to_rgb8(image: Any) -> Pixels:
-    """Turn an image [H,W,C] into 8-bit RGB [H,W,3], band by band, so that no second image of floats is needed."""
+    """Convert an image [H,W,C] to 8-bit RGB [H,W,3], band by band, which saves a second image of floats."""
     height, width, channels = image.shape
     pixels = np.empty((height, width, 3), np.uint8)
     rows = max(1, BAND_NUMBERS // (width * channels))
@@ -201,7 +204,7 @@ def _to_rgb8(image: Any) -> Pixels:
     for top in range(0, height, rows):
         band = as_array(image[top : top + rows])
         levels = scratch[: len(band)]
-        with np.errstate(over="ignore"):  # Too large is infinite, and refused as that.
+        with np.errstate(over="ignore"):  # An overflow is infinite, and rejected below.
             np.multiply(band, 255, out=levels, dtype=np.float32)
         if not is_finite(levels):
             raise MediaError(f"image: it has {NOT_NUMBERS}")
@@ -214,7 +217,7 @@ def _to_rgb8(image: Any) -> Pixels:
 
 
 def _flatten_alpha(rgba: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Flatten RGBA levels 0..255 [h,W,4] over white, the paper that a transparent image is usually seen on."""
+    """Flatten RGBA levels 0..255 [h,W,4] over white, the usual background of transparent images."""
     white = np.float32(255)
     flat: NDArray[np.float32] = rgba[..., :3] - white
     flat *= rgba[..., 3:] / white
@@ -223,7 +226,7 @@ def _flatten_alpha(rgba: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _to_rgb8_of_size(image: Any, size: tuple[int, int]) -> Pixels:
-    """Turn an image [H,W,C] into 8-bit RGB of the given (width, height)."""
+    """Convert an image [H,W,C] to 8-bit RGB of the given (width, height)."""
     pixels = _to_rgb8(image)
     if size == (image.shape[1], image.shape[0]):
         return pixels

@@ -1,4 +1,4 @@
-"""An image of 8 bits packed for sending: as JPEG, or exactly as PNG where it was drawn."""
+"""Encoding of 8-bit images: as JPEG, or losslessly as PNG for line art."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PNG = "image/png"
 
 # 95 at 4:4:4 keeps a photographic 1080p frame at 46 dB and more.
 QUALITIES = (95, 92, 90, 85, 80, 75)
-# What is left of the bytes of quality 95 at the least: where that is too much, the quality need not be tried.
+# The minimum size at each quality, relative to quality 95: if that is too large, the quality is skipped.
 MIN_SHARES = (1.0, 0.6, 0.5, 0.4, 0.33, 0.3)
 SCALED_QUALITY = 90
 
@@ -27,7 +27,7 @@ FEW_COLOURS = 256
 FLAT_SHARE = 0.6
 STRIPS = 4
 STRIP_ROWS = 16
-# The sample's PNG over its JPEG: below the first PNG is taken without a second look, above the second JPEG is.
+# The ratio of PNG to JPEG size in the sample: below the first PNG is certain, above the second JPEG.
 SURELY_LINE_ART, NOT_LINE_ART = 0.67, 1.5
 SAMPLE_LEVEL = 2
 PNG_LEVEL = 6
@@ -38,7 +38,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """An image's file. `size` is (width, height) in pixels, `quality` is JPEG's, None for PNG."""
+    """An image file. `size` is (width, height) in pixels, `quality` is the JPEG quality, None for PNG."""
 
     data: bytes
     mime: str
@@ -47,12 +47,12 @@ class EncodedImage:
 
 
 def encode_image(pixels: Pixels, *, max_bytes: int, min_side: int) -> EncodedImage:
-    """Pack RGB [H,W,3] into at most `max_bytes` bytes.
+    """Encode RGB [H,W,3] in at most `max_bytes` bytes.
 
-    What is over `max_bytes` is first compressed more, then scaled down; its shorter side keeps `min_side` pixels.
+    A result over `max_bytes` is first compressed further, then scaled down to at least `min_side` pixels.
 
     Raises:
-        MediaError: no form of it fits.
+        MediaError: no encoding fits.
     """
     height, width = pixels.shape[:2]
     likeness = _png_to_jpeg_ratio(pixels)
@@ -64,7 +64,7 @@ def encode_image(pixels: Pixels, *, max_bytes: int, min_side: int) -> EncodedIma
     image = Image.fromarray(pixels)
     del pixels
     found = _fitting_jpeg(image, max_bytes=max_bytes)
-    # Exact and small enough beats any JPEG that had to be compressed more for want of room.
+    # A lossless image that fits is better than a JPEG that had to be compressed further.
     if exact and not (found and found[1] == QUALITIES[0] and len(found[0]) <= len(exact)):
         return EncodedImage(exact, PNG, (width, height), None)
     if found:
@@ -73,10 +73,10 @@ def encode_image(pixels: Pixels, *, max_bytes: int, min_side: int) -> EncodedIma
 
 
 def _png_to_jpeg_ratio(pixels: Pixels) -> float:
-    """Return the bytes of an image's PNG over those of its JPEG, judged from parts of it; infinite for a photograph.
+    """Return the ratio of PNG to JPEG size, estimated from samples of the image; infinite for a photograph.
 
-    What is drawn has few colours, or neighbours that are exactly equal. So have smooth photographs; a few of the rows
-    in both forms then tell.
+    Line art has few colours, or equal neighbouring pixels. Smooth photographs have them too, so a few rows are encoded
+    both ways.
     """
     height, width = pixels.shape[:2]
     grid = pixels[:: max(1, height // 64), :: max(1, width // 64)].reshape(-1, 3).astype(np.uint32)
@@ -90,9 +90,9 @@ def _png_to_jpeg_ratio(pixels: Pixels) -> float:
 
 
 def _png(pixels: Pixels, *, level: int) -> bytes:
-    """Write a PNG whose rows are all taken as they are, or all as differences to the row above.
+    """Encode a PNG with the filter None for all rows, or Up for all rows.
 
-    Pillow chooses anew for every row, which takes longer than the compression and packs drawings no better.
+    Pillow chooses a filter for every row, which takes longer than the compression and is no smaller for line art.
     """
     height, width = pixels.shape[:2]
     flat = pixels.reshape(height, width * 3)
@@ -137,7 +137,7 @@ def _shrunk_jpeg(image: Image.Image, *, max_bytes: int, min_side: int) -> Encode
     smallest = min(1.0, min_side / min(image.size))
     factor, data = 1.0, _jpeg(image, SCALED_QUALITY)
     while factor > smallest:
-        # Bytes shrink a little slower than pixels do, so the root alone would come out slightly too large.
+        # Bytes shrink slightly slower than pixels, so the root alone would be slightly too large.
         factor *= 0.97 * min(1.0, math.sqrt(max(max_bytes, 1) / len(data)))
         factor = max(factor, smallest)
         small = resize(image, (round(image.width * factor), round(image.height * factor)))
@@ -147,7 +147,7 @@ def _shrunk_jpeg(image: Image.Image, *, max_bytes: int, min_side: int) -> Encode
     small = resize(image, (round(image.width * factor), round(image.height * factor)))
     found = _fitting_jpeg(small, max_bytes=max_bytes)
     if found is None:
-        raise MediaError(f"image: not even a JPEG of {small.width}x{small.height} is small enough to be sent")
+        raise MediaError(f"image: even a JPEG of {small.width}x{small.height} is too large to be sent")
     return EncodedImage(found[0], JPEG, small.size, found[1])
 
 

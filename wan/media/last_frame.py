@@ -1,4 +1,4 @@
-"""A video's last frame as an image, to go on from it with the next clip."""
+"""Decoding of a video's last frame, from which another video can continue."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-# Every thread holds frames of its own.
+# Every thread has frames of its own in memory.
 DECODER_THREADS = 4
 LARGE_PIXELS = 4096 * 2304
 
-# How many seconds before the end decoding begins, where the search before did not lead to a key frame.
+# Seconds before the end at which decoding begins, each tried if the one before found no key frame.
 STEPS_BACK = (0, 2, 8, 32, 128)
 
 # swscale's flags for cubic scaling (4), exact rounding and colour for every pixel. Without them each block of 2x2
-# pixels gets one colour: 7 dB lost, and lost again with every clip that goes on from the last.
+# pixels gets one colour: a loss of 7 dB with every clip of a chain.
 BEST_COLOUR = 4 | 0x40000 | 0x2000
-# What PyAV takes for granted: BT.601, and levels 16 to 235. RGB itself has neither.
+# PyAV's defaults: BT.601, and levels 16 to 235. RGB itself has neither.
 USUAL_MATRIX = 5
 USUAL_RANGE = 1
 
 
 def last_frame(source: Source, *, until: float | None = None) -> NDArray[np.float32]:
-    """Decode the frame that a video shows last, as a player shows it.
+    """Decode the last frame of a video, as a player shows it.
 
-    Only what follows the last key frame is decoded, one frame at a time. A rotation and a reflection that the file asks
-    for are done, and pixels that are not square become so: the image is enlarged along one side.
+    Only the frames after the last key frame are decoded, one at a time. The file's rotation and reflection are applied,
+    and an image with non-square pixels is enlarged along one side.
 
     Args:
         source: a path, or a seekable binary file object.
-        until: the second at which the video is cut off, for one that is only a part of its file.
+        until: the second at which the video ends, if it is only a part of its file.
 
     Returns:
         The image, float32 [H,W,3], 0..1.
@@ -61,15 +61,14 @@ def last_frame(source: Source, *, until: float | None = None) -> NDArray[np.floa
             if frame is not None:
                 break
         if frame is None:
-            raise MediaError(f"{name} has no frames that can be shown.")
+            raise MediaError(f"{name} has no frames that can be decoded.")
         return to_image(frame, size=_square_size(frame, stream.sample_aspect_ratio, name=name))
 
 
 def _beginnings(container: InputContainer, stream: VideoStream, *, until: float | None) -> Iterator[bool]:
-    """Go to the last key frame, then ever farther back, and yield whether this is the start of the file.
+    """Seek to the last key frame, then farther and farther back, and yield whether this is the start of the file.
 
-    A transport stream, for one, is searched for times and not for key frames. A file that cannot be searched is at its
-    start.
+    A transport stream, for example, seeks by time and not by key frame. A file that cannot be searched starts over.
     """
     import av
 
@@ -98,9 +97,9 @@ def _beginnings(container: InputContainer, stream: VideoStream, *, until: float 
 def _last_of(
     container: InputContainer, stream: VideoStream, *, until: float | None, from_key: bool
 ) -> VideoFrame | None:
-    """Decode to the end and return the last frame; None where `from_key` asks for a key frame and none came.
+    """Decode to the end and return the last frame; None if `from_key` requires a key frame and there is none.
 
-    Frames come in the order in which they are shown. Their times are no guide: AVI has none.
+    Frames come in display order. Their times are not used, as AVI has none.
     """
     import av
 
@@ -109,24 +108,24 @@ def _last_of(
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
-            # A search may end in the middle of a frame.
+            # A seek may end in the middle of a frame.
             if from_key and last is None:
                 continue
             raise
         for frame in frames:
             if until is not None and frame.time is not None and frame.time >= until:
                 return last
-            # What a decoder makes of changes to an image that it never had is grey.
+            # Without its key frame, a decoder renders a frame grey.
             if not from_key or frame.key_frame or last is not None:
                 last = frame
     return last
 
 
 def _square_size(frame: VideoFrame, aspect: Fraction | None, *, name: str) -> tuple[int, int]:
-    """Return the width and height that a frame has when its pixels, `aspect` times as wide as high, are square.
+    """Return a frame's width and height with square pixels. `aspect` is the width of its pixels over their height.
 
     Raises:
-        MediaError: it would be too large.
+        MediaError: the frame would be too large.
     """
     width, height = frame.width, frame.height
     if aspect and aspect > 1:
@@ -134,15 +133,14 @@ def _square_size(frame: VideoFrame, aspect: Fraction | None, *, name: str) -> tu
     elif aspect and aspect > 0:
         height = round(height / aspect)
     if width * height > max(MAX_PIXELS, frame.width * frame.height):
-        raise MediaError(f"{name} is to be shown at {width}x{height} pixels; at most 8K.")
+        raise MediaError(f"{name} has a display size of {width}x{height} pixels; at most 8K is supported.")
     return width, height
 
 
 def to_image(frame: VideoFrame, *, size: tuple[int, int] | None = None) -> NDArray[np.float32]:
-    """Convert a frame to upright RGB [H,W,3], 0..1; `size` is its width and height before it is turned, if not its own.
+    """Convert a frame to upright RGB [H,W,3], 0..1. `size` replaces its own width and height before rotation.
 
-    The video's own matrix and range are named beside the usual ones because PyAV 14 follows them only where they
-    differ.
+    The video's own matrix and range are passed with the usual ones, as PyAV 14 follows them only if they differ.
     """
     rgb = frame.reformat(
         *(size or (frame.width, frame.height)),
@@ -158,7 +156,7 @@ def to_image(frame: VideoFrame, *, size: tuple[int, int] | None = None) -> NDArr
 
 
 def _upright(image: NDArray[Any], frame: VideoFrame) -> NDArray[Any]:
-    """Turn and mirror an image [H,W,3] as its frame's display matrix says, to the nearest quarter turn.
+    """Rotate and mirror an image [H,W,3] by its frame's display matrix, to the nearest quarter turn.
 
     The matrix is that of a `tkhd` box (ISO/IEC 14496-12): a b u, c d v, x y w; x' = a x + c y, y' = b x + d y.
     """

@@ -1,4 +1,4 @@
-"""Whether a video begins with an image: what tells one's own video from another's of the same prompt."""
+"""Comparing a video's first frame with an image, which identifies a request's own video."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIDE = 32
-"""Pixels of a side of what is compared. A model repaints details; where light and colours lie, it keeps."""
+"""Pixels of a side of the compared images. A model repaints details, but keeps the layout of light and colour."""
 
 ALIKE, UNLIKE = 0.85, 0.5
-"""Correlation of a video's first frame with the image that it was made of, and with another: at least, less than."""
+"""The minimum correlation of a video's first frame with its own image, and the maximum with another image."""
 
 SHADE = 0.12
-"""How far apart the mean colours of the two may be, of the whole range."""
+"""The maximum difference of the mean colours, relative to the whole range."""
 
 FLAT = 0.02
-"""Standard deviation under which there is nothing to correlate."""
+"""The standard deviation below which correlation is meaningless."""
 
 _ALL_CHARS = 1 << 40
 _SAME_SHAPE = 1.05
 
 
 class Likeness(enum.Enum):
-    """What a comparison comes to. UNCLEAR is neither proof nor disproof."""
+    """The result of a comparison. UNCLEAR proves nothing."""
 
     ALIKE = "alike"
     UNCLEAR = "unclear"
@@ -41,7 +41,7 @@ class Likeness(enum.Enum):
 
 
 def to_image(image: Any) -> Image.Image:
-    """Return one image of an IMAGE, float [H,W,C], as it is sent. Raises MediaError where that cannot be."""
+    """Return one image of an IMAGE, float [H,W,C], as it is sent. Raises MediaError if it cannot be encoded."""
     frame = encode_frame(image, max_chars=_ALL_CHARS, sides=(1, 8000))
     return Image.open(io.BytesIO(frame.data)).convert("RGB")
 
@@ -60,7 +60,7 @@ def first_image(video: Source) -> Image.Image:
 
 
 def compare(sent: Image.Image, seen: Image.Image) -> Likeness:
-    """Tell whether `seen`, the first frame of a video, shows the image `sent`, whole or cut to the video's shape."""
+    """Compare `seen`, the first frame of a video, with the image `sent`, whole or cropped to the video's shape."""
     pairs = [(sent, seen)]
     shape, other = sent.width / sent.height, seen.width / seen.height
     if max(shape / other, other / shape) > _SAME_SHAPE:
@@ -75,11 +75,11 @@ def _compare(one: NDArray[np.float64], two: NDArray[np.float64]) -> Likeness:
     if spread[1] < FLAT:
         return Likeness.ALIKE if shade < SHADE else Likeness.UNLIKE
     if spread[0] < FLAT:
-        # A video may begin black or white, whatever the image.
+        # A video may begin black or white with any image.
         return Likeness.UNCLEAR if float(two.std(axis=(0, 1)).max()) < FLAT else Likeness.UNLIKE
     grey = [image.mean(axis=2).ravel() for image in (one, two)]
     correlation = float(np.corrcoef(*grey)[0, 1])
-    # Of one brightness all over: its colours are all that there is.
+    # An image of uniform brightness differs in colour only.
     if not np.isfinite(correlation) or min(side.std() for side in grey) < FLAT:
         correlation = float(np.corrcoef((one - one.mean()).ravel(), (two - two.mean()).ravel())[0, 1])
     if correlation >= ALIKE and shade < SHADE:
@@ -92,7 +92,7 @@ def _small(image: Image.Image) -> NDArray[np.float64]:
 
 
 def _cut(image: Image.Image, shape: float) -> Image.Image:
-    """Return the middle of an image, cut to a shape of width / height."""
+    """Return the centre of an image, cropped to an aspect ratio of width / height."""
     width = min(image.width, max(1, round(image.height * shape)))
     height = min(image.height, max(1, round(image.width / shape)))
     left, top = (image.width - width) // 2, (image.height - height) // 2

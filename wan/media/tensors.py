@@ -1,4 +1,4 @@
-"""ComfyUI's tensors as numpy arrays, without importing torch."""
+"""Conversion of ComfyUI's tensors to numpy arrays, without importing torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_float_tensor(value: Any) -> bool:
 
 
 def number_type(value: Any) -> str:
-    """Return what a message calls the type of `value`: that of its numbers where it has some."""
+    """Return the type of `value` for a message: that of its numbers if it has any."""
     dtype = getattr(value, "dtype", None)
     return f"numbers of type {dtype}" if dtype is not None else type(value).__name__
 
@@ -27,8 +27,7 @@ def number_type(value: Any) -> str:
 def as_array(part: Any) -> NDArray[Any]:
     """Return a tensor, or a slice of one, as a numpy array of the same shape.
 
-    A float32 tensor in main memory is not copied. Take a slice first: what lies on a GPU, or in half precision, is
-    copied here.
+    A float32 tensor in main memory is not copied; one on a GPU or in half precision is, so take a slice first.
     """
     if hasattr(part, "detach"):
         part = part.detach().cpu().float().numpy()
@@ -36,10 +35,10 @@ def as_array(part: Any) -> NDArray[Any]:
 
 
 def extremes(array: NDArray[Any]) -> tuple[float, float]:
-    """Return the least and the greatest number in a non-empty array. NaN where it has one."""
+    """Return the minimum and the maximum of a non-empty array; NaN if it contains one."""
     return float(array.min()), float(array.max())
 
 
 def is_finite(array: NDArray[Any]) -> bool:
-    """Whether no number in a non-empty array is NaN or infinite. Needs no memory: NaN survives both min and max."""
+    """Whether all numbers in a non-empty array are finite. Needs no memory, as min and max propagate NaN."""
     return all(map(math.isfinite, extremes(array)))

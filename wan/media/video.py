@@ -1,4 +1,4 @@
-"""A video file: what it holds, and ComfyUI's metadata in it."""
+"""Video files: properties, ComfyUI's metadata, and validation of clips."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ MICROSECONDS = 1_000_000
 REMUX_SUFFIX = ".tagging"
 MAX_CLOCK = 2**31 - 1
 
-# What every MP4 writer says about its own file, so nothing to be taken over.
+# Written by every MP4 muxer about its own file, so not copied.
 OWN_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 
 
-# Players tell kinds of one codec apart by these: QuickTime plays HEVC as hvc1 only, and FFmpeg would write hev1.
+# Players distinguish variants of a codec by these: QuickTime plays HEVC as hvc1 only, and FFmpeg would write hev1.
 KEPT_TAGS = frozenset({"avc1", "avc3", "hvc1", "hev1", "dvh1", "vvc1", "vvi1"})
 
 _MOV_BRAND = b"qt  "
@@ -36,7 +36,7 @@ _MOV_BRAND = b"qt  "
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file holds.
+    """The properties of a video file.
 
     `width` and `height` are pixels as stored, `fps` is the mean rate, `duration` is seconds, `bytes` the file's size.
     """
@@ -51,16 +51,16 @@ class VideoInfo:
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
-    """Read from its index what an MP4 or MOV file holds; nothing is decoded.
+    """Read the properties of an MP4 or MOV file from its index; nothing is decoded.
 
     Raises:
-        MediaError: the file is missing, empty, cut short, no MP4 or MOV, or has no video in it.
+        MediaError: the file is missing, empty, truncated, not an MP4 or MOV, or without video.
     """
     path = Path(path)
     size = check_mp4(path)
     with open_video(path, format="mov") as container:
         stream = first_video_stream(container, name=path.name)
-        # A fragmented file does not say how many frames it has.
+        # A fragmented file does not store its number of frames.
         frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
         if not frames:
             raise MediaError(f"{path.name} has a video track without frames.")
@@ -78,13 +78,13 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
 
 
 def write_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
-    """Write texts such as "prompt" and "workflow" into an MP4 file, the way ComfyUI's SaveVideo does, without keys.
+    """Write texts such as "prompt" and "workflow" into an MP4 file, as ComfyUI's SaveVideo does, without API keys.
 
-    The streams are copied as they are, bits and times, and the index comes first in the file. The file is replaced at
-    once, when its copy is complete.
+    The streams are copied unchanged, and the index comes first in the file. The file is replaced atomically by its
+    complete copy.
 
     Raises:
-        MediaError: the file cannot be read or written. It is still what it was.
+        MediaError: the file cannot be read or written. It is unchanged.
     """
     path = Path(path)
     before = probe(path)
@@ -92,7 +92,7 @@ def write_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
     try:
         _remux(path, copy, metadata=metadata)
         if not _same_content(probe(copy), before):
-            raise MediaError(f"{path.name} could not be copied whole.")
+            raise MediaError(f"The copy of {path.name} is incomplete.")
         shutil.copymode(path, copy)
         copy.replace(path)
     except OSError as error:
@@ -102,7 +102,7 @@ def write_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Return the texts that a video file carries about itself.
+    """Return the metadata of a video file.
 
     Raises:
         MediaError: the file cannot be read.
@@ -112,20 +112,20 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def _same_content(one: VideoInfo, other: VideoInfo) -> bool:
-    """Whether nothing got lost between two files; the clocks of their indices may differ by less than a frame."""
+    """Whether two files have the same content; their durations may differ by less than half a frame."""
     late = abs(one.duration - other.duration) * other.fps
     return late < 0.5 and (one.frames, one.has_audio) == (other.frames, other.has_audio)
 
 
 def seconds_of(container: InputContainer, stream: VideoStream) -> float:
-    """Return how long a video is, by its index."""
+    """Return a video's length in seconds, by its index."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / MICROSECONDS
 
 
 def _remux(path: Path, copy: Path, *, metadata: Mapping[str, str]) -> None:
-    """Write the MP4 file `copy` with all of `path`'s streams, and with `metadata` beside its own."""
+    """Write the MP4 file `copy` with the streams and metadata of `path`, and with `metadata`."""
     import av
 
     with open_video(path, format="mov") as source:
@@ -136,7 +136,7 @@ def _remux(path: Path, copy: Path, *, metadata: Mapping[str, str]) -> None:
                 _copy_streams(source, target)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise MediaError(f"{path.name} cannot be written anew ({reason}).") from error
+            raise MediaError(f"{path.name} cannot be rewritten ({reason}).") from error
 
 
 def _copy_streams(source: InputContainer, target: OutputContainer) -> None:
@@ -149,28 +149,28 @@ def _copy_streams(source: InputContainer, target: OutputContainer) -> None:
             twins[stream.index] = twin
     begins: dict[int, int] = {}
     for packet in source.demux():
-        # A packet without a time only says that its stream is over.
+        # A packet without a time marks the end of its stream.
         if packet.dts is None or packet.stream_index not in twins:
             continue
         begin = begins.setdefault(packet.stream_index, packet.dts)
         if not packet.duration:
-            # FFmpeg before 8 loses the lengths of uneven frames, and players then leave out a last one of length 0.
+            # FFmpeg before 8 loses the lengths of uneven frames, and players then skip a last frame of length 0.
             packet.duration = max(0, begin + (packet.stream.duration or 0) - packet.dts)
         packet.stream = twins[packet.stream_index]
         target.mux(packet)
 
 
 def _copy_display_properties(stream: Stream, twin: Any) -> None:
-    """Have a copied stream named and shown as it was, where FFmpeg would not."""
+    """Copy the codec tag and aspect ratio of a stream, which FFmpeg would change."""
     if (tag := stream.codec_context.codec_tag) in KEPT_TAGS:
         twin.codec_context.codec_tag = tag
-    # Of VP9 and AV1 only the container knows it.
+    # For VP9 and AV1 only the container stores it.
     if aspect := getattr(stream, "sample_aspect_ratio", None):
         twin.codec_context.sample_aspect_ratio = aspect
 
 
 def _muxer_options(source: InputContainer) -> dict[str, str]:
-    """Choose the writer's options: texts by name, index first, and clocks in which every stream's times are exact."""
+    """Return the muxer's options: metadata by name, index first, and time bases that keep all times exact."""
     options = {"movflags": "use_metadata_tags+faststart"}
     clock = math.lcm(*(stream.time_base.denominator for stream in source.streams if stream.time_base))
     if clock <= MAX_CLOCK:
@@ -182,7 +182,7 @@ def _muxer_options(source: InputContainer) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Clip:
-    """An MP4 or MOV file: its bytes, the ending of its name and its MIME type, pixels as stored, and seconds."""
+    """An MP4 or MOV file: its bytes, file name suffix, MIME type, pixels as stored, and seconds."""
 
     data: bytes = field(repr=False)
     suffix: str
@@ -194,7 +194,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class ClipLimits:
-    """What a clip may be: seconds and pixels of a side, least and most; longer side by shorter; bytes of the file."""
+    """The limits of a clip: minimum and maximum seconds and pixels of a side, maximum aspect ratio and bytes."""
 
     seconds: tuple[float, float]
     sides: tuple[int, int]
@@ -206,11 +206,11 @@ def read_clip(source: Source, *, limits: ClipLimits) -> Clip:
     """Read a clip from a file, or from a binary file object.
 
     Raises:
-        MediaError: it is no MP4 or MOV, cannot be read, or is over the limit of bytes.
+        MediaError: the file is not an MP4 or MOV, cannot be read, or is too large.
     """
     data = _read(source, most=limits.bytes)
     if data[4:8] != b"ftyp":
-        raise MediaError(f"{display_name(source)} is not an MP4 or MOV video, which the service wants.")
+        raise MediaError(f"{display_name(source)} is not an MP4 or MOV video, as DashScope requires.")
     mov = data[8:12] == _MOV_BRAND
     with open_video(source, format="mov") as container:
         stream = first_video_stream(container, name=display_name(source))
@@ -219,16 +219,16 @@ def read_clip(source: Source, *, limits: ClipLimits) -> Clip:
 
 
 def validate_clip(clip: Clip, *, limits: ClipLimits) -> list[str]:
-    """Find what stands against a clip, one sentence per problem; empty when there is none."""
+    """Return the problems of a clip, one sentence per problem; empty if it is valid."""
     problems = []
     least, most = limits.seconds
     if not least <= round(clip.seconds, 2) <= most:
         wrong = "short" if clip.seconds < least else "long"
-        problems.append(f"video: {clip.seconds:.2f} s is too {wrong}; the service takes {least:g} to {most:g} s")
+        problems.append(f"video: {clip.seconds:.2f} s is too {wrong}; DashScope accepts {least:g} to {most:g} s")
     small, large = sorted((clip.width, clip.height))
     if small < limits.sides[0] or large > limits.sides[1]:
         problems.append(
-            f"video: {clip.width}x{clip.height} is not possible; each side must have {limits.sides[0]} to "
+            f"video: {clip.width}x{clip.height} is not supported; each side must have {limits.sides[0]} to "
             f"{limits.sides[1]} px"
         )
     if large > limits.ratio * small:
@@ -250,5 +250,5 @@ def _read(source: Source, *, most: int) -> bytes:
     except OSError as error:
         raise MediaError(f"{name} cannot be read ({error.strerror or error}).") from error
     if len(data) > most:
-        raise MediaError(f"{name} is over {most / 2**20:.0f} MB, the most that the service takes.")
+        raise MediaError(f"{name} is larger than {most / 2**20:.0f} MB, DashScope's limit.")
     return data

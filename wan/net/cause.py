@@ -1,6 +1,6 @@
-"""Why a request got no response, in words: from how far the exchange came, and the kinds of the errors behind it.
+"""The cause of a failed request: derived from the stage of the exchange and from the types of the exceptions.
 
-An exception's own text is never quoted: it can hold the request, the key, or a proxy's password.
+An exception's own text is never quoted: it can contain the request, the key, or a proxy's password.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from .hosts import origin_of
 from .http import Deadline, Stage
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""Where requests looks for certificates to trust, the first one that is set."""
+"""The variables with requests' certificates, of which the first one that is set counts."""
 
 _CHECK_NETWORK = "Check the network, then run again."
-_CHECK_PROXY = "Check HTTPS_PROXY, and that the proxy runs."
+_CHECK_PROXY = "Check HTTPS_PROXY, and that the proxy is running."
 _PROXY_FORM = (
-    "Write it as http://host:port or http://name:password@host:port, special characters of a password as percent codes "
-    "(# as %23, / as %2F, @ as %40), then restart ComfyUI."
+    "Write it as http://host:port or http://name:password@host:port, with special characters of a password "
+    "percent-encoded (# as %23, / as %2F, @ as %40), then restart ComfyUI."
 )
 _INSPECTED = (
-    "Where a company's proxy or an antivirus program inspects connections, set REQUESTS_CA_BUNDLE to a file with its "
-    "CA certificate (PEM), then restart ComfyUI."
+    "If a company proxy or an antivirus program inspects connections, set REQUESTS_CA_BUNDLE to a file with its CA "
+    "certificate (PEM), then restart ComfyUI."
 )
 _CLOCK = "Check this machine's date and time."
-_ADDRESS = "Check DASHSCOPE_BASE_URL and the proxy: something else may answer under this name."
+_ADDRESS = "Check DASHSCOPE_BASE_URL and the proxy: another server may respond under this name."
 _CERTIFICATES = {
     9: ("is not valid yet", _CLOCK),
     10: ("has expired", f"{_CLOCK} {_INSPECTED}"),
@@ -46,7 +46,7 @@ _CERTIFICATES = {
     62: ("is for another host name", _ADDRESS),
     64: ("is for another address", _ADDRESS),
 }
-"""OpenSSL's X509_V_ERR numbers that people meet, and what to do. Source: openssl/x509_vfy.h."""
+"""The common X509_V_ERR codes of OpenSSL, with a hint for each. Source: openssl/x509_vfy.h."""
 
 _PROXY_LOGIN = 407
 _PASSING_REFUSALS = frozenset({408, 425, 429})
@@ -54,7 +54,7 @@ _PASSING_REFUSALS = frozenset({408, 425, 429})
 
 @dataclass(frozen=True)
 class Cause:
-    """What happened, what to do, and whether trying again within seconds is of no use."""
+    """The message and hint of a failure, and whether it is permanent: a retry within seconds is useless."""
 
     message: str
     hint: str = _CHECK_NETWORK
@@ -62,12 +62,12 @@ class Cause:
 
 
 def cause_of(error: Exception, url: str, *, limit: Deadline) -> Cause:
-    """Say what happened on the way."""
+    """Return the cause of a failed request."""
     return (_sent if limit.sent else _not_sent)(tuple(_behind(error)), url, limit)
 
 
 def _behind(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and all that it was made from: requests and urllib3 wrap them in many ways."""
+    """Yield an error and every error behind it: requests and urllib3 wrap them in many ways."""
     seen: set[int] = set()
     left: list[object] = [error]
     while left:
@@ -83,7 +83,7 @@ def _has(errors: tuple[BaseException, ...], *kinds: type[BaseException]) -> bool
 
 
 def _timed_out(errors: tuple[BaseException, ...], limit: Deadline) -> bool:
-    # urllib3's errors of a connection that was not made are among its time-outs.
+    # In urllib3 the error of a failed connection is a subclass of a time-out.
     return limit.over or any(
         isinstance(one, (TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError))
         and not isinstance(one, urllib3.exceptions.NewConnectionError)
@@ -94,16 +94,15 @@ def _timed_out(errors: tuple[BaseException, ...], limit: Deadline) -> bool:
 def _sent(errors: tuple[BaseException, ...], url: str, limit: Deadline) -> Cause:
     host = origin_of(url)[0]
     if _timed_out(errors, limit):
-        return Cause(f"{host} did not answer in time.")
+        return Cause(f"{host} did not respond in time.")
     if _has(errors, requests.exceptions.InvalidHeader, urllib3.exceptions.InvalidHeader) or any(
         isinstance(one, http.client.HTTPException)
         and not isinstance(one, (http.client.RemoteDisconnected, http.client.IncompleteRead))
         for one in errors
     ):
         return Cause(
-            f"The answer of {host} is not the HTTP it should be.",
-            "Something between here and the service may have answered: check the network, the proxy and "
-            "DASHSCOPE_BASE_URL.",
+            f"The response of {host} is not valid HTTP.",
+            "The response may come from a proxy or gateway: check the network, the proxy and DASHSCOPE_BASE_URL.",
         )
     return Cause(f"The connection to {host} broke.")
 
@@ -118,33 +117,33 @@ def _not_sent(errors: tuple[BaseException, ...], url: str, limit: Deadline) -> C
         return _proxy(errors, host, limit)
     if limit.stage is Stage.HANDSHAKE:
         return _handshake(errors, host, limit)
-    return Cause(f"The request to {host} could not be made.", "Check the key and DASHSCOPE_BASE_URL.", permanent=True)
+    return Cause(f"The request to {host} could not be sent.", "Check the key and DASHSCOPE_BASE_URL.", permanent=True)
 
 
 def _settings(errors: tuple[BaseException, ...], url: str, limit: Deadline) -> Cause | None:
-    """Find the problem in what is set for the proxy and the certificates."""
+    """Return the cause if it is a wrong setting for the proxy or the certificates."""
     starting = limit.stage is Stage.NOTHING
     proxy = select_proxy(url, get_environ_proxies(url)) if url.startswith("https://") else None
     if proxy and starting and _has(errors, requests.exceptions.InvalidSchema) and proxy.lower().startswith("socks"):
         return Cause(
-            "The proxy is a SOCKS proxy, and Python's part for that is not installed.",
+            "The proxy is a SOCKS proxy, and its Python package is not installed.",
             "Run `pip install pysocks` in ComfyUI's Python and restart ComfyUI, or set HTTPS_PROXY to an HTTP proxy.",
             permanent=True,
         )
-    # What requests itself raises is an OSError too.
+    # The exceptions of requests are OSErrors too.
     unreadable = starting and _has(errors[:1], OSError) and not _has(errors[:1], requests.RequestException)
     if (unreadable or _has(errors, ssl.SSLError)) and (bundle := _unusable_bundle()):
         return Cause(
             f"The certificates that {bundle} names cannot be read.",
-            f"Set {bundle} to a file with CA certificates (PEM) that exists, or to nothing, then restart ComfyUI.",
+            f"Set {bundle} to an existing file with CA certificates (PEM), or unset it, then restart ComfyUI.",
             permanent=True,
         )
     misread = starting and _has(errors, ValueError, urllib3.exceptions.LocationValueError)
     if proxy and (misread or (limit.stage is Stage.CONNECTING and _is_cut(proxy))):
-        return Cause("The address of the proxy (HTTPS_PROXY or ALL_PROXY) is malformed.", _PROXY_FORM, permanent=True)
+        return Cause("The URL of the proxy (HTTPS_PROXY or ALL_PROXY) is malformed.", _PROXY_FORM, permanent=True)
     if unreadable:
         return Cause(
-            "The certificates that Python trusts cannot be read.",
+            "Python's CA certificates cannot be read.",
             "Run `pip install --force-reinstall certifi` in ComfyUI's Python and restart ComfyUI.",
             permanent=True,
         )
@@ -152,7 +151,7 @@ def _settings(errors: tuple[BaseException, ...], url: str, limit: Deadline) -> C
 
 
 def _is_cut(proxy: str) -> bool:
-    """Tell whether a character in a proxy's password ends the host too early."""
+    """Tell whether an unquoted character in a proxy's password cuts its URL short."""
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     except ValueError:
@@ -161,7 +160,7 @@ def _is_cut(proxy: str) -> bool:
 
 
 def _unusable_bundle() -> str:
-    """Return the variable whose certificates cannot be loaded, "" where all is well."""
+    """Return the variable whose certificates cannot be loaded, "" if they can."""
     name = next((name for name in _BUNDLES if os.environ.get(name)), "")
     if not name or Path(os.environ[name]).is_dir():
         return ""
@@ -174,12 +173,12 @@ def _unusable_bundle() -> str:
 
 def _unreachable(errors: tuple[BaseException, ...], host: str, limit: Deadline) -> Cause:
     named, hint = (f"The proxy {limit.proxy}", _CHECK_PROXY) if limit.proxy else (host, _CHECK_NETWORK)
-    # PySocks, which need not be there, says so by these.
+    # The exceptions of PySocks, which need not be installed.
     socks = {type(one).__name__ for one in errors}
     if "SOCKS5AuthError" in socks:
         return _login(limit)
     if socks & {"SOCKS5Error", "SOCKS4Error", "GeneralProxyError"}:
-        return Cause(f"{named} did not let the connection to {host} through.", hint)
+        return Cause(f"{named} rejected the connection to {host}.", hint)
     if _has(errors, socket.gaierror):
         return Cause(f"{named} cannot be found: its name cannot be resolved (DNS).", hint)
     if _timed_out(errors, limit):
@@ -195,27 +194,27 @@ def _proxy(errors: tuple[BaseException, ...], host: str, limit: Deadline) -> Cau
         return _login(limit)
     if status:
         return Cause(
-            f"{named} did not let the connection to {host} through (HTTP {status}).",
-            "Let whoever runs the proxy allow this host, or set HTTPS_PROXY or NO_PROXY otherwise.",
+            f"{named} rejected the connection to {host} (HTTP {status}).",
+            "Ask the proxy's administrator to allow this host, or change HTTPS_PROXY or NO_PROXY.",
             permanent=status < 500 and status not in _PASSING_REFUSALS,
         )
     if cause := _certificate(errors, f"the proxy {limit.proxy}"):
         return cause
     if _has(errors, ssl.SSLError):
         return Cause(
-            f"The secure connection to the proxy {limit.proxy} could not be made.",
-            "Where the proxy speaks plain HTTP, as most do, HTTPS_PROXY begins with http://.",
+            f"The secure connection to the proxy {limit.proxy} failed.",
+            "For a proxy that uses plain HTTP, as most do, HTTPS_PROXY must begin with http://.",
             permanent=any(getattr(one, "reason", "") == "WRONG_VERSION_NUMBER" for one in errors),
         )
     if _timed_out(errors, limit):
-        return Cause(f"{named} did not answer in time.", _CHECK_PROXY)
-    return Cause(f"{named} broke off before it had connected to {host}.", _CHECK_PROXY)
+        return Cause(f"{named} did not respond in time.", _CHECK_PROXY)
+    return Cause(f"{named} closed the connection before it had connected to {host}.", _CHECK_PROXY)
 
 
 def _login(limit: Deadline) -> Cause:
     return Cause(
-        f"The proxy {limit.proxy} wants a name and a password, or other ones (HTTP {_PROXY_LOGIN}).",
-        f"Give them in HTTPS_PROXY. {_PROXY_FORM}",
+        f"The proxy {limit.proxy} requires a valid name and password (HTTP {_PROXY_LOGIN}).",
+        f"Set them in HTTPS_PROXY. {_PROXY_FORM}",
         permanent=True,
     )
 
@@ -223,19 +222,19 @@ def _login(limit: Deadline) -> Cause:
 def _handshake(errors: tuple[BaseException, ...], host: str, limit: Deadline) -> Cause:
     if cause := _certificate(errors, host):
         return cause
-    late = " It did not answer in time." if _timed_out(errors, limit) else ""
+    late = " It did not respond in time." if _timed_out(errors, limit) else ""
     return Cause(
-        f"The secure connection to {host} could not be made: the TLS handshake failed.{late}",
-        "A proxy, firewall or antivirus program may stand in between: check the network, then run again.",
+        f"The secure connection to {host} failed in the TLS handshake.{late}",
+        "A proxy, firewall or antivirus program may interfere: check the network, then run again.",
     )
 
 
 def _certificate(errors: tuple[BaseException, ...], named: str) -> Cause | None:
     for one in errors:
-        # urllib3 compares names by itself where OpenSSL does not, and its own error has no number.
+        # urllib3 itself compares names if OpenSSL does not, and its error has no code.
         own = urllib3.connection.CertificateError  # type: ignore[attr-defined]  # where it is in every version
         if isinstance(one, (ssl.SSLCertVerificationError, own)):
             said, hint = _CERTIFICATES.get(getattr(one, "verify_code", 62), ("cannot be verified", _INSPECTED))
-            what = f"The secure connection to {named} could not be made: its certificate was not accepted, it {said}."
+            what = f"The secure connection to {named} failed: its certificate {said}."
             return Cause(what, hint, permanent=True)
     return None

@@ -39,15 +39,15 @@ class UrlExpired(DownloadFailed):
 
 
 class DownloadInterrupted(DownloadFailed):
-    """The network or the server let go. What came so far is kept, and the same call again goes on from there."""
+    """The connection broke. The partial download is kept, and a retry resumes it."""
 
 
 class VideoTooLarge(DownloadFailed):
-    """The file is larger than anything that is expected. Nothing of it is kept."""
+    """The file is larger than any expected video. None of it is kept."""
 
 
 class DiskFull(DownloadFailed):
-    """There is no room for the file. What came so far is kept."""
+    """The disk is full. The partial download is kept."""
 
 
 class Cancelled(Exception):
@@ -56,7 +56,7 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True)
 class Chunk:
-    """Bytes of the file from offset `at` on. `total` is the whole file's size, None where the server does not say."""
+    """Bytes of the file from offset `at` on. `total` is the file's size, None if unknown."""
 
     at: int
     data: bytes
@@ -104,10 +104,10 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
 
 
 def validate_url(url: str) -> None:
-    """Refuse a URL that no video is fetched from. Which host it is, is looked at when it is connected to.
+    """Reject a URL that cannot be a video's. Its host is checked on connecting.
 
     Raises:
-        DownloadFailed: it is not http or https, or has no host.
+        DownloadFailed: the URL is not http or https, or has no host.
     """
     try:
         parts = urlsplit(url)
@@ -115,15 +115,15 @@ def validate_url(url: str) -> None:
     except ValueError:
         scheme, host = "", None
     if scheme not in ("", "http", "https"):
-        raise DownloadFailed(f"A video is fetched over http or https only; the address begins with '{scheme[:20]}:'.")
+        raise DownloadFailed(f"The video's URL must be http or https; it begins with '{scheme[:20]}:'.")
     if not scheme or not host:
-        raise DownloadFailed("The video's address is not valid.")
+        raise DownloadFailed("The video's URL is invalid.")
 
 
 def iter_chunks(url: str, have: int, *, own: Origin | None, stall_seconds: float) -> Generator[Chunk, None, None]:
-    """Ask for a file from byte `have` on and yield what comes, first an empty piece that says where it begins.
+    """Request a file from byte `have` on and yield its chunks, the first one empty with the offset.
 
-    `own` is the one host and port of this machine or its network that may be asked.
+    `own` is the only local host and port that may be contacted.
     """
     limit = Deadline(GRACE_SECONDS + 2 * stall_seconds)
     failure: DownloadFailed
@@ -132,15 +132,15 @@ def iter_chunks(url: str, have: int, *, own: Origin | None, stall_seconds: float
             get = partial(_get, session, url, limit=limit, timeout=(CONNECT_SECONDS, stall_seconds))
             yield from _iter_response(get, have, limit=limit)
     except BlockedHost as error:
-        failure = DownloadFailed(f"The video is not fetched: {error.message}")
+        failure = DownloadFailed(f"The video is not downloaded: {error.message}")
     except DownloadFailed as error:
         failure = error.with_traceback(None)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         failure = _failure(error, url, limit=limit)
     else:
         return
-    # Raised here and not above: what requests raises holds the whole request, the signature in its URL included,
-    # and the frames below hold the response.
+    # Raised outside the except block: the caught exception holds the request with the URL's signature, and its frames
+    # hold the response.
     raise failure
 
 
@@ -151,7 +151,7 @@ def _iter_response(
         response = closing.enter_context(get(have))
         at, total = have, _size_if_continued(response, have)
         if response.status_code in (206, 416) and total is None:
-            # What is here is not the beginning of what is there.
+            # The partial download does not belong to this file.
             response = closing.enter_context(get(0))
         if total is None:
             _check_status(response)
@@ -176,7 +176,7 @@ def _get(
     headers = {"Range": f"bytes={have}-"} if have else {}
     for _ in range(MAX_REDIRECTS + 1):
         validate_url(url)
-        # What went before, to another host perhaps, says nothing of this request.
+        # Reset after a redirect, possibly from another host.
         limit.sent, limit.stage = False, Stage.NOTHING
         response = session.get(
             url, headers=headers, stream=True, allow_redirects=False, timeout=timeout, auth=_without_credentials
@@ -188,17 +188,17 @@ def _get(
             url = urljoin(url, response.headers["Location"])
         except ValueError:
             url = ""
-    raise DownloadFailed(f"The video's address was redirected more than {MAX_REDIRECTS} times.")
+    raise DownloadFailed(f"The video's URL was redirected more than {MAX_REDIRECTS} times.")
 
 
 def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Take the place of every other source of credentials, `.netrc` and the URL among them."""
+    """Replace every other source of credentials, such as `.netrc` and the URL."""
     request.headers.pop("Authorization", None)
     return request
 
 
 def _size_if_continued(response: requests.Response, have: int) -> int | None:
-    """Return the whole file's size if this response goes on at byte `have`, or says that nothing is left to come."""
+    """Return the file's size if this response continues at byte `have`, or says that the file is complete."""
     pattern = {206: r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})", 416: r"bytes \*/((\d{1,18}))"}.get(response.status_code)
     found = re.fullmatch(pattern, response.headers.get("Content-Range", "")) if pattern else None
     return int(found[2]) if found and int(found[1]) == have else None
@@ -212,19 +212,19 @@ def _check_status(response: requests.Response) -> None:
     status, host = response.status_code, origin_of(response.url)[0]
     if status == 200:
         if is_compressed(response):
-            raise DownloadFailed(f"{host} sent the video compressed, which was not asked for.")
+            raise DownloadFailed(f"{host} sent the video compressed, which was not requested.")
         return
     if status in (403, 404, 410):
-        raise UrlExpired(f"{host} no longer hands out the video (HTTP {status}).")
+        raise UrlExpired(f"{host} no longer provides the video (HTTP {status}).")
     if status in (408, 425, 429) or status >= 500:
         raise DownloadInterrupted(f"{host} cannot send the video now (HTTP {status}).")
-    raise DownloadFailed(f"{host} answered HTTP {status} instead of sending the video.")
+    raise DownloadFailed(f"{host} returned HTTP {status} instead of the video.")
 
 
 def _failure(error: Exception, url: str, *, limit: Deadline) -> DownloadFailed:
-    """Say what happened on the way, without the exception itself: it quotes the request."""
+    """Return the error of a failed request, without the exception itself, which quotes the request."""
     if limit.over:
-        return DownloadInterrupted(f"{origin_of(url)[0]} sent too little for too long.")
+        return DownloadInterrupted(f"{origin_of(url)[0]} sent the video too slowly.")
     cause = cause_of(error, url, limit=limit)
     kind = DownloadFailed if cause.permanent else DownloadInterrupted
     return kind(cause.message, hint=cause.hint)
@@ -253,7 +253,7 @@ def _read_ahead(source: Generator[Chunk, None, None], *, stop: threading.Event) 
                     if left.is_set():
                         return
             put(None)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the one who waits
+        except BaseException as error:  # noqa: BLE001 - passed on to the waiting thread
             put(error)
 
     threading.Thread(target=run, name="wan-download", daemon=True).start()
@@ -264,7 +264,7 @@ def _read_ahead(source: Generator[Chunk, None, None], *, stop: threading.Event) 
 
 
 def _iter_queue(ready: queue.Queue[Chunk | BaseException | None], *, stop: threading.Event) -> Iterator[Chunk]:
-    """Yield what the other thread puts in, until it puts None."""
+    """Yield the chunks of the other thread until it puts None."""
     while not stop.is_set():
         try:
             item = ready.get(timeout=STOP_POLL_INTERVAL)
@@ -275,7 +275,7 @@ def _iter_queue(ready: queue.Queue[Chunk | BaseException | None], *, stop: threa
         if isinstance(item, BaseException):
             raise item
         yield item
-    # What has come is kept.
+    # The chunks received so far are kept.
     for _ in range(CHUNKS_AHEAD):
         with contextlib.suppress(queue.Empty):
             if isinstance(item := ready.get_nowait(), Chunk):
@@ -284,23 +284,23 @@ def _iter_queue(ready: queue.Queue[Chunk | BaseException | None], *, stop: threa
 
 
 def _receive(chunks: Iterator[Chunk], file: FileIO, *, part: Path, on_progress: OnProgress, max_bytes: int) -> int:
-    """Write what arrives and return the file's size, which is what the server said it would be."""
+    """Write the chunks and return the file's size, which must equal the announced one."""
     size, total = 0, None
     for chunk in chunks:
         size, total = chunk.at + len(chunk.data), chunk.total
         if max(size, total or 0) > max_bytes:
             file.truncate(0)  # What came of it is of no use to anybody.
-            raise VideoTooLarge(f"The video is over {max_bytes / 2**20:.0f} MB, the most that is fetched.")
+            raise VideoTooLarge(f"The video is larger than {max_bytes / 2**20:.0f} MB, the download limit.")
         with _disk_errors(part):
             _append(file, chunk)
         on_progress(size, total)
     if total is not None and size != total:
-        raise DownloadInterrupted(f"The download broke off after {size} of {total} bytes.")
+        raise DownloadInterrupted(f"The download was interrupted after {size} of {total} bytes.")
     return size
 
 
 def _append(file: FileIO, chunk: Chunk) -> None:
-    """Write a piece to the end of a file opened for appending; what is there beyond its beginning is dropped."""
+    """Write a chunk at its offset into a file opened for appending, dropping any bytes beyond that offset."""
     if file.tell() != chunk.at:
         file.truncate(chunk.at)
         file.seek(chunk.at)
@@ -315,5 +315,5 @@ def _disk_errors(part: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            raise DiskFull(f"The disk is full: {part.parent}", hint="Make room, then run again.") from error
+            raise DiskFull(f"No space left in {part.parent}.", hint="Free some space and run again.") from error
         raise DownloadFailed(f"The video cannot be written to {part}: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""Which hosts a request may go to that somebody else has named: the internet's, not this machine's or its network's."""
+"""Host checks for URLs from responses: only public hosts are allowed, not this machine or its network."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from urllib3.util.connection import create_connection
 from ..errors import WanError
 
 Origin = tuple[str, int]
-"""A host's name and a port."""
+"""A host name and a port."""
 
 PORTS = {"http": 80, "https": 443}
 MAX_ADDRESSES = 4
-"""How many addresses of a name are tried."""
+"""Number of a name's addresses that are tried."""
 
 _LOCAL_NAMES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa")
-# IANA's special-purpose registries, and the multicast and reserved ranges beside them. Python's own `is_global` differs
-# from release to release. What these have of public anycast (192.0.0.9, 2001:1::1) hands out no videos.
+# IANA's special-purpose registries, with the multicast and reserved ranges. Python's `is_global` differs between
+# releases. The public anycast addresses in these ranges (192.0.0.9, 2001:1::1) serve no videos.
 _SPECIAL = tuple(
     map(
         ip_network,
@@ -35,19 +35,19 @@ _SPECIAL = tuple(
     )
 )
 _UNICAST = IPv6Network("2000::/3")
-"""The only part of IPv6 that is given to hosts of the internet."""
+"""The only part of IPv6 that is assigned to public hosts."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
-# What the proxies that capture a whole machine (Clash, sing-box) answer for every name: they resolve it themselves.
+# The addresses that transparent proxies (Clash, sing-box) return for every name, which they resolve themselves.
 _FAKE_IPS = ip_network("198.18.0.0/15")
 
 
 class BlockedHost(WanError):
-    """No request goes to an address: it is this machine's or its network's. Nothing was sent."""
+    """The host is private or local. Nothing was sent."""
 
 
 def origin_of(url: str) -> Origin:
-    """Return the host and the port of an http(s) address; ("", 0) where it has none."""
+    """Return the host and the port of an http(s) URL; ("", 0) if it has none."""
     try:
         parts = urlsplit(url)
         return (parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0))
@@ -56,10 +56,10 @@ def origin_of(url: str) -> Origin:
 
 
 def require_public_host(host: str) -> None:
-    """Refuse a host that is known to be near without asking a name server.
+    """Reject a host that is private or local, as far as that is known without DNS.
 
     Raises:
-        BlockedHost: it is an address that is not public, a number that stands for one, or a name of a local network.
+        BlockedHost: the host is a private address, a number that stands for an address, or a local name.
     """
     name = host.strip("[]").rstrip(".").lower()
     try:
@@ -74,16 +74,16 @@ def require_public_host(host: str) -> None:
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address is one of the internet's. Raises ValueError where it is no address."""
+    """Tell whether an IP address is public. Raises ValueError if it is not an address."""
     return _is_public(ip_address(address.partition("%")[0]))
 
 
 def public_addresses(host: str, port: int) -> list[str]:
-    """Resolve a host and return its public addresses, which then are the ones to connect to.
+    """Resolve a host and return its public addresses, the only ones to connect to.
 
     Raises:
-        BlockedHost: it has none.
-        OSError, UnicodeError: it cannot be resolved.
+        BlockedHost: the host has no public address.
+        OSError, UnicodeError: the host cannot be resolved.
     """
     require_public_host(host)
     found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
@@ -136,7 +136,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _blocked(host: str) -> BlockedHost:
-    return BlockedHost(f"{host[:100]} is this machine or in its own network; no request goes there.")
+    return BlockedHost(f"{host[:100]} is a private or local address; request blocked.")
 
 
 def _is_fake_ip(address: str) -> bool:

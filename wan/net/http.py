@@ -1,7 +1,6 @@
-"""How the pack speaks HTTP: TLS verified, no redirect of its own accord, nothing unpacked, nothing without an end.
+"""HTTP sessions: verified TLS, no automatic redirects, no decompression, a deadline for every exchange.
 
-`trusted_session` is for the host that the machine's owner has chosen, `untrusted_session` for hosts that a response
-names.
+`trusted_session` is for the host that the machine's owner has configured, `untrusted_session` for hosts from responses.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ UNPACKED_BY_URLLIB3 = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
 MIN_READ = 16 * 1024
 MAX_SEND = 64 * 1024
 MIN_UPLINK_RATE = 8 * 1024
-"""Bytes a second at which a body may leave."""
+"""Minimum bytes a second at which a body is sent."""
 
 
 class Stage(Enum):
-    """What an exchange does until its request begins to leave."""
+    """The stages of an exchange before its request is sent."""
 
     NOTHING = "nothing yet"
     CONNECTING = "connecting, to the proxy where there is one"
@@ -68,7 +67,7 @@ class Deadline:
 
     @classmethod
     def current(cls) -> Deadline | None:
-        """Return the limit that holds in this thread."""
+        """Return the deadline that applies in this thread."""
         return getattr(cls._of_thread, "limit", None)
 
     @property
@@ -131,7 +130,7 @@ class _DeadlineResponse(http.client.HTTPResponse):
 class _DeadlineConnection:
     """What all connections have in common: the limit holds and sees their stages, and nothing of them is printed."""
 
-    # Others in this process may have Python print every header of every connection.
+    # `http.client` debug output would print the key.
     debuglevel = 0
     response_class = _DeadlineResponse
     sock: Any
@@ -142,9 +141,9 @@ class _DeadlineConnection:
     _socks_options: Mapping[str, Any] = MappingProxyType({})
 
     def connect(self) -> None:
-        """Connect, and note what is done meanwhile."""
+        """Connect, tracking the stage."""
         if limit := Deadline.current():
-            # Read here: urllib3 forgets it when it closes a connection.
+            # Read here, as urllib3 clears it when it closes a connection.
             limit.proxy = self.host if self._tunnel_host else str(self._socks_options.get("proxy_host") or "")
         self._connecting = True
         try:
@@ -154,7 +153,7 @@ class _DeadlineConnection:
         self._enter(Stage.CONNECTED)
 
     def send(self, data: Any) -> None:
-        """Note that the request begins to leave, then send. What is sent while connecting is for a proxy alone."""
+        """Mark the request as sent, then send. Data sent while connecting goes to the proxy only."""
         # http.client would connect after the note.
         if self.sock is None:
             self.connect()
@@ -178,7 +177,7 @@ class _DeadlineConnection:
         self._enter(Stage.CONNECTING)
         connected: socket.socket = super()._new_conn()  # type: ignore[misc]
         if limit := Deadline.current():
-            # A proxy could go on for ever with its response.
+            # A proxy could send its response endlessly.
             limit.start()
             limit.stage = Stage.PROXY if self._tunnel_host else Stage.HANDSHAKE
         return connected
@@ -187,7 +186,7 @@ class _DeadlineConnection:
         try:
             super()._tunnel()  # type: ignore[misc]
         except OSError as error:
-            # http.client says it in no other way.
+            # http.client has no other form for this error.
             refused = re.match(r"Tunnel connection failed: (\d{3})\b", str(error))
             if refused and (limit := Deadline.current()):
                 limit.proxy_status = int(refused[1])
@@ -200,7 +199,7 @@ class _DeadlineConnection:
 
 
 def _pool_classes(plain: type, secure: type) -> dict[str, Any]:
-    """Return pools of connections that the limit sees."""
+    """Return connection pools that the deadline tracks."""
     return {
         scheme: type("Pool", (pool,), {"ConnectionCls": type("Connection", (_DeadlineConnection, connection), {})})
         for scheme, pool, connection in (("http", HTTPConnectionPool, plain), ("https", HTTPSConnectionPool, secure))
@@ -208,19 +207,19 @@ def _pool_classes(plain: type, secure: type) -> dict[str, Any]:
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """Uses our connections. A proxy of the owner's is connected to wherever it is."""
+    """Uses tracked connections. The owner's proxy may be at any address."""
 
     _pools = _pool_classes(HTTPConnection, HTTPSConnection)
 
     def init_poolmanager(self, *args: Any, **named: Any) -> None:
-        """Make the pools of direct connections."""
+        """Create the pools of direct connections."""
         super().init_poolmanager(*args, **named)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: Any, **named: Any) -> Any:
-        """Make the pools of connections through a proxy."""
+        """Create the pools of connections through a proxy."""
         manager = super().proxy_manager_for(proxy, **named)
-        # Those of a SOCKS proxy are kinds of their own.
+        # A SOCKS proxy has connection classes of its own.
         kinds = [manager.pool_classes_by_scheme[scheme].ConnectionCls for scheme in ("http", "https")]
         if not any(issubclass(kind, _DeadlineConnection) for kind in kinds):
             manager.pool_classes_by_scheme = _pool_classes(*kinds)
@@ -228,7 +227,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
 
 class _PublicOnlyAdapter(_Adapter):
-    """Refuses addresses that are not public. `allowed_local_origin` is the one host and port that may be near."""
+    """Blocks addresses that are not public. `allowed_local_origin` is the only local host and port allowed."""
 
     def __init__(self, allowed_local_origin: Origin | None) -> None:
         self._allowed_local_origin = allowed_local_origin
@@ -242,40 +241,37 @@ class _PublicOnlyAdapter(_Adapter):
         super().__init__(pool_maxsize=POOL_SIZE)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **named: Any) -> requests.Response:
-        """Send a request. Raises BlockedHost where it must not go to its host."""
+        """Send a request. Raises BlockedHost if its host is not allowed."""
         url = request.url or ""
         origin = origin_of(url)
         if contains_secret(url):
-            raise BlockedHost("An address that was answered has the API key in it; no request goes there.")
+            raise BlockedHost("A URL from the response contains the API key; request blocked.")
         if origin == self._allowed_local_origin:
             named["proxies"] = {}
         elif select_proxy(url, named.get("proxies")):
-            # The proxy resolves the name: only what the name itself says can be checked.
+            # The proxy resolves the name, so only the name itself can be checked.
             require_public_host(origin[0])
         return super().send(request, *args, **named)
 
 
 class _Session(requests.Session):
-    """A session that never looks where a redirect leads.
+    """A session that ignores redirects.
 
-    Even when it does not follow them, requests reads the whole body of a redirect into memory, and unpacks it.
+    Even when it does not follow a redirect, requests reads and decompresses its whole body into memory.
     """
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: nothing is to be done about any redirect."""
+        """Return None, so that no redirect is processed."""
 
 
 def trusted_session(base_url: str) -> requests.Session:
-    """Make a session for an API that the machine's owner has chosen."""
-    # Over plain http, which is this machine itself, a proxy would see the key.
+    """Return a session for an API that the machine's owner has configured."""
+    # Over plain http, which is only for this machine, a proxy would see the key.
     return _session(_Adapter(pool_maxsize=POOL_SIZE), trust_env=base_url.startswith("https://"))
 
 
 def untrusted_session(allowed_local_origin: Origin | None) -> requests.Session:
-    """Make a session for hosts that a response names.
-
-    Public ones, and `allowed_local_origin`, a server on this very machine.
-    """
+    """Return a session for hosts from responses: public ones, and `allowed_local_origin`, a server on this machine."""
     return _session(_PublicOnlyAdapter(allowed_local_origin), trust_env=True)
 
 
@@ -289,17 +285,17 @@ def _session(adapter: _Adapter, *, trust_env: bool) -> requests.Session:
 
 
 def is_compressed(response: requests.Response) -> bool:
-    """Tell whether a response's body came compressed, though nobody asked for that: it could be anything's bomb."""
+    """Tell whether a response's body is compressed, which was not requested: it could be a decompression bomb."""
     encodings = response.headers.get("Content-Encoding", "").lower()
     return not UNPACKED_BY_URLLIB3.isdisjoint(part.strip() for part in encodings.split(","))
 
 
 def iter_body(response: requests.Response, *, size: int) -> Iterator[bytes]:
-    """Read a body as it comes, in pieces of at most `size` bytes, nothing unpacked and nothing held back.
+    """Yield a body as it arrives, in chunks of at most `size` bytes, without decompression or buffering.
 
     Raises requests' own errors, without the request in them.
     """
-    # An older urllib3 can only wait until it has as much as it is asked for.
+    # Without `read1`, urllib3 waits for all of the requested bytes.
     read = getattr(response.raw, "read1", None)
     if read is None:
         read, size = response.raw.read, min(size, MIN_READ)
@@ -312,8 +308,8 @@ def iter_body(response: requests.Response, *, size: int) -> Iterator[bytes]:
     except (urllib3.exceptions.HTTPError, OSError, ValueError):
         failure = requests.exceptions.ConnectionError
     else:
-        # urllib3 before 2.0 takes what breaks off for the end.
+        # urllib3 before 2.0 takes a broken connection for the end.
         if not response.raw.length_remaining:
             return
         failure = requests.exceptions.ConnectionError
-    raise failure("the body broke off")
+    raise failure("the body is incomplete")

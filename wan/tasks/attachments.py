@@ -1,4 +1,4 @@
-"""The images, audio files and clips of a batch, each as it goes into a request: inside it, or by a URL."""
+"""The images, audio files and clips of a batch, inline in the request or uploaded."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from .retry import RetryBudget
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
 
 RESERVED_URL_CHARS = 8000
-"""Room kept in the body for the URLs of media that lie elsewhere."""
+"""Characters of the body reserved for the URLs of media that are not inline."""
 
 OUTAGE_TIMEOUT = 30.0
-"""How long the service's storage may be out of reach. Nothing is paid yet, so it need not be long."""
+"""Seconds to retry an upload. Nothing is charged yet, so the time is short."""
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """One medium of a request. `content_hash` stands for it in the fingerprint.
+    """One medium of a request: an inline `frame`, an `upload`, or the `url` of an existing file.
 
-    It is a `frame` that goes into the body, or an `upload`, or lies at `url` already.
+    `content_hash` represents it in the fingerprint.
     """
 
     content_hash: str
@@ -47,20 +47,20 @@ class Attachment:
 
 @dataclass(frozen=True)
 class RequestMedia:
-    """The media of one request by kind, and what was done to them that its user should know."""
+    """The media of one request by kind, and notes for the user on changes to them."""
 
     by_kind: dict[str, Attachment]
     notes: list[str]
 
 
 class Attachments:
-    """All that a batch sends beside words. What several of its videos share is encoded and uploaded once."""
+    """All media of a batch. Media that several videos share are encoded and uploaded once."""
 
     def __init__(self, plan: ValidatedBatch, *, context: RunContext) -> None:
         self._plan = plan
         self._context = context
         self._uploads: dict[str, Upload] = {}
-        # An audio file that a silent video has no use for goes nowhere.
+        # A silent video uses no audio, so none is sent.
         request, audio = plan.batch.request, plan.batch.audio
         has_audio = plan.model.has_audio(generate_audio=request.generate_audio)
         self._audio_url = request.audio_url if has_audio else ""
@@ -77,7 +77,7 @@ class Attachments:
         return [*frames, *([DRIVING_AUDIO] if has_audio else [])]
 
     async def for_request(self, index: int, *, max_chars: int) -> RequestMedia:
-        """Return the media of one of the batch's requests, whose images get `max_chars` characters of its body."""
+        """Return the media of one request; its images get at most `max_chars` characters of the body."""
         media: dict[str, Attachment] = {}
         if clip := self._uploads.get(FIRST_CLIP):
             media[FIRST_CLIP] = Attachment(await clip.digest(), upload=clip)
@@ -90,7 +90,7 @@ class Attachments:
         return RequestMedia(media, notes)
 
     def _encode_images(self, index: int, max_chars: int) -> tuple[dict[str, Attachment], list[str]]:
-        """Encode the images of one request. Where they are too large together, the larger one is uploaded."""
+        """Encode the images of one request. If they are too large together, the larger one is uploaded."""
         images = self._plan.batch.images_for(index)
         encode = partial(encode_frame, sides=self._plan.model.image_limits.sides)
         frames = {kind: encode(image, max_chars=max_chars) for kind, image in images.items()}
@@ -98,13 +98,13 @@ class Attachments:
         if sum(frame.data_uri_length for frame in frames.values()) > max_chars:
             if self._context.region.temporary_storage:
                 outside = max(frames, key=lambda kind: frames[kind].data_uri_length)
-                notes.append(f"{INPUT_NAMES[outside]}: sent through temporary storage, as both pictures are large")
+                notes.append(f"{INPUT_NAMES[outside]}: uploaded to temporary storage, as both images are large")
             else:
                 shares = _split_budget(frames, max_chars)
                 frames = {kind: encode(image, max_chars=shares[kind]) for kind, image in images.items()}
-                notes.append("image, last_frame: compressed more, as both must fit into one request")
+                notes.append("image, last_frame: compressed further to fit both into one request")
         notes += [
-            f"{INPUT_NAMES[kind]}: sent as {frame.width}x{frame.height}; larger ones do not fit"
+            f"{INPUT_NAMES[kind]}: scaled down to {frame.width}x{frame.height} to fit into the request"
             for kind, frame in frames.items()
             if frame.scaled
         ]
@@ -114,17 +114,17 @@ class Attachments:
         content = _hash_of(frame)
         if not uploaded:
             return Attachment(content, frame=frame)
-        kind = FileType("picture", _SUFFIXES[frame.mime], frame.mime)
+        kind = FileType("image", _SUFFIXES[frame.mime], frame.mime)
         return Attachment(content, upload=self._upload(content, lambda: frame.data, kind))
 
     def _upload(self, key: str, make: Callable[[], bytes], kind: FileType) -> Upload:
-        """Return the upload of a file, the same one for the same key."""
+        """Return the upload for a key; the same key always has the same upload."""
         made = Upload(make, kind, model_name=self._plan.offer.name, context=self._context)
         return self._uploads.setdefault(key, made)
 
 
 def _split_budget(frames: Mapping[str, EncodedFrame], max_chars: int) -> dict[str, int]:
-    """Share the room between images that do not fit: a small one keeps what it has, the larger one gets the rest."""
+    """Split the character budget between the images: small images keep their size, the largest gets the rest."""
     shares: dict[str, int] = {}
     for kind in sorted(frames, key=lambda kind: frames[kind].data_uri_length):
         shares[kind] = min(frames[kind].data_uri_length, max_chars // (len(frames) - len(shares)))
@@ -142,18 +142,18 @@ def _hash_of(frame: EncodedFrame) -> str:
 
 @dataclass(frozen=True)
 class FileType:
-    """What a file is: in words, and by the ending of its name and its MIME type."""
+    """A file's label in messages, its file name suffix and its MIME type."""
 
     label: str
     suffix: str
     mime: str
 
 
-WAV = FileType("sound", ".wav", "audio/wav")
+WAV = FileType("audio", ".wav", "audio/wav")
 
 
 class Upload:
-    """A file for the service's temporary storage. It is made when it is first asked about, and stored when needed."""
+    """A file for the service's temporary storage, created on first use and uploaded when its URL is requested."""
 
     def __init__(self, make: Callable[[], bytes], file_type: FileType, *, model_name: str, context: RunContext) -> None:
         self._make = make
@@ -165,12 +165,12 @@ class Upload:
         self._url = ""
 
     async def digest(self) -> str:
-        """Return what stands for the file in a fingerprint: its content."""
+        """Return the file's content hash for the fingerprint."""
         async with self._lock:
             return content_id(await self._get_data())
 
     async def url(self, report: Progress) -> str:
-        """Return the file's `oss://` URL. Uploads it the first time."""
+        """Return the file's `oss://` URL, uploading the file on the first call."""
         async with self._lock:
             if not self._url:
                 self._url = await self._upload(await self._get_data(), report)
@@ -192,10 +192,10 @@ class Upload:
             try:
                 return await run_in_thread(upload, data)
             except WanError as error:
-                # A file that was stored but not answered for is stored twice: that costs nothing, it is gone in 48 h.
+                # If the response is lost, the file is uploaded twice. That is free, and both copies expire in 48 h.
                 await retries.wait_or_raise(error, partial(report, 0.03))
 
 
 def content_id(data: bytes) -> str:
-    """Return what stands for a file's content in a fingerprint."""
+    """Return a file's content hash for the fingerprint."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -1,4 +1,4 @@
-"""What one run of a node asks for, checked as a whole before anything is sent."""
+"""A batch: everything that one run of a node requests, validated before submission."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ class Batch:
 
     @property
     def media_kinds(self) -> list[str]:
-        """The kinds of media that come from the graph."""
+        """The kinds of media that the node's inputs provide."""
         begin = FIRST_CLIP if self.open_clip else FIRST_FRAME
         more = {LAST_FRAME: self.last_frames, DRIVING_AUDIO: self.audio}
         return [begin, *(kind for kind, given in more.items() if given is not None)]
 
     @property
     def count(self) -> int:
-        """How many videos are asked for."""
+        """The number of videos requested."""
         return 1 if self.open_clip else len(self.images)
 
     def images_for(self, index: int) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Batch:
         return {kind: batches[kind][index % len(batches[kind])] for kind in batches if kind in self.media_kinds}
 
     def request_for(self, index: int) -> VideoRequest:
-        """Return the request for one image: the seeds count up from the first, and around at the end."""
+        """Return the request for one image: seeds count up from the first and wrap around at the maximum."""
         return replace(self.request, seed=(self.request.seed + index) % (SEED_MAX + 1))
 
 
@@ -119,7 +119,7 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     uploads = [INPUT_NAMES[kind] for kind in (FIRST_CLIP, DRIVING_AUDIO) if kind in batch.media_kinds]
     problems += [problem for name in uploads for problem in _storage_problems(name, region)]
     output, wrong = resolve_output(batch.filename_prefix, output_folder=batch.output_folder)
-    # The folder is only made when nothing else stands in the way.
+    # The folder is only created if there are no other problems.
     problems += wrong or ([] if problems else folder_problems(output))
     if problems:
         raise InvalidRequest(problems)
@@ -142,7 +142,7 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
 
 
 def _media_problems(batch: Batch) -> list[str]:
-    """Problems of the images, the audio and the clip themselves."""
+    """Return the problems of the images and the audio."""
     model = MODELS.get(batch.request.model) if isinstance(batch.request.model, str) else None
     rules = model or MODELS[DEFAULT_MODEL]
     problems = []
@@ -160,7 +160,7 @@ def _media_problems(batch: Batch) -> list[str]:
 
 
 def _read_clip(batch: Batch) -> tuple[Clip | None, list[str]]:
-    """Return the clip, None where there is none or it cannot be read, and its problems."""
+    """Return the clip and its problems; None if there is no clip or it cannot be read."""
     try:
         clip = read_clip(batch.open_clip(), limits=CLIP_LIMITS) if batch.open_clip else None
     except InvalidRequest as error:
@@ -175,13 +175,13 @@ def _count_problems(batch: Batch) -> list[str]:
     most = (model or MODELS[DEFAULT_MODEL]).queue_limit
     if batch.count > most:
         return [
-            f"image: a batch of {batch.count} asks for as many videos; the service queues {most} at once. "
-            "For one video give one picture"
+            f"image: a batch of {batch.count} images makes as many videos, but DashScope queues at most {most}; "
+            "for one video pass one image"
         ]
     if batch.last_frames is not None and len(batch.last_frames) not in (1, batch.count):
         return [
-            f"last_frame: a batch of {len(batch.last_frames)} for {batch.count} videos; give one picture for all, or "
-            "one for each"
+            f"last_frame: a batch of {len(batch.last_frames)} images for {batch.count} videos; pass one image for all "
+            "videos, or one per video"
         ]
     return []
 
@@ -189,5 +189,5 @@ def _count_problems(batch: Batch) -> list[str]:
 def _storage_problems(name: str, region: Region) -> list[str]:
     if region.temporary_storage:
         return []
-    instead = "; give the address of the sound in audio_url instead" if name == INPUT_NAMES[DRIVING_AUDIO] else ""
-    return [f"{name}: {region.title} has no temporary storage to upload it to{instead}"]
+    instead = "; enter the URL of the audio in audio_url instead" if name == INPUT_NAMES[DRIVING_AUDIO] else ""
+    return [f"{name}: {region.title} has no temporary storage for uploads{instead}"]

@@ -54,7 +54,7 @@ class RunContext:
     async def to_thread(self, call: Callable[..., T], *args: Any, **named: Any) -> T:
         """Run a blocking call in a thread.
 
-        Until it ends the run stays alive, even when nobody waits for it any more.
+        The run stays alive until the call ends, even if its caller is cancelled.
         """
         self.ledger.hold()
         return await run_in_thread(call, *args, finally_=self.ledger.close, **named)
@@ -65,14 +65,14 @@ class RunContext:
         return await self.to_thread(self.client.get_task, task_id)
 
     async def update(self, record: Record, **changes: object) -> None:
-        """Change a record and write it down, as `update_sync` does."""
+        """Change a record and save it, as `update_sync` does."""
         _change(record, changes)
         await self.to_thread(self.update_sync, replace(record))
 
     def update_sync(self, record: Record, **changes: object) -> None:
-        """Change a record and write it down. For threads: it blocks.
+        """Change a record and save it. For threads: it blocks.
 
-        Where the ledger cannot be written, the log says so and the run goes on: what is paid is brought to its end.
+        If the ledger cannot be written, a warning is logged and the run continues, so that the paid video is saved.
         """
         _change(record, changes)
         try:
@@ -81,14 +81,14 @@ class RunContext:
             if record.task_id not in self.unwritten:
                 self.unwritten.add(record.task_id)
                 logger.warning(
-                    "%s The run goes on without it. Should ComfyUI be closed before the video is saved, use Wan Fetch "
-                    "Task with the id %s.",
+                    "%s The run continues without it. If ComfyUI closes before the video is saved, use Wan Fetch Task "
+                    "with the task id %s.",
                     error.message,
-                    record.task_id or "of the task, which the console lists",
+                    record.task_id or "from the DashScope console",
                 )
 
     def age(self, record: Record) -> float:
-        """Return how many seconds ago the task of a record was submitted."""
+        """Return the seconds since the task of a record was submitted."""
         return max(0.0, time.time() - record.submitted_at)
 
 
@@ -125,7 +125,7 @@ def _account(endpoint: Endpoint, ledger: Ledger, *, required: bool) -> str:
         if required:
             raise
         return ""
-    # The mock server's key is new in every process, its videos are not.
+    # The mock server has a new key in every process, but its saved videos stay valid.
     region = endpoint.region
     who = (region.id,) if region.simulated else (endpoint.base_url, endpoint.key.reveal())
     return hashlib.sha256("\0".join((salt, *who)).encode()).hexdigest()[:24]

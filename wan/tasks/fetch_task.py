@@ -1,4 +1,4 @@
-"""Downloading the video of a known task: for an id from an error, a status text or a receipt."""
+"""Fetching the video of a task by its id, as printed in an error, a status text or a receipt."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class FetchRequest:
 
 
 async def fetch_video(request: FetchRequest, *, monitor: RunMonitor) -> SavedVideo:
-    """Wait for a task where it still runs, and return its video saved.
+    """Wait for a task if it is still running, and return its saved video.
 
     Raises:
-        InvalidRequest: the id cannot be one, or the connection has problems; nothing was sent.
-        TaskUnknown, TaskCanceled, ServiceError, WaitExceeded, DownloadFailed: as their names say, each with what to do.
+        InvalidRequest: the id is malformed, or the connection has problems; nothing was sent.
+        TaskUnknown, TaskCanceled, ServiceError, WaitExceeded, DownloadFailed: as their names say, each with a hint.
     """
     progress = BatchProgress(monitor, count=1)
     try:
@@ -71,8 +71,8 @@ def _resolve(request: FetchRequest) -> tuple[Endpoint, Settings, OutputTarget]:
         or contains_secret(request.task_id)
     ):
         problems = [
-            "task_id: this is not the id of a task; it has letters, digits and hyphens only, as an error, the status "
-            "text or a receipt prints it",
+            "task_id: not a task id; copy it from an error, the status text or a receipt (letters, digits and hyphens "
+            "only)",
             *problems,
         ]
     if problems or connection_problems:
@@ -88,8 +88,8 @@ async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
         try:
             claimed = await generation.claim(draft)
         except LedgerUnavailable as error:
-            # The task is paid: its video is saved, ledger or not.
-            logger.warning("%s The video is fetched without it.", error.message)
+            # The task is paid for: its video is saved even without the ledger.
+            logger.warning("%s The video is downloaded without it.", error.message)
             generation.record, claimed = replace(draft, id=secrets.token_hex(8)), Claim.RESUME
         record = generation.record
         if claimed is Claim.REUSE:
@@ -97,10 +97,10 @@ async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
             return cached_video(record)
         if record.model and record.region != context.region.id:
             raise UnusableTask(
-                [f"task_id: this task is of region {record.region}; choose that region in DashScope Connection"]
+                [f"task_id: the task belongs to region {record.region}; choose that region in DashScope Connection"]
             )
         try:
-            # How old a task is that this ledger's run created is known. Of any other the service's first word counts.
+            # The age of a task from this ledger is known. For any other task the service's first response counts.
             age = context.age(record) if record.model else math.inf
             options = SaveOptions(output, request.metadata)
             return await generation.wait_and_save(options, typical=(0, 0), task_age=age)
@@ -110,9 +110,9 @@ async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
 
 
 def _new_record(task_id: str, context: RunContext) -> Record:
-    """Return what stands for a task that this ledger does not know."""
+    """Return a record for a task that this ledger does not know."""
     return Record(
-        fingerprint=fingerprint({"task_id": task_id}, region=context.region.id),
+        fingerprint=fingerprint({"template": task_id}, region=context.region.id),
         account=context.account,
         region=context.region.id,
         state=State.SUBMITTED.value,

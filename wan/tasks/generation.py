@@ -71,7 +71,7 @@ class Generation:
         while True:
             claimed = await self.claim(prepared.draft, earlier=prepared.earlier)
             if claimed is Claim.REUSE:
-                self._report(1.0, "already saved: returned without paying; change the seed for a new video")
+                self._report(1.0, "already saved: reused free of charge; change the seed for a new video")
                 return cached_video(self.record)
             try:
                 return await self._resume(prepared)
@@ -79,28 +79,30 @@ class Generation:
                 await self.interrupted()
                 raise
             except WanError as error:
-                # So that another run of the same request need not wait for the rest of this one's batch.
+                # Release the record: another run of the same request need not wait for the rest of this batch.
                 await self._update(owner="")
                 anew = isinstance(error, TaskCanceled) or (plan.region.simulated and isinstance(error, TaskUnknown))
                 if claimed is not Claim.RESUME or not anew or not self.record.is_terminal:
                     raise
                 logger.warning(
-                    "Task %s is %s and cost nothing; submitting a new request", self.record.task_id, self.record.state
+                    "Task %s is %s and was not charged; submitting a new request",
+                    self.record.task_id,
+                    self.record.state,
                 )
             except Exception:
-                # A mistake of our own, or of a library: it names no task, and the task may be paid.
+                # An unexpected error names no task, and the task may be charged.
                 if self.record.task_id:
                     logger.warning("Task %s is at the service; Wan Fetch Task gets its video.", self.record.task_id)
                 raise
 
     async def claim(self, draft: Record, *, earlier: Callable[[str], Iterable[str]] = lambda _: ()) -> Claim:
-        """Claim a request: NEW, RESUME or REUSE it. While another run has it, wait for that run.
+        """Claim a request: NEW, RESUME or REUSE. While another run has it, wait for that run.
 
-        `earlier` returns the fingerprints that earlier versions gave the request under an account.
+        `earlier` returns the request's fingerprints in older formats for an account.
 
         Raises:
-            LedgerUnavailable: it cannot be written down; nothing may be sent.
-            WanError: the run that was waited for failed.
+        LedgerUnavailable: the record cannot be saved; nothing may be sent.
+        WanError: the run that was waited for failed.
         """
         call = partial(self._context.ledger.claim, earlier=earlier, free=self._context.region.simulated)
         followed = ""
@@ -121,7 +123,7 @@ class Generation:
         if claimed is Claim.FAILED:
             raise WanError(record.error, task_id=record.task_id, request_id=record.request_id)
         if claimed is Claim.REUSE and record.state != State.SAVED.value:
-            # The run that saved it was killed before it could write that down.
+            # The run that saved the video was killed before it updated the record.
             await self._update(state=State.SAVED.value, part="")
         if claimed is Claim.RESUME and record.state == State.SAVED.value:
             # The file is gone: it is downloaded once more.
@@ -138,7 +140,7 @@ class Generation:
         record, plan = self.record, prepared.plan
         resumed = bool(record.task_id or record.sent_at)
         if record.is_adopted and not record.subject and not record.bytes and not record.is_terminal:
-            # An earlier version took a listed task for the request's own before its video could prove it.
+            # A record without a subject was given a listed task whose video was never compared: reconcile it again.
             await self._update(state=State.OUTCOME_UNKNOWN.value, task_id="")
         if record.is_outcome_unknown and plan.region.simulated:
             await self._update(state=State.PENDING_SUBMIT.value, **_UNSENT)
@@ -181,12 +183,12 @@ class Generation:
                     report=self._report,
                 )
             except NoResponse as error:
-                # A server's own error all but says that there is no task. Twice in a row, it takes a proof.
+                # After one server error a task is unlikely, and a short search suffices. After two, a proof is needed.
                 trusted += error.is_server_error
                 seconds = SERVER_ERROR_SECONDS if error.is_server_error and trusted == 1 else RESPONSE_LOST_SECONDS
                 if await self._reconcile(prepared.own_task(), seconds=seconds):
                     return
-                # Moderation, say, that comes as a server's error: the same request would meet it again.
+                # Moderation, for example, may come as a server error: the same request would fail again.
                 if error.is_hopeless or context.clock.now() - since > THROTTLE_TIMEOUT:
                     raise error.as_not_created(proven=seconds == RESPONSE_LOST_SECONDS) from None
             except (BadRequest, PermissionDenied) as error:
@@ -196,10 +198,10 @@ class Generation:
                 return
 
     async def _create(self, create: CreateRequest) -> None:
-        """Make the create call in a thread.
+        """Send the create request in a thread.
 
-        When this is interrupted the thread goes on alone, and what is then created is cancelled while it is queued. The
-        thread and its caller both take the handoff lock when they finish: whichever finishes second cleans up.
+        If this is interrupted, the thread continues alone and cancels the created task if it is still queued. Thread
+        and caller both take the handoff lock when they finish: whichever finishes second cleans up.
         """
         handoff, context, record = threading.Lock(), self._context, self.record
         record.state, record.sent_at, record.account = State.PENDING_SUBMIT.value, time.time(), context.account
@@ -213,7 +215,7 @@ class Generation:
                 vars(record).update(vars(sent))
 
     def _create_in_thread(self, record: Record, create: CreateRequest, handoff: threading.Lock) -> None:
-        """Write down that the call leaves, make it, and write down what came of it."""
+        """Record that the create request is sent, send it, and record its outcome."""
         context = self._context
         try:
             context.ledger.save(record)
@@ -226,7 +228,7 @@ class Generation:
         except WanError as error:
             failure = self._note_failure(record, error)
             if not handoff.acquire(blocking=False):
-                logger.warning("The request that was on its way when it was stopped: %s", failure)
+                logger.warning("The create request in flight at Stop failed: %s", failure)
             if failure is error:
                 raise
             raise failure from error
@@ -241,7 +243,7 @@ class Generation:
             self._cancel_if_queued(record)
 
     def _note_failure(self, record: Record, error: WanError) -> WanError:
-        """Write a failed call down as what it means for the request, and return the error to raise."""
+        """Record what a failed create request means, and return the error to raise."""
         failure, update = classify(error), self._context.update_sync
         if failure is Failure.NOT_CREATED:
             update(record, **_UNSENT)
@@ -336,4 +338,4 @@ class Generation:
 
     def _show_waiting(self, _left: float) -> None:
         task = f" (task {self.record.task_id})" if self.record.task_id else ""
-        self._report(0.1, f"the same request is under way{task}; waiting for its video")
+        self._report(0.1, f"an identical request is already running{task}; waiting for its video")

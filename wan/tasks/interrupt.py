@@ -1,4 +1,4 @@
-"""What happens on Stop, and what the user sees: whether a task still runs and costs, and its id."""
+"""Interruption by Stop: cancel what can be cancelled, and report which task still runs and is charged."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ CLEANUP_TIMEOUT = 0.7
 
 def report_interrupt_unsent(report: Progress) -> None:
     """Report that nothing had been sent yet."""
-    _report(report, "stopped before anything was sent; nothing is charged")
+    _report(report, "stopped before submission; nothing is charged")
 
 
 def report_interrupt_waiting(record: Record, report: Progress) -> None:
     """Report that another run goes on with the same request."""
     task = f" as task {record.task_id}" if record.task_id else ""
-    _report(report, f"stopped; the same request goes on{task} in the run that has it, and is charged when it succeeds")
+    _report(report, f"stopped; another run continues the same request{task}, which is charged if it succeeds")
 
 
 async def report_interrupt(
@@ -40,11 +40,13 @@ async def report_interrupt(
     """Report what goes on of a claimed request. Its task is cancelled by `cancel`, where it is given and still may."""
     if record.state in (State.SUCCEEDED.value, State.SAVED.value):
         _report(
-            report, f"stopped; the video of task {record.task_id} is made and paid: run the same graph again to save it"
+            report,
+            f"stopped; the video of task {record.task_id} is finished and paid for: run the same graph again to save "
+            "it",
         )
     elif record.task_id and not record.is_terminal:
-        goes_on = f"stopped; task {record.task_id} goes on at the service and is charged when it succeeds"
-        # A task that was only found in the list may be somebody else's.
+        goes_on = f"stopped; task {record.task_id} is still running at DashScope and is charged if it succeeds"
+        # A task found through the task list may belong to another client.
         if not cancel or record.is_adopted:
             _report(report, goes_on)
             return
@@ -54,16 +56,14 @@ async def report_interrupt(
         if not done.done() or done.cancelled():
             return
         if done.result():
-            report(0.1, f"stopped; task {record.task_id} was still queued and is cancelled, nothing is charged")
+            report(0.1, f"stopped; task {record.task_id} was still queued and is cancelled; nothing is charged")
         elif done.result() is None:
             report(
                 0.1,
-                f"stopped; whether task {record.task_id} was cancelled is not known: it may go on and is then charged",
+                f"stopped; whether task {record.task_id} was cancelled is unknown: if it runs on, it is charged",
             )
     elif record.is_outcome_unknown:
-        _report(
-            report, "stopped; whether a task was created is not known: run the same graph again and it is looked for"
-        )
+        _report(report, "stopped; whether a task was created is unknown: run the same graph again to look for it")
     else:
         report_interrupt_unsent(report)
 
@@ -74,10 +74,10 @@ def _report(report: Progress, text: str) -> None:
 
 
 async def run_interruptible(monitor: RunMonitor, work: Coroutine[Any, Any, T]) -> T:
-    """Run `work`, looking for Stop all the while.
+    """Run `work`, checking for Stop regularly.
 
-    On Stop, or when this coroutine is cancelled, `work` is cancelled and has a moment to clean up before the
-    interruption goes on.
+    On Stop, or when this coroutine is cancelled, `work` is cancelled and gets a moment to clean up before the
+    interruption is raised.
     """
     task, looking = asyncio.ensure_future(work), asyncio.ensure_future(_look_for_stop(monitor))
     try:
@@ -99,7 +99,7 @@ async def _look_for_stop(monitor: RunMonitor) -> None:
 
 
 async def cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    """Cancel what is not done, give it a moment to clean up, and take note of every failure: nobody else will."""
+    """Cancel unfinished tasks, give them a moment to clean up, and retrieve every exception."""
     await wait_settled([task for task in tasks if task.cancel()], seconds=CLEANUP_TIMEOUT)
     for task in tasks:
         if task.done() and not task.cancelled():
@@ -107,9 +107,9 @@ async def cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
 
 
 async def wait_settled(tasks: Sequence[asyncio.Future[Any]], *, seconds: float) -> None:
-    """Wait for tasks, no longer than a moment. For cleaning up: being cancelled once more does not cut it short.
+    """Wait at most `seconds` for tasks to clean up; another cancellation does not cut the wait short.
 
-    A host that ends its event loop cancels every task in it, and each of them then cancels its own.
+    A host that closes its event loop cancels every task in it, and each task then cancels its own.
     """
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0 and not all(task.done() for task in tasks):
@@ -126,8 +126,8 @@ def cancel_queued_task(task_id: str, client: Client) -> bool | None:
         done = client.cancel_task(task_id)
     except WanError as error:
         logger.warning(
-            "Stopped. Whether task %s was cancelled is not known (%s) It may go on and is then charged. Run the same "
-            "graph again within 24 h, or use Wan Fetch Task with this id, to get its video.",
+            "Stopped. Whether task %s was cancelled is unknown (%s) If it runs on, it is charged. Run the same graph "
+            "again within 24 hours, or use Wan Fetch Task with this id, to get its video.",
             task_id,
             error.message,
         )
@@ -136,8 +136,8 @@ def cancel_queued_task(task_id: str, client: Client) -> bool | None:
         logger.warning("Stopped. Task %s was still queued and is cancelled; nothing is charged.", task_id)
     else:
         logger.warning(
-            "Stopped, but task %s goes on at the service and is charged when it succeeds. Run the same graph again "
-            "within 24 h, or use Wan Fetch Task with this id, to get its video.",
+            "Stopped, but task %s is still running at DashScope and is charged if it succeeds. Run the same graph "
+            "again within 24 hours, or use Wan Fetch Task with this id, to get its video.",
             task_id,
         )
     return done

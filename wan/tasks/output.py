@@ -1,4 +1,4 @@
-"""Where a video goes: a free name in the output folder, claimed so that no two writers ever share it."""
+"""Output files: a free name in the output folder, claimed so that two writers never share it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ RECORD_ID_CHARS = 16
 MAX_NAME = 150
 MAX_PREFIX = 300
 WINDOWS_MAX_PATH = 259
-"""Characters of a whole path: `MAX_PATH` without the zero that ends it, in units of UTF-16."""
+"""UTF-16 units of an absolute path: `MAX_PATH` without the terminating null."""
 
-# The characters that a terminal obeys, among them those that turn the direction of what follows.
+# Control characters, text direction marks, lone surrogates, and what Windows forbids in names.
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff\u202a-\u202e\u2066-\u2069]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\..*)?", re.IGNORECASE)
 _TIMES = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
@@ -33,20 +33,20 @@ _TIMES = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M"
 
 @dataclass(frozen=True)
 class OutputTarget:
-    """A folder inside the output folder, and how the names of the files in it begin."""
+    """A folder inside the output folder, and the stem of the file names in it."""
 
     folder: Path
     stem: str
 
     def partial_path(self, record_id: str) -> Path:
-        """Return the file that the video of a request is downloaded into: always the same one."""
+        """Return the path of a request's partial download, always the same one."""
         return self.folder / f"{self.stem}_{record_id}.mp4{PARTIAL_SUFFIX}"
 
     def commit(self, partial: Path, *, on_name: Callable[[Path], None]) -> Path:
-        """Give a whole video the next free name, `STEM_00001_.mp4`, and return it.
+        """Move a complete video to the next free name, `STEM_00001_.mp4`, and return its path.
 
-        The name is claimed with an empty file that must not be there yet: so two processes never take the same.
-        `on_name` hears the name just before.
+        An exclusively created empty file claims the name, so two processes never take the same one. `on_name` is
+        called with the path before that.
 
         Raises:
             OSError: the folder cannot be written.
@@ -76,12 +76,12 @@ class OutputTarget:
 
 
 def move(part: Path, target: Path) -> None:
-    """Move the beginning of a video, to another disk too; what is there is overwritten.
+    """Move a partial download, across file systems too, and overwrite the target.
 
-    What is copied when this breaks off is a beginning too.
+    After an interrupted copy the target is a valid partial download as well.
 
     Raises:
-        OSError: it cannot be moved.
+        OSError: the file cannot be moved.
     """
     try:
         part.replace(target)
@@ -96,47 +96,47 @@ def move(part: Path, target: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file that is of no use, where it is there and that is possible."""
+    """Remove an unused file, if it exists and can be removed."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        logger.warning("%s is of no use and cannot be removed: %s", path, error)
+        logger.warning("The unused file %s cannot be removed: %s", path, error)
 
 
 def remove_placeholder(path: Path) -> None:
-    """Remove what a killed run left under the name that it had just claimed: an empty file."""
+    """Remove the empty file that a killed run left under a claimed name."""
     if path.is_file() and path.stat().st_size == 0:
         discard(path)
 
 
 def resolve_output(prefix: str, *, output_folder: Path) -> tuple[OutputTarget, list[str]]:
-    """Return the place that a `filename_prefix` means, and the problems of the prefix.
+    """Return the output target of a `filename_prefix`, and the problems of the prefix.
 
-    A prefix is a name, with folders before it where wanted: "wan/i2v". `%year%`, `%month%`, `%day%`, `%hour%`,
-    `%minute%` and `%second%` stand for the time. It never leads out of the output folder.
+    A prefix is a name, optionally with folders: "wan/i2v". `%year%`, `%month%`, `%day%`, `%hour%`, `%minute%` and
+    `%second%` are replaced by the current time. The target is always inside the output folder.
     """
     output = output_folder.resolve()
     if not isinstance(prefix, str):
-        return OutputTarget(output, "video"), [f"filename_prefix: must be a text, not {type(prefix).__name__}"]
+        return OutputTarget(output, "video"), [f"filename_prefix: must be a string, not {type(prefix).__name__}"]
     filled = re.sub(rf"%({'|'.join(_TIMES)})%", lambda match: time.strftime(_TIMES[match[1]]), prefix)
     names = filled.replace("\\", "/").split("/")
     problems = _prefix_problems(filled, names)
     if contains_secret(filled):
-        problems = ["filename_prefix: it holds your API key, which would be in the names of files; take it out"]
+        problems = ["filename_prefix: contains your API key, which would be in the file names; remove it"]
     if problems:
         return OutputTarget(output, "video"), problems
     safe_name = [_windows_name(name) for name in names]
     folder = output.joinpath(*[name for name in safe_name[:-1] if name])
     if not _is_inside(output, folder):
-        return OutputTarget(output, "video"), ["filename_prefix: it leads out of the output folder through a link"]
+        return OutputTarget(output, "video"), ["filename_prefix: it escapes the output folder through a symlink"]
     target = OutputTarget(folder, safe_name[-1] or "video")
     return target, _length_problems(target)
 
 
 def max_path_length() -> int | None:
-    """Return how many characters a path may have on this system; None where only its names have a limit.
+    """Return the maximum length of a path on this system; None if only the names in it are limited.
 
-    On Windows it is what this process is allowed: the registry's `LongPathsEnabled` and Python's own manifest.
+    On Windows it depends on the registry's `LongPathsEnabled` and on Python's manifest.
     """
     if sys.platform != "win32":
         return None
@@ -151,40 +151,40 @@ def max_path_length() -> int | None:
 
 
 def folder_problems(output: OutputTarget) -> list[str]:
-    """Make the folder of a place, and return what stands against writing into it."""
+    """Create the folder of an output target, and return its problems."""
     try:
         output.folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(output.folder, os.W_OK)
     except OSError as error:
-        return [f"filename_prefix: the folder {output.folder} cannot be made ({error.strerror or error})"]
-    return [] if writable else [f"filename_prefix: the folder {output.folder} cannot be written; choose another"]
+        return [f"filename_prefix: the folder {output.folder} cannot be created ({error.strerror or error})"]
+    return [] if writable else [f"filename_prefix: the folder {output.folder} is not writable; choose another"]
 
 
 def _prefix_problems(prefix: str, names: list[str]) -> list[str]:
-    """Problems of a prefix on any system, so that a workflow works on all of them."""
+    """Return the problems of a prefix under the rules of all systems, so that a workflow is portable."""
     if prefix.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", prefix):
-        return ["filename_prefix: give a name inside the output folder, such as wan/i2v, not a whole path"]
+        return ["filename_prefix: use a name inside the output folder, such as wan/i2v, not an absolute path"]
     if any(name.strip() == ".." for name in names):
-        return ["filename_prefix: it must not lead out of the output folder (..)"]
+        return ["filename_prefix: it must not leave the output folder (..)"]
     if _FORBIDDEN.search(prefix):
-        dates = "; instead of %date:...% write %year%-%month%-%day%" if "%date:" in prefix else ""
-        return [f'filename_prefix: it must not have control characters, broken ones, or any of < > : " | ? *{dates}']
+        dates = "; instead of %date:...% use %year%-%month%-%day%" if "%date:" in prefix else ""
+        return [f'filename_prefix: it contains control characters, invalid Unicode or one of < > : " | ? *{dates}']
     if any(_RESERVED.fullmatch(_windows_name(name)) for name in names):
-        return ["filename_prefix: it has a name that Windows keeps for itself, such as CON or COM1; choose another"]
+        return ["filename_prefix: it contains a name that Windows reserves, such as CON or COM1; choose another"]
     if len(prefix) > MAX_PREFIX or any(len(name.encode("utf-8", "replace")) > MAX_NAME for name in names):
-        return [f"filename_prefix: it is too long; {MAX_NAME} bytes for each name is the limit"]
+        return [f"filename_prefix: it is too long; use at most {MAX_PREFIX} characters, and {MAX_NAME} bytes per name"]
     return []
 
 
 def _length_problems(output: OutputTarget) -> list[str]:
-    """Problems of the longest path that saving needs: that of the part's copy that the graph is written into."""
+    """Return the problem of the longest path that saving needs, the copy for writing metadata, if it is too long."""
     most = max_path_length()
     max_length = str(output.partial_path("0" * RECORD_ID_CHARS)) + REMUX_SUFFIX
     characters = len(max_length.encode("utf-16-le", "surrogatepass")) // 2
     if most is None or characters <= most:
         return []
     return [
-        f"filename_prefix: in {output.folder} it makes a path of {characters} characters, and Windows takes {most}; "
+        f"filename_prefix: its path in {output.folder} has {characters} characters, and Windows allows {most}; "
         f"make it {characters - most} shorter, choose another output folder, or enable long paths in Windows"
     ]
 
@@ -192,10 +192,10 @@ def _length_problems(output: OutputTarget) -> list[str]:
 def _is_inside(output: Path, folder: Path) -> bool:
     try:
         return folder.resolve().is_relative_to(output)
-    except (OSError, RuntimeError):  # Links in a circle.
+    except (OSError, RuntimeError):  # A symlink loop.
         return False
 
 
 def _windows_name(name: str) -> str:
-    """Return what Windows keeps of a name: nothing of it may be lost, or two names would be one."""
+    """Return a name as Windows stores it, so that it is the same file on every system."""
     return name.strip().rstrip(". ")

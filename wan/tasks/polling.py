@@ -1,4 +1,4 @@
-"""Waiting for a task: asking for its state until it is over."""
+"""Polling: querying a task until it is finished."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from .progress import Progress
 from .retry import Clock, RetryBudget
 
 UNKNOWN_TASK_TIMEOUT = 60.0
-"""How long a task that the service must know may be unknown to its queries before the waiting ends."""
+"""Seconds that a recent task may stay unknown to the service before polling ends."""
 
 STRANGE_SECONDS = 120.0
-"""How long a task is asked for that is in a state which the documents do not know."""
+"""Seconds that a task in an undocumented state is polled."""
 
-_GOES_ON = "The task goes on: run the same graph again, or use Wan Fetch Task."
+_GOES_ON = "The task still runs at DashScope: run the same graph again, or use Wan Fetch Task."
 
 FIRST_POLLS = (0.5, 1.5)
-"""Seconds after the submission: what the service finds wrong when it looks at a request, it finds by then."""
+"""Seconds after submission: by then the service has rejected an invalid request."""
 
 POLL_INTERVAL = 1.7
-"""Seconds between two polls: an end is seen 0.85 s late on average, for 2.9 times the queries of the vendor's SDK,
-which polls every 5 s in the end."""
+"""Seconds between two polls: the end is seen 0.85 s late on average, at 2.9 times the queries of the vendor's SDK,
+whose interval grows to 5 s."""
 
 UNKNOWN_SECONDS = 30.0
 PRIOR_SIGMA, PRIOR_WEIGHT = 0.25, 2
-"""The spread that tasks of a kind have before any was seen, and how many tasks that guess counts for."""
+"""The assumed spread of durations of one kind, and the number of tasks that the assumption counts for."""
 
 
 @dataclass
 class _WaitState:
-    """When the waiting began, and what the time went into. Seconds."""
+    """The start of a wait, and how its time was spent. Seconds."""
 
     clock: Clock
     task_age: float
@@ -54,16 +54,16 @@ class _WaitState:
 
     @property
     def passed(self) -> float:
-        """Seconds since the waiting began."""
+        """Seconds since the wait began."""
         return self.clock.now() - self.started
 
     @property
     def since_submission(self) -> float:
-        """Seconds since the task was submitted; since the waiting began where that is not known."""
+        """Seconds since the task was submitted, or since the wait began if that is unknown."""
         return self.passed + (self.task_age if math.isfinite(self.task_age) else 0.0)
 
     def observe(self, status: TaskStatus) -> None:
-        """Count the time since the last response as rendering where the task was being rendered."""
+        """Count the time since the previous response as rendering time if the task was running."""
         at = self.clock.now()
         if self.rendering_since is not None:
             self.rendered += at - self.rendering_since
@@ -109,16 +109,16 @@ async def poll_until_done(
             _check_strange(task, state)
         elif task.status is TaskStatus.SUCCEEDED and not task.video_url:
             raise NoVideo(
-                "The task succeeded and made no video. It may be a task for pictures.",
-                hint="Check the id; the console shows what the task made.",
+                "The task succeeded without a video. It may be an image task.",
+                hint="Check the task id; the DashScope console shows the task's result.",
                 task_id=task_id,
             )
         elif not task.status.is_waiting:
             return task
         elif state.rendered > context.max_wait:
             raise WaitExceeded(
-                f"The task has been rendered for {state.rendered / 60:.0f} minutes, the limit of this connection.",
-                hint="It goes on at the service. Run the same graph again to go on waiting, or use Wan Fetch Task.",
+                f"The task has been rendering for {state.rendered / 60:.0f} minutes, the limit of this connection.",
+                hint="It still runs at DashScope. Run the same graph again to keep waiting, or use Wan Fetch Task.",
                 task_id=task_id,
             )
         await clock.sleep_with_countdown(
@@ -127,9 +127,9 @@ async def poll_until_done(
 
 
 def _task_age(task: Task, state: _WaitState, *, submitted_at_service: float) -> float:
-    """Return how many seconds old a task is, by the service's clock: ours proves nothing.
+    """Return a task's age in seconds by the service's clock; the local clock proves nothing.
 
-    It is 0 where that is not known, infinite where the task is no request's of ours.
+    It is 0 if unknown, and infinite for a task that this ledger did not create.
     """
     if math.isinf(state.task_age):
         return state.task_age
@@ -137,7 +137,7 @@ def _task_age(task: Task, state: _WaitState, *, submitted_at_service: float) -> 
 
 
 async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> None:
-    """Wait before the next query when an error may pass, else raise it."""
+    """Wait before the next query if the error is transient, otherwise raise it."""
     try:
         await retries.wait_or_raise(error, partial(report, 0.1))
     except WanError:
@@ -146,36 +146,36 @@ async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> 
 
 
 def _raise_if_unknown(record: Record, state: _WaitState, context: RunContext) -> None:
-    """Raise where a task that must be there stays unknown. One such response proves nothing, and a new task costs."""
+    """Raise if a recent task stays unknown. One such response proves nothing, and a new task is charged."""
     if state.unknown_since is None or state.clock.now() - state.unknown_since < UNKNOWN_TASK_TIMEOUT:
         return
     error = TaskUnknown(
-        "The service says that it does not know the task, which it should for 24 hours after its submission.",
-        hint="Check in DashScope Connection and DASHSCOPE_BASE_URL that region and workspace are the task's own, and "
-        "run the same graph again later: it asks again. To give it up and pay for a new one, change the seed.",
+        "DashScope does not recognise this task although it is less than 24 hours old.",
+        hint="Check that the region and workspace in DashScope Connection and DASHSCOPE_BASE_URL are the task's own, "
+        "and run the same graph again later to query it again. To give it up and pay for a new video, change the seed.",
         task_id=record.task_id,
     )
     raise unknown_error(record, context=context, otherwise=error)
 
 
 def _check_strange(task: Task, state: _WaitState) -> None:
-    """Raise where a task stays in a state that the documents do not know: nobody can tell what comes of it."""
+    """Raise if a task stays in an undocumented state."""
     if state.strange_since is None or state.clock.now() - state.strange_since < STRANGE_SECONDS:
         return
     raise NoVideo(
-        f"The service says that the task is {task.state}, a state that this version of the pack does not know.",
-        hint="Look at the task in the console, or update the pack. When it has succeeded, run the same graph again or "
-        "use Wan Fetch Task.",
+        f"DashScope reports the task state {task.state}, which this version of the pack does not know.",
+        hint="Check the task in the DashScope console, or update the pack. Once it has succeeded, run the same graph "
+        "again or use Wan Fetch Task.",
         task_id=task.task_id,
     )
 
 
 def _show(task: Task, state: _WaitState, likely: Estimate, report: Progress, _left: float) -> None:
-    """Show how far a waiting task is likely to be."""
+    """Report the estimated progress of a task."""
     if task.status is not TaskStatus.RUNNING:
         report(0.06, f"queued {state.passed:.0f} s; task {task.task_id}")
         return
-    # Towards 0.9 and never there: nobody knows when it ends.
+    # Approaches 0.9 and never reaches it: the end is unknown.
     fraction = 0.1 + 0.8 * (state.passed / (state.passed + likely.median / 2))
     report(fraction, f"rendering {state.passed:.0f} s{likely.text()}; task {task.task_id}")
 
@@ -187,13 +187,13 @@ def poll_interval(age: float) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long a task is likely to be rendered, in seconds: the `median`, and the `span` that users see."""
+    """The estimated rendering time of a task, in seconds: the `median`, and the `span` shown to the user."""
 
     median: float
     span: tuple[float, float] = (0.0, 0.0)
 
     def text(self) -> str:
-        """Say how long it usually takes; nothing where that is not known."""
+        """Return the usual duration as text; "" if it is unknown."""
         low, high = self.span
         if high < 10:
             return ""
@@ -207,8 +207,8 @@ class Estimate:
 def estimate(past: Sequence[float], *, usual: tuple[int, int]) -> Estimate:
     """Return the estimate for a task.
 
-    `past` has the seconds that tasks of the same kind were rendered. `usual` is the documented span, (0, 0) where there
-    is none; it counts where there is no past.
+    `past` holds the rendering times of earlier tasks of the same kind, in seconds. `usual` is the documented range,
+    (0, 0) if there is none; it is used if `past` is empty.
     """
     if not past:
         return Estimate(math.sqrt(usual[0] * usual[1]) or UNKNOWN_SECONDS, usual)
@@ -235,33 +235,33 @@ def _rounded(seconds: float) -> int:
 def canceled_error(record: Record) -> TaskCanceled:
     """Say that a task was cancelled."""
     return TaskCanceled(
-        "The task was cancelled at the service; nothing is charged.",
-        hint="Run again to make the video.",
+        "The task was cancelled at DashScope; nothing was charged.",
+        hint="Run the graph again to submit a new request.",
         task_id=record.task_id,
     )
 
 
 def unknown_error(record: Record, *, context: RunContext, otherwise: TaskUnknown) -> TaskUnknown:
-    """Say why the service does not know a task, as far as is known. No request is paid for once more."""
+    """Return the most specific error for a task that the service does not know. No new request is submitted."""
     task_id = record.task_id
     if context.region.simulated:
         return TaskUnknown(
             "The offline server does not know the task: it forgets all tasks when ComfyUI is closed.",
-            hint="Run the graph that made it again; that costs nothing.",
+            hint="Run the graph that created it again; offline mode is free of charge.",
             task_id=task_id,
         )
     if record.path:
         return TaskUnknown(
-            f"The video of this request was saved as {record.path} and is no longer there, and the service keeps a "
+            f"The video of this request was saved as {record.path}, but that file is missing, and DashScope keeps a "
             "video for 24 hours only.",
-            hint="Put the file back, or change the seed for a new video, which is paid anew.",
+            hint="Restore the file, or change the seed for a new video, which is charged.",
             task_id=task_id,
         )
     if record.account != context.account:
         return TaskUnknown(
-            "This request was submitted with another API key or address, and the account of the present key does not "
+            "This request was submitted with another API key or base URL, and the account of the current key does not "
             "know its task.",
-            hint="Set the former key again to get its video, or change the seed for a new video, which is paid anew.",
+            hint="Restore that key to get the video, or change the seed for a new video, which is charged.",
             task_id=task_id,
         )
     return otherwise
@@ -271,13 +271,12 @@ def expired_error(record: Record) -> TaskUnknown:
     """Say that the service does not know a task any more."""
     if record.model:
         return TaskUnknown(
-            "The task has expired: the service keeps a task and its video for 24 hours. If it succeeded, it was "
-            "charged.",
-            hint="Change the seed for a new video, which is paid anew.",
+            "The task has expired: DashScope keeps a task and its video for 24 hours. If it succeeded, it was charged.",
+            hint="Change the seed for a new video, which is charged.",
             task_id=record.task_id,
         )
     return TaskUnknown(
-        "The service does not know the task: it is older than 24 hours, or belongs to another account or region.",
-        hint="Check the id and the region in DashScope Connection. A video older than 24 hours is gone.",
+        "DashScope does not know the task: it is older than 24 hours, or belongs to another account or region.",
+        hint="Check the id, and the region in DashScope Connection. A video older than 24 hours is not available.",
         task_id=record.task_id,
     )

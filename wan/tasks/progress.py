@@ -1,4 +1,4 @@
-"""How far a run is, for the host to show."""
+"""Progress reports to the host."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Protocol
 from ..errors import DownloadFailed
 
 Progress = Callable[[float, str], None]
-"""Shows how far a video is, 0 to 1, and what is being done."""
+"""Reports a video's progress, 0 to 1, and its current step."""
 
 
 class RunMonitor(Protocol):
-    """The host's side of a node that is running."""
+    """The host's interface to a running node."""
 
     def report(self, fraction: float, text: str) -> None:
-        """Show how far the node is, 0 to 1, and what it is doing."""
+        """Report the node's progress, 0 to 1, and its current step."""
 
     def raise_if_interrupted(self) -> None:
-        """Raise the host's own interruption when the user has pressed Stop."""
+        """Raise the host's own interruption if the user pressed Stop."""
 
 
 class BatchProgress:
-    """The progress of several videos as one: the mean of their fractions, and one text.
+    """The combined progress of several videos: the mean of their fractions, and one text.
 
-    `price` is what the text adds about the cost of all. Until the first video is done, the text says how many there
-    are: a batch may be one by accident.
+    `price` is the text's note on the total cost. Until the first video is finished the text includes the number of
+    videos, as a batch may be unintended.
     """
 
     def __init__(self, watch: RunMonitor, *, count: int, price: str = "") -> None:
@@ -35,12 +35,12 @@ class BatchProgress:
         self._texts = [""] * count
 
     def announce(self) -> None:
-        """Show how many videos will be asked for, where there are several, and what they cost."""
+        """Report the number of videos and their cost, if there are several."""
         if len(self._texts) > 1:
             self._watch.report(0.0, self._whole)
 
     def report(self, index: int, fraction: float, *, text: str) -> None:
-        """Note how far one video is and show the whole."""
+        """Update one video's progress and report the total."""
         self._fractions[index] = fraction
         self._texts[index] = text
         count = len(self._texts)
@@ -50,9 +50,9 @@ class BatchProgress:
         self._watch.report(sum(self._fractions) / count, text)
 
     def show_links(self, failures: Sequence[BaseException | None]) -> None:
-        """Show the links of paid videos that could not be downloaded, in place of the text.
+        """Show the URLs of paid videos that could not be downloaded, instead of the text.
 
-        What a node shows is sent to the user's page alone: it is neither logged nor saved, as errors are.
+        A node's text is sent to the user's page only; unlike errors it is neither logged nor saved.
         """
         links = [
             f"Task {error.task_id}: {link}"
@@ -60,17 +60,17 @@ class BatchProgress:
             if isinstance(error, DownloadFailed) and (link := error.link())
         ]
         if links:
-            text = "\n".join(["Open in a browser to save the video, within 24 h of its making:", *links])
+            text = "\n".join(["Open in a browser to save the video (available for 24 hours):", *links])
             self._watch.report(sum(self._fractions) / len(self._fractions), text)
 
 
 class ItemProgress:
-    """One video's share in the progress."""
+    """The progress of one video of a batch."""
 
     def __init__(self, batch: BatchProgress, *, index: int) -> None:
         self._batch = batch
         self._index = index
 
     def __call__(self, fraction: float, text: str) -> None:
-        """Show how far this video is, 0 to 1, and what is being done."""
+        """Report this video's progress, 0 to 1, and its current step."""
         self._batch.report(self._index, fraction, text=text)

@@ -1,4 +1,4 @@
-"""The receipt of a video: what was asked, what was made, what it took and cost."""
+"""The receipt of a video: its request, result, timing and cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..redaction import values_without_secrets
 from ..values import finite
 
 
-def build_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
+def build_receipt(  # noqa: PLR0913 - the sources of a receipt, all by name
     task: Task,
     info: VideoInfo,
     *,
@@ -27,11 +27,11 @@ def build_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
     resumed: bool,
     warnings: list[str],
 ) -> dict[str, Any]:
-    """Return the receipt as one JSON object: the user's words as they are, no key, no signature in the video's URL.
+    """Return the receipt as a JSON object: the user's texts unchanged, no key, and the video's URL unsigned.
 
     `width`, `height`, `fps`, `has_audio`, `video_seconds` and `bytes` are probed from the saved file. `request` is None
-    for a task that was fetched by its id: of what was asked only what the ledger and the service tell is then known,
-    and None stands for the rest.
+    for a task that was fetched by its id: its fields then come from the ledger and the service, and unknown ones are
+    None.
     """
     requested = _request_fields(request, record)
     receipt = {
@@ -62,7 +62,7 @@ def build_receipt(  # noqa: PLR0913 - what a receipt is made of, all by name
 
 def _request_fields(request: VideoRequest | None, record: Record) -> dict[str, Any]:
     requested = {name: getattr(request or record, name, None) or None for name in ("model", "resolution", "duration")}
-    # As it was sent: half a character, which JavaScript can hand over, has no bytes.
+    # As sent: a lone surrogate, which JavaScript can produce, cannot be encoded.
     prompt = request.prompt.encode("utf-8", "replace").decode() if request else None
     requested |= {"seed": request.seed if request else None, "prompt": prompt}
     if request and request.template:
@@ -75,7 +75,7 @@ def cached_video(record: Record) -> SavedVideo:
     try:
         receipt = dict(json.loads(record.receipt))
     except (ValueError, TypeError):
-        # The run that saved it was killed before it could write the receipt: what the record knows.
+        # The run that saved the video was killed before it wrote the receipt: use the record's fields.
         known = ("task_id", "request_id", "region", "model", "resolution", "duration")
         receipt = {name: getattr(record, name) for name in known}
     receipt |= {"reused": True, "resumed": False}
@@ -88,7 +88,7 @@ def _clean(receipt: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SavedVideo:
-    """A video that is home: its file and its receipt."""
+    """A saved video: its file and its receipt."""
 
     path: Path
     task_id: str

@@ -1,8 +1,8 @@
-"""Finding the task of a request whose response was lost, so that it is neither paid twice nor lost.
+"""Reconciliation after a lost response: find the request's task, so that it is neither charged twice nor lost.
 
-The service has no idempotency key, but it lists the account's tasks, with the time of their creation, and a task that
-has succeeded tells its prompt and shows its video. A task is the request's own only where these prove it. That there is
-none is only proven by a list that shows what must be there, some minutes after the call.
+The service has no idempotency key, but it lists the account's tasks with their creation times, and a finished task
+reports its prompt and its video. A task is the request's own only if these prove it. That no task was created is only
+proven some minutes after the request, by a list that shows the account's other tasks.
 """
 
 from __future__ import annotations
@@ -37,39 +37,39 @@ if TYPE_CHECKING:
 logger = logging.getLogger("dashscope_wan")
 
 RESPONSE_LOST_SECONDS = 200.0
-"""How long after the call its task is looked for before there is none: the gateway's own time, and some more."""
+"""Seconds after the create request until a missing task can prove anything: the gateway's timeout and a margin."""
 
 SERVER_ERROR_SECONDS = 32.0
-"""The same where the service answered in good form that it had an error of its own."""
+"""The same if the service itself reported an internal error."""
 
 SCAN_INTERVAL = 5.0
 
 LIST_TTL = TASK_TTL - 1800.0
-"""For how long after the call the list, which shows a day, can still prove that there is none."""
+"""Seconds after the create request for which the list, which covers 24 hours, can prove that no task exists."""
 
 CLOCK_TOLERANCE = 60.0
-"""How much two readings of the service's clock may contradict each other."""
+"""Seconds by which two readings of the service's clock may disagree."""
 
 MAX_EARLY_SECONDS, MAX_LATE_SECONDS = 120.0, 300.0
-"""How long before and after its call, by the service's clock, a task may have been created to be the call's own."""
+"""Seconds before and after the create request, by the service's clock, in which its task may be created."""
 
 SECONDS_TOLERANCE = 0.5
-"""How much longer or shorter than it was asked for a request's own video may be."""
+"""Seconds by which a video's length may differ from the requested duration."""
 
 MAX_CANDIDATES = 50
 
-_NO_TIME = "DashScope had not told its time when the request was sent"
-_TOO_OLD = "the list shows the last 24 hours only"
+_NO_TIME = "DashScope's clock was unknown when the request was sent"
+_TOO_OLD = "the list covers the last 24 hours only"
 _FOR_GOOD = (_NO_TIME, _TOO_OLD)
 _UNBILLED = ("FAILED", "CANCELED")
 
 
 @dataclass(frozen=True)
 class OwnTask:
-    """What tells a request's own task from others: the model's name in the region, the prompt, the image it sent.
+    """The properties of a request's own task: the model's name in the region, the prompt and the first image.
 
-    `prompt` is None where its task tells none, as that of an effect. `first_image` makes the image (blocking),
-    `seconds` is the video's length, `output` is where the video goes.
+    `prompt` is None if the task reports none, as for an effect. `first_image` returns the image (blocking), `seconds`
+    is the video's length, `output` the output target.
     """
 
     model_name: str
@@ -80,7 +80,7 @@ class OwnTask:
 
 
 class Verdict(enum.Enum):
-    """Whose a task is. WAITING: its video will tell."""
+    """Whether a task is the request's own. WAITING: its finished video will decide."""
 
     OWN = "own"
     WAITING = "waiting"
@@ -108,21 +108,21 @@ async def reconcile(  # noqa: PLR0913 - all by name
         return await _reconcile(search, seconds=seconds)
     except LedgerUnavailable as error:
         raise OutcomeUnknown(
-            f"The answer to the request was lost, and its task cannot be looked for. {error.message}",
-            hint="Mend the ledger, then run the same graph again: it looks for the task before it pays for a new one.",
+            f"The connection was lost before DashScope confirmed the request. {error.message}",
+            hint="Fix the ledger, then run the same graph again: it looks for the task before it submits a new one.",
         ) from error
 
 
 async def _reconcile(search: _Reconciliation, *, seconds: float) -> bool:
     await search.forget_part()
     while True:
-        # A look may take minutes: what its list lacks, it lacked at its beginning.
+        # A scan may take minutes: its result is as old as its beginning.
         since = search.seconds_since_create()
         await search.scan()
         found = search.tasks(Verdict.OWN)
         if len(found) == 1 and await search.adopt_found(found[0]):
             return True
-        # Another request of this ledger, whose response is still to come, may be the one.
+        # The task may belong to another request of this ledger that still waits for its response.
         disputed = len(found) == 1 and search.waited() < RESPONSE_LOST_SECONDS
         if since >= seconds and not disputed and not search.tasks(Verdict.WAITING):
             break
@@ -135,23 +135,23 @@ async def _reconcile(search: _Reconciliation, *, seconds: float) -> bool:
         raise OutcomeUnknown(
             "The connection was lost before DashScope confirmed the request. It may have created one of these tasks: "
             f"{', '.join(candidates[:20])}.",
-            hint="Use Wan Fetch Task with these ids to see whether one is your video. To submit the request again, and "
-            "pay for it, change the seed.",
+            hint="Use Wan Fetch Task with these ids to check whether one is your video. To submit the request again, "
+            "which is charged, change the seed.",
         )
     if why := await search.why_unproven(server_error=seconds == SERVER_ERROR_SECONDS):
-        later = "" if why in _FOR_GOOD else "Run the same graph again later: it looks again, for 24 hours. "
+        later = "" if why in _FOR_GOOD else "Run the same graph again within 24 hours to look again. "
         raise OutcomeUnknown(
-            f"The connection was lost before DashScope confirmed the request. Its task is not listed, but {why}: it "
-            "may exist all the same.",
-            hint=f"{later}Nothing is sent before it is certain. The console's list of tasks, or the bill, may tell. To "
-            "submit the request now, and pay perhaps twice, change the seed.",
+            f"The connection was lost before DashScope confirmed the request. Its task is not listed, but {why}, so it "
+            "may still exist.",
+            hint=f"{later}The request is not submitted again until that is certain. Check the task list or the bill in "
+            "the DashScope console. To submit it now, and possibly pay twice, change the seed.",
         )
     return False
 
 
 @dataclass
 class _Reconciliation:
-    """One search for a record's task. `verdicts` has the tasks that may be its own, and what is known of each."""
+    """One search for a record's task. `verdicts` holds the candidates and the verdict on each."""
 
     record: Record
     own: OwnTask
@@ -166,39 +166,39 @@ class _Reconciliation:
         self.started = self.context.clock.now()
 
     def tasks(self, *verdicts: Verdict) -> list[str]:
-        """Return the tasks that these verdicts stand for."""
+        """Return the tasks with one of these verdicts."""
         return [task_id for task_id, verdict in self.verdicts.items() if verdict in verdicts]
 
     def waited(self) -> float:
-        """Return for how many seconds this search has gone on."""
+        """Return the seconds since the search began."""
         return self.context.clock.now() - self.started
 
     def seconds_since_create(self) -> float:
-        """Return at least how many seconds ago the call left."""
+        """Return a lower bound of the seconds since the create request was sent."""
         if self.record.id in self.context.sent_at:
             return self.context.clock.now() - self.context.sent_at[self.record.id]
         service_now, sent = self.context.client.clock.now(), self.record.service_sent_at
         if sent:
             return max(self.waited(), service_now - sent if service_now else 0.0)
-        # By this machine's clock, which proves nothing; but without the service's time no wait proves anything either.
+        # The local clock proves nothing, but without the service's time no wait proves anything either.
         return max(self.waited(), time.time() - self.record.sent_at)
 
     def show(self, seconds: float, _left: float) -> None:
-        """Say what is being done, and for how long."""
+        """Report the current step and its duration."""
         if waiting := self.tasks(Verdict.WAITING):
-            ids = ", ".join(waiting[:3])
-            text = f"looking for this request's task, as the answer was lost: waiting for the video of {ids}"
+            ids = " and ".join(waiting[:3])
+            text = f"connection lost; looking for the task of this request: waiting for the video of {ids}"
             self.report(0.05, f"{text}, {self.waited():.0f} s")
         else:
             passed = f"{min(self.seconds_since_create(), seconds):.0f} of {seconds:.0f} s"
-            self.report(0.05, f"the answer was lost; looking for the task at the service, {passed}")
+            self.report(0.05, f"connection lost; looking for the task of this request, {passed}")
 
     async def scan(self) -> None:
-        """Look at the list once, and at each task that may be the request's own and is not judged yet."""
+        """Read the task list once, and judge each candidate that has no final verdict."""
         self.show(RESPONSE_LOST_SECONDS, 0.0)
         tasks = await list_tasks(self.own.model_name, context=self.context, report=self.report)
         listed = [task.task_id for task in tasks if self._may_be_own(task)]
-        # Those of earlier looks too: what has failed since is not listed, and what another request has is that one's.
+        # Earlier candidates stay, as failed tasks are not listed; tasks of other requests drop out.
         found = list(dict.fromkeys([*self.verdicts, *listed]))
         ids = await self.context.to_thread(self.context.ledger.unknown_tasks, found)
         before = self.verdicts
@@ -207,17 +207,17 @@ class _Reconciliation:
             self.verdicts[task_id] = await self._judge(task_id)
 
     async def forget_part(self) -> None:
-        """Remove what was downloaded for comparing: nothing of it may get into the request's own video."""
+        """Remove the video downloaded for comparison: none of it may get into the request's own video."""
         for part in {self.record.part, str(self.own.output.partial_path(self.record.id))} - {""}:
             await self.context.to_thread(discard, Path(part))
         await self.context.update(self.record, part="", bytes=0)
 
     async def adopt_found(self, task_id: str) -> bool:
-        """Give the record its task, unless it may be the task of another request that still waits for its response."""
+        """Assign a task to the record, unless it may belong to another request that still waits for its response."""
         at = self.record.service_sent_at
 
         def rival(other: Record) -> bool:
-            """Tell whether a task of this request may as well be the other's: it has the same model and image."""
+            """Tell whether the task may belong to the other record, which has the same model and image."""
             timed = at and other.service_sent_at
             near = not timed or abs(other.service_sent_at - at) <= MAX_EARLY_SECONDS + MAX_LATE_SECONDS
             return near and other.subject == self.record.subject
@@ -225,7 +225,7 @@ class _Reconciliation:
         return await self.adopt(task_id, rival)
 
     async def why_unproven(self, *, server_error: bool) -> str:
-        """Say why the lack of a task proves nothing; "" where it proves that none was created."""
+        """Return why the missing task proves nothing; "" if it proves that no task was created."""
         service_now, sent = self.context.client.clock.now(), self.record.service_sent_at
         if not sent or not service_now:
             return "" if server_error else _NO_TIME
@@ -238,44 +238,44 @@ class _Reconciliation:
         due = await self.context.to_thread(
             partial(ledger.acknowledged_tasks, account=account, since=service_now - LIST_TTL)
         )
-        # The time that answers tell may be a gateway's own: that of the tasks must agree with it.
+        # The time of a response may be a gateway's: the creation times of known tasks must agree with it.
         if any(
             one in created and -MAX_EARLY_SECONDS <= created[one] - at <= MAX_LATE_SECONDS for one, at in due.items()
         ):
             return ""
-        return "" if server_error and not due else "the list shows none of your other tasks either"
+        return "" if server_error and not due else "the list lacks your other tasks as well"
 
     def _may_be_own(self, task: ListedTask) -> bool:
-        """Tell whether a task was created at the call's time; one of an unknown time may have been."""
+        """Tell whether a task may have been created by this request; one without a creation time may."""
         sent = self.record.service_sent_at
         near = not sent or not task.created or sent - MAX_EARLY_SECONDS <= task.created <= sent + MAX_LATE_SECONDS
-        # What failed or was cancelled costs nothing: it is nothing that could be paid twice.
+        # A failed or cancelled task is not charged, so it cannot be charged twice.
         return near and task.status not in _UNBILLED and task.model_name in (self.own.model_name, "")
 
     async def _judge(self, task_id: str) -> Verdict:
-        """Say whose a task is, as far as is known now."""
+        """Return the current verdict on a task."""
         task = await self._query(task_id)
         if task is None:
             return Verdict.UNCLEAR
         if task.status in (TaskStatus.FAILED, TaskStatus.CANCELED) or prompt_differs(task, self.own.prompt or ""):
             return Verdict.FOREIGN
         if task.status is not TaskStatus.SUCCEEDED:
-            # What is listed and yet unknown may be known in a moment, or never.
+            # A listed task that is unknown to queries may become known in a moment, or never.
             late = self.seconds_since_create() > RESPONSE_LOST_SECONDS
             return Verdict.WAITING if task.status.is_waiting or not late else Verdict.UNCLEAR
-        # A request without a prompt has no task that tells one, as far as the documents go.
+        # As documented, the task of a request without a prompt reports none.
         strange = self.own.prompt == "" and task.orig_prompt
         likeness = await self._likeness(task) if task.video_url and not strange else Likeness.UNCLEAR
         if likeness is Likeness.ALIKE:
             return Verdict.OWN
         await self.forget_part()
         if likeness is Likeness.UNLIKE:
-            logger.warning("Task %s shows another picture: it is not the one that was lost.", task_id)
+            logger.warning("Task %s shows another image: it does not belong to the lost request.", task_id)
             return Verdict.FOREIGN
         return Verdict.UNCLEAR
 
     async def _likeness(self, task: Task) -> Likeness:
-        """Compare a task's video with the image that was sent. What was downloaded stays, to be saved."""
+        """Compare a task's video with the image sent. The downloaded video stays, to be saved."""
         await self.forget_part()
         terms = SaveOptions(self.own.output, {})
         fetch = VideoDownload(
@@ -293,7 +293,7 @@ class _Reconciliation:
         return await self.context.to_thread(compare, self._first_image, seen)
 
     async def _query(self, task_id: str) -> Task | None:
-        """Return a task, None where the service refuses to tell of it."""
+        """Return a task, None if the service rejects the query."""
         retries = RetryBudget(self.context.clock)
         while True:
             try:

@@ -15,16 +15,16 @@ from ..errors import WanError
 MAX_INTERVAL = 30.0
 MAX_RETRY_AFTER = 120.0
 OUTAGE_TIMEOUT = 15 * 60.0
-"""How long the service may be out of reach while a task is waited for."""
+"""Seconds that the service may be unreachable while a task is polled."""
 
 UNKNOWN_THROTTLE_TIMEOUT = 2 * 60.0
-"""How long a 429 is waited out whose words are not known: it may be a matter of the account."""
+"""Seconds to retry a 429 with an unknown error code: it may concern the account."""
 
 QUERIES_PER_SECOND = 20
-"""The service's limit for queries of one main account: all keys together, so one limit for this process."""
+"""The service's query limit per main account. All its keys share it, so one limit serves the process."""
 
 SPACING = 1.1
-"""How much further apart calls are than a rate allows: one that leaves late must not meet the next ones."""
+"""Factor by which requests are spaced wider than the rate requires, as a request may leave late."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,18 @@ class Clock:
 
 
 def backoff(tries: int, *, retry_after: float | None = None) -> float:
-    """Return the seconds to wait after the given number of failed tries: doubling, capped, spread by chance.
+    """Return the delay in seconds after a number of failed tries: exponential, capped, with jitter.
 
-    `retry_after` is what the service's Retry-After says; it is obeyed up to two minutes.
+    `retry_after` is the service's Retry-After in seconds, honoured up to two minutes.
     """
     if retry_after is not None:
         return min(max(retry_after, 0.0), MAX_RETRY_AFTER)
     longest: float = min(2.0 ** min(tries - 1, 10), MAX_INTERVAL)
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - chance, not secrecy
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not cryptography
 
 
 class RetryBudget:
-    """Failed tries in a row: what may pass is waited out, for `seconds` in all, and a success begins anew."""
+    """The retries of transient errors in a row, for at most `seconds` in all. A success resets the budget."""
 
     def __init__(self, clock: Clock, seconds: float = OUTAGE_TIMEOUT) -> None:
         self._clock = clock
@@ -82,7 +82,7 @@ class RetryBudget:
         """Wait before the next try.
 
         Raises:
-            WanError: the error itself, where another try is of no use or it has lasted too long.
+            WanError: the error itself, if it is permanent or the budget is used up.
         """
         self._since = self._since if self._tries else self._clock.now()
         self._tries += 1
@@ -97,7 +97,7 @@ class RetryBudget:
         retry_after = error.retry_after if isinstance(error, ServiceError) else None
         await self._clock.sleep_with_countdown(
             backoff(self._tries, retry_after=retry_after),
-            lambda left: report(f"{error.message} Trying again in {left:.0f} s"),
+            lambda left: report(f"{error.message} Retrying in {left:.0f} s"),
         )
 
 

@@ -1,4 +1,4 @@
-"""From a batch to saved videos, in parallel up to the model's running limit."""
+"""Running a batch: its generations in parallel, up to the model's running limit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger("dashscope_wan")
 
 
 class TaskSlot:
-    """One of the places for tasks that the service runs at once, held inside the `with` block or until it is left."""
+    """One of the tasks that the service runs at once, held inside the `with` block or until `release`."""
 
     def __init__(self, slots: asyncio.Semaphore) -> None:
         self._slots = slots
@@ -37,14 +37,14 @@ class TaskSlot:
         self.release()
 
     def release(self) -> None:
-        """Make room for the next task. Calling it again does nothing."""
+        """Free the slot for the next task. Calling it again does nothing."""
         if self._is_held:
             self._is_held = False
             self._slots.release()
 
 
 class PartialFailure(WanError):
-    """Some videos of a batch were made and others were not. `videos` are the saved ones."""
+    """Some videos of a batch failed. `videos` are the saved ones."""
 
     def __init__(self, message: str, *, hint: str, videos: Sequence[SavedVideo]) -> None:
         super().__init__(message, hint=hint)
@@ -52,12 +52,12 @@ class PartialFailure(WanError):
 
 
 async def make_videos(batch: Batch, *, monitor: RunMonitor) -> list[SavedVideo]:
-    """Make one video for each image of a batch and return them in order.
+    """Generate one video for each image of a batch and return them in order.
 
     Raises:
-        InvalidRequest: something is not possible; nothing was sent.
-        PartialFailure: some of several videos were not made.
-        WanError: what went wrong, with the task's id where there is one.
+        InvalidRequest: the batch is invalid; nothing was sent.
+        PartialFailure: some of several videos failed.
+        WanError: the error, with the task's id if there is one.
     """
     return await run_interruptible(monitor, _run_all(batch, monitor))
 
@@ -75,7 +75,7 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
 
         async def make(index: int) -> SavedVideo:
             async with TaskSlot(slots) as slot:
-                # What is wrong with the account is wrong for all: the rest of the batch is not even asked for.
+                # An account error concerns all requests: the rest of the batch is not submitted.
                 if fatal_errors:
                     raise fatal_errors[0]
                 generation = Generation(context, ItemProgress(progress, index=index), on_finished=slot.release)
@@ -89,14 +89,14 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
         try:
             await asyncio.wait(futures)
         finally:
-            # Only when interrupted is any of them still under way.
+            # Only after an interruption does any of them still run.
             await cancel(futures)
         progress.show_links([future.exception() for future in futures])
         return _gather_results(futures)
 
 
 def _gather_results(futures: Sequence[asyncio.Future[SavedVideo]]) -> list[SavedVideo]:
-    """Return the videos of items that are all done, or raise what went wrong. One failure does not hide the others."""
+    """Return the videos of finished generations, or raise their errors. One failure does not hide the others."""
     failures = {index: error for index, future in enumerate(futures, 1) if (error := future.exception())}
     if not failures:
         return [future.result() for future in futures]
@@ -106,13 +106,13 @@ def _gather_results(futures: Sequence[asyncio.Future[SavedVideo]]) -> list[Saved
             raise error
         seen.add((error.message, error.task_id))
     first = next(iter(failures.values()))
-    # Where no task is concerned the same words once are enough, whatever the ids of the requests.
+    # If no task is involved, identical messages are shown once, whatever their request ids.
     if len(failures) == len(futures) and len(seen) == 1:
         raise first
     videos = [future.result() for future in futures if not future.exception()]
-    lines = [f"{len(failures)} of {len(futures)} videos were not made."]
-    lines += [f"- picture {index}: {error}" for index, error in failures.items()]
+    lines = [f"{len(failures)} of {len(futures)} videos failed."]
+    lines += [f"- image {index}: {error}" for index, error in failures.items()]
     lines += [f"Saved: {video.path}" for video in videos]
     raise PartialFailure(
-        "\n".join(lines), hint="Run the same graph again: what is saved is not paid again.", videos=videos
+        "\n".join(lines), hint="Run the same graph again: saved videos are not charged again.", videos=videos
     ) from first

@@ -1,4 +1,4 @@
-"""Downloading a finished video: download, check, save."""
+"""Saving a finished video: download, verify, write the metadata, name the file."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from .retry import backoff
 logger = logging.getLogger("dashscope_wan")
 
 MAX_ATTEMPTS = 6
-"""How often a download is tried in a row without a new byte."""
+"""Tries in a row without a new byte."""
 
 MIN_BYTES_PER_SECOND, GRACE_SECONDS = 4 * 1024, 15 * 60.0
-"""Bytes a second that new ones must come at on the whole, in all tries together, and after how long that is asked."""
+"""The minimum average rate over all tries, and the seconds before it applies."""
 
 
 @dataclass(frozen=True)
 class SaveOptions:
-    """Where a video is saved, what its file carries (`metadata`), and what its receipt says of how it came about."""
+    """Where a video is saved, the `metadata` of its file, and the fields of its receipt."""
 
     output: OutputTarget
     metadata: Mapping[str, str]
@@ -59,9 +59,9 @@ class VideoDownload:
         self._url = self.task.video_url
 
     async def download(self) -> Path:
-        """Download the video, check it, and return the part that it is in.
+        """Download and verify the video, and return its partial path.
 
-        A part that an earlier run left is gone on with, and what was downloaded stays when this is interrupted.
+        The partial download of an earlier run is resumed, and stays when this one is interrupted.
         """
         is_complete = await self.context.to_thread(self._open_partial)
         if not is_complete:
@@ -69,10 +69,10 @@ class VideoDownload:
         return self._partial_path
 
     async def download_and_save(self) -> SavedVideo:
-        """Download the video, check it, save it under a free name and write its receipt down.
+        """Download and verify the video, save it under a free name and record its receipt.
 
         Raises:
-            DownloadFailed: the video could not be downloaded; it can be fetched again for 24 hours.
+            DownloadFailed: the video could not be downloaded; it stays available for 24 hours.
         """
         try:
             await self.download()
@@ -81,13 +81,16 @@ class VideoDownload:
         except (DownloadFailed, MediaError) as error:
             await self.context.to_thread(self._remove_if_empty)
             link = self._url if self._url.lower().startswith(("https://", "http://")) else ""
-            by_hand = " To fetch it by hand, open the link that the node shows in a browser." if link else ""
-            again = f"The video is paid and kept for 24 h: run the same graph again, or use Wan Fetch Task.{by_hand}"
+            by_hand = " To save it by hand, open the URL shown on the node in a browser." if link else ""
+            again = (
+                "The video is already paid for and available for 24 hours: run the same graph again, or use Wan Fetch "
+                f"Task.{by_hand}"
+            )
             do = f"{error.hint} {again}".strip()
             raise DownloadFailed(error.message, hint=do, task_id=self.task.task_id, link=link) from error
 
     def _open_partial(self) -> bool:
-        """Choose the part to download into, with what an earlier run has of it. Tell whether it is whole."""
+        """Choose the partial path and move an earlier partial download there. Return whether it is complete."""
         record, place, before = self.record, self.options.output, Path(self.record.part)
         self._partial_path = place.partial_path(record.id)
         if record.path:
@@ -98,27 +101,27 @@ class VideoDownload:
             raise self._save_failed(error) from error
         if before.name and before != self._partial_path:
             self._move_from(before)
-        # Known to the ledger before it is there, so that none is ever left behind.
+        # Recorded before the file exists, so that no partial download is orphaned.
         self.context.update_sync(record, part=str(self._partial_path))
         discard(self._partial_path.with_name(self._partial_path.name + REMUX_SUFFIX))
         is_complete = record.bytes > 0 and self._partial_path.exists() and not self._verify()
-        # A saved video that is gone may yet come back: it is known until there is another.
+        # A missing video may be restored: its size stays recorded until there is another.
         if not is_complete and not record.path:
             self.context.update_sync(record, bytes=0)
         return is_complete
 
     def _move_from(self, before: Path) -> None:
-        """Go on with a part from another folder. Where it cannot be had the download begins anew."""
+        """Resume a partial download from another folder. If it cannot be moved, the download starts over."""
         try:
             if before.is_file():
                 move(before, self._partial_path)
         except OSError as error:
-            logger.warning("%s cannot be gone on with (%s); downloading anew", before, error.strerror or error)
+            logger.warning("%s cannot be resumed (%s); restarting the download", before, error.strerror or error)
             discard(self._partial_path)
             discard(before)
 
     async def _download_with_retries(self) -> None:
-        """Download into the part, going on after interruptions, with a fresh URL when the old one has expired."""
+        """Download into the partial path, resuming after interruptions, with a new URL if the old one has expired."""
         from ..net.download import DownloadInterrupted, UrlExpired
 
         tries, held = 0, -1
@@ -135,7 +138,7 @@ class VideoDownload:
                 if tries >= MAX_ATTEMPTS or clock.now() - since > GRACE_SECONDS + (held - first) / MIN_BYTES_PER_SECOND:
                     raise
                 await clock.sleep_with_countdown(
-                    backoff(tries + 1), lambda _: self.report(0.9, "the download broke off; going on")
+                    backoff(tries + 1), lambda _: self.report(0.9, "download interrupted; resuming")
                 )
                 if isinstance(error, UrlExpired):
                     self._url = await self._refresh_url() or self._url
@@ -143,7 +146,7 @@ class VideoDownload:
                 return
 
     async def _download_once(self, url: str) -> None:
-        """One try, with its progress shown twice a second."""
+        """Try the download once, reporting progress twice a second."""
         from ..net.download import STALL_SECONDS, download
 
         stop = threading.Event()
@@ -170,24 +173,24 @@ class VideoDownload:
             work.cancel()
 
     async def _refresh_url(self) -> str:
-        """Ask for the video's URL again; the service signs a new one. "" where that does not work just now."""
+        """Return a newly signed URL of the video; "" if the query fails."""
         try:
             return (await self.context.get_task(self.task.task_id)).video_url
         except WanError as error:
-            logger.debug("no fresh address: %s", error.message)
+            logger.debug("no new URL: %s", error.message)
             return ""
 
     def _check(self) -> None:
-        """Write down that the video is whole. What is no video is removed, and worth another try from the start."""
+        """Record that the video is complete. An invalid file is removed and downloaded again from the start."""
         from ..net.download import DownloadInterrupted
 
         if flaw := self._verify():
             discard(self._partial_path)
-            raise DownloadInterrupted(f"What was downloaded is not the video: {flaw}")
+            raise DownloadInterrupted(f"The downloaded file is not a valid video: {flaw}")
         self.context.update_sync(self.record, bytes=self._size())
 
     def _verify(self) -> str:
-        """Say why the part is no whole video; "" where it is one."""
+        """Return why the partial download is not a complete video; "" if it is."""
         try:
             probe(self._partial_path)
         except MediaError as error:
@@ -195,7 +198,7 @@ class VideoDownload:
         return ""
 
     def _finish(self) -> SavedVideo:
-        """Write the graph into the whole video, give it its name, and write down that it is saved."""
+        """Write the metadata into the video, name the file, and record that it is saved."""
         record, options = self.record, self.options
         if options.metadata:
             try:
@@ -204,7 +207,7 @@ class VideoDownload:
                 logger.warning("The video of task %s is saved without its graph: %s", record.task_id, error)
         try:
             info = probe(self._partial_path)
-            # From here on the video counts as saved once it has this name and this size.
+            # The video counts as saved once a file has this name and size.
             path = options.output.commit(
                 self._partial_path,
                 on_name=lambda video: self.context.update_sync(record, path=str(video), bytes=info.bytes),
@@ -226,7 +229,7 @@ class VideoDownload:
     def _save_failed(self, error: OSError) -> DownloadFailed:
         return DownloadFailed(
             f"The video cannot be saved in {self.options.output.folder}: {error.strerror or error}.",
-            hint="Make room or choose another filename_prefix.",
+            hint="Free some space, or choose another filename_prefix.",
         )
 
     def _size(self) -> int:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("dashscope_wan")
 
 MAX_CONNECT_ATTEMPTS = 5
-"""How often a connection that cannot even be made is tried."""
+"""Tries to open a connection."""
 
 THROTTLE_TIMEOUT = 15 * 60.0
 """How long throttling, and responses that are lost with nothing created, are waited out."""
@@ -132,18 +132,18 @@ async def prepare(
 
 
 class NoResponse(OutcomeUnknown):
-    """A create call whose outcome is not known. `cause` says what came instead of its response."""
+    """A create request whose outcome is unknown. `cause` is the error that replaced its response."""
 
     def __init__(self, cause: WanError) -> None:
         super().__init__(
-            f"Whether the request created a task is not known. {cause.message}",
-            hint="Run the same graph again: it looks for the task before it pays for a new one.",
+            f"Whether the request created a task is unknown. {cause.message}",
+            hint="Run the same graph again: it looks for the task before it submits a new one.",
         )
         self.cause = cause
 
     @property
     def is_server_error(self) -> bool:
-        """Whether the service itself says that it had an error of its own."""
+        """Whether the service itself reported an internal error."""
         return isinstance(self.cause, ServiceError) and self.cause.is_server_error
 
     @property
@@ -172,7 +172,7 @@ def classify(error: WanError) -> Failure | None:
     unsent = isinstance(error, NetworkError) and not error.sent
     if unsent or (isinstance(error, RateLimited) and error.certain):
         return Failure.NOT_CREATED
-    # Only a refusal in the service's own form proves that nothing was created.
+    # Only an error in the service's own form proves that nothing was created.
     if isinstance(error, ServiceError) and error.certain:
         return Failure.REJECTED
     if isinstance(error, (NetworkError, UnexpectedResponse, ServiceError)):
@@ -181,9 +181,9 @@ def classify(error: WanError) -> Failure | None:
 
 
 async def sync_service_clock(context: RunContext, *, first: bool) -> None:
-    """Ask the service for the time, at no cost, where it has not given it recently. A bad key or network shows here.
+    """Query the service's time, free of charge, if it is not known. A bad key or network fails here.
 
-    `first` tells that the request was never sent before.
+    `first` is True if the request was never sent before.
 
     Raises:
         AuthenticationError, RateLimited, NetworkError, UnexpectedResponse: nothing was sent.
@@ -198,8 +198,8 @@ async def sync_service_clock(context: RunContext, *, first: bool) -> None:
         error.hint = f"{error.hint} Nothing was sent.".strip() if first else error.hint
         raise
     except ServiceError as error:
-        # The key may yet create tasks: what it may not, the create call tells.
-        logger.debug("the service does not tell its time: %s", error.message)
+        # The key may still be allowed to create tasks: the create request will show.
+        logger.debug("the service's time is unknown: %s", error.message)
 
 
 async def send_with_retries(
@@ -232,19 +232,17 @@ async def send_with_retries(
                 report(0.05, f"submitting{create.price}")
                 await send()
         except (NetworkError, UnexpectedResponse) as error:
-            # Of the create call, none of these is left that may have arrived.
+            # A create request that may have arrived raises _NoResponse instead.
             unreached += 1
             if getattr(error, "permanent", False) or unreached >= MAX_CONNECT_ATTEMPTS:
                 raise
-            await clock.sleep_with_countdown(backoff(unreached), _countdown(report, f"{error.message} Trying again in"))
+            await clock.sleep_with_countdown(backoff(unreached), _countdown(report, f"{error.message} Retrying in"))
         except RateLimited as error:
             throttled += 1
             if clock.now() - since > (THROTTLE_TIMEOUT if error.known else UNKNOWN_THROTTLE_TIMEOUT):
                 raise
             delay = backoff(throttled, retry_after=error.retry_after)
-            await clock.sleep_with_countdown(
-                delay, _countdown(report, "the service asks to slow down; trying again in")
-            )
+            await clock.sleep_with_countdown(delay, _countdown(report, "rate limited by DashScope; retrying in"))
         else:
             return
 
@@ -254,7 +252,7 @@ def _countdown(report: Progress, text: str) -> Callable[[float], None]:
 
 
 def point_to_workspace(error: ServiceError, plan: ValidatedBatch) -> None:
-    """Add to a refusal what may be behind it: not every model is on the hosts that all workspaces share."""
+    """Add a hint to the error: some models are only documented for workspace hosts."""
     if plan.model.workspace_hosts_only and not plan.endpoint.at_workspace:
         error.hint = (
             f"{error.hint} The service documents {plan.model.id} for workspaces' own addresses only: give "

@@ -1,4 +1,4 @@
-"""The account's list of tasks, read whole."""
+"""The account's task list, all pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_PAGES = 40
 
 
 async def list_tasks(model_name: str, *, context: RunContext, report: Progress) -> list[ListedTask]:
-    """Return the account's tasks of the last 24 hours by the service's own clock, of one model or, "", of all.
+    """Return the account's tasks of the last 24 hours by the service's clock, of one model, or of all for "".
 
     Raises:
         OutcomeUnknown: the list cannot be read.
@@ -34,11 +34,11 @@ async def list_tasks(model_name: str, *, context: RunContext, report: Progress) 
             continue
         retries.reset()
         tasks += response.tasks
-        # Where it does not say how many pages there are, a full one is not the last.
+        # If the number of pages is unknown, a full page is not the last.
         if page >= response.total_pages and (response.total_pages or len(response.tasks) < _PAGE_SIZE):
             return tasks
         page += 1
-    raise _list_unreadable("it has more than 2,000 tasks of a day.")
+    raise _list_unreadable("it has more than 2,000 tasks of the last 24 hours.")
 
 
 async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> None:
@@ -50,7 +50,6 @@ async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> 
 
 def _list_unreadable(why: str) -> OutcomeUnknown:
     return OutcomeUnknown(
-        f"The answer to the request was lost, and the service's list of tasks cannot be read: {why}",
-        hint="Run the same graph again when the service can be reached: it looks for the task before it pays for a new "
-        "one.",
+        f"The connection was lost before DashScope confirmed the request, and its task list cannot be read: {why}",
+        hint="Run the same graph again when DashScope is reachable: it looks for the task before it submits a new one.",
     )

@@ -474,7 +474,7 @@ def test_a_page_of_html_is_no_response(on, status, client, server):
 def test_a_huge_response_is_given_up(on, client, server):
     server.faults.add(on=on, fault=HugeBody())
     error = failing(lambda: CALLS[on](client), UnexpectedResponse)
-    assert "does not end" in str(error)
+    assert "is too large" in str(error)
     assert error.hint
 
 
@@ -508,8 +508,8 @@ def test_a_refusal_carries_the_services_words_and_all_ids_and_advice(client, ser
     assert (error.code, error.service_message, error.http_status) == ("Model.AccessDenied", "Model access denied.", 403)
     assert error.request_id
     assert str(error).splitlines() == [
-        "The service refused the call (HTTP 403), Model.AccessDenied: Model access denied.",
-        "Use a key of the default workspace, or let an administrator grant this workspace the model.",
+        "DashScope returned HTTP 403, Model.AccessDenied: Model access denied.",
+        "Use a key of the default workspace, or have an administrator grant this workspace access to the model.",
         f"(task t-1, request id {error.request_id})",
     ]
 
@@ -530,7 +530,7 @@ def test_a_query_that_is_refused_with_status_200_is_no_failed_task(client, serve
     server.faults.add(on="query", fault=ErrorResponse(200, "InvalidApiKey", "Invalid API-key provided."))
     error = failing(lambda: client.get_task("t-1"), AuthenticationError)
     assert (error.failed, error.task_id) == (False, "t-1")
-    assert str(error).startswith("The service refused the call (HTTP 200), InvalidApiKey")
+    assert str(error).startswith("DashScope returned HTTP 200, InvalidApiKey")
     assert "charged" not in str(error)
 
 
@@ -538,7 +538,7 @@ def test_a_refusal_without_a_code_is_judged_by_its_status(client, server):
     server.faults.add(on="create", fault=JsonBody({"error": "no"}, 413))
     error = failing(lambda: client.create_task(to_json(BODY)), BadRequest)
     assert (error.code, error.service_message, error.http_status) == ("", "no", 413)
-    assert "smaller picture" in error.hint
+    assert "smaller image" in error.hint
     assert not error.certain
 
 
@@ -589,7 +589,7 @@ def test_any_429_made_nothing(client, server):
 
 
 def test_a_fault_of_the_service_without_a_code_is_no_response(client, server):
-    # A gateway may have sent it after the service acted: whether a task was created is not known.
+    # A gateway may have sent it after the service acted: whether a task was created is unknown.
     server.faults.add(on="create", fault=JsonBody({"error": "no"}, 503))
     assert failing(lambda: client.create_task(to_json(BODY)), UnexpectedResponse).http_status == 503
 

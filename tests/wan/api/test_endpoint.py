@@ -121,7 +121,7 @@ def test_the_workspace_may_be_the_owners(env, opened):
 
 def test_frankfurt_needs_a_workspace(faults):
     assert faults(Connection("frankfurt")) == [
-        "workspace_id: Frankfurt is only reached through a workspace's own address; give the workspace id in DashScope "
+        "workspace_id: Frankfurt is only reachable through a workspace host; enter the workspace id in DashScope "
         "Connection or set DASHSCOPE_WORKSPACE_ID"
     ]
 
@@ -245,7 +245,7 @@ def test_a_missing_key_is_reported_with_what_to_do(env, faults):
 def test_a_key_that_cannot_be_one_is_reported_without_quoting_it(env, faults, key):
     env.setenv("DASHSCOPE_API_KEY", key)
     assert faults(Connection("beijing")) == [
-        "the API key for Beijing has a blank, a line break or a character that no key has; copy it again"
+        "the API key for Beijing contains a space, a line break or an invalid character; copy it again"
     ]
 
 

@@ -232,7 +232,7 @@ def test_an_unknown_child_means_what_its_parent_means(code, parent):
 
 def test_a_known_child_is_not_taken_for_its_parent():
     assert refusal("InternalError.Timeout").hint != refusal("InternalError").hint
-    assert "gave the task up" in refusal("InternalError.Timeout").hint
+    assert "abandoned the task" in refusal("InternalError.Timeout").hint
 
 
 @pytest.mark.parametrize(
@@ -266,14 +266,14 @@ def test_an_unknown_code_is_judged_by_its_status(http_status, kind):
         ("AccessDenied", "Invalid according to Policy: Policy expired.", "Run again"),
         ("AccessDenied.Unpurchased", "Access to model denied.", "Activate Model Studio"),
         ("AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted.", "use free tier only"),
-        ("Arrearage", "Access denied, ...", "Settle the account"),
+        ("Arrearage", "Access denied, ...", "Settle the bill"),
         ("InvalidParameter", "Model not exist.", "Choose another model, or another region"),
         ("InvalidParameter", "Failed to download multimodal content.", "could not load a file"),
         ("InvalidURL.Timeout", "Download https://a.example/file-manage-files/audio.mp3 timeout", "could not load"),
         ("InvalidURL.ConnectionRefused", "Connection to file.example refused", "could not load a file"),
-        ("InvalidURL", "The input audio is longer than 30s.", "which limit was broken"),
-        ("BadRequest.TooLarge", "Payload Too Large.", "smaller picture"),
-        ("DataInspectionFailed", "Output data may contain inappropriate content.", "Change the prompt or the picture"),
+        ("InvalidURL", "The input audio is longer than 30s.", "the message names the limit"),
+        ("BadRequest.TooLarge", "Payload Too Large.", "smaller image"),
+        ("DataInspectionFailed", "Output data may contain inappropriate content.", "Change the prompt or the image"),
         ("RewriteFailed", "Failed to rewrite content for prompt.", "switch prompt_extend off"),
         ("Throttling.RateQuota", "Requests rate limit exceeded.", "Wait a minute"),
         ("Endpoint.AccessDenied", "Workspace endpoint access denied.", "another workspace"),
@@ -293,7 +293,7 @@ def test_an_error_says_what_happened_then_what_to_do_then_the_ids():
     error = refusal("Arrearage", "Access denied.", failed=True, http_status=200, task_id="t-1", request_id="r-1")
     assert str(error).splitlines() == [
         "The task failed, Arrearage: Access denied.",
-        "Settle the account in the console, wait a few minutes, then run again. Nothing was charged.",
+        "Settle the bill in the console, wait a few minutes, then run again. Nothing was charged.",
         "(task t-1, request id r-1)",
     ]
     assert (error.code, error.service_message, error.http_status) == ("Arrearage", "Access denied.", 200)
@@ -302,8 +302,8 @@ def test_an_error_says_what_happened_then_what_to_do_then_the_ids():
 def test_an_error_without_a_message_or_ids_has_no_empty_parts():
     error = refusal("SystemError", http_status=500)
     assert str(error).splitlines() == [
-        "The service refused the call (HTTP 500), SystemError.",
-        "This is a fault at the service. Run again.",
+        "DashScope returned HTTP 500, SystemError.",
+        "This is an error at DashScope. Run again.",
     ]
 
 
@@ -381,14 +381,14 @@ def test_an_unknown_429_is_known_as_that():
 )
 def test_a_refused_call_about_a_task_says_nothing_of_what_the_task_costs(http_status, code, message, kind):
     error = refusal(code, message, http_status=http_status, task_id="t-1")
-    assert str(error).startswith(f"The service refused the call (HTTP {http_status})")
+    assert str(error).startswith(f"DashScope returned HTTP {http_status}")
     assert "charged" not in str(error)
     assert "t-1" in str(error)
 
 
 def test_a_failed_task_without_a_code_is_still_an_error():
     error = Task(task_id="t-1", status=TaskStatus.FAILED).failure()
-    assert str(error).startswith("The task failed; the service gave no reason.")
+    assert str(error).startswith("The task failed without a reason.")
     assert "message says" not in str(error)
 
 
@@ -442,7 +442,7 @@ def test_every_error_of_the_pack_can_be_caught_as_one(kind):
 def test_faults_are_listed_one_a_line_and_say_that_nothing_was_paid():
     error = InvalidRequest(["seed: too large", "image: too small"])
     assert str(error).splitlines() == [
-        "Nothing was sent and nothing was paid:",
+        "Request rejected before submission; nothing was charged:",
         "- seed: too large",
         "- image: too small",
     ]

@@ -44,7 +44,7 @@ class Rules:
     media: tuple[frozenset[str], ...]
     parameters: frozenset[str]
     prompt_limit: int
-    audio: str = "always"
+    audio: str = "yes"
     negative_prompt: bool = False
     ratios: bool = False
     sides: tuple[int, int] = (240, 8000)
@@ -74,7 +74,7 @@ WAN_3 = Rules(
     ("480P, 720P or 1080P", "2 to 30"),
     ("beijing", "singapore", "virginia", "frankfurt", "tokyo", "hongkong"),
     (FIRST, BOTH),
-    PLAIN | {"prompt_extend", "ratio", "audio"},
+    PLAIN | {"prompt_extend", "aspect ratio", "audio"},
     20_000,
     audio="choice",
     ratios=True,
@@ -122,7 +122,7 @@ RULES = {
         (BOTH,),
         frozenset({"resolution", "prompt_extend", "seed", "watermark"}),
         800,
-        audio="never",
+        audio="no",
         negative_prompt=True,
         image_mib=10,
         rate=(2, 2),
@@ -175,7 +175,7 @@ def media_sets():
 
 def plain(model, **changes):
     rules = RULES[model]
-    asked = {"resolution": rules.tiers[0], "duration": rules.seconds[0], "prompt": "a cat", **changes}
+    asked = {"resolution": rules.tiers[0], "duration": rules.seconds[0], "prompt length": "a cat", **changes}
     return VideoRequest(model=model, **asked)
 
 
@@ -238,17 +238,17 @@ def test_exactly_the_settings_of_the_documents_pass(model):
             "model": region not in (*rules.regions, "offline"),
             "resolution": tier not in rules.tiers,
             "duration": seconds not in rules.seconds,
-            "ratio": ratio != "adaptive" and not rules.ratios,
-            "generate_audio": not loud and rules.audio == "always",
+            "aspect ratio": ratio != "adaptive" and not rules.ratios,
+            "generate_audio": not loud and rules.audio == "yes",
             "negative_prompt": negative and not rules.negative_prompt,
             "shot_type": shot == "multi",
         }
         faults = faults_of(request, region)
         assert named(faults) == sorted(name for name, there in wrong.items() if there)
         if wrong["resolution"]:
-            assert f"resolution: {tier} is not possible with {model}; choose {tier_said}" in faults
+            assert f"resolution: {tier} is not supported by {model}; choose {tier_said}" in faults
         if wrong["duration"]:
-            assert f"duration: {seconds} is not possible with {model}; choose {seconds_said}" in faults
+            assert f"duration: {seconds} is not supported by {model}; choose {seconds_said}" in faults
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -271,25 +271,26 @@ def test_exactly_the_legal_media_pass(model, given):
         (
             "wan2.6-i2v",
             ["first_frame", "last_frame"],
-            "last_frame: wan2.6-i2v takes no last frame; remove it, or choose wan2.7-i2v, wan2.7-i2v-2026-04-25, "
+            "last_frame: wan2.6-i2v does not accept a last frame; remove it, or choose wan2.7-i2v, "
+            "wan2.7-i2v-2026-04-25, "
             "wan3.0-video, wan3.0-video-prime or wan2.2-kf2v-flash",
         ),
         (
             "wan3.0-video",
             ["first_frame", "driving_audio"],
-            "audio: wan3.0-video takes no sound; remove it, or choose wan2.6-i2v-flash, wan2.6-i2v, wan2.6-i2v-us, "
-            "wan2.5-i2v-preview, wan2.7-i2v or wan2.7-i2v-2026-04-25",
+            "audio: wan3.0-video does not accept an audio file; remove it, or choose wan2.6-i2v-flash, wan2.6-i2v, "
+            "wan2.6-i2v-us, wan2.5-i2v-preview, wan2.7-i2v or wan2.7-i2v-2026-04-25",
         ),
         (
             "happyhorse-1.1-i2v",
             ["first_clip"],
-            "video: happyhorse-1.1-i2v takes no clip to go on from; remove it, or choose wan2.7-i2v or "
+            "video: happyhorse-1.1-i2v does not accept a clip; remove it, or choose wan2.7-i2v or "
             "wan2.7-i2v-2026-04-25",
         ),
         (
             "wan2.7-i2v",
             ["first_clip", "driving_audio"],
-            "video: wan2.7-i2v takes image, image and audio, image and last_frame, image and last_frame and audio, "
+            "video: wan2.7-i2v accepts image, image and audio, image and last_frame, image and last_frame and audio, "
             "video or video and last_frame",
         ),
     ],
@@ -307,8 +308,8 @@ def test_the_other_problems_say_what_is_allowed_too():
     [fault] = faults_of(plain("wan3.0-video", ratio="2:1"))
     assert fault.startswith("ratio: '2:1' is not known; choose adaptive, 21:9, ")
     [fault] = faults_of(plain("happyhorse-1.0-i2v", negative_prompt="blur"))
-    assert fault.startswith("negative_prompt: happyhorse-1.0-i2v has none; ")
-    assert named(faults_of(plain("wan3.0-video", ratio=5, negative_prompt=None))) == ["negative_prompt", "ratio"]
+    assert fault.startswith("negative_prompt: not supported by happyhorse-1.0-i2v; ")
+    assert named(faults_of(plain("wan3.0-video", ratio=5, negative_prompt=None))) == ["negative_prompt", "aspect ratio"]
 
 
 @pytest.mark.parametrize(("seconds", "possible"), [(3.0, True), (4.99, True), (5.0, False), (7.5, False)])
@@ -316,7 +317,7 @@ def test_a_video_is_longer_than_its_clip(seconds, possible):
     request = plain("wan2.7-i2v", duration=5)
     faults = faults_of(request, given=["first_clip"], clip_seconds=seconds)
     assert (not faults) == possible
-    assert all(fault.startswith("duration: 5 s is the whole video's, which must be longer") for fault in faults)
+    assert all(fault.startswith("duration: 5 s is the length of the complete video and must") for fault in faults)
 
 
 @pytest.mark.parametrize("model", RULES)
@@ -327,7 +328,7 @@ def test_the_body_has_the_parameters_that_the_model_knows_and_no_others(model):
         kinds = [kind for kind in KINDS if kind in given]
         body = build_body(request, region=REGIONS["beijing"], media={kind: f"at {kind}" for kind in kinds})
         assert set(body["parameters"]) == rules.parameters
-        texts = {"prompt", "negative_prompt"} if rules.negative_prompt else {"prompt"}
+        texts = {"prompt length", "negative_prompt"} if rules.negative_prompt else {"prompt length"}
         entry = {name: value for name, value in body["input"].items() if name not in texts}
         if model == "wan2.2-kf2v-flash":
             assert entry == {"first_frame_url": "at first_frame", "last_frame_url": "at last_frame"}
@@ -372,12 +373,13 @@ def test_happyhorse_counts_a_chinese_character_twice(text, length):
 def test_what_happyhorse_would_cut_is_reported():
     [reported] = warnings(plain("happyhorse-1.1-i2v", prompt="猫" * 2501), region=REGIONS["beijing"])
     assert (
-        reported == "prompt: the service cuts it after 5000 characters; this one has 5002, a Chinese one counted twice"
+        reported
+        == "prompt: DashScope truncates it to 5000 characters; this one has 5002, with each Chinese one counted twice"
     )
     assert warnings(plain("happyhorse-1.1-i2v", prompt="猫" * 2500), region=REGIONS["beijing"]) == []
 
 
 def test_the_length_of_a_driving_audio_is_that_of_wan_2_7():
     [fault] = faults_of(plain("wan2.7-i2v", audio_url="https://example.com/a.flac"))
-    assert fault == "audio_url: .flac is not possible; give .wav or .mp3 of 2 to 30 s"
+    assert fault == "audio_url: .flac is not supported; use .wav or .mp3 of 2 to 30 s"
     assert faults_of(plain("wan2.7-i2v", audio_url=AUDIO_URL)) == []

@@ -158,9 +158,9 @@ def test_exactly_what_the_documents_allow_passes(model):
         wrong = wrong_settings(model, tier, seconds, region=region, **asked)
         assert named(faults) == wrong, (tier, seconds, asked, region)
         if "resolution" in wrong:
-            assert f"resolution: {tier} is not possible with {model}; choose {tier_said}" in faults
+            assert f"resolution: {tier} is not supported by {model}; choose {tier_said}" in faults
         if "duration" in wrong:
-            assert f"duration: {seconds} is not possible with {model}; choose {seconds_said}" in faults
+            assert f"duration: {seconds} is not supported by {model}; choose {seconds_said}" in faults
 
 
 @pytest.mark.parametrize("model", RULES)
@@ -195,38 +195,38 @@ def test_39_pairs_of_effect_and_model_are_allowed():
         (
             a_request("wanx2.1-i2v-turbo", "480P", 10),
             "beijing",
-            "duration: 10 is not possible with wanx2.1-i2v-turbo; choose 3, 4 or 5",
+            "duration: 10 is not supported by wanx2.1-i2v-turbo; choose 3, 4 or 5",
         ),
         (
             a_request("wan2.2-i2v-plus", "720P", 5),
             "beijing",
-            "resolution: 720P is not possible with wan2.2-i2v-plus; choose 480P or 1080P",
+            "resolution: 720P is not supported by wan2.2-i2v-plus; choose 480P or 1080P",
         ),
         (
             a_request("wan2.6-i2v-us", "720P", 5),
             "beijing",
-            "model: wan2.6-i2v-us is not available in Beijing; it is in Virginia (choose the region with DashScope "
-            "Connection). Beijing has wan2.6-i2v-flash, wan2.6-i2v, wan2.5-i2v-preview, wan2.2-i2v-flash, "
+            "model: wan2.6-i2v-us is not available in Beijing, only in Virginia (choose the region in DashScope "
+            "Connection). Beijing offers wan2.6-i2v-flash, wan2.6-i2v, wan2.5-i2v-preview, wan2.2-i2v-flash, "
             "wan2.2-i2v-plus, wanx2.1-i2v-turbo, wanx2.1-i2v-plus, wan2.7-i2v, wan2.7-i2v-2026-04-25, wan3.0-video, "
             "wan3.0-video-prime, happyhorse-1.1-i2v, happyhorse-1.0-i2v, wan2.2-kf2v-flash",
         ),
         (
             a_request("wan2.5-i2v-preview", "480P", 5),
             "frankfurt",
-            "model: wan2.5-i2v-preview is not available in Frankfurt; it is in Beijing or Singapore (choose the region "
-            "with DashScope Connection). Frankfurt has wan2.6-i2v, wan3.0-video, wan3.0-video-prime, "
+            "model: wan2.5-i2v-preview is not available in Frankfurt, only in Beijing or Singapore (choose the region "
+            "in DashScope Connection). Frankfurt offers wan2.6-i2v, wan3.0-video, wan3.0-video-prime, "
             "happyhorse-1.1-i2v, happyhorse-1.0-i2v",
         ),
         (
             a_request("wan2.5-i2v-preview", "480P", 5, shot="multi"),
             "beijing",
-            "shot_type: multi is not possible with wan2.5-i2v-preview; choose single, or one of wan2.6-i2v-flash, "
+            "shot_type: multi is not supported by wan2.5-i2v-preview; choose single, or the model wan2.6-i2v-flash, "
             "wan2.6-i2v or wan2.6-i2v-us",
         ),
         (
             replace(a_request("wan2.6-i2v", "720P", 5, shot="multi"), prompt_extend=False),
             "beijing",
-            "shot_type: multi needs prompt_extend; switch it on, or choose single",
+            "shot_type: multi requires prompt_extend; switch it on, or choose single",
         ),
         (
             a_request("wan2.2-i2v-plus", "480P", 5, audio="audio_url"),
@@ -237,24 +237,24 @@ def test_39_pairs_of_effect_and_model_are_allowed():
         (
             a_request("wan2.6-i2v", "720P", 5, audio="off"),
             "beijing",
-            "generate_audio: wan2.6-i2v cannot be silent; switch it on, or choose wan2.6-i2v-flash, wan3.0-video, "
-            "wan3.0-video-prime, wan2.2-i2v-flash, wan2.2-i2v-plus, wanx2.1-i2v-turbo, wanx2.1-i2v-plus or "
-            "wan2.2-kf2v-flash",
+            "generate_audio: wan2.6-i2v cannot make silent videos; switch it on, or choose wan2.6-i2v-flash, "
+            "wan3.0-video, wan3.0-video-prime, wan2.2-i2v-flash, wan2.2-i2v-plus, wanx2.1-i2v-turbo, "
+            "wanx2.1-i2v-plus or wan2.2-kf2v-flash",
         ),
         (
             a_request("wanx2.1-i2v-turbo", "480P", 5, template="dance1"),
             "beijing",
-            "template: dance1 is not possible with wanx2.1-i2v-turbo; choose wanx2.1-i2v-plus",
+            "template: dance1 is not supported by wanx2.1-i2v-turbo; choose wanx2.1-i2v-plus",
         ),
         (
             a_request("wanx2.1-i2v-turbo", "480P", 5, template="flying"),
             "singapore",
-            "template: effects are not available in Singapore; they are in Beijing",
+            "template: effects are not available in Singapore, only in Beijing",
         ),
         (
             replace(a_request("wan2.6-i2v", "720P", 5), seed=-1),
             "beijing",
-            "seed: -1 is not possible; choose 0 to 2147483647",
+            "seed: -1 is not supported; choose 0 to 2147483647",
         ),
     ],
 )
@@ -310,8 +310,7 @@ def test_a_seed_over_the_largest_is_taken_by_its_remainder_and_reported(seed, se
     request = cheapest("wan2.6-i2v", seed=seed)
     assert faults_of(request) == []
     assert warnings(request, region=REGIONS["beijing"]) == [
-        f"seed: {int(seed)} is more than the service takes, at most 2147483647; {sent} is sent (the remainder by "
-        "2147483648)"
+        f"seed: {int(seed)} exceeds the maximum of 2147483647; {sent} is sent (modulo 2147483648)"
     ]
 
 
@@ -338,7 +337,7 @@ def test_a_duration_is_a_whole_number(duration):
 
 @pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
 def test_a_prompt_is_a_text(name):
-    assert faults_of(cheapest("wan2.6-i2v", **{name: 5})) == [f"{name}: must be a text, not int"]
+    assert faults_of(cheapest("wan2.6-i2v", **{name: 5})) == [f"{name}: must be a string, not int"]
 
 
 @pytest.mark.parametrize(
@@ -364,8 +363,8 @@ def test_an_address_of_an_audio_passes(url):
         ("data:audio/mp3;base64,AAAA", "audio_url: must start with http://, https:// or oss://"),
         ("example.com/a.mp3", "audio_url: must start with http://, https:// or oss://"),
         ("https:///a.mp3", "audio_url: must start with http://, https:// or oss://"),
-        ("http://[bad/a.mp3", "audio_url: is not an address"),
-        ("https://example.com/a.flac", "audio_url: .flac is not possible; give .wav or .mp3 of 3 to 30 s"),
+        ("http://[bad/a.mp3", "audio_url: is not a valid URL"),
+        ("https://example.com/a.flac", "audio_url: .flac is not supported; use .wav or .mp3 of 3 to 30 s"),
     ],
 )
 def test_what_is_no_address_of_an_audio_is_reported(url, fault):
@@ -375,7 +374,7 @@ def test_what_is_no_address_of_an_audio_is_reported(url, fault):
 def test_two_audios_are_one_too_many():
     request = cheapest("wan2.6-i2v", audio_url=AUDIO_URL)
     assert faults_of(request, provided=("first_frame", "driving_audio")) == [
-        "audio: give either audio or audio_url, not both"
+        "audio: use either audio or audio_url, not both"
     ]
 
 
@@ -466,13 +465,13 @@ def test_a_prompt_over_the_limit_is_a_warning_and_no_fault(model, limit):
     assert faults_of(longer) == []
     assert warnings(fits, region=REGIONS["beijing"]) == []
     assert warnings(longer, region=REGIONS["beijing"]) == [
-        f"prompt: the service cuts it after {limit} characters; this one has {limit + 1}"
+        f"prompt: DashScope truncates it to {limit} characters; this one has {limit + 1}"
     ]
 
 
 def test_a_negative_prompt_over_500_characters_is_a_warning():
     assert warnings(cheapest("wan2.6-i2v", negative_prompt="x" * 501), region=REGIONS["beijing"]) == [
-        "negative_prompt: the service cuts it after 500 characters; this one has 501"
+        "negative_prompt: DashScope truncates it to 500 characters; this one has 501"
     ]
 
 
@@ -485,8 +484,8 @@ def test_an_effect_is_not_warned_of_a_prompt_that_is_not_sent():
     ("seconds", "said"),
     [
         (5.0, []),
-        (7.5, ["audio: 7.5 s of sound for 5 s of video; its tail is cut"]),
-        (3.25, ["audio: 3.2 s of sound for 5 s of video; the end of the video is silent"]),
+        (7.5, ["audio: 7.5 s of audio for 5 s of video; the rest of the audio is cut"]),
+        (3.25, ["audio: 3.2 s of audio for 5 s of video; the end of the video is silent"]),
     ],
 )
 def test_an_audio_of_another_length_than_the_video_is_a_warning(seconds, said):
@@ -497,7 +496,7 @@ def test_an_audio_of_another_length_than_the_video_is_a_warning(seconds, said):
 def test_an_audio_that_a_silent_video_does_not_use_is_a_warning():
     request = cheapest("wan2.6-i2v-flash", generate_audio=False, audio_url=AUDIO_URL)
     assert warnings(request, region=REGIONS["beijing"]) == [
-        "audio: generate_audio is off, so the given sound is not used and the video is silent"
+        "audio: generate_audio is off, so the audio is not used and the video is silent"
     ]
 
 

@@ -133,7 +133,7 @@ def test_the_moved_folder_may_be_under_the_users_own(env, tmp_path):
 
 def test_the_home_of_nobody_is_reported(env, tmp_path):
     env.setenv("DASHSCOPE_WAN_HOME", "~nobody-of-that-name/wan")
-    with pytest.raises(InvalidRequest, match="DASHSCOPE_WAN_HOME: there is no such user's folder: ~nobody"):
+    with pytest.raises(InvalidRequest, match="DASHSCOPE_WAN_HOME: the path names an unknown user: ~nobody"):
         read_settings(tmp_path)
 
 
@@ -147,7 +147,7 @@ def test_a_missing_key_is_reported_with_the_lines_to_write(env, tmp_path):
         "no API key is configured for Beijing. Set DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_BEIJING) in the environment "
         f"that starts ComfyUI, or write this line into {tmp_path / 'credentials.toml'}:",
         '      api_key = "sk-..."',
-        '  To try the graph without a key and at no cost, set region to "offline" in a DashScope Connection',
+        '  To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection',
     ]
 
 
@@ -235,7 +235,7 @@ def test_a_file_that_others_can_read_is_warned_of_once(write, tmp_path, caplog):
         write(f'api_key = "{KEY}"', 0o644)
     [warning] = caplog.messages
     file = tmp_path / "credentials.toml"
-    assert warning == f"{file} can be read by other users of this machine; run: chmod 600 {file}"
+    assert warning == f"{file} is readable by other users of this machine; run: chmod 600 {file}"
 
 
 def test_a_file_that_only_its_owner_can_read_is_not_warned_of(write, caplog):

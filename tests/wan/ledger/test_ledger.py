@@ -347,7 +347,7 @@ class TestFile:
         (aside,) = home.glob("ledger.sqlite3.damaged-*")
         assert str(aside) in str(caught.value)
         assert aside.read_bytes().startswith(b"garbage")
-        assert caplog.text.count("set aside") == 1
+        assert caplog.text.count("damaged and is kept as") == 1
         assert run.claim(draft())[1] is Claim.NEW
         assert rows(home) == [("a", "submitting")]
 
@@ -362,7 +362,7 @@ class TestFile:
         again = new_run(moved)
         # Only an index was damaged: nothing of what it knew is lost, and the run goes on.
         assert [again.claim(draft(str(number)))[0].task_id for number in (199, 0)] == ["t199", "t0"]
-        assert caplog.text.count("set aside") == 1
+        assert caplog.text.count("damaged and is kept as") == 1
         assert list(moved.glob("*.damaged-*"))
 
     def test_two_processes_that_find_it_damaged_share_the_new_one(self, tmp_path):

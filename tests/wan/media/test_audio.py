@@ -118,19 +118,19 @@ def test_an_audio_within_the_limits_has_no_faults(seconds):
 
 
 def test_a_long_audio_is_reported_with_the_limits():
-    assert faults(silence(31)) == ["audio: 31.0 s is too long; the service takes 3 to 30 s"]
+    assert faults(silence(31)) == ["audio: 31.0 s is too long; DashScope accepts 3 to 30 s"]
 
 
 def test_a_short_audio_is_reported_with_the_limits():
-    assert faults(silence(1.25, rate=8000)) == ["audio: 1.2 s is too short; the service takes 3 to 30 s"]
+    assert faults(silence(1.25, rate=8000)) == ["audio: 1.2 s is too short; DashScope accepts 3 to 30 s"]
 
 
 def test_an_audio_that_is_a_moment_too_long_is_not_called_30_0():
-    assert faults(silence(30.01)) == ["audio: 30.01 s is too long; the service takes 3 to 30 s"]
+    assert faults(silence(30.01)) == ["audio: 30.01 s is too long; DashScope accepts 3 to 30 s"]
 
 
 def test_a_large_audio_is_reported_with_its_size():
-    assert faults(silence(10), max_bytes=1 << 20) == ["audio: as a WAV file it has 1.7 MB; at most 1 MB can be sent"]
+    assert faults(silence(10), max_bytes=1 << 20) == ["audio: the WAV file would have 1.7 MB; at most 1 MB can be sent"]
 
 
 @pytest.mark.parametrize("given", [silence(3.3), silence(3.3, channels=6, rate=96000), silence(3.3, channels=1)])
@@ -167,7 +167,7 @@ def test_a_sample_rate_of_another_type_is_taken(rate):
 def test_samples_that_are_counted_in_another_way_are_reported(peak, reported):
     [fault] = faults(make_audio([peak * tone(440, seconds=4) * 2]))
     assert fault.startswith("audio: it has samples from -")
-    assert fault.endswith(f"; an AUDIO has -1 to 1. {reported}")
+    assert fault.endswith(f", but an AUDIO has -1 to 1. {reported}")
 
 
 def test_a_mix_that_is_too_loud_is_clipped():
@@ -188,8 +188,8 @@ def test_samples_of_a_whole_type_are_reported_with_it():
         ({"waveform": np.zeros((1, 2, 9), np.float32)}, "dict"),
         ({"waveform": [0.0], "sample_rate": 44100}, "list"),
         ({"waveform": np.zeros((1, 2, 9), np.int16), "sample_rate": 44100}, "floats"),
-        ({"waveform": np.zeros((2, 9), np.float32), "sample_rate": 44100}, "this has 2"),
-        ({"waveform": np.zeros((3, 2, 9), np.float32), "sample_rate": 44100}, "holds 3 sounds; only one"),
+        ({"waveform": np.zeros((2, 9), np.float32), "sample_rate": 44100}, "samples), not 2"),
+        ({"waveform": np.zeros((3, 2, 9), np.float32), "sample_rate": 44100}, "has 3 audio clips; only one"),
         ({"waveform": np.zeros((1, 2, 0), np.float32), "sample_rate": 44100}, "empty"),
         ({"waveform": np.zeros((1, 0, 9), np.float32), "sample_rate": 44100}, "empty"),
         ({"waveform": np.zeros((0, 2, 9), np.float32), "sample_rate": 44100}, "empty"),

@@ -153,7 +153,7 @@ def test_scaling_down_for_room_keeps_the_least_side(photo, share):
 
 
 def test_no_room_at_all_is_refused(photo):
-    with pytest.raises(MediaError, match="small enough"):
+    with pytest.raises(MediaError, match="too large to be sent"):
         encode(as_floats(photo(300, 300)), max_chars=1000)
 
 
@@ -225,22 +225,26 @@ def counted(low, high, dtype="float32"):
 @pytest.mark.parametrize(
     ("low", "high", "reported"),
     [
-        (0, 255, "values from 0 to 255; an IMAGE has 0 to 1. Divide them by 255 before this node"),
-        (12, 200, "values from 12 to 200; an IMAGE has 0 to 1. Divide them by 255 before this node"),
-        (-1, 1, "values from -1 to 1; an IMAGE has 0 to 1. Where these go from -1 to 1, add 1 and halve them before "),
-        (-1, -1, "values from -1 to -1; an IMAGE has 0 to 1. Where these go from -1 to 1, add 1 and halve them"),
-        (0, 4, "values from 0 to 4; an IMAGE has 0 to 1. Scale or clamp them before this node"),
-        (-128, 128, "values from -128 to 128; an IMAGE has 0 to 1. Scale or clamp them before this node"),
+        (0, 255, "values from 0 to 255, but an IMAGE has 0 to 1. Divide them by 255 before this node"),
+        (12, 200, "values from 12 to 200, but an IMAGE has 0 to 1. Divide them by 255 before this node"),
+        (
+            -1,
+            1,
+            "values from -1 to 1, but an IMAGE has 0 to 1. If they range from -1 to 1, add 1 and halve them before ",
+        ),
+        (-1, -1, "values from -1 to -1, but an IMAGE has 0 to 1. If they range from -1 to 1, add 1 and halve them"),
+        (0, 4, "values from 0 to 4, but an IMAGE has 0 to 1. Scale or clamp them before this node"),
+        (-128, 128, "values from -128 to 128, but an IMAGE has 0 to 1. Scale or clamp them before this node"),
     ],
 )
 def test_values_that_are_counted_in_another_way_are_reported_for_the_image_of_the_batch(low, high, reported, dtype):
     [fault] = validate_images(counted(low, high, dtype), sides=SIDES, name="last_frame")
-    assert fault.startswith(f"last_frame: picture 2 of 2 has {reported}")
+    assert fault.startswith(f"last_frame: image 2 of 2 has {reported}")
 
 
 def test_values_of_16_bits_are_reported_with_what_they_are_divided_by():
     [fault] = validate_images(counted(0, 65535)[1:], sides=SIDES)
-    assert fault.startswith("image: it has values from 0 to 65535; ")
+    assert fault.startswith("image: it has values from 0 to 65535, ")
     assert "Divide them by 65535" in fault
 
 
@@ -254,14 +258,14 @@ def test_both_what_is_no_number_and_what_is_far_out_are_reported():
     images = np.zeros((3, 240, 240, 3), np.float32)
     images[0, 0, 0, 0], images[2] = np.nan, 200
     first, second = validate_images(images, sides=SIDES)
-    assert first.startswith("image: picture 1 of 3 has pixels that are NaN")
-    assert second.startswith("image: picture 3 of 3 has values from 200 to 200; ")
+    assert first.startswith("image: image 1 of 3 has pixels that are NaN")
+    assert second.startswith("image: image 3 of 3 has values from 200 to 200, ")
 
 
 def test_the_images_with_nan_or_infinity_are_named():
     images = np.zeros((4, 240, 240, 3), np.float32)
     images[1, 5, 5, 0], images[3, 0, 0, 2] = np.nan, -np.inf
-    assert "picture 2, 4 of 4" in validate_images(images, sides=SIDES)[0]
+    assert "image 2, 4 of 4" in validate_images(images, sides=SIDES)[0]
 
 
 def test_all_problems_are_reported_at_once():

@@ -45,12 +45,12 @@ def holders_of(text, folder):
 @pytest.mark.parametrize(
     ("on", "fault", "why"),
     [
-        ("query", done(NEAR), "no request goes there"),
-        ("query", done(f"http://localhost/video.mp4{QUERY}"), "no request goes there"),
+        ("query", done(NEAR), "request blocked"),
+        ("query", done(f"http://localhost/video.mp4{QUERY}"), "request blocked"),
         ("download", HtmlPage(400), "HTTP 400"),
         ("download", Packed(), "compressed"),
         ("download", HugeBody(2 * 1024**3 + 1), "2048 MB"),
-        ("download", Redirect("ftp://example.com/video.mp4"), "http or https only"),
+        ("download", Redirect("ftp://example.com/video.mp4"), "must be http or https"),
     ],
     ids=["private address", "this machine", "refused", "packed", "too large", "no http"],
 )
@@ -62,7 +62,7 @@ def test_its_link_stands_on_the_node_and_nowhere_else(bench, new_watch, caplog, 
         bench.run(watch=watch)
     head, _, link = watch.texts[-1].rpartition(f"Task {caught.value.task_id}: ")
     assert head.startswith("Open in a browser")
-    assert "open the link that the node shows" in str(caught.value)
+    assert "open the URL shown on the node" in str(caught.value)
     logged_as_comfyui_does(caught.value)
     signature = link.partition("Signature=")[2]
     assert len(signature) > 8
@@ -80,7 +80,7 @@ def test_the_same_holds_for_fetch_task(bench, new_watch):
     video.path.unlink()
     bench.server.faults.add(on="query", fault=done(NEAR), times=ALWAYS)
     watch = new_watch()
-    with pytest.raises(DownloadFailed, match="open the link that the node shows"):
+    with pytest.raises(DownloadFailed, match="open the URL shown on the node"):
         bench.fetch(video.task_id, watch=watch)
     assert NEAR in watch.texts[-1]
 
@@ -90,7 +90,7 @@ def test_of_a_batch_every_link_is_shown_at_its_end(bench, new_watch, caplog):
     bench.server.faults.add(on="query", fault=done(NEAR), after=1)
     bench.server.faults.add(on="query", fault=done(NEAR.replace("video", "other")), after=1)
     watch = new_watch()
-    with pytest.raises(WanError, match="2 of 3 videos were not made") as caught:
+    with pytest.raises(WanError, match="2 of 3 videos failed") as caught:
         bench.run(bench.batch(images=3), watch=watch)
     assert [NEAR in watch.texts[-1], NEAR.replace("video", "other") in watch.texts[-1]] == [True, True]
     logged_as_comfyui_does(caught.value)
@@ -104,9 +104,9 @@ def test_of_a_batch_every_link_is_shown_at_its_end(bench, new_watch, caplog):
 def test_what_a_browser_should_not_open_is_not_shown(bench, new_watch, address):
     bench.server.faults.add(on="query", fault=done(address), times=ALWAYS)
     watch = new_watch()
-    with pytest.raises(DownloadFailed, match="http or https only") as caught:
+    with pytest.raises(DownloadFailed, match="must be http or https") as caught:
         bench.run(watch=watch)
-    assert "open the link" not in str(caught.value)
+    assert "open the URL" not in str(caught.value)
     assert not any(address in text for text in watch.texts)
 
 

@@ -229,7 +229,7 @@ class FullDatabase(sqlite3.Connection):
 
     def execute(self, statement, *values):
         if statement.startswith("INSERT"):
-            raise sqlite3.OperationalError("database or disk is full")
+            raise sqlite3.OperationalError("database or No space left")
         return super().execute(statement, *values)
 
 
@@ -282,7 +282,7 @@ CREATE = (
     Case("create: throttled six times", (("create", Throttling(), 6),)),
     Case("create: throttled for good", (("create", Throttling(), ALWAYS),), first="Throttling.RateQuota", scale=FAST),
     Case("create: throttled, burst", (("create", Throttling(code="limit_burst_rate")),)),
-    Case("create: 429 for debt", (("create", refused("PrepaidBillOverdue", status=429)),), first="Settle the account"),
+    Case("create: 429 for debt", (("create", refused("PrepaidBillOverdue", status=429)),), first="settle the bill"),
     Case(
         "create: 429 for no free quota", (("create", Throttling(code="AllocationQuota.FreeTierOnly")),), first="quota"
     ),
@@ -293,7 +293,7 @@ CREATE = (
     Case(
         "create: 500 of moderation",
         (("create", refused("InternalError.Algo.DataInspectionFailed", status=500)),),
-        first="refused again",
+        first="rejected again",
     ),
     Case("create: 502 page", (("create", HtmlPage()),)),
     Case("create: 504 page", (("create", HtmlPage(504, "504 Gateway Time-out")),)),
@@ -321,8 +321,8 @@ CREATE = (
         Case(f"create: {status} page", (("create", HtmlPage(status, "No")),))
         for status in (401, 403, 408, 409, 425, 499)
     ),
-    Case("create: debt", (("create", refused("Arrearage")),), first="Settle the account"),
-    Case("create: moderation", (("create", refused("DataInspectionFailed")),), first="would be refused again"),
+    Case("create: debt", (("create", refused("Arrearage")),), first="Settle the bill"),
+    Case("create: moderation", (("create", refused("DataInspectionFailed")),), first="would be rejected again"),
     Case("create: bad parameter", (("create", refused("InvalidParameter")),), first="InvalidParameter"),
     Case("create: too large", (("create", refused("BadRequest.TooLarge")),), first="too large"),
     Case("create: refusal with 200", (("create", refused("InvalidApiKey", status=200)),)),
@@ -368,7 +368,7 @@ LIST = (
     Case(
         "never came, another's video, no clock",
         (NEVER,),
-        first="had not told its time",
+        first="clock was unknown",
         second="change the seed",
         created=0,
         before=both(timeless, elsewhere),
@@ -402,20 +402,22 @@ QUERY = (
     Case(
         "query: success without a video",
         (("query", JsonBody({"output": {"task_status": "SUCCEEDED"}})),),
-        first="made no video",
+        first="succeeded without a video",
     ),
-    Case("query: a state of tomorrow for good", (("query", FixedStatus("ARCHIVING"), ALWAYS),), first="is ARCHIVING"),
+    Case(
+        "query: a state of tomorrow for good", (("query", FixedStatus("ARCHIVING"), ALWAYS),), first="state ARCHIVING"
+    ),
     Case("query: a state of tomorrow for a while", (("query", FixedStatus("ARCHIVING"), 5),)),
     Case(
         "query: fails without a reason",
         (("create", TaskFails(code="", message="")),),
-        first="gave no reason",
+        first="without a reason",
         created=2,
     ),
     Case(
         "query: fails with its code outside",
         (("create", TaskFails("DataInspectionFailed", outside=True)),),
-        first="refused again",
+        first="rejected again",
         created=2,
     ),
     Case("query: fault with 200", (("query", refused("InternalError", status=200)),)),
@@ -442,7 +444,7 @@ QUERY = (
     Case("query: 403", (("query", refused("AccessDenied", status=403), ALWAYS),), first=AGAIN),
     Case("query: 404", (("query", HtmlPage(404, "Not Found")),), first=AGAIN),
     Case("task fails", (("create", TaskFails()),), first="Run again", created=2),
-    Case("task fails, moderation", (("create", TaskFails("DataInspectionFailed")),), first="refused again", created=2),
+    Case("task fails, moderation", (("create", TaskFails("DataInspectionFailed")),), first="rejected again", created=2),
     Case("task fails, then a restart", (("create", TaskFails()),), first="Run", created=2, between=restarted),
     Case(
         "task renders for longer than the limit",
@@ -454,7 +456,7 @@ QUERY = (
     Case(
         "task cancelled in the console",
         (("create", TaskStuck("PENDING")),),
-        first="Run again",
+        first="Run the graph again",
         created=2,
         during=cancel_in_console,
     ),
@@ -504,7 +506,7 @@ DOWNLOAD = (
     Case("download: page of a hotel for good", (("download", GARBAGE, ALWAYS),), first=AGAIN),
     Case("download: redirected to this machine", (("download", Redirect("https://127.0.0.1:9/")),), first=AGAIN),
     Case("download: 400", (("download", refused("Bad")),), first=AGAIN),
-    Case("download: disk full", first="Make room", before=disk_full, between=room_again),
+    Case("download: disk full", first="Free some space", before=disk_full, between=room_again),
     Case(
         "download: broken off for good, then a restart",
         (("download", Truncated(20_000)), ("download", ResetBeforeActing(), ALWAYS)),
@@ -529,7 +531,7 @@ UPLOAD = tuple(
     )
 )
 
-SET_ASIDE, ROOM = "is set aside", "Free some space"
+SET_ASIDE, ROOM = "damaged and is kept as", "Free some space"
 LEDGER = (
     Case("ledger: locked", first=NOTHING, before=locked, between=unlocked),
     Case("ledger: locked all the time", first=NOTHING, second=NOTHING, created=0, before=locked),
@@ -661,7 +663,11 @@ NEWER = tuple(
 FIRST = (
     Case("first of all, lost", (LOST,)),
     Case(
-        "first of all, never came", (NEVER,), first="nothing is sent before it is certain", second="24 hours", created=0
+        "first of all, never came",
+        (NEVER,),
+        first="is not submitted again until that is certain",
+        second="24 hours",
+        created=0,
     ),
     Case("first of all, 500", (("create", ErrorResponse()),)),
 )

@@ -54,19 +54,21 @@ class Phase:
 
 
 UNSENT = "nothing is charged"
-GOES_ON = "goes on at the service and is charged"
+GOES_ON = "is still running at DashScope and is charged"
 PHASES = (
     Phase("encoding", "preparing", UNSENT, created=0, names_task=False),
     Phase("asking for a permit", "uploading", UNSENT, (("policy", Slow(1)),), audio=True, created=0, names_task=False),
     Phase("uploading", "uploading", UNSENT, (("upload", Slow(1)),), audio=True, created=0, names_task=False),
-    Phase("unreachable", "Trying", UNSENT, (("policy", ResetBeforeBody()),), audio=True, created=0, names_task=False),
-    Phase("throttled", "slow down", UNSENT, (("create", Throttling(retry_after=60)),), created=0, names_task=False),
-    Phase("submitting", "submitting", "is looked for", (("create", Slow(1)),), names_task=False),
-    Phase("looking", "looking", "is looked for", (("create", ResetAfterActing()), ("list", Slow(1))), names_task=False),
-    Phase("queued", "queued", "is cancelled, nothing is charged", (("create", TaskStuck("PENDING")),)),
+    Phase("unreachable", "Retrying", UNSENT, (("policy", ResetBeforeBody()),), audio=True, created=0, names_task=False),
+    Phase("throttled", "rate limited", UNSENT, (("create", Throttling(retry_after=60)),), created=0, names_task=False),
+    Phase("submitting", "submitting", "to look for it", (("create", Slow(1)),), names_task=False),
+    Phase(
+        "looking", "looking", "to look for it", (("create", ResetAfterActing()), ("list", Slow(1))), names_task=False
+    ),
+    Phase("queued", "queued", "is cancelled; nothing is charged", (("create", TaskStuck("PENDING")),)),
     Phase("rendering", "rendering", GOES_ON, (("create", TaskStuck("RUNNING")),)),
     Phase("slow query", "rendering", GOES_ON, (("create", TaskStuck("RUNNING")), ("query", Slow(1)))),
-    Phase("downloading", "downloading", "is made and paid", (("download", Stalled(50_000)),)),
+    Phase("downloading", "downloading", "is finished and paid for", (("download", Stalled(50_000)),)),
 )
 
 
@@ -198,7 +200,7 @@ def test_a_task_that_comes_of_a_stopped_call_and_runs_is_named(make_bench, new_w
     bench.server.faults.add(on="create", fault=Slow(0.4))
     asyncio.run(interrupted_run(bench.batch(), new_watch(stop_at="submitting"), 0.1))
     assert wait_until(lambda: "but task " in caplog.text)
-    assert f"but task {bench.server.tasks[0].id} goes on at the service and is charged" in caplog.text
+    assert f"but task {bench.server.tasks[0].id} is still running at DashScope and is charged" in caplog.text
 
 
 def test_a_run_queued_right_after_stop_takes_over_the_call_that_is_on_its_way(make_bench, new_watch):
@@ -207,7 +209,7 @@ def test_a_run_queued_right_after_stop_takes_over_the_call_that_is_on_its_way(ma
     asyncio.run(interrupted_run(bench.batch(), new_watch(stop_at="submitting"), 0.1))
     watch = new_watch()
     bench.run(watch=watch)
-    assert any("the same request is under way" in text for text in watch.texts)
+    assert any("an identical request is already running" in text for text in watch.texts)
     assert bench.created == 1
 
 
@@ -230,7 +232,7 @@ def test_a_run_that_follows_a_cancelled_one_sends_anew(make_bench, new_watch):
 def test_a_follower_that_is_stopped_says_that_the_other_run_goes_on(make_bench, new_watch):
     bench = make_bench()
     bench.server.faults.add(on="create", fault=TaskStuck("RUNNING"))
-    watch = new_watch(stop_at="the same request is under way (")
+    watch = new_watch(stop_at="an identical request is already running (")
 
     async def both():
         first = asyncio.ensure_future(make_videos(bench.batch(), monitor=new_watch()))
@@ -242,7 +244,7 @@ def test_a_follower_that_is_stopped_says_that_the_other_run_goes_on(make_bench, 
         return seconds
 
     assert asyncio.run(both()) < 1.0
-    assert f"the same request goes on as task {bench.server.tasks[0].id}" in watch.texts[-1]
+    assert f"another run continues the same request as task {bench.server.tasks[0].id}" in watch.texts[-1]
     assert bench.server.tasks[0].state == "RUNNING"
 
 
@@ -283,7 +285,7 @@ def test_several_waiting_nodes_are_all_stopped(make_real_bench, new_watch, inter
         asyncio.run(graph())
     assert time.monotonic() - pressed[0] < 1.5
     assert [task.state for task in bench.server.tasks] == ["CANCELED"] * 4
-    assert all("is cancelled, nothing is charged" in watch.texts[-1] for watch in watches)
+    assert all("is cancelled; nothing is charged" in watch.texts[-1] for watch in watches)
 
 
 def test_a_stopped_fetch_does_not_cancel_the_task(make_bench, new_watch, interrupted):

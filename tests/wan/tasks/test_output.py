@@ -70,24 +70,24 @@ class TestPrefix:
     @pytest.mark.parametrize(
         ("prefix", "word"),
         [
-            ("..", "lead out"),
-            ("../video", "lead out"),
-            ("a/../../video", "lead out"),
-            ("a\\..\\video", "lead out"),
-            (" .. /video", "lead out"),
-            ("/etc/video", "whole path"),
-            ("\\video", "whole path"),
-            ("\\\\server\\share\\video", "whole path"),
-            ("//server/share/video", "whole path"),
-            ("C:\\video", "whole path"),
-            ("c:video", "whole path"),
-            ("video:stream", "must not have"),
-            ("a\0b", "must not have"),
-            ("a\nb", "must not have"),
-            ("a\x7fb", "must not have"),
-            ("what?", "must not have"),
-            ("a|b", "must not have"),
-            ("half \ud83d", "must not have"),
+            ("..", "must not leave"),
+            ("../video", "must not leave"),
+            ("a/../../video", "must not leave"),
+            ("a\\..\\video", "must not leave"),
+            (" .. /video", "must not leave"),
+            ("/etc/video", "absolute path"),
+            ("\\video", "absolute path"),
+            ("\\\\server\\share\\video", "absolute path"),
+            ("//server/share/video", "absolute path"),
+            ("C:\\video", "absolute path"),
+            ("c:video", "absolute path"),
+            ("video:stream", "it contains control characters"),
+            ("a\0b", "it contains control characters"),
+            ("a\nb", "it contains control characters"),
+            ("a\x7fb", "it contains control characters"),
+            ("what?", "it contains control characters"),
+            ("a|b", "it contains control characters"),
+            ("half \ud83d", "it contains control characters"),
             ("con", "Windows"),
             ("wan/NUL", "Windows"),
             ("aux.mp4/video", "Windows"),
@@ -118,13 +118,13 @@ class TestPrefix:
         assert resolve_output(prefix, output_folder=tmp_path)[1] == []
         long_path(characters - 1)
         [fault] = resolve_output(prefix, output_folder=tmp_path)[1]
-        assert f"a path of {characters} characters" in fault
+        assert f"has {characters} characters" in fault
         assert "make it 1 shorter" in fault
 
     def test_it_ends_the_order_before_any_folder_is_made(self, bench, long_path):
         long_path(259)
         assert validate_batch(bench.batch(filename_prefix="video")) is not None
-        with pytest.raises(InvalidRequest, match="Windows takes 259"):
+        with pytest.raises(InvalidRequest, match="Windows allows 259"):
             validate_batch(bench.batch(filename_prefix="/".join(["x" * 100] * 3)[:290]))
         assert bench.created == 0
 
@@ -157,8 +157,8 @@ class TestPrefix:
         elsewhere.mkdir()
         (output / "link").symlink_to(elsewhere)
         (output / "inner").symlink_to(output)
-        assert "through a link" in resolve_output("link/video", output_folder=output)[1][0]
-        assert "through a link" in resolve_output("inner/link/video", output_folder=output)[1][0]
+        assert "through a symlink" in resolve_output("link/video", output_folder=output)[1][0]
+        assert "through a symlink" in resolve_output("inner/link/video", output_folder=output)[1][0]
         assert resolve_output("inner/video", output_folder=output)[1] == []
 
     def test_the_output_folder_itself_may_be_a_link(self, tmp_path):
@@ -170,10 +170,10 @@ class TestPrefix:
     def test_a_folder_that_cannot_be_made_is_reported_before_anything_is_paid(self, bench):
         bench.output.mkdir()
         (bench.output / "wan").write_text("a file")
-        assert "cannot be made" in folder_problems(OutputTarget(bench.output / "wan", "video"))[0]
-        with pytest.raises(InvalidRequest, match="cannot be made"):
+        assert "cannot be created" in folder_problems(OutputTarget(bench.output / "wan", "video"))[0]
+        with pytest.raises(InvalidRequest, match="cannot be created"):
             validate_batch(bench.batch())
-        with pytest.raises(InvalidRequest, match="cannot be made"):
+        with pytest.raises(InvalidRequest, match="cannot be created"):
             bench.run()
         assert bench.created == 0
 

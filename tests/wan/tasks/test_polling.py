@@ -73,7 +73,7 @@ def test_throttling_is_reported(bench, new_watch):
     bench.server.faults.add(on="create", fault=HtmlPage(429, "Slow down"), times=2)
     watch = new_watch()
     bench.run(watch=watch)
-    assert any("slow down; trying again in" in text for text in watch.texts)
+    assert any("rate limited by DashScope; retrying in" in text for text in watch.texts)
 
 
 def test_a_task_over_a_day_old_is_not_paid_anew(make_bench, monkeypatch):
@@ -256,11 +256,11 @@ def test_an_account_that_is_refused_ends_the_whole_batch(bench):
 
 def test_one_failure_of_a_batch_does_not_hide_the_others(bench):
     bench.server.faults.add(on="create", fault=TaskFails("DataInspectionFailed", "No."), after=1)
-    with pytest.raises(WanError, match="1 of 3 videos were not made") as caught:
+    with pytest.raises(WanError, match="1 of 3 videos failed") as caught:
         bench.run(bench.batch(images=3))
     assert len(caught.value.videos) == 2
     assert all(str(video.path) in str(caught.value) for video in caught.value.videos)
-    (failed,) = re.findall(r"^- picture (\d): The task failed", str(caught.value), re.MULTILINE)
+    (failed,) = re.findall(r"^- image (\d): The task failed", str(caught.value), re.MULTILINE)
     videos = bench.run(bench.batch(images=3))
     assert [str(number) for number, video in enumerate(videos, 1) if not video.receipt["reused"]] == [failed]
 
@@ -273,7 +273,7 @@ def test_a_mistake_of_our_own_does_not_hide_a_paid_task(bench, monkeypatch, capl
         patch.setattr(save_video, "probe", broken)
         with pytest.raises(TypeError):
             bench.run()
-    assert f"Task {bench.server.tasks[0].id} is at the service" in caplog.text
+    assert f"Task {bench.server.tasks[0].id} exists at DashScope" in caplog.text
     assert bench.run().path.exists()
     assert bench.created == 1
     assert bench.strays == []
@@ -350,5 +350,5 @@ class TestFetchTask:
             bench.run()
         bench.server.faults.clear()
         bench.server._task_store.cancel(bench.server.tasks[0].id)
-        with pytest.raises(TaskCanceled, match="nothing is charged"):
+        with pytest.raises(TaskCanceled, match="nothing was charged"):
             bench.fetch(bench.server.tasks[0].id)

@@ -258,7 +258,7 @@ class TestTheLedger:
         path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
         bench.restart()
         bench.fetch(first.task_id)
-        with pytest.raises(LedgerUnavailable, match="set aside"):
+        with pytest.raises(LedgerUnavailable, match="damaged and is kept as"):
             bench.run(bench.batch(prompt="a cow"))
         assert bench.created == 2
         bench.run(bench.batch(prompt="a cow"))

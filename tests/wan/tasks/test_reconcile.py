@@ -159,7 +159,7 @@ class TestAnothersTask:
         with pytest.raises(interrupted):
             used.run(watch=watch)
         assert theirs.state == "PENDING"
-        assert "whether a task was created is not known" in watch.texts[-1]
+        assert "whether a task was created is unknown" in watch.texts[-1]
 
 
 class TestTheList:
@@ -177,7 +177,7 @@ class TestTheList:
         lose(used)
         used.server.faults.add(on="list", fault=ListEmpty(), times=ALWAYS)
         for _ in range(2):
-            with pytest.raises(OutcomeUnknown, match="shows none of your other tasks"):
+            with pytest.raises(OutcomeUnknown, match="lacks your other tasks"):
                 used.run()
         used.server.faults.clear()
         assert used.run().receipt["resumed"] is True
@@ -204,7 +204,7 @@ class TestTheList:
         theirs = used.run(asked(used, prompt="a dog"))
         row = {"task_id": theirs.task_id, "status": "SUCCEEDED", "model_name": "wanx2.1-i2v-turbo"}
         used.server.faults.add(on="list", fault=JsonBody({"data": [row], "total_page": 1}), times=ALWAYS)
-        with pytest.raises(OutcomeUnknown, match="shows none of your other tasks"):
+        with pytest.raises(OutcomeUnknown, match="lacks your other tasks"):
             used.run()
         assert used.created == 2
 
@@ -243,7 +243,7 @@ class TestTheKey:
         bench.server.faults.add(on="query", fault=UnknownStatus(), times=ALWAYS)
         with pytest.raises(TaskUnknown, match="another API key") as caught:
             bench.run()
-        assert "Set the former key again" in str(caught.value)
+        assert "Restore that key" in str(caught.value)
         assert bench.created == 1
 
     def test_a_lost_response_of_the_old_key_is_found_with_the_new_one(self, used):
@@ -295,7 +295,7 @@ class TestASavedVideo:
         moved = first.path.rename(bench.folder / "moved.mp4")
         self.forget(bench)
         for _ in range(2):
-            with pytest.raises(TaskUnknown, match="no longer there") as caught:
+            with pytest.raises(TaskUnknown, match="that file is missing") as caught:
                 bench.run()
             assert str(first.path) in str(caught.value)
             assert "change the seed" in str(caught.value)

@@ -76,7 +76,7 @@ class TestPatience:
     )
     def test_what_may_pass_is_waited_out_and_reported(self, error):
         (first, *_) = self.wait_or_raise(RetryBudget(QUICK), error)
-        assert "Trying again in" in first
+        assert "Retrying in" in first
 
     @pytest.mark.parametrize(
         ("code", "status"),

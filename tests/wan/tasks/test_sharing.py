@@ -48,7 +48,7 @@ def test_who_waits_for_another_run_shares_its_failure(bench, new_watch):
     task = bench.server.tasks[0].id
     for error in errors:
         assert isinstance(error, WanError)
-        assert "would be refused again" in str(error)
+        assert "would be rejected again" in str(error)
         assert str(error).count(task) == 1
 
 
@@ -107,7 +107,7 @@ def test_twenty_requests_of_two_processes_are_twenty_tasks(make_bench, new_drive
         program.start(graph, home=bench.home, output=bench.output, scale=0.01, name=name) for name in ("one", "two")
     ]
     made = [run.wait() for run in both]
-    assert [one.status for one in made] == [0, 0], [one.err.partition("were not made")[2][:1500] for one in made]
+    assert [one.status for one in made] == [0, 0], [one.err.partition(" videos failed.")[2][:1500] for one in made]
     assert bench.created == 20
     assert made[0].videos == made[1].videos
     assert len(set(made[0].videos)) == len(bench.videos) == 20

@@ -1,11 +1,11 @@
-// Widgets follow the model: options and limits narrow to what the table says, what a model does not have is hidden.
-// A widget whose value comes over a link is left alone, and so are all while the model itself does.
+// Widgets are limited to the model's values: options and limits narrow to the rules, unsupported widgets are hidden.
+// Linked widgets are not changed, and no widget is while the model itself is linked.
 import { isLinked } from "./graph.js";
-import { strings } from "./texts.js";
+import { strings } from "./i18n.js";
 
 const states = new WeakMap();
 
-// Begin to follow: `changed` is called after each change.
+// Start applying the rules to a node. `changed` is called after each change.
 export function watch(node, table, changed) {
   const names = new Set(Object.values(table.models).flatMap(governed));
   const originals = new Map();
@@ -17,7 +17,7 @@ export function watch(node, table, changed) {
   states.set(node, { table, originals, labels, remembered: new Map(), changed, busy: false });
 }
 
-// Let the node get its values from a workflow. Nothing is followed before it has them all, and its size is its own.
+// Load a node's values from a workflow. The rules are applied when all values are loaded, and the size is kept.
 export function withLoading(node, values) {
   const state = states.get(node);
   if (!state) return values();
@@ -31,7 +31,7 @@ export function withLoading(node, values) {
   }
 }
 
-// Make the widgets what the model says.
+// Apply the rules of the node's model to its widgets.
 export function applyModelRules(node, { keepSize = false } = {}) {
   const state = states.get(node);
   if (!state || state.busy) return;
@@ -62,7 +62,7 @@ function rulesOf(node, table) {
   return rules ?? { unknown: true, allowed: {}, unused: [], needed: [], given: [] };
 }
 
-// The model's rules with what the node's other values and links leave of them.
+// Return the model's rules, restricted by the node's other values and links.
 function effectiveRules(node, rules) {
   const found = { ...rules, allowed: { ...rules.allowed }, unused: [...rules.unused] };
   for (const rule of rules.given) {
@@ -99,7 +99,7 @@ function narrow(widget, options, allowed) {
   Object.assign(widget.options, { min, max, step2, step });
 }
 
-// Limits of a number widget for a set of values. Its steps count from the smallest.
+// Return the limits of a number widget for a set of values. Steps count from the smallest.
 function limits(values) {
   const [min, next] = values;
   const step2 = next === undefined ? 1 : next - min;
@@ -109,12 +109,12 @@ function limits(values) {
 function show(widget, visible) {
   widget.hidden = !visible;
   widget.options.hidden = !visible;
-  // Older versions ask hidden widgets for their height, too.
+  // Some versions include the height of hidden widgets.
   if (visible) delete widget.computeSize;
   else widget.computeSize = () => [0, -4];
 }
 
-// The allowed value that is nearest as a number ("720P" is 720), the first where there is none.
+// Return the allowed value that is numerically closest ("720P" is 720), or the first one.
 function closestAllowed(value, allowed) {
   if (allowed.includes(value)) return value;
   const distance = (other) => Math.abs(parseFloat(other) - parseFloat(value));
@@ -132,14 +132,14 @@ function onChange(widget, react) {
   widget.callback = function (value, ...more) {
     const result = before?.call(this, value, ...more);
     react();
-    // The new renderer of some versions shows the typed value although another one was taken.
+    // Nodes 2.0 in some versions keeps showing the typed value although another one was set.
     if (widget.value !== value) queueMicrotask(() => widget.callback(widget.value));
     return result;
   };
 }
 
-// The sockets of inputs that are no widgets stay where they are and say where the model has no use for them, or needs
-// them and nothing is linked.
+// Sockets without widgets stay in place; their labels say if the model does not support them, or needs them and nothing
+// is linked.
 function label(node, rules, labels) {
   for (const [i, slot] of node.inputs.entries()) {
     if (slot.widget || !labels.has(slot.name)) continue;
@@ -149,7 +149,7 @@ function label(node, rules, labels) {
     const name = remark ? `${plain} (${remark})` : plain;
     if (name === slot.localized_name) continue;
     slot.localized_name = name;
-    // Nodes 2.0 draws a socket again when it is another object.
+    // Nodes 2.0 redraws a socket only if it is a new object.
     if (globalThis.LiteGraph?.vueNodesMode) node.inputs.splice(i, 1, new slot.constructor(slot, node));
   }
 }

@@ -1,20 +1,20 @@
-// What the page says, in ComfyUI's language. Names of nodes, inputs and options are in the folder `locales`.
+// The extension's texts in ComfyUI's language. The names of nodes, inputs and options are in the folder `locales`.
 import { app } from "../../scripts/app.js";
 
 const en = {
-  unused: "not with this model",
-  needed: "this model needs it",
+  unused: "not supported by this model",
+  needed: "required by this model",
   price: "Price",
-  estimate: "An estimate for one image: list price x seconds. A batch makes one video for each image.",
-  estimateOfAll: "An estimate for all images: list price x seconds x images. A batch makes one video for each image.",
+  estimate: "Estimate for one image: list price x seconds. A batch makes one video per image.",
+  estimateOfAll: "Estimate for all images: list price x seconds x images. A batch makes one video per image.",
   videos: (count, cost) => `${count} videos, ${cost[0].toLowerCase()}${cost.slice(1)}`,
   linked: "The price depends on linked values",
   somewhere: "The price depends on the region",
   regions: {},
   about: (amount, region, date) => `about ${amount} in ${region} (list of ${date})`,
-  free: (region) => `no cost (${region})`,
+  free: (region) => `free of charge (${region})`,
   unlisted: (region) => `no list price in ${region}`,
-  elsewhere: (model, region) => `${model} is not in ${region}`,
+  elsewhere: (model, region) => `${model} is not available in ${region}`,
 };
 
 const zh = {
@@ -33,12 +33,12 @@ const zh = {
     frankfurt: "法兰克福",
     tokyo: "东京",
     hongkong: "中国香港",
-    offline: "离线模拟",
+    offline: "离线模式",
   },
   about: (amount, region, date) => `约 ${amount}，${region}（${date} 价目）`,
-  free: (region) => `不收费（${region}）`,
+  free: (region) => `免费（${region}）`,
   unlisted: (region) => `${region}价目中无此规格`,
-  elsewhere: (model, region) => `${region}没有 ${model}`,
+  elsewhere: (model, region) => `${region}不提供 ${model}`,
 };
 
 export function strings() {

@@ -38,7 +38,7 @@ def apart(*, speed: float = 1.0, timing: Mapping[str, float], running_limit: int
     """A mock server in a process of its own, whose clock runs `speed` times as fast. Yields its URL and key."""
     settings = {"speed": speed, "timing": dict(timing), "running_limit": running_limit}
     with subprocess.Popen(  # noqa: S603 - ours
-        command("stand-in", **settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command("mock-server", **settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         if child.stdin is None or child.stdout is None:
             raise RuntimeError("a pipe was asked for")
