@@ -108,7 +108,7 @@ def workflow_metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> d
 
     if args.disable_metadata:
         return {}
-    carried = {"prompt length": prompt, **(extra_pnginfo if isinstance(extra_pnginfo, Mapping) else {})}
+    carried = {"prompt": prompt, **(extra_pnginfo if isinstance(extra_pnginfo, Mapping) else {})}
     texts = {}
     for name, value in carried.items():
         try:

@@ -47,12 +47,12 @@ def submit():
         image = f"data:image/png;base64,{base64.b64encode(encoded.getvalue()).decode()}"
         body = {
             "model": model,
-            "input": {"prompt length": "a cat", "img_url": image},
+            "input": {"prompt": "a cat", "img_url": image},
             "parameters": {"resolution": "480P", "duration": 3, **settings},
         }
         headers = {"Authorization": f"Bearer {server.key}", "X-DashScope-Async": "enable"}
         url = f"{server.base_url}/services/aigc/video-generation/video-synthesis"
-        return requests.post(url, json=body, headers=headers, timeout=10).json()["output"]["template"]
+        return requests.post(url, json=body, headers=headers, timeout=10).json()["output"]["task_id"]
 
     return create
 
@@ -79,7 +79,7 @@ def test_a_finished_tasks_video_comes_home_and_plays(live_server, nodes, quick, 
     task_id = submit(live_server)
     made = nodes.fetch(f" {task_id}\n")
     assert made.path == (tmp_path / "output" / "wan" / "task_00001_.mp4").resolve()
-    assert made.task_id == made.receipt["template"] == task_id
+    assert made.task_id == made.receipt["task_id"] == task_id
     with av.open(str(made.path)) as container:
         video = container.streams.video[0]
         assert (video.codec_context.name, video.average_rate) == ("h264", Fraction(30))
@@ -174,7 +174,7 @@ def lost(live_server, nodes, quick):
 
 def test_the_task_of_an_earlier_run_is_known_with_what_it_asked_for(live_server, nodes, lost):
     made = nodes.fetch(lost.task_id)
-    same = ("template", "request_id", "model", "region", "resolution", "duration", "prompt length", "usage", "bytes")
+    same = ("task_id", "request_id", "model", "region", "resolution", "duration", "prompt", "usage", "bytes")
     assert {name: made.receipt[name] for name in same} == {name: lost.receipt[name] for name in same}
 
 
@@ -312,7 +312,7 @@ def test_the_four_ends_are_distinguished(live_server, nodes, submit, cancel):
 
 
 @pytest.mark.parametrize(
-    "template",
+    "task_id",
     [
         *("", "   ", "a b", "two\nlines", "a/b", "../uploads", "a\\b", "a?x=1", "a#b", "a%2Fb"),
         *("é", "任务", "-a", "{'task_id': 'a'}", '"a"', "x" * 129, "a\0b"),
@@ -328,7 +328,7 @@ def test_what_is_no_id_is_reported_with_all_that_is_wrong(live_server, nodes, re
     bare_environment.delenv("DASHSCOPE_API_KEY")
     faults = refused(live_server, nodes.fetch, "a b", filename_prefix="../outside")
     assert [fault.split(":")[0] for fault in faults] == [
-        "template",
+        "task_id",
         "filename_prefix",
         "no API key is configured for Beijing. Set DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_BEIJING) in the environment "
         f"that starts ComfyUI, or write this line into {faults[2].split('into ')[1].split(':')[0]}",
@@ -339,5 +339,5 @@ def test_a_receipt_of_a_fetched_task_says_what_is_known_and_none_for_the_rest(li
     receipt = nodes.fetch(submit(live_server)).receipt
     assert receipt["resumed"] is True
     assert [receipt[name] for name in ("model", "resolution", "duration", "seed", "estimated_cost")] == [None] * 5
-    assert receipt["prompt length"] == "a cat"
+    assert receipt["prompt"] == "a cat"
     assert json.dumps(receipt).count(live_server.key) == 0

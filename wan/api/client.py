@@ -127,7 +127,7 @@ class Client:
         with trusted_session(self.endpoint.base_url) as session:
             response = self._call("POST", path, headers=headers, data=body, seconds=SUBMIT_SECONDS, session=session)
         output = response.body.get("output")
-        task_id = as_id(output.get("template")) if isinstance(output, Mapping) else ""
+        task_id = as_id(output.get("task_id")) if isinstance(output, Mapping) else ""
         if not task_id:
             raise UnexpectedResponse(
                 "DashScope's response to the request contains no task id.", http_status=response.http_status

@@ -83,7 +83,7 @@ def warnings(request: VideoRequest, *, region: Region, audio_seconds: float | No
             f"sent (modulo {SEED_MAX + 1})"
         )
     for name, text, limit in (
-        ("prompt length", request.prompt, model.prompt_limit),
+        ("prompt", request.prompt, model.prompt_limit),
         ("negative_prompt", request.negative_prompt, NEGATIVE_PROMPT_LIMIT),
     ):
         length = model.prompt_length(text)

@@ -34,9 +34,9 @@ FIRST_CLIP = "first_clip"
 class AudioMode(enum.Enum):
     """Whether a model's videos have audio. `CHOICE`: the request decides."""
 
-    NEVER = "no"
+    NEVER = "never"
     CHOICE = "choice"
-    ALWAYS = "yes"
+    ALWAYS = "always"
 
 
 @dataclass(frozen=True)

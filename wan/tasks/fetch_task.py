@@ -112,7 +112,7 @@ async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
 def _new_record(task_id: str, context: RunContext) -> Record:
     """Return a record for a task that this ledger does not know."""
     return Record(
-        fingerprint=fingerprint({"template": task_id}, region=context.region.id),
+        fingerprint=fingerprint({"task_id": task_id}, region=context.region.id),
         account=context.account,
         region=context.region.id,
         state=State.SUBMITTED.value,

@@ -44,7 +44,7 @@ class Rules:
     media: tuple[frozenset[str], ...]
     parameters: frozenset[str]
     prompt_limit: int
-    audio: str = "yes"
+    audio: str = "always"
     negative_prompt: bool = False
     ratios: bool = False
     sides: tuple[int, int] = (240, 8000)
@@ -74,7 +74,7 @@ WAN_3 = Rules(
     ("480P, 720P or 1080P", "2 to 30"),
     ("beijing", "singapore", "virginia", "frankfurt", "tokyo", "hongkong"),
     (FIRST, BOTH),
-    PLAIN | {"prompt_extend", "aspect ratio", "audio"},
+    PLAIN | {"prompt_extend", "ratio", "audio"},
     20_000,
     audio="choice",
     ratios=True,
@@ -122,7 +122,7 @@ RULES = {
         (BOTH,),
         frozenset({"resolution", "prompt_extend", "seed", "watermark"}),
         800,
-        audio="no",
+        audio="never",
         negative_prompt=True,
         image_mib=10,
         rate=(2, 2),
@@ -175,7 +175,7 @@ def media_sets():
 
 def plain(model, **changes):
     rules = RULES[model]
-    asked = {"resolution": rules.tiers[0], "duration": rules.seconds[0], "prompt length": "a cat", **changes}
+    asked = {"resolution": rules.tiers[0], "duration": rules.seconds[0], "prompt": "a cat", **changes}
     return VideoRequest(model=model, **asked)
 
 
@@ -238,8 +238,8 @@ def test_exactly_the_settings_of_the_documents_pass(model):
             "model": region not in (*rules.regions, "offline"),
             "resolution": tier not in rules.tiers,
             "duration": seconds not in rules.seconds,
-            "aspect ratio": ratio != "adaptive" and not rules.ratios,
-            "generate_audio": not loud and rules.audio == "yes",
+            "ratio": ratio != "adaptive" and not rules.ratios,
+            "generate_audio": not loud and rules.audio == "always",
             "negative_prompt": negative and not rules.negative_prompt,
             "shot_type": shot == "multi",
         }
@@ -309,7 +309,7 @@ def test_the_other_problems_say_what_is_allowed_too():
     assert fault.startswith("ratio: '2:1' is not known; choose adaptive, 21:9, ")
     [fault] = faults_of(plain("happyhorse-1.0-i2v", negative_prompt="blur"))
     assert fault.startswith("negative_prompt: not supported by happyhorse-1.0-i2v; ")
-    assert named(faults_of(plain("wan3.0-video", ratio=5, negative_prompt=None))) == ["negative_prompt", "aspect ratio"]
+    assert named(faults_of(plain("wan3.0-video", ratio=5, negative_prompt=None))) == ["negative_prompt", "ratio"]
 
 
 @pytest.mark.parametrize(("seconds", "possible"), [(3.0, True), (4.99, True), (5.0, False), (7.5, False)])
@@ -328,7 +328,7 @@ def test_the_body_has_the_parameters_that_the_model_knows_and_no_others(model):
         kinds = [kind for kind in KINDS if kind in given]
         body = build_body(request, region=REGIONS["beijing"], media={kind: f"at {kind}" for kind in kinds})
         assert set(body["parameters"]) == rules.parameters
-        texts = {"prompt length", "negative_prompt"} if rules.negative_prompt else {"prompt length"}
+        texts = {"prompt", "negative_prompt"} if rules.negative_prompt else {"prompt"}
         entry = {name: value for name, value in body["input"].items() if name not in texts}
         if model == "wan2.2-kf2v-flash":
             assert entry == {"first_frame_url": "at first_frame", "last_frame_url": "at last_frame"}
