@@ -22,8 +22,8 @@ INPUT_NAMES = {FIRST_FRAME: "image", LAST_FRAME: "last_frame", DRIVING_AUDIO: "a
 
 MEDIA_LABELS = {
     FIRST_FRAME: "a first frame",
-    LAST_FRAME: "ratio",
-    DRIVING_AUDIO: "audio",
+    LAST_FRAME: "a last frame",
+    DRIVING_AUDIO: "an audio file",
     FIRST_CLIP: "a clip",
 }
 _AUDIO_SCHEMES = ("http", "https", "oss")

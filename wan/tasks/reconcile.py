@@ -186,7 +186,7 @@ class _Reconciliation:
     def show(self, seconds: float, _left: float) -> None:
         """Report the current step and its duration."""
         if waiting := self.tasks(Verdict.WAITING):
-            ids = " and ".join(waiting[:3])
+            ids = ", ".join(waiting[:3])
             text = f"connection lost; looking for the task of this request: waiting for the video of {ids}"
             self.report(0.05, f"{text}, {self.waited():.0f} s")
         else:
