@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import children
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,7 @@ class Tree:
     def start(self, *arguments, **options):
         command = [sys.executable, str(self.folder / "dev.py"), *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=self.folder.parent, **pipes, **options)  # noqa: S603 - ours
+        return children.start(command, cwd=self.folder.parent, **pipes, **options)
 
     def dev(self, *arguments):
         """Run dev.py from another folder: exit status, what it printed, and what .venv's Python was asked to do."""

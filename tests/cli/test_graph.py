@@ -148,7 +148,7 @@ def meeting(size):
         if len(come) == size:
             for event in come.values():
                 event.set()
-        await asyncio.wait_for(come[who].wait(), timeout=5)
+        await asyncio.wait_for(come[who].wait(), timeout=60)
 
     return meet
 

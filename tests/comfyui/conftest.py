@@ -21,6 +21,7 @@ import uuid
 from pathlib import Path
 from urllib.parse import urlencode
 
+import children
 import pytest
 import requests
 from PIL import Image
@@ -57,7 +58,7 @@ class ComfyUI:
             *("--database-url", f"sqlite:///{self.base / 'user' / 'comfyui.db'}"),
         ]
         with (self.base / "comfy.log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - the machine's own ComfyUI
+            self._process = children.start(
                 command, cwd=self._checkout, env=_environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         end = time.monotonic() + START_SECONDS

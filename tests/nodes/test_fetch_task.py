@@ -51,7 +51,7 @@ def submit():
         }
         headers = {"Authorization": f"Bearer {server.key}", "X-DashScope-Async": "enable"}
         url = f"{server.base_url}/services/aigc/video-generation/video-synthesis"
-        return requests.post(url, json=body, headers=headers, timeout=10).json()["output"]["task_id"]
+        return requests.post(url, json=body, headers=headers, timeout=60).json()["output"]["task_id"]
 
     return create
 
@@ -62,7 +62,7 @@ def cancel():
 
     def call(server, task_id):
         headers = {"Authorization": f"Bearer {server.key}"}
-        requests.post(f"{server.base_url}/tasks/{task_id}/cancel", headers=headers, timeout=10).raise_for_status()
+        requests.post(f"{server.base_url}/tasks/{task_id}/cancel", headers=headers, timeout=60).raise_for_status()
 
     return call
 
@@ -157,7 +157,7 @@ def test_its_link_is_shown_on_the_node_whole(serve, nodes, quick, comfy, submit)
         nodes.fetch(task_id)
     link = html.unescape(comfy.texts[-1][1]).rpartition(f"Task {task_id}: ")[2]
     server.faults.clear()
-    assert requests.get(link, timeout=10).content[4:8] == b"ftyp"
+    assert requests.get(link, timeout=60).content[4:8] == b"ftyp"
 
 
 # A task that this machine's ledger knows

@@ -45,8 +45,8 @@ class Hostile:
 
     def stop(self):
         self.ending.set()
-        socket.create_connection(self.own, timeout=5).close()
-        self._thread.join(5)
+        socket.create_connection(self.own, timeout=60).close()
+        self._thread.join(60)
         self._listening.close()
 
     def _serve(self):

@@ -34,7 +34,7 @@ def credentials(server):
 def test_a_netrc_file_is_not_applied(server, fetch, tmp_path, monkeypatch):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    assert requests.get(server.url("video"), timeout=5).ok
+    assert requests.get(server.url("video"), timeout=60).ok
     fetch(server.url("turn-1"))
     assert credentials(server) == ["Basic c29tZWJvZHk6c2VjcmV0", None, None]
 
