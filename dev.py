@@ -44,7 +44,8 @@ USAGE = """usage: python dev.py COMMAND ...
                      run a workflow without ComfyUI; offline and free unless --live is given
   key [--region R] [--home DIR]
                      ask for the API key and write it where the pack reads it; sets nothing up
-  test [ARGUMENTS]   ruff, mypy and pytest; the arguments are pytest's
+  test [--quick] [ARGUMENTS]
+                     ruff, mypy and pytest, whose the arguments are; --quick leaves out browsers and most random draws
   bench [--quick] [--json FILE] [--only NAME ...]
                      how fast the pack is beside what its peers do: prints a table, writes bench.json
   offline [--port N] serve the offline stand-in for DashScope until Ctrl-C
@@ -116,7 +117,7 @@ def test(arguments: list[str]) -> int:
         ["ruff", "format", "--check", "."],
         ["mypy", *(part for name in PACK for part in ("--package", f"wanpack.{name}"))],
         ["mypy", "cli", "tools", "dev.py"],
-        ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *arguments],
+        ["pytest", "-n", "2", "--dist", "worksteal", "--durations", "10", *arguments],
     )
     link_pack()
     for step in steps:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import sys
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
+import fuzz  # noqa: F401 - registers the profiles
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -76,27 +77,26 @@ def pytest_terminal_summary(terminalreporter):
 WEB, LONG = "tests/web/", "tests/wan/tasks/"
 
 
-def pytest_collection_modifyitems(items):
+def pytest_configure(config):
+    settings.load_profile("quick" if config.getoption("--quick") else "full")
+
+
+def pytest_ignore_collect(collection_path, config):
+    return True if config.getoption("--quick") and collection_path == ROOT / WEB else None
+
+
+def pytest_collection_modifyitems(config, items):
     # The longest first, so that no process is left alone with it at the end.
     items.sort(key=lambda item: (not item.nodeid.startswith(WEB), not item.nodeid.startswith(LONG)))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Give a process whole files, and of the tests in a browser all that are of the same page."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class ByFileOrPage(LoadFileScheduling):
-        def _split_scope(self, nodeid):
-            file, _, test = nodeid.partition("::")
-            page = re.search(r"\[(\d+\.\d+\.\d+-[a-z0-9]+)", test) if file.startswith(WEB) else None
-            return page[1] if page else file
-
-    return ByFileOrPage(config, log) if config.getvalue("dist") == "loadfile" else None
+    if config.getoption("--quick"):
+        drawn = [item for item in items if "soak" in item.fixturenames]
+        config.hook.pytest_deselected(items=drawn)
+        items[:] = [item for item in items if item not in drawn]
 
 
 def pytest_addoption(parser):
     parser.addoption("--soak", action="store_true", help="the long draws: 200 kills and 100 interrupts")
+    parser.addoption("--quick", action="store_true", help="no browser, no draws of kills and interrupts, little fuzz")
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import time
 
 import pytest
 import wanpack.offline.render as offline_render
+from jumping import JumpingLoop
 from wanpack.wan.ledger import schema
+from wanpack.wan.tasks import retry
 from wanpack.wan.tasks.retry import TEMPO
 
 SCALE = 0.01
@@ -43,3 +46,15 @@ def no_time_to_wait():
     TEMPO.scale = SCALE
     yield
     TEMPO.scale = 1.0
+
+
+@pytest.fixture
+def jumping(monkeypatch):
+    """An event loop in which waiting takes no time, and whose clock is everybody's."""
+    loop = JumpingLoop()
+    monkeypatch.setattr(TEMPO, "scale", 1.0)
+    monkeypatch.setattr(TEMPO, "clock", loop.time)
+    monkeypatch.setattr(time, "monotonic", loop.time)
+    monkeypatch.setattr(retry, "_next_slot", {})
+    yield loop
+    loop.close()
