@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
+import threading
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,6 +105,30 @@ def pytest_addoption(parser):
 def soak(request):
     """Whether the long draws are wanted."""
     return request.config.getoption("--soak")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rendered_once(tmp_path_factory):
+    """The mock server draws each video once for all tests, whichever process they run in. Returns what renders it."""
+    import wanpack.offline.render as offline_render
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "rendered"
+    folder.mkdir(exist_ok=True)
+    draw = offline_render.render
+
+    def render(scene, path, **more):
+        known = folder / scene.name
+        if not known.exists():
+            draw(scene, path, **more)
+            made = known.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+            shutil.copyfile(path, made)
+            made.replace(known)
+        shutil.copyfile(known, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(offline_render, "render", render)
+        yield render
 
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

@@ -1,12 +1,10 @@
-"""Waiting takes no time, locks none, and each video is rendered once."""
+"""Waiting takes no time, and locks none."""
 
 from __future__ import annotations
 
-import shutil
 import time
 
 import pytest
-import wanpack.offline.render as offline_render
 from jumping import JumpingLoop
 from wanpack.wan.ledger import schema
 from wanpack.wan.tasks import retry
@@ -14,25 +12,6 @@ from wanpack.wan.tasks.retry import TEMPO
 
 SCALE = 0.01
 """A second of waiting takes 10 ms."""
-
-
-@pytest.fixture(scope="session", autouse=True)
-def rendered_once(tmp_path_factory):
-    """The mock server draws each video once in all these tests."""
-    folder = tmp_path_factory.mktemp("videos")
-    draw = offline_render.render
-
-    def render(scene, path, **more):
-        known = folder / scene.name
-        if not known.exists():
-            draw(scene, path, **more)
-            shutil.copyfile(path, known.with_suffix(".new"))
-            known.with_suffix(".new").replace(known)
-        shutil.copyfile(known, path)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(offline_render, "render", render)
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The newer models in the nodes: what they send, how two images share a request, how a clip goes on."""
+"""Media of the nodes: what is sent of a first and a last frame, of audio and of a clip, for each family of models."""
 
 from __future__ import annotations
 
