@@ -14,9 +14,7 @@ import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
-import fuzz  # noqa: F401 - registers the profiles
 import pytest
-from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -80,7 +78,9 @@ WEB, LONG = "tests/web/", "tests/wan/tasks/"
 
 
 def pytest_configure(config):
-    settings.load_profile("quick" if config.getoption("--quick") else "full")
+    import fuzz
+
+    fuzz.choose_profile(quick=config.getoption("--quick"))
 
 
 def pytest_ignore_collect(collection_path, config):

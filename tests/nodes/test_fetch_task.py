@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
 import time
 from fractions import Fraction
 
 import av
+import media
 import pytest
 import requests
-from PIL import Image
 from wanpack.offline.faults import ErrorResponse, TaskFails, TaskStuck, UnknownStatus
 from wanpack.wan.api.errors import (
     ContentRejected,
@@ -41,9 +39,7 @@ def submit():
     """Create a task beside the nodes, as another machine may have done, and return its id."""
 
     def create(server, *, model="wanx2.1-i2v-turbo", **settings):
-        encoded = io.BytesIO()
-        Image.new("RGB", (256, 240), (90, 120, 60)).save(encoded, "PNG")
-        image = f"data:image/png;base64,{base64.b64encode(encoded.getvalue()).decode()}"
+        image = media.data_uri(media.image_file(256, 240), "image/png")
         body = {
             "model": model,
             "input": {"prompt": "a cat", "img_url": image},

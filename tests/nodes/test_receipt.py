@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import av
 import pytest
-import torch
+from media import plain_images
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.offline.faults import TaskStuck
 from wanpack.wan.api.errors import WaitExceeded
@@ -43,7 +43,7 @@ def videos(going_live, tmp_path_factory):
     with going_live(tmp_path_factory.mktemp("receipts")) as server, pytest.MonkeyPatch.context() as patch:
         patch.setattr(TEMPO, "scale", 0.05)
         for run, settings in RUNS.items():
-            given = {"image": torch.full((1, 240, 320, 3), 0.5), "prompt": "a cat runs", **settings}
+            given = {"image": plain_images(side=304), "prompt": "a cat runs", **settings}
             shown = asyncio.run(DashScopeWanImageToVideo().generate(**given))
             [path], _, [task_id], [text] = shown["result"]
             task = next(task for task in server.tasks if task.id == task_id)

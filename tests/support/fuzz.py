@@ -25,8 +25,12 @@ json_values = st.recursive(
     max_leaves=12,
 )
 
-settings.register_profile("full")
-settings.register_profile("quick", max_examples=MAX_QUICK_EXAMPLES)
+
+def choose_profile(*, quick: bool) -> None:
+    """Let all tests that come draw little, or as much as each says."""
+    settings.register_profile("full")
+    settings.register_profile("quick", max_examples=MAX_QUICK_EXAMPLES)
+    settings.load_profile("quick" if quick else "full")
 
 
 def examples(count: int) -> settings:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
+import media
 import pytest
 from wanpack.offline.faults import (
     ErrorResponse,
@@ -72,7 +72,7 @@ PHASES = (
 class LargeImage:
     """An image whose encoding takes a while."""
 
-    IMAGE = np.random.default_rng(1).random((1, 3200, 3200, 3), np.float32)
+    IMAGE = media.noise(3200)
 
 
 def bench_for(make_bench, phase):
