@@ -45,7 +45,9 @@ USAGE = """usage: python dev.py COMMAND ...
                      run a workflow without ComfyUI; offline and free unless --live is given
   key [--region R] [--home DIR]
                      ask for the API key and write it where the pack reads it; sets nothing up
-  test [ARGUMENTS]   ruff, mypy, lint-imports and pytest; the arguments are pytest's
+  test [--quick] [ARGUMENTS]
+                     ruff, mypy, lint-imports and pytest with the arguments; --quick skips browsers and most random
+                     draws
   bench [--quick] [--json FILE] [--only NAME ...]
                      how fast the pack is beside what its peers do: prints a table, writes bench.json
   offline [--port N] run the mock server for DashScope until Ctrl-C
@@ -118,7 +120,7 @@ def test(arguments: list[str]) -> int:
         ["mypy", *(part for name in PACK for part in ("--package", f"wanpack.{name}"))],
         ["mypy", "cli", "tools", "dev.py"],
         ["lint-imports", "--no-cache", "--no-logo"],
-        ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *arguments],
+        ["pytest", "-n", "2", "--dist", "worksteal", "--durations", "10", *arguments],
     )
     link_pack()
     for step in steps:

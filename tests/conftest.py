@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
+import shutil
 import sys
+import threading
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,33 +77,58 @@ def pytest_terminal_summary(terminalreporter):
 WEB, LONG = "tests/web/", "tests/wan/tasks/"
 
 
-def pytest_collection_modifyitems(items):
+def pytest_configure(config):
+    import fuzz
+
+    fuzz.choose_profile(quick=config.getoption("--quick"))
+
+
+def pytest_ignore_collect(collection_path, config):
+    return True if config.getoption("--quick") and collection_path == ROOT / WEB else None
+
+
+def pytest_collection_modifyitems(config, items):
     # The longest first, so that no process is left alone with it at the end.
     items.sort(key=lambda item: (not item.nodeid.startswith(WEB), not item.nodeid.startswith(LONG)))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Give a process whole files, and of the tests in a browser all that are of the same page."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class ByFileOrPage(LoadFileScheduling):
-        def _split_scope(self, nodeid):
-            file, _, test = nodeid.partition("::")
-            page = re.search(r"\[(\d+\.\d+\.\d+-[a-z0-9]+)", test) if file.startswith(WEB) else None
-            return page[1] if page else file
-
-    return ByFileOrPage(config, log) if config.getvalue("dist") == "loadfile" else None
+    if config.getoption("--quick"):
+        drawn = [item for item in items if "soak" in item.fixturenames]
+        config.hook.pytest_deselected(items=drawn)
+        items[:] = [item for item in items if item not in drawn]
 
 
 def pytest_addoption(parser):
     parser.addoption("--soak", action="store_true", help="the long draws: 200 kills and 100 interrupts")
+    parser.addoption("--quick", action="store_true", help="no browser, no draws of kills and interrupts, little fuzz")
 
 
 @pytest.fixture(scope="session")
 def soak(request):
     """Whether the long draws are wanted."""
     return request.config.getoption("--soak")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rendered_once(tmp_path_factory):
+    """The mock server draws each video once for all tests, whichever process they run in. Returns what renders it."""
+    import wanpack.offline.render as offline_render
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "rendered"
+    folder.mkdir(exist_ok=True)
+    draw = offline_render.render
+
+    def render(scene, path, **more):
+        known = folder / scene.name
+        if not known.exists():
+            draw(scene, path, **more)
+            made = known.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+            shutil.copyfile(path, made)
+            made.replace(known)
+        shutil.copyfile(known, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(offline_render, "render", render)
+        yield render
 
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

@@ -2,9 +2,9 @@
 
 import io
 from dataclasses import replace
-from fractions import Fraction
 
 import av
+import media
 import numpy as np
 import pytest
 import torch
@@ -42,23 +42,11 @@ def run(nodes, name, **inputs):
     return getattr(node, node.FUNCTION)(**inputs)
 
 
-def video(target, *, frames=6, rate=Fraction(12), audio_seconds=0.0):
-    """A little video 32x16 whose frames get brighter, with a stereo audio where one is asked for."""
-    with av.open(target, "w", format="mp4") as container:
-        stream = container.add_stream("h264", rate=rate)
-        stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
-        tone = container.add_stream("aac", rate=44100, layout="stereo") if audio_seconds else None
-        for index in range(frames):
-            image = np.full((16, 32, 3), 40 * index, dtype=np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode())
-        if tone:
-            wave = np.zeros((2, int(44100 * audio_seconds)), dtype=np.float32)
-            frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="stereo")
-            frame.sample_rate = 44100
-            container.mux(tone.encode(frame))
-            container.mux(tone.encode())
-    return target
+def video(target, *, audio_seconds=0.0):
+    """A little video 32x16 whose six frames get brighter, with a stereo audio where one is asked for."""
+    frames = [media.plain(40 * index, size=(32, 16)) for index in range(6)]
+    sound = np.zeros(int(48000 * audio_seconds)) if audio_seconds else None
+    return media.video(target, frames, fps=12, container="mp4", sound=sound)
 
 
 def test_an_image_becomes_an_image_and_an_empty_mask(nodes, folders):
@@ -228,21 +216,17 @@ def test_a_file_that_is_no_image_is_reported(nodes, folders):
 
 
 def test_audio_becomes_a_waveform_at_its_own_rate(nodes, folders):
-    with av.open(str(folders.inputs[0] / "tone.wav"), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000, layout="stereo")
-        wave = np.tile(np.array([[16384, -16384]], dtype=np.int16), (1, 4000))
-        frame = av.AudioFrame.from_ndarray(wave, format="s16", layout="stereo")
-        frame.sample_rate = 8000
-        container.mux(stream.encode(frame))
+    samples = np.tile([[0.5, -0.5]], (4000, 1))
+    (folders.inputs[0] / "tone.wav").write_bytes(media.wav(samples))
     (audio,) = run(nodes, "LoadAudio", audio="tone.wav")
     assert audio["sample_rate"] == 8000
     assert audio["waveform"].shape == (1, 2, 4000)
     assert audio["waveform"].dtype == torch.float32
-    assert audio["waveform"][0, :, 100].tolist() == pytest.approx([0.5, -0.5])
+    assert audio["waveform"][0, :, 100].tolist() == pytest.approx([0.5, -0.5], abs=1e-4)
 
 
 def test_a_silent_file_is_no_audio(nodes, folders):
-    video(str(folders.inputs[0] / "silent.mp4"))
+    video(folders.inputs[0] / "silent.mp4")
     with pytest.raises(StandaloneError, match="has no sound"):
         run(nodes, "LoadAudio", audio="silent.mp4")
 
@@ -256,19 +240,19 @@ def test_a_video_is_pointed_at_and_not_decoded(nodes, folders):
 
 @pytest.mark.parametrize("in_memory", [False, True])
 def test_a_video_is_taken_apart(nodes, folders, in_memory):
-    target = io.BytesIO() if in_memory else str(folders.inputs[0] / "video.mp4")
+    target = io.BytesIO() if in_memory else folders.inputs[0] / "video.mp4"
     images, audio, fps = run(nodes, "GetVideoComponents", video=Video(video(target, audio_seconds=0.5)))
     assert images.shape == (6, 16, 32, 3)
     assert images[0].mean() < 0.05
     assert images[5].mean().item() == pytest.approx(200 / 255, abs=0.05)
-    assert audio["sample_rate"] == 44100
+    assert audio["sample_rate"] == 48000
     assert audio["waveform"].shape[:2] == (1, 2)
-    assert audio["waveform"].shape[2] == pytest.approx(22050, abs=2100)
+    assert audio["waveform"].shape[2] == pytest.approx(24000, abs=2100)
     assert fps == 12.0
 
 
 def test_a_silent_video_has_no_audio(nodes, folders):
-    _, audio, _ = run(nodes, "GetVideoComponents", video=Video(video(str(folders.inputs[0] / "silent.mp4"))))
+    _, audio, _ = run(nodes, "GetVideoComponents", video=Video(video(folders.inputs[0] / "silent.mp4")))
     assert audio is None
 
 

@@ -148,7 +148,7 @@ def meeting(size):
         if len(come) == size:
             for event in come.values():
                 event.set()
-        await asyncio.wait_for(come[who].wait(), timeout=5)
+        await asyncio.wait_for(come[who].wait(), timeout=60)
 
     return meet
 
@@ -165,16 +165,17 @@ def test_independent_async_nodes_overlap():
 
 
 def test_a_sync_node_waits_until_coroutines_are_under_way():
-    order = []
+    order, ran = [], asyncio.Event()
 
     async def slow(self):
         order.append("async started")
-        await asyncio.sleep(0.01)
+        await asyncio.wait_for(ran.wait(), timeout=60)
         order.append("async done")
         return ()
 
     def sync(self):
         order.append("sync")
+        ran.set()
         return ()
 
     classes = {"Sync": node(sync, returns=(), OUTPUT_NODE=True), "Async": node(slow, returns=(), OUTPUT_NODE=True)}

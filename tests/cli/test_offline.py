@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import children
 import pytest
 
 from cli.offline import main
@@ -48,11 +49,11 @@ def root(tmp_path):
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_it_prints_how_to_reach_it_and_serves_until_it_is_ended(root, ending):
     command = [sys.executable, "-c", STARTER, str(ROOT), str(root), "--port", "4711"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:  # noqa: S603 - ours
+    with children.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         printed = [child.stdout.readline() for _ in range(3)]
         assert child.poll() is None
         child.send_signal(ending)
-        _, err = child.communicate(timeout=20)
+        _, err = child.communicate(timeout=60)
     assert "http://127.0.0.1:4711/api/v1" in printed[0]
     assert "sk-made-up" in printed[0]
     assert printed[1].endswith(" DASHSCOPE_BASE_URL=http://127.0.0.1:4711/api/v1\n")

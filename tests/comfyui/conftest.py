@@ -21,9 +21,10 @@ import uuid
 from pathlib import Path
 from urllib.parse import urlencode
 
+import children
+import media
 import pytest
 import requests
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = 3  # the binary message that carries a node's status text
@@ -43,7 +44,7 @@ class ComfyUI:
         for folder in ("custom_nodes", "input", "output", "user", "temp", "models"):
             (base / folder).mkdir()
         (base / "custom_nodes" / "dashscope-wan").symlink_to(ROOT, target_is_directory=True)
-        Image.new("RGB", (640, 480), "teal").save(base / "input" / "example.png")
+        (base / "input" / "example.png").write_bytes(media.image_file(640, 480, colours=("teal",)))
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -57,7 +58,7 @@ class ComfyUI:
             *("--database-url", f"sqlite:///{self.base / 'user' / 'comfyui.db'}"),
         ]
         with (self.base / "comfy.log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - the machine's own ComfyUI
+            self._process = children.start(
                 command, cwd=self._checkout, env=_environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         end = time.monotonic() + START_SECONDS

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from media import plain_images
 
 
 class FakeComfy:
@@ -144,10 +145,7 @@ class Nodes:
     @staticmethod
     def image(count=1, *, side=240):
         """IMAGE of plain images, each of another grey."""
-        import torch
-
-        greys = torch.linspace(0.2, 0.8, count)
-        return greys[:, None, None, None].expand(count, side, side + 16, 3).clone()
+        return plain_images(count, side=side)
 
     @classmethod
     def settings_for(cls, model):

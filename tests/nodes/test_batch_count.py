@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-import torch
+from media import plain_images
 from mock_faults import ErrorResponse
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.wan.errors import WanError
@@ -15,20 +15,16 @@ SILENT = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2, "gen
 UNLISTED = {"model": "wan2.2-i2v-flash", "resolution": "1080P", "duration": 5}
 
 
-def images(count):
-    return torch.full((count, 240, 256, 3), 0.5)
-
-
 def generate(**settings):
-    return asyncio.run(DashScopeWanImageToVideo().generate(**{"image": images(1), **SETTINGS, **settings}))
+    return asyncio.run(DashScopeWanImageToVideo().generate(**{"image": plain_images(1), **SETTINGS, **settings}))
 
 
 @pytest.mark.parametrize(
     ("region", "settings", "reported"),
     [
-        ("beijing", {"image": images(24)}, "24 videos, about CNY 17.28"),
-        ("beijing", {**SILENT, "image": images(3)}, "3 videos, about CNY 0.90"),
-        ("singapore", {**UNLISTED, "image": images(2)}, "2 videos"),
+        ("beijing", {"image": plain_images(24)}, "24 videos, about CNY 17.28"),
+        ("beijing", {**SILENT, "image": plain_images(3)}, "3 videos, about CNY 0.90"),
+        ("singapore", {**UNLISTED, "image": plain_images(2)}, "2 videos"),
     ],
     ids=["24", "silent", "no list price"],
 )
@@ -47,7 +43,7 @@ def test_a_batch_shows_its_count_and_cost_before_anything_is_sent(serve, quick, 
 
 def test_a_batch_of_the_mock_server_shows_no_price(bare_environment, standalone_host, nodes, quick, comfy):
     offline = nodes.connection("offline")
-    generate(image=images(2), connection=offline, unique_id="7")
+    generate(image=plain_images(2), connection=offline, unique_id="7")
     texts = [text for _, text in comfy.texts]
     assert texts[0] == "2 videos"
     assert not any("CNY" in text for text in texts)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
 import time
 from fractions import Fraction
 
 import av
+import media
 import pytest
 import requests
 from mock_faults import ErrorResponse, TaskFails, TaskStuck, UnknownStatus
-from PIL import Image
 from wanpack.nodes import host
 from wanpack.wan.api.errors import (
     ContentRejected,
@@ -42,9 +40,7 @@ def submit():
     """Create a task beside the nodes, as another machine may have done, and return its id."""
 
     def create(server, *, model="wanx2.1-i2v-turbo", **settings):
-        encoded = io.BytesIO()
-        Image.new("RGB", (256, 240), (90, 120, 60)).save(encoded, "PNG")
-        image = f"data:image/png;base64,{base64.b64encode(encoded.getvalue()).decode()}"
+        image = media.data_uri(media.image_file(256, 240), "image/png")
         body = {
             "model": model,
             "input": {"prompt": "a cat", "img_url": image},
@@ -52,7 +48,7 @@ def submit():
         }
         headers = {"Authorization": f"Bearer {server.key}", "X-DashScope-Async": "enable"}
         url = f"{server.base_url}/services/aigc/video-generation/video-synthesis"
-        return requests.post(url, json=body, headers=headers, timeout=10).json()["output"]["task_id"]
+        return requests.post(url, json=body, headers=headers, timeout=60).json()["output"]["task_id"]
 
     return create
 
@@ -63,7 +59,7 @@ def cancel():
 
     def call(server, task_id):
         headers = {"Authorization": f"Bearer {server.key}"}
-        requests.post(f"{server.base_url}/tasks/{task_id}/cancel", headers=headers, timeout=10).raise_for_status()
+        requests.post(f"{server.base_url}/tasks/{task_id}/cancel", headers=headers, timeout=60).raise_for_status()
 
     return call
 
@@ -158,7 +154,7 @@ def test_its_link_is_shown_on_the_node_whole(serve, nodes, quick, comfy, submit)
         nodes.fetch(task_id)
     link = html.unescape(comfy.texts[-1][1]).rpartition(f"Task {task_id}: ")[2]
     server.faults.clear()
-    assert requests.get(link, timeout=10).content[4:8] == b"ftyp"
+    assert requests.get(link, timeout=60).content[4:8] == b"ftyp"
 
 
 # A task that this machine's ledger knows

@@ -6,10 +6,10 @@ import io
 import json
 import subprocess
 import sys
-from fractions import Fraction
 from pathlib import Path
 
 import av
+import media
 import numpy as np
 import pytest
 import torch
@@ -23,41 +23,18 @@ CRF = "12"
 MOST_MEGABYTES = 250
 
 
-def scenery(number):
-    """An image [H,W,3] that is unlike the one before: a wide bar that moves on a slope of colours."""
-    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    image[..., 0] = np.linspace(40, 200, WIDTH).astype(np.uint8)
-    image[..., 2] = np.linspace(180, 60, HEIGHT).astype(np.uint8)[:, None]
-    left = number * 37 % (WIDTH - 24)
-    image[20:70, left : left + 24] = (240, 230, 30)
-    return image
-
-
 @pytest.fixture
 def video(tmp_path):
     """Make an H.264 video in the output folder and return its path. `times` are milliseconds."""
 
-    def make(name="video.mp4", *, frames, b_frames=2, gop=250, times=None, audio=False):
-        path = tmp_path / "output" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        base = Fraction(1, 1000) if times else Fraction(1, 30)
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream("libx264", rate=30)
-            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-            stream.options = {"bf": str(b_frames), "g": str(gop), "crf": CRF, "preset": "veryfast"}
-            stream.codec_context.time_base = base
-            tone = container.add_stream("aac", rate=48000, layout="mono") if audio else None
-            for number in range(frames):
-                frame = av.VideoFrame.from_ndarray(scenery(number), format="rgb24").reformat(format="yuv420p")
-                frame.pts, frame.time_base = times[number] if times else number, base
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode())
-            if tone:
-                silence = av.AudioFrame.from_ndarray(np.zeros((1, frames * 1600), np.float32), "fltp", layout="mono")
-                silence.sample_rate = 48000
-                container.mux(tone.encode(silence))
-                container.mux(tone.encode())
-        return path
+    def make(name="video.mp4", *, frames, b_frames=2, gop=250, times=(), audio=False):
+        return media.video(
+            tmp_path / "output" / name,
+            [media.bar(number, size=(WIDTH, HEIGHT)) for number in range(frames)],
+            options={"bf": str(b_frames), "g": str(gop), "crf": CRF, "preset": "veryfast"},
+            times=times,
+            sound=np.zeros(frames * 1600) if audio else None,
+        )
 
     return make
 
@@ -299,17 +276,16 @@ print(json.dumps([list(image.shape), peak() - before]))
 def long_video(tmp_path_factory):
     """A video of 15 s of 1080p, 450 images with B-frames and a key frame only at its start: the dearest to search."""
     path = tmp_path_factory.mktemp("long") / "long.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 1920, 1080, "yuv420p"
-        stream.options = {"preset": "ultrafast", "bf": "3", "g": "900", "sc_threshold": "0", "crf": "30"}
+    options = {"preset": "ultrafast", "bf": "3", "g": "900", "sc_threshold": "0", "crf": "30"}
+
+    def frames():
         planes = np.full((1080 * 3 // 2, 1920), 128, np.uint8)
         for number in range(450):
             planes[:1080] = 60
             planes[:1080, number * 4 : number * 4 + 64] = 220
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
-        container.mux(stream.encode())
-    return path
+            yield av.VideoFrame.from_ndarray(planes, format="yuv420p")
+
+    return media.video(path, frames(), options=options)
 
 
 def test_a_video_of_15_seconds_of_1080p_needs_little_memory(long_video):

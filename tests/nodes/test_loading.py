@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MOST_MILLISECONDS = 60
-TRIES = 5
+MOST_ASYNCIOS = 6
 
 # As in ComfyUI's load_custom_node.
 LOADER = """
@@ -174,22 +173,31 @@ print(json.dumps(sorted(set(sys.modules) - before)))
     return found
 
 
-def test_loading_is_quick():
+def test_loading_takes_little_beside_a_package_of_pythons_own():
+    """Measured against loading asyncio, about 30 modules, in the same process: a busy machine slows both."""
     script = """
-import gc, time, torch, numpy, requests, PIL.Image
-before, times = set(sys.modules), []
-for _ in range(int(sys.argv[2])):
+import gc, time, asyncio, torch, numpy, requests, PIL.Image
+
+def asyncio_again():
+    kept = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "asyncio"}
+    importlib.import_module("asyncio")
+    sys.modules.update(kept)
+
+def seconds(work):
+    before = set(sys.modules)
     gc.collect()  # Torch's many objects are otherwise looked through while something of ours happens to be loaded.
     begun = time.process_time()
-    load(sys.argv[1])
-    times.append(1000 * (time.process_time() - begun))
+    work()
+    taken = time.process_time() - begun
     for name in set(sys.modules) - before:
         del sys.modules[name]
-print(json.dumps(times))
+    return taken
+
+tries = [(seconds(lambda: load(sys.argv[1])), seconds(asyncio_again)) for _ in range(7)]
+print(json.dumps([min(times) for times in zip(*tries)]))
 """
-    times = run(script, ROOT, TRIES, flags=())
-    assert len(times) == TRIES
-    assert min(times) < MOST_MILLISECONDS, times
+    ours, asyncios = run(script, ROOT, flags=())
+    assert ours < MOST_ASYNCIOS * asyncios, (ours, asyncios)
 
 
 def test_no_module_of_the_pack_takes_the_name_of_comfyuis_own():

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import av
 import pytest
-import torch
+from media import plain_images
 from mock_faults import TaskStuck
 from wanpack.nodes import host
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
@@ -44,7 +44,7 @@ def videos(going_live, tmp_path_factory):
     with going_live(tmp_path_factory.mktemp("receipts")) as server:
         host.configure(clock=Clock(0.05))
         for run, settings in RUNS.items():
-            given = {"image": torch.full((1, 240, 320, 3), 0.5), "prompt": "a cat runs", **settings}
+            given = {"image": plain_images(side=304), "prompt": "a cat runs", **settings}
             shown = asyncio.run(DashScopeWanImageToVideo().generate(**given))
             [path], _, [task_id], [text] = shown["result"]
             task = next(task for task in server.tasks if task.id == task_id)

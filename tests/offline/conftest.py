@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import math
-import struct
 import time
-import wave
 from typing import Any
 
-import av
 import pytest
 import requests
+from media import data_uri, grey_frame, image_file, video, wav
 from mock_server import MockServer
-from PIL import Image
 from wanpack.offline.tasks import Timing
 from wanpack.wan.catalog.models import REGIONAL_NAMES
 
@@ -114,23 +109,7 @@ def path_of(body: Any) -> str:
 
 def image(width: int = 400, height: int = 300, *, kind: str = "JPEG", mode: str = "RGB") -> bytes:
     """An encoded image: orange left, blue right. Every model takes the usual size."""
-    drawn = Image.new("RGB", (width, height), (220, 120, 30))
-    drawn.paste((30, 60, 200), (width // 2, 0, width, height))
-    out = io.BytesIO()
-    drawn.convert(mode).save(out, kind)
-    return out.getvalue()
-
-
-def wav(seconds: float, *, rate: int = 8000) -> bytes:
-    """An audio file with a tone."""
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        wave_form = (int(8000 * math.sin(i / 4)) for i in range(int(seconds * rate)))
-        file.writeframes(b"".join(struct.pack("<h", value) for value in wave_form))
-    return out.getvalue()
+    return image_file(width, height, kind=kind, mode=mode)
 
 
 def clip(
@@ -143,21 +122,8 @@ def clip(
     begin: int = 40,
 ) -> bytes:
     """A video file of grey frames, each a little brighter than the one before, from `begin` on."""
-    out = io.BytesIO()
-    with av.open(out, "w", format=kind) as container:
-        stream = container.add_stream(codec, rate=fps)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        for index in range(round(seconds * fps)):
-            frame = av.VideoFrame(*size, "yuv420p")
-            for plane, level in zip(frame.planes, (min(235, begin + index), 128, 128), strict=True):
-                plane.update(bytes([level]) * plane.buffer_size)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return out.getvalue()
-
-
-def data_uri(data: bytes, mime: str = "image/jpeg") -> str:
-    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+    frames = (grey_frame(min(235, begin + index), size=size) for index in range(round(seconds * fps)))
+    return video(io.BytesIO(), frames, fps=fps, codec=codec, container=kind).getvalue()
 
 
 def put(model: str, media: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import io
 import itertools
 
 import av
+import media
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,9 +24,7 @@ def photo():
     """An image with detail everywhere, 320x240: smooth waves of colour."""
     y, x = np.mgrid[0:240, 0:320]
     waves = [128 + 100 * np.sin(x / 30 + k) * np.cos(y / 25 - k) for k in range(3)]
-    out = io.BytesIO()
-    Image.fromarray(np.stack(waves, -1).astype(np.uint8)).save(out, "PNG")
-    return out.getvalue()
+    return media.encoded(np.stack(waves, -1).astype(np.uint8))
 
 
 def make_video(tmp_path, **facts):
@@ -127,15 +126,8 @@ def test_the_image_moves_slowly(tmp_path, photo):
     assert all(np.abs(b - a).mean() < 4 for a, b in itertools.pairwise(shown))
 
 
-def image_of(*colours, size=(400, 300), kind="PNG"):
-    """An encoded image of stripes from left to right."""
-    drawn = Image.new("RGB", size)
-    for place, colour in enumerate(colours):
-        wide = size[0] // len(colours)
-        drawn.paste(colour, (place * wide, 0, (place + 1) * wide, size[1]))
-    out = io.BytesIO()
-    drawn.save(out, kind)
-    return out.getvalue()
+def image_of(*colours, size=(400, 300)):
+    return media.image_file(*size, colours=colours)
 
 
 def colour(frame, x, y):
@@ -375,22 +367,6 @@ def test_without_an_image_one_is_drawn(tmp_path):
     assert first.std() > 20
 
 
-def wav(left, rate=22050):
-    """A mono audio file of the given samples."""
-    out = io.BytesIO()
-    with av.open(out, "w", format="wav") as container:
-        stream = container.add_stream("pcm_s16le", rate=rate, layout="mono")
-        frame = av.AudioFrame.from_ndarray((left * 32767).astype(np.int16)[None, :], format="s16", layout="mono")
-        frame.sample_rate = rate
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return out.getvalue()
-
-
-def tone(seconds, hertz=440.0, rate=22050):
-    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)
-
-
 def test_without_an_audio_there_is_a_soft_tone(tmp_path):
     samples = heard(make_video(tmp_path, has_audio=True))
     assert 0.02 < level(samples) < 0.1
@@ -398,16 +374,16 @@ def test_without_an_audio_there_is_a_soft_tone(tmp_path):
 
 
 def test_a_longer_audio_is_cut():
-    track = audio_track(wav(tone(4)), seconds=2)
+    track = audio_track(media.wav(media.tone(seconds=4)), seconds=2)
     assert track.shape == (2, 2 * RATE)
     assert level(track[:, -RATE // 10 :]) == pytest.approx(0.5 / 2**0.5, rel=0.05)
 
 
 def test_a_shorter_audio_ends_in_silence(tmp_path):
-    track = audio_track(wav(tone(1)), seconds=3)
+    track = audio_track(media.wav(media.tone(seconds=1)), seconds=3)
     assert level(track[:, : int(0.9 * RATE)]) == pytest.approx(0.5 / 2**0.5, rel=0.05)
     assert level(track[:, int(1.1 * RATE) :]) == 0
-    samples = heard(make_video(tmp_path, duration=3, has_audio=True, audio=wav(tone(1))))
+    samples = heard(make_video(tmp_path, duration=3, has_audio=True, audio=media.wav(media.tone(seconds=1))))
     assert level(samples[:, : int(0.9 * RATE)]) > 0.3
     assert level(samples[:, int(1.1 * RATE) :]) < 0.001
 

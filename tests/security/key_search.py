@@ -22,6 +22,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from media import audio, plain_images  # noqa: E402 - found by the line above
+
 MODEL = {"model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
 ALWAYS = 1000
 
@@ -112,18 +115,6 @@ class Run:
         return [] if request is None else [repr(getattr(request, "headers", "")), repr(vars(request))]
 
 
-def image(count=1):
-    import torch
-
-    return torch.linspace(0.2, 0.8, count)[:, None, None, None].expand(count, 240, 256, 3).clone()
-
-
-def tone():
-    import torch
-
-    return {"waveform": torch.sin(torch.arange(3 * 8000) / 4)[None, None] * 0.2, "sample_rate": 8000}
-
-
 def spoken(key):
     """The key as a server could quote it."""
     return f"no: {key}, Bearer {key}, {quote(key)}, {key.upper()}, {json.dumps(key)}"
@@ -131,12 +122,12 @@ def spoken(key):
 
 def successes(run):
     """Every node, once at least, and what comes of running the same again."""
-    made = run.node("DashScopeWanImageToVideo", image=image(), prompt="a cat", shot_type="single", **MODEL)
-    run.node("DashScopeWanImageToVideo", image=image(), prompt="a cat", shot_type="single", **MODEL)
+    made = run.node("DashScopeWanImageToVideo", image=plain_images(), prompt="a cat", shot_type="single", **MODEL)
+    run.node("DashScopeWanImageToVideo", image=plain_images(), prompt="a cat", shot_type="single", **MODEL)
     path, task_id = made["result"][0][0], made["result"][2][0]
-    run.node("DashScopeWanVideoEffect", image=image(), template="flying", **MODEL)
+    run.node("DashScopeWanVideoEffect", image=plain_images(), template="flying", **MODEL)
     sounding = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
-    sung = run.node("DashScopeWanImageToVideo", image=image(), prompt="a cat sings", audio=tone(), **sounding)
+    sung = run.node("DashScopeWanImageToVideo", image=plain_images(), prompt="a cat sings", audio=audio(), **sounding)
     going_on = {"model": "wan2.7-i2v", "resolution": "720P", "duration": 3, "video_path": sung["result"][0][0]}
     run.node("DashScopeWanContinueVideo", prompt="it bows", **going_on)
     run.node("DashScopeWanLastFrame", video_path=path)
@@ -167,10 +158,17 @@ def service_failures(run, server):
     seeds = iter(range(100, 1000))
 
     def make(**more):
-        settings = {"image": image(), "prompt": "a cat", "shot_type": "single", "seed": next(seeds), **MODEL, **more}
+        settings = {
+            "image": plain_images(),
+            "prompt": "a cat",
+            "shot_type": "single",
+            "seed": next(seeds),
+            **MODEL,
+            **more,
+        }
         run.node("DashScopeWanImageToVideo", **settings)
 
-    sounding = {"audio": tone(), "model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
+    sounding = {"audio": audio(), "model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
     plain = [
         *((on, name) for on in ("create", "query") for name in reported),
         *(("download", name) for name in ("403", "400", "a page", "a redirect")),
@@ -213,7 +211,7 @@ def task_failures(run, server, task_id, reported):
         server.faults.clear()
         for on, fault, *more in ordered:
             server.faults.add(on=on, fault=fault, **dict(zip(("times", "after"), more, strict=False)))
-        run.fails(name, lambda name=name: make(**({"image": image(3)} if "batch" in name else {})))
+        run.fails(name, lambda name=name: make(**({"image": plain_images(3)} if "batch" in name else {})))
     server.faults.clear()
     server.faults.add(on="query", fault=reported["403"], times=ALWAYS)
     run.fails("fetch: 403", lambda: run.node("DashScopeWanFetchTask", task_id=f"x{task_id}"))
@@ -227,7 +225,7 @@ def task_failures(run, server, task_id, reported):
 
 
 def make_dog(run, **more):
-    settings = {"image": image(), "prompt": "a dog", "shot_type": "single", "seed": 7, **MODEL, **more}
+    settings = {"image": plain_images(), "prompt": "a dog", "shot_type": "single", "seed": 7, **MODEL, **more}
     run.node("DashScopeWanImageToVideo", **settings)
 
 
@@ -315,7 +313,14 @@ def main(folder, secrets):
         host.configure(clock=Clock(0.05))
         offline = run.node("DashScopeWanConnection", region="offline")[0]
         shared_server()._task_store._timing = Timing(scale=0)
-        run.node("DashScopeWanImageToVideo", image=image(), prompt="", shot_type="single", connection=offline, **MODEL)
+        run.node(
+            "DashScopeWanImageToVideo",
+            image=plain_images(),
+            prompt="",
+            shot_type="single",
+            connection=offline,
+            **MODEL,
+        )
         secrets.write_text(json.dumps([run.key, shared_server().key]))
         # What lies in the temporary folder while the mock servers run.
         shutil.copytree(tempfile.gettempdir(), folder / "temp while it runs")

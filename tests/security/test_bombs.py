@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import av
+import media
 import numpy as np
 import pytest
 from wanpack.wan.errors import MediaError
@@ -81,7 +81,7 @@ def test_a_video_with_minutes_of_plain_audio_is_opened(tmp_path):
         image.pix_fmt = "yuvj420p"
         plain = video.add_stream("pcm_s16le", rate=48000, layout="stereo")
         for second in range(120):
-            frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24").reformat(
+            frame = av.VideoFrame.from_ndarray(media.plain(0, size=(64, 64)), format="rgb24").reformat(
                 format="yuvj420p"
             )
             frame.pts = second
@@ -97,17 +97,14 @@ def test_a_video_with_minutes_of_plain_audio_is_opened(tmp_path):
 def test_images_that_grow_inside_of_a_video_are_refused(tmp_path, monkeypatch):
     # The container says 64x64, what is coded in it is larger.
     path = tmp_path / "video.mov"
-    coded = io.BytesIO()
-    from PIL import Image
-
-    Image.new("RGB", (512, 512)).save(coded, "JPEG")
+    coded = media.encoded(media.plain(0, size=(512, 512)), "JPEG")
     with av.open(str(path), "w", format="mov") as video:
         stream = video.add_stream("mjpeg", rate=30)
         stream.width = stream.height = 64
         stream.pix_fmt = "yuvj420p"
-        small = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24").reformat(format="yuvj420p")
+        small = av.VideoFrame.from_ndarray(media.plain(0, size=(64, 64)), format="rgb24").reformat(format="yuvj420p")
         video.mux(stream.encode(small))
-        packet = av.Packet(coded.getvalue())
+        packet = av.Packet(coded)
         packet.stream, packet.pts, packet.dts, packet.is_keyframe = stream, 1, 1, True
         video.mux(packet)
     assert last_frame(path).shape == (512, 512, 3)

@@ -60,9 +60,9 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("response", ENDLESS.values(), ids=ENDLESS)
-def test_a_response_that_never_ends_is_given_up(response, quick, hostile, client_of, calls, within, peak):
+def test_a_response_that_never_ends_is_given_up(response, quick, hostile, client_of, calls, ends_by_itself, peak):
     client = client_of(hostile(response).base_url)
-    with within(3):
+    with ends_by_itself():
         assert peak(lambda: failing(lambda: calls["query"](client), (NetworkError, UnexpectedResponse))) < 30 * MEGABYTE
 
 
@@ -105,7 +105,7 @@ def test_a_body_that_is_taken_slowly_is_given_up(quick, client_of, monkeypatch):
 
 
 @pytest.mark.parametrize("response", ENDLESS.values(), ids=ENDLESS)
-def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, within, peak, monkeypatch):
+def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, ends_by_itself, peak, monkeypatch):
     monkeypatch.setattr("wanpack.wan.net.download.GRACE_SECONDS", 0.05)
     server = hostile(response)
 
@@ -119,7 +119,7 @@ def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, 
             **options,
         )
 
-    with within(4):
+    with ends_by_itself():
         assert peak(lambda: failing(fetch, DownloadFailed)) < 40 * MEGABYTE
 
 
@@ -169,11 +169,11 @@ def test_a_download_that_is_shut_is_not_taken_for_whole(hostile, tmp_path, monke
         b"Set-Cookie: " + b"x" * 60_000 + b"\r\n",
     ],
 )
-def test_odd_headers_end_in_a_video_or_an_error_of_ours(head, hostile, client_of, calls, tmp_path, within):
+def test_odd_headers_end_in_a_video_or_an_error_of_ours(head, hostile, client_of, calls, tmp_path, ends_by_itself):
     server = hostile(OK + head + b"Connection: close\r\n\r\nclip")
-    with within(5):
+    with ends_by_itself():
         failing(lambda: calls["query"](client_of(server.base_url)))
-    with within(5):
+    with ends_by_itself():
         try:
             download(
                 f"{server.root}/v.mp4",

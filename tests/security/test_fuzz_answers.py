@@ -1,49 +1,13 @@
-"""Random answers of the service: only the pack's own errors come out, 1,200 examples."""
+"""Random answers of the service: only the pack's own errors come out."""
 
 from __future__ import annotations
 
 import json
 
-from hypothesis import HealthCheck, given, settings
+from fuzz import examples, json_values, texts
+from hypothesis import given
 from hypothesis import strategies as st
 from wanpack.wan.errors import WanError
-
-EXAMPLES = {"answers": 800, "bytes": 400}
-
-texts = st.one_of(
-    st.text(max_size=40),
-    st.text(st.characters(codec=None), max_size=20),
-    st.sampled_from(
-        ["", " ", "..", "/", "\\", "\0", "\ud800", "a" * 400, "wan/i2v", "%year%/x", "CON", "sk-x", "9" * 300]
-    ),
-)
-numbers = st.one_of(
-    st.integers(),
-    st.floats(),
-    st.sampled_from([0, -1, 2**31, 2**63, 10**400, -(10**400), float("nan"), float("inf")]),
-)
-scalars = st.one_of(st.none(), st.booleans(), numbers, texts)
-json_values = st.recursive(
-    scalars,
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(texts, inner, max_size=4)),
-    max_leaves=12,
-)
-
-
-def run(name):
-    """How often, and the same examples each time: a test that fails once fails again."""
-    return settings(
-        max_examples=EXAMPLES[name],
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-
-
-def test_there_are_1200_examples():
-    assert sum(EXAMPLES.values()) == 1200
-
 
 STATES = st.one_of(
     st.sampled_from(["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN", "x"]), json_values
@@ -102,7 +66,7 @@ def test_random_responses_of_the_services_own_form(hostile, client_of, calls, ne
     server = hostile()
     client = client_of(server.base_url)
 
-    @run("answers")
+    @examples(800)
     @given(
         body=bodies, status=st.sampled_from([200, 200, 200, 400, 401, 429, 500, 302]), on=st.sampled_from(sorted(calls))
     )
@@ -128,7 +92,7 @@ def test_random_bytes_as_responses(hostile, client_of, calls):
         max_size=2,
     )
 
-    @run("bytes")
+    @examples(400)
     @given(
         body=st.one_of(st.binary(max_size=300), texts.map(lambda text: text.encode("utf-8", "surrogatepass"))),
         status=st.sampled_from([200, 200, 204, 206, 301, 304, 404, 503, 999]),

@@ -1,4 +1,4 @@
-"""Random values for widgets and inputs: only the pack's own errors come out, 1,200 examples."""
+"""Random values for widgets and inputs: only the pack's own errors come out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import contextlib
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from fuzz import examples, json_values, texts
+from hypothesis import given
 from hypothesis import strategies as st
 from mock_faults import ErrorResponse
 from wanpack.nodes import host
@@ -25,42 +26,7 @@ from wanpack.wan.errors import WanError
 from wanpack.wan.tasks.output import resolve_output
 from wanpack.wan.tasks.retry import Clock
 
-EXAMPLES = {"image to video": 400, "effect": 150, "fetch": 150, "last frame": 100, "rules": 400}
-
-texts = st.one_of(
-    st.text(max_size=40),
-    st.text(st.characters(codec=None), max_size=20),
-    st.sampled_from(
-        ["", " ", "..", "/", "\\", "\0", "\ud800", "a" * 400, "wan/i2v", "%year%/x", "CON", "sk-x", "9" * 300]
-    ),
-)
-numbers = st.one_of(
-    st.integers(),
-    st.floats(),
-    st.sampled_from([0, -1, 2**31, 2**63, 10**400, -(10**400), float("nan"), float("inf")]),
-)
-scalars = st.one_of(st.none(), st.booleans(), numbers, texts)
-json_values = st.recursive(
-    scalars,
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(texts, inner, max_size=4)),
-    max_leaves=12,
-)
 anything = st.one_of(json_values, st.binary(max_size=8), st.builds(object))
-
-
-def run(name):
-    """How often, and the same examples each time: a test that fails once fails again."""
-    return settings(
-        max_examples=EXAMPLES[name],
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-
-
-def test_there_are_1200_examples():
-    assert sum(EXAMPLES.values()) == 1200
 
 
 FINE = {
@@ -148,7 +114,7 @@ def test_random_values_in_the_main_node(refusing):
     fine = torch.full((1, 240, 240, 3), 0.5)
     odd = changes({**FINE, "image": fine}, model=models, connection=connections, audio=audios, image=images)
 
-    @run("image to video")
+    @examples(400)
     @given(values=odd)
     def check(values):
         tried(DashScopeWanImageToVideo, **{"image": fine, **FINE, **values})
@@ -161,7 +127,7 @@ def test_random_values_in_the_main_node(refusing):
 def test_random_values_in_the_effect_node(refusing):
     fine = torch.full((1, 240, 240, 3), 0.5)
 
-    @run("effect")
+    @examples(150)
     @given(values=changes({**EFFECT, "image": fine}, model=models, connection=connections, image=images))
     def check(values):
         tried(DashScopeWanVideoEffect, **{"image": fine, **EFFECT, **values})
@@ -172,7 +138,7 @@ def test_random_values_in_the_effect_node(refusing):
 def test_random_values_in_fetch_task(refusing):
     fine = {"task_id": "t-1", "filename_prefix": "wan/task", "connection": None}
 
-    @run("fetch")
+    @examples(150)
     @given(values=changes(fine, task_id=texts, filename_prefix=texts, connection=connections))
     def check(values):
         tried(DashScopeWanFetchTask, **{**fine, **values})
@@ -181,7 +147,7 @@ def test_random_values_in_fetch_task(refusing):
 
 
 def test_random_values_in_last_frame(standalone_host):
-    @run("last frame")
+    @examples(100)
     @given(values=st.fixed_dictionaries({}, optional={"video": anything, "video_path": st.one_of(texts, anything)}))
     def check(values):
         tried(DashScopeWanLastFrame, **values)
@@ -207,7 +173,7 @@ def test_random_requests_are_judged_without_an_exception(tmp_path):
         template=st.one_of(st.just(""), st.just("flying"), anything),
     )
 
-    @run("rules")
+    @examples(400)
     @given(request=request, region=st.sampled_from(list(REGIONS.values())), prefix=st.one_of(texts, anything))
     def check(request, region, prefix):
         faults = validate(request, region=region)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import torch
+from media import plain_images
 from mock_faults import ErrorResponse, JsonBody
 from wanpack.nodes import host
 from wanpack.nodes.connection import DashScopeWanConnection
@@ -19,10 +20,6 @@ from wanpack.wan.tasks.retry import Clock
 
 FINE = {"prompt": "a cat", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3, "shot_type": "single"}
 EFFECT = {"template": "flying", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
-
-
-def image():
-    return torch.full((1, 240, 256, 3), 0.5)
 
 
 @pytest.fixture
@@ -87,9 +84,9 @@ def run(node, **inputs):
 )
 def test_odd_values_end_in_an_error_of_ours_and_call_nobody_else(values, server, own, net, tmp_path):
     before = sorted(path for path in tmp_path.rglob("*") if path.is_file())
-    run(DashScopeWanImageToVideo, **{"image": image(), **FINE, **values})
+    run(DashScopeWanImageToVideo, **{"image": plain_images(), **FINE, **values})
     if not set(values) & {"audio_url", "generate_audio", "audio", "shot_type", "prompt", "prompt_extend"}:
-        run(DashScopeWanVideoEffect, **{"image": image(), **EFFECT, **values})
+        run(DashScopeWanVideoEffect, **{"image": plain_images(), **EFFECT, **values})
     assert net.tried_but(own) == []
     made = [path for path in tmp_path.rglob("*") if path.is_file() and path not in before]
     assert all(path.is_relative_to(tmp_path / "output") or path.is_relative_to(tmp_path / ".wan") for path in made)
@@ -116,7 +113,7 @@ def test_odd_values_end_in_an_error_of_ours_and_call_nobody_else(values, server,
 def test_an_odd_connection_leads_nowhere(choice, server, own, net):
     connection = DashScopeWanConnection().connect(**choice)[0]
     with pytest.raises(WanError):
-        asyncio.run(DashScopeWanImageToVideo().generate(image=image(), connection=connection, **FINE))
+        asyncio.run(DashScopeWanImageToVideo().generate(image=plain_images(), connection=connection, **FINE))
     with pytest.raises(WanError):
         asyncio.run(DashScopeWanFetchTask().fetch(task_id="t-1", connection=connection))
     assert net.tried_but(own) == []

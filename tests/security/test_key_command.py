@@ -8,9 +8,9 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import children
 import pytest
 from wanpack.wan.api import settings
 from wanpack.wan.api.settings import FILE_NAME, read_settings
@@ -40,7 +40,7 @@ def run(bare_environment, tmp_path):
             input=key + "\n",
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             cwd=tmp_path,
             check=False,
         )
@@ -151,7 +151,7 @@ def test_bytes_that_are_no_text_are_no_key(tmp_path):
         [sys.executable, str(ROOT / "dev.py"), "key", "--home", str(tmp_path / "here")],
         input=b"sk-\xff\xfe\n",
         capture_output=True,
-        timeout=30,
+        timeout=60,
         env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
         check=False,
     )
@@ -161,7 +161,7 @@ def test_bytes_that_are_no_text_are_no_key(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="a process without standard input is made as POSIX does it")
 def test_without_any_input_there_is_no_key(tmp_path):
     command = f'"{sys.executable}" "{ROOT / "dev.py"}" key --home "{tmp_path / "here"}" <&-'
-    ran = subprocess.run(["/bin/sh", "-c", command], capture_output=True, timeout=30, check=False)  # noqa: S603 - our own program
+    ran = subprocess.run(["/bin/sh", "-c", command], capture_output=True, timeout=60, check=False)  # noqa: S603 - our own program
     assert (ran.returncode, b"Traceback" in ran.stderr, b"That is no key" in ran.stderr) == (1, False, True)
 
 
@@ -189,12 +189,11 @@ def typed(tmp_path, do):
     pty = pytest.importorskip("pty")
     main, side = pty.openpty()
     arguments = [sys.executable, str(ROOT / "dev.py"), "key", "--home", str(tmp_path / "here")]
-    with subprocess.Popen(arguments, stdin=side, stdout=side, stderr=side, start_new_session=True) as program:  # noqa: S603 - our own program
+    with children.start(arguments, stdin=side, stdout=side, stderr=side, start_new_session=True) as program:
         os.close(side)
         shown = b""
         while b"not shown" not in shown:
             shown += os.read(main, 4096)
-        time.sleep(0.3)  # until the terminal's echo is off
         do(main, program)
         try:
             while piece := os.read(main, 4096):

@@ -27,7 +27,7 @@ def say(server):
     def send(data, *, host=None, key=None, more=""):
         port = urllib.parse.urlsplit(server.base_url).port
         text = data.format(host=host or f"127.0.0.1:{port}", key=key or server.key, more=more)
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall(text.encode("latin-1"))
             response = b""
             while b"\r\n" not in response and (piece := connection.recv(65536)):
@@ -143,7 +143,7 @@ def test_an_odd_body_is_refused_without_a_failure(body, server, caplog):
         "X-DashScope-Async": "enable",
     }
     url = server.base_url.removesuffix("/api/v1") + API
-    response = requests.post(url, data=body.encode(), headers=headers, timeout=10)
+    response = requests.post(url, data=body.encode(), headers=headers, timeout=60)
     assert response.status_code in (200, 400)
     assert "code" in response.json() or "output" in response.json()
     assert caplog.messages == []
@@ -155,8 +155,8 @@ def test_half_a_character_comes_back_as_none(server):
     body = {"model": "wan2.2-i2v-plus", "input": {"prompt": "x\ud800", "img_url": "no"}, "parameters": {}}
     headers = {"Authorization": f"Bearer {server.key}", "X-DashScope-Async": "enable"}
     url = server.base_url.removesuffix("/api/v1") + API
-    task_id = requests.post(url, json=body, headers=headers, timeout=10).json()["output"]["task_id"]
-    response = requests.get(f"{server.base_url}/tasks/{task_id}", headers=headers, timeout=10)
+    task_id = requests.post(url, json=body, headers=headers, timeout=60).json()["output"]["task_id"]
+    response = requests.get(f"{server.base_url}/tasks/{task_id}", headers=headers, timeout=60)
     assert response.status_code == 200
 
 
@@ -200,6 +200,6 @@ def test_no_address_that_a_request_names_is_called(server, net, answered, hostil
     headers = {"Authorization": f"Bearer {server.key}", "X-DashScope-Async": "enable"}
     url = server.base_url.removesuffix("/api/v1") + API
     assert requests.post(
-        url, data=json.dumps(body), headers={**headers, "Content-Type": "application/json"}, timeout=10
+        url, data=json.dumps(body), headers={**headers, "Content-Type": "application/json"}, timeout=60
     ).ok
     assert other.got == []

@@ -52,14 +52,14 @@ def failing(call, kind=WanError):
 
 @pytest.mark.parametrize("status", [200, 400, 503])
 @pytest.mark.parametrize("on", ALL)
-def test_odd_responses_end_in_errors_of_ours(on, status, hostile, answered, client_of, calls, within):
+def test_odd_responses_end_in_errors_of_ours(on, status, hostile, answered, client_of, calls, ends_by_itself):
     server = hostile()
     client = client_of(server.base_url)
     for body in ODD.values():
         server.response = answered(body, status)
         # Of a cancellation only the status counts: any object but a refusal says that it is done.
         may_pass = on == "cancel" and status == 200
-        with within(5), contextlib.suppress(WanError) if may_pass else pytest.raises(WanError):
+        with ends_by_itself(), contextlib.suppress(WanError) if may_pass else pytest.raises(WanError):
             calls[on](client)
 
 
@@ -204,14 +204,14 @@ def test_numbers_that_are_none_make_a_page_of_tasks_all_the_same(value, hostile,
 
 
 @pytest.mark.parametrize("on", ALL)
-def test_a_response_of_50_megabytes_is_given_up(on, hostile, client_of, calls, peak, within):
+def test_a_response_of_50_megabytes_is_given_up(on, hostile, client_of, calls, peak, ends_by_itself):
     def large(connection, _):
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 52428800\r\n\r\n{")
         for _ in range(50):
             connection.sendall(b'"' + b"x" * (MEGABYTE - 4) + b'":1')
 
     client = client_of(hostile(large).base_url)
-    with within(5):
+    with ends_by_itself():
         assert peak(lambda: failing(lambda: calls[on](client), UnexpectedResponse)) < 20 * MEGABYTE
 
 

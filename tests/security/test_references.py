@@ -11,7 +11,7 @@ import sys
 from types import SimpleNamespace
 
 import av
-import numpy as np
+import media
 import pytest
 from wanpack.wan.errors import WanError
 from wanpack.wan.media.last_frame import last_frame
@@ -27,7 +27,14 @@ def aside(tmp_path):
     """A folder with a video that nobody may open. `opened` returns the names that were, by anybody in this process."""
     folder = tmp_path / "aside"
     folder.mkdir()
-    write_video(folder / "secret.mov", colour=250)
+    media.video(
+        folder / "secret.mov",
+        [media.plain(250, size=(64, 64))],
+        fps=1,
+        codec="mjpeg",
+        pix_fmt="yuvj420p",
+        container="mov",
+    )
     libc = ctypes.CDLL(None, use_errno=True)
     watch = libc.inotify_init1(os.O_NONBLOCK)
     assert watch >= 0
@@ -47,16 +54,6 @@ def aside(tmp_path):
 
     yield SimpleNamespace(folder=folder, video=folder / "secret.mov", opened=opened)
     os.close(watch)
-
-
-def write_video(path, *, colour):
-    with av.open(str(path), "w", format="mov") as video:
-        stream = video.add_stream("mjpeg", rate=1)
-        stream.width = stream.height = 64
-        stream.pix_fmt = "yuvj420p"
-        image = np.full((64, 64, 3), colour, np.uint8)
-        video.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuvj420p")))
-        video.mux(stream.encode())
 
 
 def box(kind, *parts):
@@ -110,7 +107,7 @@ def texts(file, root):
 def cases(aside, hostile, answered, tmp_path):
     server = hostile(answered(aside.video.read_bytes()))
     own = tmp_path / "own.mov"
-    write_video(own, colour=5)
+    media.video(own, [media.plain(5, size=(64, 64))], fps=1, codec="mjpeg", pix_fmt="yuvj420p", container="mov")
     aside.opened()
     videos = {
         "alias": referring(own, box(b"alis", alias(aside.video))),

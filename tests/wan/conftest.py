@@ -10,19 +10,17 @@ import signal
 import subprocess
 import sys
 import time
-import wave
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import av
+import media
 import numpy as np
 import pytest
 from mock_faults import TaskStuck
 from mock_server import MockServer
-from PIL import Image
 from wanpack.offline.tasks import Timing
 from wanpack.wan.api.client import Client
 from wanpack.wan.api.endpoint import Connection, Endpoint
@@ -202,22 +200,13 @@ class Bench:
 
 def image(images: int = 1) -> Any:
     """IMAGE: noise, so that the video has some bytes."""
-    noise = np.random.default_rng(7).random((60, 60, 3), np.float32)
-    return np.repeat(noise.repeat(5, axis=0).repeat(5, axis=1)[None], images, axis=0)
+    return np.repeat(media.noise(300, block=5), images, axis=0)
 
 
 def clip(path: Path) -> Path:
     """A video of 2 s, which is made when it is not there yet."""
     if not path.exists():
-        new = path.with_suffix(".new")
-        with av.open(str(new), "w", format="mp4") as container:
-            stream = container.add_stream("mpeg4", rate=10)
-            stream.width = stream.height = 240
-            stream.pix_fmt = "yuv420p"
-            for level in range(20):
-                shade = np.full((240, 240, 3), 40 + 5 * level, np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(shade, format="rgb24")))
-            container.mux(stream.encode(None))
+        new = media.clip(path.with_suffix(".new"), seconds=2, size=(240, 240), container="mp4")
         new.replace(path)
     return path
 
@@ -319,11 +308,9 @@ class Graph:
 
     def _write_media(self) -> None:
         if not (self.folder / "sound.wav").exists():
-            Image.fromarray((image()[0] * 255).astype(np.uint8)).save(self.folder / "picture.png")
+            (self.folder / "picture.png").write_bytes(media.encoded((image()[0] * 255).astype(np.uint8)))
             clip(self.folder / "clip.mp4")
-            with wave.open(str(self.folder / "sound.wav"), "wb") as audio:
-                audio.setparams((1, 2, 16000, 0, "NONE", ""))
-                audio.writeframes(bytes(2 * 4 * 16000))
+            (self.folder / "sound.wav").write_bytes(media.wav(np.zeros(4 * 16000), rate=16000))
 
 
 class Driver:

@@ -1,7 +1,6 @@
 """The price line: the list's price of what the node asks for, in the region that it goes to."""
 
-import io
-
+import media
 import pytest
 from PIL import Image
 from wanpack.wan.api.request import estimate_cost
@@ -106,9 +105,7 @@ def test_behind_a_link_the_region_is_not_known(page):
 def animated(kind, count, **options):
     """A file of `count` frames, with a palette, extensions and a comment where its kind has them."""
     shades = [Image.new("RGB", (16, 12), (index * 9 % 256, 80, 200)) for index in range(count)]
-    buffer = io.BytesIO()
-    shades[0].save(buffer, kind, save_all=True, append_images=shades[1:], duration=40, loop=0, **options)
-    return buffer.getvalue()
+    return media.encoded(shades[0], kind, save_all=True, append_images=shades[1:], duration=40, loop=0, **options)
 
 
 OF_THE_IMAGE = """

@@ -91,7 +91,7 @@ def read_flow():
 
 
 @pytest.fixture(scope="session")
-def runner(tmp_path_factory):
+def runner(tmp_path_factory, rendered_once):
     """The command `run` with a mock server whose tasks end as soon as their videos are there."""
     from cli.pack import load_pack
 
@@ -103,6 +103,7 @@ def runner(tmp_path_factory):
     with mock_server as server, pytest.MonkeyPatch.context() as patch:
         # The mock server of the region "offline", but for its tempo.
         patch.setattr(offline, "_shared", [server])
+        patch.setattr(pack.module("offline.render"), "render", rendered_once)
         host = pack.module("nodes.host")
         before = host.configure(clock=pack.module("wan.tasks.retry").Clock(0.1))
         yield Runner(server, tmp_path_factory.mktemp("runs"))

@@ -13,7 +13,7 @@ import struct
 import threading
 from types import SimpleNamespace
 
-import numpy as np
+import media
 import pytest
 import requests
 import trustme
@@ -706,7 +706,7 @@ def test_a_refusal_of_the_service_comes_through_a_proxy_as_it_is(net):
 @pytest.fixture
 def run(net, tmp_path):
     """Ask for one video through whatever is between here and the mock server. Returns the error that it ends in."""
-    image = np.random.default_rng(7).random((1, 300, 300, 3), np.float32)
+    image = media.noise(300)
     request = VideoRequest(model=MODEL, prompt="a cat", resolution="480P")
     order = Batch(request, image, tmp_path / "output", "wan/cat", tmp_path / "home", clock=Clock(0.002))
 

@@ -6,7 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw, JpegImagePlugin
+from media import page, photo
+from PIL import Image, JpegImagePlugin
 from wanpack.wan.errors import MediaError
 from wanpack.wan.media.image import encode_frame, frame_size, validate_images
 
@@ -40,15 +41,6 @@ def psnr(one, other):
     return 10 * np.log10(255**2 / np.mean((one.astype(float) - other.astype(float)) ** 2))
 
 
-@pytest.fixture(scope="session")
-def drawing():
-    image = Image.new("RGB", (640, 360), "white")
-    draw = ImageDraw.Draw(image)
-    for row in range(0, 360, 12):
-        draw.text((5, row), "The quick brown fox jumps over the lazy dog. " * 3, fill=(20, 20, 60))
-    return np.asarray(image)
-
-
 def test_values_are_rounded_not_truncated():
     assert pixels(encode(flat(0.999, 0.5, 0.4999)))[0, 0].tolist() == [255, 128, 127]
 
@@ -77,56 +69,56 @@ def test_alpha_is_flattened_over_white():
     assert (image.mode, image.getpixel((0, 0))) == ("RGB", (255, 204, 204))
 
 
-def test_a_photograph_becomes_jpeg_with_full_colour_resolution(photo):
+def test_a_photograph_becomes_jpeg_with_full_colour_resolution():
     frame = encode(as_floats(photo(640, 360)))
     assert (frame.mime, frame.quality) == ("image/jpeg", 95)
     assert JpegImagePlugin.get_sampling(opened(frame)) == 0
 
 
-def test_a_photograph_keeps_46_decibels(photo):
+def test_a_photograph_keeps_46_decibels():
     levels = photo(640, 360)
     assert psnr(pixels(encode(as_floats(levels))), levels) > 46
 
 
-def test_a_drawing_becomes_an_exact_png(drawing):
-    frame = encode(as_floats(drawing))
+def test_a_drawing_becomes_an_exact_png():
+    frame = encode(as_floats(page()))
     assert (frame.mime, frame.quality) == ("image/png", None)
-    assert np.array_equal(pixels(frame), drawing)
+    assert np.array_equal(pixels(frame), page())
 
 
-def test_a_drawing_that_is_too_large_as_png_becomes_jpeg(drawing):
-    room = len(encode(as_floats(drawing)).data_uri) - 4
-    frame = encode(as_floats(drawing), max_chars=room, sides=(24, 8000))
+def test_a_drawing_that_is_too_large_as_png_becomes_jpeg():
+    room = len(encode(as_floats(page())).data_uri) - 4
+    frame = encode(as_floats(page()), max_chars=room, sides=(24, 8000))
     assert frame.mime == "image/jpeg"
     assert len(frame.data_uri) <= room
 
 
-def test_width_and_height_are_those_of_the_sent_image(photo):
+def test_width_and_height_are_those_of_the_sent_image():
     frame = encode(as_floats(photo(300, 260)))
     assert (frame.width, frame.height, frame.scaled) == (300, 260, False)
     assert opened(frame).size == (300, 260)
 
 
-def test_a_side_over_the_most_is_scaled_down_keeping_the_shape(photo):
+def test_a_side_over_the_most_is_scaled_down_keeping_the_shape():
     frame = encode(as_floats(photo(600, 300)), sides=(100, 400))
     assert opened(frame).size == (frame.width, frame.height) == (400, 200)
     assert frame.scaled
 
 
-def test_frame_size_is_the_size_that_is_sent(photo):
+def test_frame_size_is_the_size_that_is_sent():
     image = as_floats(photo(601, 333))
     frame = encode(image, sides=(100, 400))
     assert frame_size(image, sides=(100, 400)) == (frame.width, frame.height)
 
 
-def test_little_room_lowers_the_quality_before_the_size(photo):
+def test_little_room_lowers_the_quality_before_the_size():
     image = as_floats(photo(640, 360))
     frame = encode(image, max_chars=len(encode(image).data_uri) * 6 // 10)
     assert 75 <= frame.quality < 95
     assert not frame.scaled
 
 
-def test_very_little_room_lowers_the_size(photo):
+def test_very_little_room_lowers_the_size():
     image = as_floats(photo(960, 540))
     frame = encode(image, max_chars=len(encode(image).data_uri) // 8)
     assert frame.scaled
@@ -135,7 +127,7 @@ def test_very_little_room_lowers_the_size(photo):
 
 
 @pytest.mark.parametrize("share", [0.9, 0.5, 0.3, 0.15, 0.1])
-def test_the_data_uri_never_exceeds_its_room(photo, share):
+def test_the_data_uri_never_exceeds_its_room(share):
     image = as_floats(photo(960, 540))
     room = int(len(encode(image).data_uri) * share)
     frame = encode(image, max_chars=room)
@@ -143,7 +135,7 @@ def test_the_data_uri_never_exceeds_its_room(photo, share):
 
 
 @pytest.mark.parametrize("share", [0.9, 0.7, 0.6, 0.5, 0.4])
-def test_scaling_down_for_room_keeps_the_least_side(photo, share):
+def test_scaling_down_for_room_keeps_the_least_side(share):
     image = as_floats(photo(1000, 500))
     smallest = encode(image, sides=(240, 480))
     room = int(len(smallest.data_uri) * share)
@@ -152,7 +144,7 @@ def test_scaling_down_for_room_keeps_the_least_side(photo, share):
     assert len(frame.data_uri) <= room
 
 
-def test_no_room_at_all_is_refused(photo):
+def test_no_room_at_all_is_refused():
     with pytest.raises(MediaError, match="too large to be sent"):
         encode(as_floats(photo(300, 300)), max_chars=1000)
 
@@ -161,13 +153,13 @@ def test_repr_does_not_hold_the_image():
     assert "base64" not in repr(encode(flat(0.5, 0.5, 0.5)))
 
 
-def test_a_view_with_strides_is_read_right(photo):
+def test_a_view_with_strides_is_read_right():
     image = as_floats(photo(640, 520))[::2, ::-1]
     assert np.array_equal(pixels(encode(image)), pixels(encode(image.copy())))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
-def test_a_torch_tensor_is_read_like_an_array(photo, dtype):
+def test_a_torch_tensor_is_read_like_an_array(dtype):
     tensor = torch.from_numpy(as_floats(photo(300, 260))).to(getattr(torch, dtype)).requires_grad_()
     frame = encode(tensor)
     assert frame == encode(tensor.detach().float().numpy())
@@ -304,7 +296,7 @@ def test_looking_for_faults_does_not_copy_the_batch():
     assert peak < images.nbytes / 16
 
 
-def test_encoding_takes_less_than_three_times_the_8_bit_image(photo):
+def test_encoding_takes_less_than_three_times_the_8_bit_image():
     image = as_floats(photo(1920, 1080))
     tracemalloc.start()
     encode(image)
@@ -314,7 +306,7 @@ def test_encoding_takes_less_than_three_times_the_8_bit_image(photo):
     assert peak < 3 * image.size
 
 
-def test_encoding_is_far_faster_than_png(photo):
+def test_encoding_is_far_faster_than_png():
     levels = photo(1920, 1080)
     image = as_floats(levels)
     encode(image)

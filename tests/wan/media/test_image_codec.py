@@ -7,34 +7,12 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from media import flat_shapes, page, photo, slope
+from PIL import Image
 from wanpack.wan.media.image import CHUNK_BYTES, EncodedFrame
 from wanpack.wan.media.image_codec import encode_image
 
 PLENTY = 20 << 20
-
-
-def flat_shapes(size=(640, 360)):
-    image = Image.new("RGB", size, "white")
-    draw, chance = ImageDraw.Draw(image), np.random.default_rng(2)
-    for number in range(30):
-        x, y, side = (int(chance.integers(0, most)) for most in (*size, 120))
-        colour = tuple(int(level) for level in chance.integers(0, 256, 3))
-        (draw.rectangle if number % 2 else draw.ellipse)((x, y, x + side, y + side), fill=colour)
-    return np.asarray(image)
-
-
-def page(size=(640, 360)):
-    image = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(image)
-    for row in range(0, size[1], 12):
-        draw.text((5, row), "The quick brown fox jumps over the lazy dog. " * 3, fill=(20, 20, 60))
-    return np.asarray(image)
-
-
-def slope(size=(640, 360)):
-    y, x = np.mgrid[0 : size[1], 0 : size[0]]
-    return np.stack([x * 255 // size[0], y * 255 // size[1], np.zeros_like(x)], -1).astype(np.uint8)
 
 
 def opened(packed):
@@ -59,7 +37,7 @@ def test_a_png_of_any_size_is_whole(size):
         image.verify()
 
 
-def test_a_photograph_has_less_than_half_the_bytes_of_its_png(photo):
+def test_a_photograph_has_less_than_half_the_bytes_of_its_png():
     pixels = photo(960, 540)
     packed = encode_image(pixels, max_bytes=PLENTY, min_side=240)
     file = io.BytesIO()

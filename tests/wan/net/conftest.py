@@ -16,6 +16,8 @@ class VideoServer(ThreadingHTTPServer):
     """Answers a path by the method of that name, and remembers what was asked. `video` are the bytes of the video."""
 
     video = VIDEO
+    gave_up = False
+    """Whether a response that was kept silent came to its end: no client hung up for a minute."""
 
     daemon_threads = True
 
@@ -26,6 +28,9 @@ class VideoServer(ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         """Say nothing of clients that hang up."""
+
+    def keep_silent(self):
+        self.gave_up |= not self.closing.wait(60)
 
     @property
     def own(self):
@@ -105,7 +110,7 @@ class _Responses(BaseHTTPRequestHandler):
         self.begin(Content_Length=len(VIDEO))
         self.wfile.write(VIDEO[:length])
         self.wfile.flush()
-        self.server.closing.wait(20)
+        self.server.keep_silent()
         self.close_connection = True
 
     def drip(self, bits):
@@ -119,7 +124,7 @@ class _Responses(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def mute(self, _):
-        self.server.closing.wait(20)
+        self.server.keep_silent()
         self.close_connection = True
 
     def status(self, number):
@@ -146,7 +151,7 @@ def server():
     running.server_close()
     for left in threading.enumerate():
         if left.name == "wan-download":
-            left.join(10)
+            left.join(60)
 
 
 @pytest.fixture(autouse=True)

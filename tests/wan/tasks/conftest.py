@@ -1,34 +1,24 @@
-"""Waiting takes no time, locks none, and each video is rendered once."""
+"""Waiting takes no time, and locks none."""
 
 from __future__ import annotations
 
-import shutil
+import time
 
 import pytest
-import wanpack.offline.render as offline_render
+from jumping import JumpingLoop
 from wanpack.wan.ledger import schema
-
-
-@pytest.fixture(scope="session", autouse=True)
-def rendered_once(tmp_path_factory):
-    """The mock server draws each video once in all these tests."""
-    folder = tmp_path_factory.mktemp("videos")
-    draw = offline_render.render
-
-    def render(scene, path, **more):
-        known = folder / scene.name
-        if not known.exists():
-            draw(scene, path, **more)
-            shutil.copyfile(path, known.with_suffix(".new"))
-            known.with_suffix(".new").replace(known)
-        shutil.copyfile(known, path)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(offline_render, "render", render)
-        yield
 
 
 @pytest.fixture(autouse=True)
 def no_wait_for_a_lock(monkeypatch):
     """A ledger that is locked is locked for good in these tests."""
     monkeypatch.setattr(schema, "BUSY_SECONDS", 0.2)
+
+
+@pytest.fixture
+def jumping(monkeypatch):
+    """An event loop in which waiting takes no time, and whose clock is everybody's."""
+    loop = JumpingLoop()
+    monkeypatch.setattr(time, "monotonic", loop.time)
+    yield loop
+    loop.close()

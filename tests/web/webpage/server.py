@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 import mimetypes
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from PIL import Image
+import media
 
 from .definitions import object_info
 
@@ -65,7 +64,9 @@ class PageServer:
             return self._definitions, "application/json"
         if plain == "/view":
             name = "/".join(filter(None, (query.get(part, [""])[0] for part in ("subfolder", "filename"))))
-            return self.files.get(name) or _image(), mimetypes.guess_type(name)[0] or "image/png"
+            return self.files.get(name) or media.image_file(64, 64, colours=("teal",)), mimetypes.guess_type(name)[
+                0
+            ] or "image/png"
         if plain == "/user.css":
             return b"", "text/css"
         known = self._json(plain, query)
@@ -149,12 +150,6 @@ class PageServer:
                 """Nothing."""
 
         return Handler
-
-
-def _image() -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (64, 64), "teal").save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 _FIXED: dict[str, Any] = {

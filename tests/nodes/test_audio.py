@@ -5,15 +5,14 @@ Uploaded as WAV, sent by its URL, rejected where it does not fit.
 
 from __future__ import annotations
 
-import io
 import logging
-import wave
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 import torch
+from media import audio, pitch, read_wav, tone
 from wanpack.wan.catalog.models import MODELS, models_where
 
 FLASH = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
@@ -22,30 +21,9 @@ ALWAYS_LOUD = [row.id for row in MODELS.values() if row.audio_input and not row.
 WITH_AUDIO = models_where(lambda row: row.audio_input)
 
 
-def tone(hertz, seconds=3.0, *, rate=8000):
-    return 0.5 * torch.sin(2 * np.pi * hertz * torch.arange(round(seconds * rate)) / rate)
-
-
-def audio(*channels, rate=8000):
-    """AUDIO of one channel after another; a soft tone of 3 s where none is given."""
-    return {"waveform": torch.stack(channels or (tone(440, rate=rate),))[None], "sample_rate": rate}
-
-
-def pitch(samples, rate):
-    return np.argmax(np.abs(np.fft.rfft(samples))) * rate / len(samples)
-
-
 def stored(server, create):
     """The bytes that lie behind the URL of the audio in a create call."""
     return server._state.storage.find(create.body["input"]["audio_url"]).path.read_bytes()
-
-
-def read(data):
-    """A WAV file: samples [T,C] of 16 bits, and its sample rate."""
-    with wave.open(io.BytesIO(data)) as file:
-        assert file.getsampwidth() == 2
-        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        return samples.reshape(-1, file.getnchannels()), file.getframerate()
 
 
 # What is uploaded
@@ -56,14 +34,14 @@ def read(data):
 def test_mono_and_stereo_arrive_as_they_are(live_server, nodes, asked, rate, channels):
     given = audio(*[tone(hertz, rate=rate) for hertz in (440, 880)[:channels]], rate=rate)
     create = asked(live_server, nodes.image_to_video, **FLASH, audio=given)
-    samples, found = read(stored(live_server, create))
+    samples, found = read_wav(stored(live_server, create))
     assert (found, samples.shape) == (rate, (3 * rate, channels))
     assert np.abs(samples.T / 32768 - given["waveform"][0].numpy()).max() <= 0.51 / 32768
 
 
 def test_a_studios_rate_arrives_as_48_khz_of_the_same_pitch_and_length(live_server, nodes, asked):
     create = asked(live_server, nodes.image_to_video, **FLASH, audio=audio(tone(1000, rate=96000), rate=96000))
-    samples, rate = read(stored(live_server, create))
+    samples, rate = read_wav(stored(live_server, create))
     assert rate == 48000
     assert len(samples) == pytest.approx(3 * 48000, abs=1)
     assert pitch(samples[:, 0], rate) == pytest.approx(1000, abs=1)
@@ -73,7 +51,7 @@ def test_the_speech_in_the_centre_of_5_1_arrives_on_both_sides(live_server, node
     silence = torch.zeros(3 * 48000)
     given = audio(silence, silence, tone(700, rate=48000), silence, silence, silence, rate=48000)
     create = asked(live_server, nodes.image_to_video, **FLASH, audio=given)
-    samples, rate = read(stored(live_server, create))
+    samples, rate = read_wav(stored(live_server, create))
     assert samples.shape == (3 * 48000, 2)
     assert [pitch(side, rate) for side in samples.T] == pytest.approx([700, 700], abs=1)
     assert samples.max() > 3000
@@ -83,7 +61,7 @@ def test_an_audio_in_half_precision_arrives(live_server, nodes, asked):
     given = audio()
     given["waveform"] = given["waveform"].half()
     create = asked(live_server, nodes.image_to_video, **FLASH, audio=given)
-    samples, _ = read(stored(live_server, create))
+    samples, _ = read_wav(stored(live_server, create))
     assert np.abs(samples[:, 0] / 32768 - given["waveform"][0, 0].float().numpy()).max() < 0.001
 
 

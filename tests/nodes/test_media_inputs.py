@@ -1,11 +1,8 @@
-"""The newer models in the nodes: what they send, how two images share a request, how a clip goes on."""
+"""Media of the nodes: what is sent of a first and a last frame, of audio and of a clip, for each family of models."""
 
 from __future__ import annotations
 
-from fractions import Fraction
-
-import av
-import numpy as np
+import media
 import pytest
 import torch
 from mock_faults import ErrorResponse
@@ -17,29 +14,10 @@ AUDIO_URL = "https://example.com/rap.mp3"
 OSS = "X-DashScope-OssResourceResolve"
 
 
-def video(path, *, seconds=3.0, size=(320, 240), codec="mpeg4", format=None):  # noqa: A002 - PyAV's word
-    """A small video of one colour; `size` is its width and height in pixels."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", format=format) as container:
-        stream = container.add_stream(codec, rate=Fraction(10), options={"crf": "40"})
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        image = np.full((size[1], size[0], 3), 90, np.uint8)
-        for _ in range(round(seconds * 10)):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode(None))
-    return path
-
-
 @pytest.fixture
 def clip(standalone_host):
     """A video of 3 s in the input folder."""
-    return video(standalone_host.readable_folders()[0] / "clip.mp4")
-
-
-def noise(side, seed):
-    """IMAGE that nothing packs well."""
-    return torch.rand((1, side, side, 3), generator=torch.Generator().manual_seed(seed))
+    return media.clip(standalone_host.readable_folders()[0] / "clip.mp4")
 
 
 def reported(value):
@@ -139,7 +117,10 @@ def test_a_shape_is_sent(live_server, nodes, asked):
 
 
 def test_of_two_large_images_one_is_uploaded_and_the_receipt_says_so(live_server, nodes, quick):
-    images = {"image": noise(1500, 1), "last_frame": noise(1300, 2)}
+    images = {
+        "image": torch.from_numpy(media.noise(1500, seed=1)),
+        "last_frame": torch.from_numpy(media.noise(1300, seed=2)),
+    }
     made = nodes.image_to_video(model="wan3.0-video", resolution="480P", duration=2, **images)
     [create] = [call for call in live_server.received if call.on == "create"]
     assert reported(create.body["input"]["media"]) == [{"type": "first_frame", "url": "stored jpg"}, LAST]
@@ -150,7 +131,10 @@ def test_of_two_large_images_one_is_uploaded_and_the_receipt_says_so(live_server
 
 def test_where_there_is_no_storage_both_images_are_made_to_fit(serve, nodes, quick):
     server = serve("virginia")
-    images = {"image": noise(1500, 1), "last_frame": noise(1300, 2)}
+    images = {
+        "image": torch.from_numpy(media.noise(1500, seed=1)),
+        "last_frame": torch.from_numpy(media.noise(1300, seed=2)),
+    }
     made = nodes.image_to_video(model="wan3.0-video", resolution="480P", duration=2, **images)
     [create] = [call for call in server.received if call.on == "create"]
     assert reported(create.body["input"]["media"]) == [FRAME, LAST]
@@ -163,7 +147,7 @@ def test_a_small_image_beside_a_large_one_is_left_as_it_is(serve, nodes, asked):
     server = serve("virginia")
     small = nodes.image(side=400)
     alone = asked(server, nodes.image_to_video, model="wan3.0-video", resolution="480P", duration=2, image=small)
-    both = {"image": noise(1900, 1), "last_frame": small}
+    both = {"image": torch.from_numpy(media.noise(1900, seed=1)), "last_frame": small}
     create = asked(server, nodes.image_to_video, model="wan3.0-video", resolution="480P", duration=2, **both)
     assert create.body["input"]["media"][1]["url"] == alone.body["input"]["media"][0]["url"]
 
@@ -251,7 +235,7 @@ class Cut:
 
 
 def test_of_a_trimmed_video_only_the_part_is_sent(live_server, nodes, asked, clip, tmp_path):
-    part = video(tmp_path / "part.mp4", seconds=2.5)
+    part = media.clip(tmp_path / "part.mp4", seconds=2.5)
     create = asked(live_server, nodes.continue_video, video=Cut(clip, part))
     [medium] = create.body["input"]["media"]
     assert live_server._state.storage.find(medium["url"]).path.read_bytes() == part.read_bytes()
@@ -281,7 +265,7 @@ def test_a_video_that_cannot_be_written_out_is_reported_before_anything_is_sent(
     ],
 )
 def test_a_clip_that_the_service_would_not_take_is_reported(live_server, nodes, refused, clip, name, more, fault):
-    video(clip.with_name(name), **more)
+    media.clip(clip.with_name(name), **more)
     assert refused(live_server, nodes.continue_video, video_path=name, duration=12) == [fault]
 
 

@@ -1,4 +1,4 @@
-"""Every setting of the newer models against the documents' rules, written down here a second time by hand."""
+"""Every setting of the models with a list of media against the documents' rules, written down here by hand."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def faults_of(request, region="offline", given=None, **more):
     return validate(request, region=REGIONS[region], provided=given or needed(request.model), **more)
 
 
-def test_they_come_after_the_eight():
+def test_their_rows_come_after_those_of_the_other_models():
     assert list(MODELS)[8:] == list(RULES)
 
 
