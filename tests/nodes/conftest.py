@@ -115,7 +115,7 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-def serve(bare_environment, standalone_host):
+def serve(bare_environment, standalone_host, server_key):
     """Start the mock server as a region's URL, which the owner's settings then lead to. Tasks end at once."""
     from wanpack.offline.server import OfflineServer
     from wanpack.offline.tasks import Timing
@@ -124,7 +124,7 @@ def serve(bare_environment, standalone_host):
 
     def start(region, **settings):
         # Its rates would be counted in real seconds, which `quick` does not count in.
-        usual = {"timing": Timing(scale=0), "enforce_rates": False}
+        usual = {"timing": Timing(scale=0), "enforce_rates": False, "key": server_key}
         server = OfflineServer(**{"region": region, **usual, **settings}).start()
         started.append(server)
         for name, value in (("REGION", region), ("BASE_URL", server.base_url), ("API_KEY", server.key)):
