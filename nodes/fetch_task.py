@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..wan.api.endpoint import Connection
-from ..wan.tasks.fetch_task import FetchRequest, fetch_video
 from . import host, inputs
 
 
@@ -61,6 +60,8 @@ class DashScopeWanFetchTask(inputs.VideoOutputs):
             InvalidRequest: the id is malformed; nothing was sent.
             TaskUnknown, TaskCanceled, ServiceError, WaitExceeded, DownloadFailed: as their names say.
         """
+        from ..wan.tasks.fetch_task import FetchRequest, fetch_video
+
         request = FetchRequest(
             inputs.strip(task_id),
             filename_prefix=filename_prefix,

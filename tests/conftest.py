@@ -131,6 +131,9 @@ def rendered_once(tmp_path_factory):
         yield render
 
 
+SERVER_KEY = "sk-test-0d7c4b19e8f25a36"
+"""One for all mock servers: each key that was in use is looked for in every text of the process that used it."""
+
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -164,7 +167,11 @@ def server_as_beijing(patch):
     from mock_server import MockServer
     from wanpack.offline.tasks import Timing
 
+<<<<<<< HEAD
     with MockServer(region="beijing", timing=Timing(scale=0)) as server:
+=======
+    with OfflineServer(region="beijing", key=SERVER_KEY, timing=Timing(scale=0)) as server:
+>>>>>>> tests
         patch.setenv("DASHSCOPE_REGION", "beijing")
         patch.setenv("DASHSCOPE_BASE_URL", server.base_url)
         patch.setenv("DASHSCOPE_API_KEY", server.key)
@@ -190,6 +197,11 @@ def live_server(bare_environment, standalone_host):
     """The mock server as Beijing's URL, which the owner's settings lead to."""
     with server_as_beijing(bare_environment) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def server_key():
+    return SERVER_KEY
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,7 @@ def quick():
 
 
 @pytest.fixture
-def serve(bare_environment, standalone_host):
+def serve(bare_environment, standalone_host, server_key):
     """Start the mock server as a region's URL, which the owner's settings then lead to. Tasks end at once."""
     from mock_server import MockServer
     from wanpack.offline.tasks import Timing
@@ -127,8 +127,13 @@ def serve(bare_environment, standalone_host):
 
     def start(region, **settings):
         # Its rates would be counted in real seconds, which `quick` does not count in.
+<<<<<<< HEAD
         usual = {"timing": Timing(scale=0), "enforce_rates": False}
         server = MockServer(**{"region": region, **usual, **settings}).start()
+=======
+        usual = {"timing": Timing(scale=0), "enforce_rates": False, "key": server_key}
+        server = OfflineServer(**{"region": region, **usual, **settings}).start()
+>>>>>>> tests
         started.append(server)
         for name, value in (("REGION", region), ("BASE_URL", server.base_url), ("API_KEY", server.key)):
             bare_environment.setenv(f"DASHSCOPE_{name}", value)

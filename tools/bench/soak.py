@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 
+from .mock_server import apart, point_to
 from .orders import QUICK_KIND, make, order
 from .parts import held_bytes, measured
 from .report import Line
-from .stand_in import apart, point_to
 from .timing import milliseconds
 
 TASKS, QUICK_TASKS = 500, 100

@@ -213,7 +213,7 @@ def _audio_problems(request: VideoRequest, model: Model) -> list[str]:
     if not request.generate_audio and not model.always_silent and not model.audio_switch:
         silent = [row.id for row in MODELS.values() if row.always_silent]
         problems.append(
-            f"generate_audio: {model.id} cannot be silent; switch it on, or choose "
+            f"generate_audio: {model.id} cannot make silent videos; switch it on, or choose "
             f"{format_choices([*models_where(lambda row: row.audio_switch), *silent])}"
         )
     return problems

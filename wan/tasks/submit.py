@@ -255,6 +255,6 @@ def point_to_workspace(error: ServiceError, plan: ValidatedBatch) -> None:
     """Add a hint to the error: some models are only documented for workspace hosts."""
     if plan.model.workspace_hosts_only and not plan.endpoint.at_workspace:
         error.hint = (
-            f"{error.hint} The service documents {plan.model.id} for workspaces' own addresses only: give "
-            "workspace_id in DashScope Connection, or set DASHSCOPE_BASE_URL to a workspace's address."
+            f"{error.hint} DashScope documents {plan.model.id} for workspace hosts only: enter the workspace_id in "
+            "DashScope Connection, or set DASHSCOPE_BASE_URL to the workspace's URL."
         ).lstrip()

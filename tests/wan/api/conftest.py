@@ -16,9 +16,9 @@ FOREVER = Timing(queued=1e6)
 
 
 @pytest.fixture
-def server(bare_environment):
+def server(bare_environment, server_key):
     """A mock server whose tasks stay queued."""
-    with MockServer(region="beijing", timing=FOREVER) as running:
+    with MockServer(region="beijing", key=server_key, timing=FOREVER) as running:
         yield running
 
 

@@ -266,7 +266,7 @@ def test_the_sixth_redirect_is_refused(server, fetch, part):
 
 @pytest.mark.parametrize("kind", [0, 1, 2])
 def test_a_redirect_to_what_is_not_http_is_refused(server, fetch, part, kind):
-    with pytest.raises(DownloadFailed, match="http or https only"):
+    with pytest.raises(DownloadFailed, match="must be http or https"):
         fetch(server.url(f"astray-{kind}"))
 
 
