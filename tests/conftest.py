@@ -167,11 +167,7 @@ def server_as_beijing(patch):
     from mock_server import MockServer
     from wanpack.offline.tasks import Timing
 
-<<<<<<< HEAD
-    with MockServer(region="beijing", timing=Timing(scale=0)) as server:
-=======
-    with OfflineServer(region="beijing", key=SERVER_KEY, timing=Timing(scale=0)) as server:
->>>>>>> tests
+    with MockServer(region="beijing", key=SERVER_KEY, timing=Timing(scale=0)) as server:
         patch.setenv("DASHSCOPE_REGION", "beijing")
         patch.setenv("DASHSCOPE_BASE_URL", server.base_url)
         patch.setenv("DASHSCOPE_API_KEY", server.key)

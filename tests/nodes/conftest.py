@@ -127,13 +127,8 @@ def serve(bare_environment, standalone_host, server_key):
 
     def start(region, **settings):
         # Its rates would be counted in real seconds, which `quick` does not count in.
-<<<<<<< HEAD
-        usual = {"timing": Timing(scale=0), "enforce_rates": False}
-        server = MockServer(**{"region": region, **usual, **settings}).start()
-=======
         usual = {"timing": Timing(scale=0), "enforce_rates": False, "key": server_key}
-        server = OfflineServer(**{"region": region, **usual, **settings}).start()
->>>>>>> tests
+        server = MockServer(**{"region": region, **usual, **settings}).start()
         started.append(server)
         for name, value in (("REGION", region), ("BASE_URL", server.base_url), ("API_KEY", server.key)):
             bare_environment.setenv(f"DASHSCOPE_{name}", value)
