@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..wan.catalog.effects import EFFECTS
+from ..wan.catalog.fields import FIELDS
 from ..wan.catalog.models import ADAPTIVE, DEFAULT_DURATION, NEGATIVE_PROMPT_LIMIT, SEED_MAX
 from ..wan.catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model
 
@@ -92,24 +93,21 @@ class _Field:
     taken_by: Callable[[Model], bool] = lambda _model: True
 
 
+def _fields_of(section: str) -> tuple[_Field, ...]:
+    return tuple(
+        _Field(field.path.partition(".")[2], field.type, field.has)
+        for field in FIELDS
+        if field.path.startswith(f"{section}.")
+    )
+
+
 _INPUT = (
-    _Field("prompt", str),
-    _Field("negative_prompt", str, lambda model: model.negative_prompt),
-    _Field("template", str, lambda model: model.effects),
+    *_fields_of("input"),
     # The vendor's Python SDK 2.0.2 sends these two with every call; they mean nothing to these models.
     _Field("extend_prompt", bool),
     _Field("function", str),
 )
-_PARAMETERS = (
-    _Field("resolution", str),
-    _Field("ratio", str, lambda model: bool(model.ratios)),
-    _Field("duration", int),
-    _Field("prompt_extend", bool, lambda model: model.prompt_extend),
-    _Field("watermark", bool),
-    _Field("seed", int),
-    _Field("audio", bool, lambda model: model.audio_switch),
-    _Field("shot_type", str, lambda model: bool(model.shot_types)),
-)
+_PARAMETERS = _fields_of("parameters")
 
 
 def parse_inputs(body: Mapping[str, Any], *, model: Model, effects: bool) -> TaskInputs:

@@ -167,15 +167,6 @@ NODES = {
     ),
 }
 
-REGIONS = {
-    "beijing": "北京",
-    "singapore": "新加坡",
-    "virginia": "弗吉尼亚",
-    "frankfurt": "法兰克福",
-    "tokyo": "东京",
-    "hongkong": "中国香港",
-}
-
 IMAGES = {
     "any subject": "任意主体",
     "any subject that stands out from the background": "任意主体，与背景分明",

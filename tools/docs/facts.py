@@ -5,8 +5,6 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from . import chinese
-
 
 class Tables(NamedTuple):
     """The pack's modules with its tables."""
@@ -41,5 +39,5 @@ def chinese_facts(tables: Tables) -> dict[str, str]:
     return {
         "negative_limit": str(models.NEGATIVE_PROMPT_LIMIT),
         "clip_rule": "MP4 或 MOV，{} 至 {} 秒，会上传到百炼的临时存储。".format(*models.CLIP_SECONDS),
-        "workspace_regions": "、".join(chinese.REGIONS[row.id] for row in regions if row.needs_workspace),
+        "workspace_regions": "、".join(row.title_zh for row in regions if row.needs_workspace),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from . import chinese, facts
+from . import facts
 from .facts import Tables
 
 _PLACE = re.compile(r"(<!-- models:.*?-->\n).*?(<!-- /models -->)", re.DOTALL)
@@ -120,7 +120,8 @@ def _regions(row: Any, tables: Tables, language: str) -> str:
 
 
 def _title(region: str, tables: Tables, language: str) -> str:
-    title: str = chinese.REGIONS[region] if language == "zh" else tables.regions.REGIONS[region].title
+    row = tables.regions.REGIONS[region]
+    title: str = row.title_zh if language == "zh" else row.title
     return title
 
 

@@ -109,7 +109,7 @@ _ROWS = (
     Region(
         id=OFFLINE,
         title="Offline",
-        title_zh="离线模拟",
+        title_zh="离线模式",
         docs_id="",
         shared_host="",
         workspace_host="",
