@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..wan.api.endpoint import DEFAULT_CHOICE, MAX_WAIT_MINUTES, MAX_WAIT_MINUTES_LIMIT, Connection
-from ..wan.catalog.models import models_where
 from ..wan.catalog.regions import REGIONS
 from .inputs import CATEGORY, CONNECTION, strip
 
@@ -29,7 +28,6 @@ class DashScopeWanConnection:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
         """Return the inputs in ComfyUI's format."""
-        own_hosts = models_where(lambda row: row.workspace_hosts_only)
         return {
             "required": {
                 "region": (
@@ -49,7 +47,7 @@ class DashScopeWanConnection:
                         "tooltip": "Id of the Model Studio workspace, such as llm-abc123; empty for the region's "
                         "shared host. Required in "
                         + " and ".join(row.title for row in REGIONS.values() if row.needs_workspace)
-                        + f"; the service documents {' and '.join(own_hosts)} with one only.",
+                        + "; some models are documented for workspace hosts only.",
                     },
                 ),
                 "max_wait_minutes": (

@@ -38,7 +38,7 @@ def model_rules(
     """
     return {
         "models": {row.id: _rules(row.id, media, effects) for row in rows},
-        "regions": {region.id: {"en": region.title, "zh": region.title_zh} for region in REGIONS.values()},
+        "regions": {region.id: region.title for region in REGIONS.values()},
         "default_region": DEFAULT_CHOICE,
         "own_region": _default_region(),
         "connection": connection,

@@ -123,8 +123,8 @@ def _usage(task: Task, inputs: TaskInputs) -> dict[str, object]:
         "ratio": task.ratio,
         "audio": inputs.audio,
     }
-    told = _USAGE.get(task.model.family, _USUAL)
-    return {name: facts[name] for name in (*told, *(["audio"] if _tells_audio(task.model) else []))}
+    reported = _USAGE.get(task.model.family, _USUAL)
+    return {name: facts[name] for name in (*reported, *(["audio"] if _tells_audio(task.model) else []))}
 
 
 def _tells_audio(model: Model) -> bool:

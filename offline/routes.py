@@ -160,5 +160,5 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except (ConnectionError, web.HTTPException):
         raise
     except Exception:
-        logger.exception("The offline stand-in failed in a %s call", on)
+        logger.exception("The mock server failed in a %s call", on)
         return error_response(500, code="InternalError", message="Internal server error!")

@@ -221,7 +221,7 @@ def _one_of(name: str, values: Sequence[object]) -> str:
 
 def _not_made(what: str, model: Model) -> TaskRejected:
     """Say that the service has something which the mock server has not."""
-    return TaskRejected(f"The offline stand-in makes no {what} with {model.id}; the service itself does.")
+    return TaskRejected(f"Offline mode makes no {what} with {model.id}; DashScope does.")
 
 
 def _media_fields(model: Model) -> list[_Field]:

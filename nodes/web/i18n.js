@@ -2,7 +2,6 @@
 import { app } from "../../scripts/app.js";
 
 const en = {
-  language: "en",
   unused: "not supported by this model",
   needed: "required by this model",
   price: "Price",
@@ -11,6 +10,7 @@ const en = {
   videos: (count, cost) => `${count} videos, ${cost[0].toLowerCase()}${cost.slice(1)}`,
   linked: "The price depends on linked values",
   somewhere: "The price depends on the region",
+  regions: {},
   about: (amount, region, date) => `about ${amount} in ${region} (list of ${date})`,
   free: (region) => `free of charge (${region})`,
   unlisted: (region) => `no list price in ${region}`,
@@ -18,7 +18,6 @@ const en = {
 };
 
 const zh = {
-  language: "zh",
   unused: "此模型不支持",
   needed: "此模型必需",
   price: "价格",
@@ -27,6 +26,15 @@ const zh = {
   videos: (count, cost) => `${count} 个视频，${cost}`,
   linked: "价格取决于连线传入的值",
   somewhere: "价格取决于地域",
+  regions: {
+    beijing: "北京",
+    singapore: "新加坡",
+    virginia: "弗吉尼亚",
+    frankfurt: "法兰克福",
+    tokyo: "东京",
+    hongkong: "中国香港",
+    offline: "离线模式",
+  },
   about: (amount, region, date) => `约 ${amount}，${region}（${date} 价目）`,
   free: (region) => `免费（${region}）`,
   unlisted: (region) => `${region}价目中无此规格`,

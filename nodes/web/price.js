@@ -53,7 +53,7 @@ function price(node, table, count) {
   if (!regions) return "";
   const region = regionOf(node, table);
   if (!region) return texts.somewhere;
-  const title = table.regions[region]?.[texts.language] ?? region;
+  const title = texts.regions[region] ?? table.regions[region] ?? region;
   const list = regions[region];
   if (!list) return texts.elsewhere(value.model, title);
   const second = list.tiers[value.resolution]?.[value.generate_audio === false ? "silent" : "audio"];

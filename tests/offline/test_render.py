@@ -237,7 +237,7 @@ def test_a_video_has_the_clips_shape(tmp_path, clip):
     )
 
 
-def test_a_clip_that_was_filmed_upright_is_shown_upright(tmp_path, kit):
+def test_a_clip_that_was_recorded_upright_is_shown_upright(tmp_path, kit):
     """A phone's video lies in the file and says by how much it is to be turned."""
     source, turned = tmp_path / "lying.mp4", tmp_path / "turned.mp4"
     with av.open(str(source), "w") as container:

@@ -116,3 +116,11 @@ def test_chinese_texts_are_chinese():
     for node in defs.values():
         for words in node["inputs"].values():
             assert re.search(r"[\u4e00-\u9fff]", words["name"] + words["tooltip"])
+
+
+def test_the_page_says_a_region_by_its_chinese_name():
+    # Descriptions of inputs are ASCII: the page has the names in a table of its own.
+    page = (ROOT / "nodes" / "web" / "i18n.js").read_text(encoding="utf-8")
+    assert dict(re.findall(r'^    (\w+): "([^"]+)",$', page, re.MULTILINE)) == {
+        region.id: region.title_zh for region in REGIONS.values()
+    }

@@ -366,7 +366,7 @@ def test_what_the_end_of_a_code_says_counts_however_long_it_is(code, end):
     assert (type(refusal(code)), refusal(code).hint) == (type(refusal(end)), refusal(end).hint)
 
 
-def test_a_free_tier_that_is_used_up_is_told_how_to_be_left():
+def test_a_free_tier_that_is_used_up_is_reported_with_the_way_out():
     error = refusal("AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted.", http_status=403)
     assert "use free tier only" in error.hint
 

@@ -784,17 +784,17 @@ def fetching(kind, *, url="https://video.example/v.mp4?Signature=secret", own=No
     return str(caught.value)
 
 
-def test_a_video_that_a_proxy_does_not_let_through_is_told_with_the_proxy(net):
+def test_a_video_that_a_proxy_does_not_let_through_is_reported_with_the_proxy(net):
     net.proxy(refusing(407))
     assert "The proxy localhost" in fetching(DownloadFailed)
 
 
-def test_a_video_behind_a_proxy_that_is_malformed_is_told_as_that(net, unknown_names):
+def test_a_video_behind_a_proxy_that_is_malformed_is_reported_as_that(net, unknown_names):
     net.env.setenv("HTTPS_PROXY", f"http://user:{PASSWORD}/b@localhost:1")
     assert "The URL of the proxy" in fetching(DownloadFailed)
 
 
-def test_a_video_behind_a_socks_proxy_without_pysocks_is_told_as_that(net):
+def test_a_video_behind_a_socks_proxy_without_pysocks_is_reported_as_that(net):
     def missing(*args, **named):
         # What requests puts in the place of what it cannot import.
         raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
@@ -804,13 +804,13 @@ def test_a_video_behind_a_socks_proxy_without_pysocks_is_told_as_that(net):
     assert "SOCKS" in fetching(DownloadFailed)
 
 
-def test_a_video_whose_hosts_certificate_is_not_accepted_is_told_with_the_certificate(net):
+def test_a_video_whose_hosts_certificate_is_not_accepted_is_reported_with_the_certificate(net):
     port = net.tls(net.to_mock, net.authority.other.issue_cert("video.example"))
     net.proxy(lambda connection, _: tunnel(connection, b"CONNECT localhost:%d " % port))
     assert "REQUESTS_CA_BUNDLE" in fetching(DownloadFailed)
 
 
-def test_a_video_without_certificates_to_trust_is_told_with_their_setting(net, tmp_path):
+def test_a_video_without_certificates_to_trust_is_reported_with_their_setting(net, tmp_path):
     net.proxy(tunnel)
     net.env.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
     assert "REQUESTS_CA_BUNDLE" in fetching(DownloadFailed)
