@@ -129,7 +129,7 @@ def connection_problems(connection: Connection, settings: Settings, *, region: R
 
 
 def open_endpoint(connection: Connection, settings: Settings, *, region: Region) -> Endpoint:
-    """Return the endpoint of a region whose connection has no problems. Blocking: it may start the mock server.
+    """Return the endpoint of a region whose connection is valid. Blocking: it may start the mock server.
 
     `DASHSCOPE_BASE_URL` replaces the region's host; a workspace id chooses the workspace's own host.
     """

@@ -1,6 +1,6 @@
-"""The create request of one video: its JSON body, and what it costs.
+"""The create request for one video: its JSON body and its cost.
 
-`build_body` puts in what the table of fields allows for the model. What a request may ask for is in `validation.py`.
+`build_body` includes only the fields that the model supports. The rules are in `validation.py`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def build_body(request: VideoRequest, *, region: Region, media: Mapping[str, str
 
 
 class CreateBody:
-    """The JSON body of a create call, built once, with a placeholder where each of its `kinds` of media goes."""
+    """The JSON body of a create request, built once, with a placeholder for each of its `kinds` of media."""
 
     def __init__(self, request: VideoRequest, *, region: Region, kinds: Collection[str]) -> None:
         self._placeholders = {kind: uuid.uuid4().hex for kind in kinds}
@@ -47,7 +47,7 @@ class CreateBody:
 
     @property
     def size(self) -> int:
-        """Its bytes, media and their names aside."""
+        """Its size in bytes, without the media and their names."""
         media = set(self._placeholders.values())
         input_ = {name: value for name, value in self._body["input"].items() if not _holds(value, media)}
         if "media" in self._body["input"]:
@@ -55,14 +55,14 @@ class CreateBody:
         return len(to_json(self._body | {"input": input_}))
 
     def with_hashes(self, hashes: Mapping[str, str]) -> dict[str, Any]:
-        """Return the body with what stands for the content of each kind of media in its place."""
+        """Return the body with each placeholder replaced by the content hash of its media."""
         by_placeholder = {self._placeholders[kind]: content for kind, content in hashes.items()}
         return dict(_replaced(self._body, by_placeholder))
 
     def encode(self, media: Mapping[str, Callable[[], Iterable[bytes]]]) -> bytes:
-        """Return the bytes to send, with the URL of each kind of media, which comes in chunks, in its place.
+        """Return the bytes to send, with each placeholder replaced by the URL of its media, given in chunks.
 
-        The data of images is copied once: it may be megabytes.
+        The data of images is copied only once, as it may have megabytes.
         """
         body = to_json(self._body)
         places = sorted(
@@ -82,7 +82,7 @@ def _holds(value: object, texts: set[str]) -> bool:
 
 
 def _replaced(value: Any, texts: Mapping[str, str]) -> Any:
-    """Return a JSON value with other texts in the place of some."""
+    """Return a JSON value with some of its strings replaced."""
     if isinstance(value, dict):
         return {name: _replaced(inner, texts) for name, inner in value.items()}
     if isinstance(value, list):
@@ -97,12 +97,12 @@ def to_json(body: Mapping[str, Any]) -> bytes:
 
 
 def url_chunks(url: str) -> list[bytes]:
-    """Return a URL as `CreateBody.encode` takes it: as it stands between the quotes of JSON."""
+    """Return a URL for `CreateBody.encode`: escaped as in a JSON string, without the quotes."""
     return [json.dumps(url, ensure_ascii=False).encode("utf-8", "replace")[1:-1]]
 
 
 def expected_prompt(request: VideoRequest) -> str | None:
-    """Return what the task of a request will report as its prompt, None where that is not known."""
+    """Return the prompt that a request's task will report, None if it is unknown."""
     return None if request.template else request.prompt
 
 
@@ -119,5 +119,5 @@ def estimate_cost(request: VideoRequest, *, region: Region) -> dict[str, Any] | 
 
 
 def describe_cost(cost: Mapping[str, Any] | None, *, videos: int = 1) -> str:
-    """Return what a status adds about the cost of some videos; "" where it is not known, or nothing."""
+    """Return the status text's note on the cost of some videos; "" if it is unknown or zero."""
     return f", about {cost['currency']} {cost['amount'] * videos:.2f}" if cost and cost["amount"] else ""

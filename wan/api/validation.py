@@ -110,7 +110,7 @@ def warnings(request: VideoRequest, *, region: Region, audio_seconds: float | No
 
 
 def _choice_problems(field: FieldSpec, request: VideoRequest, model: Model) -> list[str]:
-    """Say what is wrong with the value of a field that has choices."""
+    """Return the problems of a field that has choices."""
     value, name = getattr(request, field.name), field.name
     if field.known is not None and value not in field.known and not (field.optional and value == field.default):
         return [f"{name}: {value[:60]!r} is not known; choose {format_choices(field.known)}"]
@@ -121,7 +121,7 @@ def _choice_problems(field: FieldSpec, request: VideoRequest, model: Model) -> l
         return []
     if field.optional:
         others = format_choices(models_where(field.has))
-        return [f"{name}: {value} is not possible with {model.id}; choose {field.default}, or one of {others}"]
+        return [f"{name}: {value} is not supported by {model.id}; choose {field.default}, or the model {others}"]
     return [f"{name}: {format_value(value)} is not supported by {model.id}; choose {format_choices(allowed)}"]
 
 
@@ -131,7 +131,7 @@ def _type_problems(request: VideoRequest) -> list[str]:
     for field in FIELDS:
         value = getattr(request, field.name)
         if field.type is str and not isinstance(value, str):
-            problems.append(f"{field.name}: must be a text, not {type(value).__name__}")
+            problems.append(f"{field.name}: must be a string, not {type(value).__name__}")
         if field.type is bool and not isinstance(value, bool):
             problems.append(f"{field.name}: must be true or false, not {format_value(value)}")
     return problems
@@ -145,12 +145,12 @@ def _general_problems(request: VideoRequest) -> list[str]:
         problems.append(f"seed: {format_value(request.seed)} is not supported; choose 0 to {SEED_MAX}")
     texts = {field: value for field in FIELDS if isinstance(value := getattr(request, field.name), str)}
     problems += [
-        f"{field.name}: it holds your API key, which would go into every saved workflow and video; take it out"
+        f"{field.name}: contains your API key, which would be saved with every workflow and video; remove it"
         for field, text in texts.items()
         if contains_secret(text)
     ]
     problems += [
-        f"{field.name}: {len(text)} characters are too many; give at most {field.max_chars}"
+        f"{field.name}: {len(text)} characters are too many; use at most {field.max_chars}"
         for field, text in texts.items()
         if field.max_chars and len(text) > field.max_chars
     ]

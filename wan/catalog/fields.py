@@ -1,7 +1,7 @@
 """The fields of a create request: their types, their places in the API's body, and which models have them.
 
-`VideoRequest` is the table: a field with its specification is all that an input needs here. Checks, body, browser rules
-and the mock server's check read `FIELDS`.
+`VideoRequest` is the table: a new input only needs a field with its specification here. Validation, body, browser
+rules and the mock server's validation read `FIELDS`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from .spec import Model
 
 MAX_TEXT = 20_000
 MAX_URL = 2000
-"""Characters; a longer text or URL is a mistake, and would not fit beside the image."""
+"""Characters. A longer text or URL is a mistake, and would not fit beside the image."""
 
 
 @dataclass(frozen=True)
 class FieldSpec:
-    """What is known of one field. `type` is str, int or bool.
+    """The specification of one field. `type` is str, int or bool.
 
-    `path` is its place in the body, such as "parameters.audio"; empty where it goes in as a medium. `has` tells whether
-    a model has the field. `choices` returns the values that a model takes, `known` are those that any model takes, None
-    where any value of the type may be taken. A field that is `optional` may have its default for models without it.
-    `effects` tells whether the request of an effect has it, `omit_single` that a model with one value is not sent it.
+    `path` is its place in the body, such as "parameters.audio"; empty if it is sent as media. `has` returns whether a
+    model has the field. `choices` returns the values that a model accepts, `known` are those that any model accepts;
+    each is None if values are not limited to a list. An `optional` field may have its default for models without it.
+    `effects` is whether the request of an effect has it. With `omit_single` it is not sent to a model that accepts only
+    one value.
     """
 
     name: str
@@ -43,7 +44,7 @@ class FieldSpec:
     max_chars: int
 
     def is_sent(self, model: Model, *, effect: bool) -> bool:
-        """Whether the body of a request for a model has the field. `effect` tells that it asks for an effect."""
+        """Return whether the body of a request for a model has the field. `effect` is whether it requests an effect."""
         if not self.path or not self.has(model) or (effect and not self.effects):
             return False
         return not (self.omit_single and self.choices and len(self.choices(model)) == 1)
@@ -70,11 +71,11 @@ def _field(  # noqa: PLR0913 - the columns of a table
 
 @dataclass(frozen=True)
 class VideoRequest:
-    """What one video is asked for, images, audio and clip aside. `duration` is in seconds, a clip's included.
+    """The fields of a request, without images, audio and clip. `duration` is in seconds and includes a clip's.
 
-    `audio_url` is an http(s) or oss URL of an audio file, `template` an effect's id; empty where there is none. `ratio`
-    is the video's shape, "adaptive" that of the image. Whole numbers and truths of any type, as other nodes hand them
-    over, are taken as int and bool; what is neither stays as it is, for `validate` to report.
+    `audio_url` is an http(s) or oss URL of an audio file, `template` an effect's id; empty if there is none. `ratio`
+    is the video's aspect ratio, "adaptive" that of the image. Whole numbers and booleans of any type, as other nodes
+    pass them, become int and bool; other values stay, for `validate` to report.
     """
 
     model: str = _field("", default=DEFAULT_MODEL)

@@ -13,7 +13,7 @@ API_PATH = "/api/v1"
 DEFAULT_REGION = "beijing"
 OFFLINE = "offline"
 TASK_TTL = 24 * 3600.0
-"""For how many seconds the service keeps a task and its video."""
+"""The seconds for which the service keeps a task and its video."""
 
 
 @dataclass(frozen=True)

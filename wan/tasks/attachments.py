@@ -41,7 +41,7 @@ class Attachment:
     url: str = ""
 
     async def resolve_url(self, report: Progress) -> str:
-        """Return the URL that goes into the request, "" for a frame, whose data goes there. Uploads when need be."""
+        """Return the URL for the request, "" for an inline frame, uploading the file first if necessary."""
         return await self.upload.url(report) if self.upload else self.url
 
 

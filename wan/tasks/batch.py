@@ -37,12 +37,12 @@ CLIP_LIMITS = ClipLimits(CLIP_SECONDS, CLIP_SIDE, CLIP_RATIO, CLIP_BYTES)
 
 @dataclass(frozen=True)
 class Batch:
-    """Everything a run asks for: one video for each image of `images` (IMAGE, float [B,H,W,C]), or one for a clip.
+    """Everything that a run requests: one video per image of `images` (IMAGE, float [B,H,W,C]), or one for a clip.
 
-    `open_clip` returns the clip's file. `last_frames` is an IMAGE with one image for all videos, or one for each.
+    `open_clip` returns the clip's file. `last_frames` is an IMAGE with one image for all videos, or one per video.
     `audio` is a ComfyUI AUDIO or None. The videos go into `output_folder` under names that begin with
-    `filename_prefix`; `home` is the folder of the owner's settings and of the ledger; `metadata` is what the saved
-    files carry (`prompt`, `workflow`). `clock` is what the run waits by.
+    `filename_prefix`. `home` is the folder of the settings and the ledger. `metadata` is written into the saved files
+    (`prompt`, `workflow`). `clock` measures the run's waits and timeouts.
     """
 
     request: VideoRequest
@@ -81,10 +81,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class ValidatedBatch:
-    """A batch that has no problems, and what its check has found: where its calls and videos go, and what it costs.
+    """A valid batch with the results of its validation: the endpoint, the output target and the cost.
 
-    `offer` is the model as the region sells it, `cost` that of one video, None where the price list does not have it.
-    `warnings` say what the service will do differently from what the batch says.
+    `offer` is the model's offer in the region. `cost` is the list price of one video, None if it has none. `warnings`
+    are the ways in which the videos will differ from the batch.
     """
 
     batch: Batch
@@ -99,17 +99,17 @@ class ValidatedBatch:
 
     @property
     def region(self) -> Region:
-        """Where the videos are made."""
+        """The region that generates the videos."""
         return self.endpoint.region
 
 
 def validate_batch(batch: Batch) -> ValidatedBatch:
-    """Check everything that can be known before paying; the settings, the clip and the output folder are read once.
+    """Validate everything that can be checked before submission. The settings and the clip are read only once.
 
-    The output folder is made where nothing else is wrong. Blocking.
+    The output folder is created if there are no problems. Blocking.
 
     Raises:
-        InvalidRequest: with all problems at once.
+        InvalidRequest: lists all problems at once.
     """
     region, settings, wrong = resolve_endpoint(batch.connection, batch.home)
     clip, clip_problems = _read_clip(batch)

@@ -1,4 +1,4 @@
-"""What the steps of a run share: the service's client, the ledger, the clock and the limits."""
+"""The shared context of one run: the API client, the ledger, the clock and the limits."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RunContext:
-    """What the steps of a run share. `max_wait` limits the seconds that a task may be rendered.
+    """The state that the steps of a run share. `max_wait` limits a task's rendering time in seconds.
 
-    `create_lock` lets one create call of the run leave at a time: when a run is killed, at most one response is
-    missing. `sent_at` has when the create calls of the run's records left, in seconds of `clock`. `unwritten` has the
+    `create_lock` lets one create request of the run leave at a time: if the run is killed, at most one response is
+    lost. `sent_at` holds the send times of the create requests by record, in seconds of `clock`. `unwritten` holds the
     tasks whose records could not be written.
     """
 
@@ -60,7 +60,7 @@ class RunContext:
         return await run_in_thread(call, *args, finally_=self.ledger.close, **named)
 
     async def get_task(self, task_id: str) -> Task:
-        """Ask the service for a task, within the account's rate of queries. Raises as `Client.get_task` does."""
+        """Query a task, within the account's query limit. Raises the errors of `Client.get_task`."""
         await RATE_LIMITER.acquire("query", per_second=QUERIES_PER_SECOND, clock=self.clock)
         return await self.to_thread(self.client.get_task, task_id)
 
@@ -96,7 +96,7 @@ class RunContext:
 async def open_run_context(
     endpoint: Endpoint, settings: Settings, connection: Connection, *, clock: Clock, pays: bool = True
 ) -> AsyncIterator[RunContext]:
-    """Open what a run needs and close it at the end. A run that `pays` needs a ledger.
+    """Open the run's client and ledger, and close them at the end. A run that `pays` needs a ledger.
 
     Raises:
         LedgerUnavailable: the ledger of a run that pays cannot be used.
@@ -115,9 +115,9 @@ async def open_run_context(
 
 
 def _account(endpoint: Endpoint, ledger: Ledger, *, required: bool) -> str:
-    """Return what stands for an account in the ledger: a salted hash, never the key itself.
+    """Return the ledger's id of an account: a salted hash, never the key itself.
 
-    It is "" where the ledger cannot be read and is not required.
+    It is "" if the ledger cannot be read and is not required.
     """
     try:
         salt = ledger.salt()

@@ -35,7 +35,7 @@ _TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """What a run of Wan Fetch Task asks for; the fields are those of `Batch`."""
+    """The inputs of Wan Fetch Task; the other fields are those of `Batch`."""
 
     task_id: str
     output_folder: Path
@@ -62,7 +62,7 @@ async def fetch_video(request: FetchRequest, *, monitor: RunMonitor) -> SavedVid
 
 
 def _resolve(request: FetchRequest) -> tuple[Endpoint, Settings, OutputTarget]:
-    """Return where calls go, the owner's settings, and where the video goes. Blocking."""
+    """Return the endpoint, the owner's settings and the output target. Blocking."""
     region, settings, connection_problems = resolve_endpoint(request.connection, request.home)
     output, problems = resolve_output(request.filename_prefix, output_folder=request.output_folder)
     if (

@@ -1,4 +1,4 @@
-"""One video's life, and the only writer of its record's state: claim, reconcile, submit, poll, save."""
+"""The generation of one video, from claim to saved video. The only module that writes a record's state."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _UNSENT = {"sent_at": 0.0, "service_sent_at": 0.0}
 
 
 class Generation:
-    """One video on its way. `on_finished` hears when its task no longer runs at the service.
+    """The generation of one video. `on_finished` is called when its task has finished at the service.
 
     `record` is the claimed record: no other module writes its state.
     """
@@ -62,7 +62,7 @@ class Generation:
         self._on_finished = on_finished
 
     async def make(self, plan: ValidatedBatch, index: int, *, attachments: Attachments) -> SavedVideo:
-        """Make one video of a batch, or go on with what an earlier run began, and return it saved."""
+        """Submit a request of a batch, or resume the task of an earlier run, and return the saved video."""
         try:
             prepared = await prepare(plan, index, attachments, account=self._context.account, report=self._report)
         except asyncio.CancelledError:
@@ -126,17 +126,17 @@ class Generation:
             # The run that saved the video was killed before it updated the record.
             await self._update(state=State.SAVED.value, part="")
         if claimed is Claim.RESUME and record.state == State.SAVED.value:
-            # The file is gone: it is downloaded once more.
+            # The file is missing: it is downloaded again.
             await self._update(state=State.SUBMITTED.value)
         return claimed
 
     async def interrupted(self, *, cancel: bool = True) -> None:
-        """Report what goes on after Stop. The task is cancelled where `cancel` says so and it is still queued."""
+        """Report the state of the stopped request. With `cancel`, its task is cancelled if it is still queued."""
         call = partial(self._cancel_if_queued, self.record) if cancel else None
         await report_interrupt(self.record, context=self._context, report=self._report, cancel=call)
 
     async def _resume(self, prepared: PreparedRequest) -> SavedVideo:
-        """Take the claimed record from where it is to a saved video."""
+        """Continue the claimed record from its current state to a saved video."""
         record, plan = self.record, prepared.plan
         resumed = bool(record.task_id or record.sent_at)
         if record.is_adopted and not record.subject and not record.bytes and not record.is_terminal:
@@ -159,15 +159,15 @@ class Generation:
         return await self.wait_and_save(options, typical=typical, task_age=self._context.age(record))
 
     async def _submit(self, prepared: PreparedRequest) -> None:
-        """Create the record's task and write its id down: at most one comes of it, whatever happens on the way.
+        """Create the task of the record and save its id: at most one task is created.
 
-        What certainly did not arrive is sent again. What may have arrived is looked for at the service, and only sent
-        again when it is proven that nothing was created.
+        A request that certainly did not arrive is sent again. One that may have arrived is reconciled, and only sent
+        again if it is proven that no task was created.
 
         Raises:
-            OutcomeUnknown: whether a task was created cannot be determined. The record says so, for the next run.
-            LedgerUnavailable: the request cannot be written down; nothing was sent.
-            ServiceError: the service refused; nothing was created.
+            OutcomeUnknown: whether a task was created cannot be determined. The record says so for the next run.
+            LedgerUnavailable: the record cannot be saved; nothing was sent.
+            ServiceError: the service rejected the request; nothing was created.
             NetworkError: the service cannot be reached; nothing was created.
         """
         create, context = await prepared.create_request(self._report), self._context
@@ -256,16 +256,17 @@ class Generation:
         return error
 
     def _cancel_if_queued(self, record: Record) -> bool | None:
-        """Cancel the task of a record while it is queued. Blocking; returns as `cancel_queued_task` does."""
+        """Cancel the task of a record if it is still queued. Blocking; returns as `cancel_queued_task` does."""
         done = cancel_queued_task(record.task_id, self._context.client)
         if done:
             self._context.update_sync(record, state=State.CANCELED.value)
         return done
 
     async def _reconcile(self, own: OwnTask, *, seconds: float) -> bool:
-        """Look for the task of a call that was sent and not answered, until its outcome is certain.
+        """Look for the task of a create request that got no response, until the outcome is certain.
 
-        Returns whether it was found: the record then has it. If not, the record is as if it had not been sent.
+        Returns True if the task was found: the record is then SUBMITTED with its id. Returns False if it is proven that
+        no task was created: the record is then unsent again.
 
         Raises:
             OutcomeUnknown: neither can be proven.
@@ -278,7 +279,7 @@ class Generation:
         return found
 
     async def _adopt(self, task_id: str, rival: Callable[[Record], bool]) -> bool:
-        """Give the record the task that proved to be its own, unless it may be that of a rival request as well."""
+        """Assign a proven task to the record, unless it may belong to a rival request as well."""
         adopted = replace(self.record, state=State.SUBMITTED.value, task_id=task_id, error="")
         given = await self._context.to_thread(self._context.ledger.adopt, adopted, rival=rival)
         if given:
@@ -288,10 +289,10 @@ class Generation:
     async def wait_and_save(self, options: SaveOptions, *, typical: tuple[int, int], task_age: float) -> SavedVideo:
         """Wait for the task of the claimed record, submitted `task_age` seconds ago, and save its video.
 
-        `typical` is the documented span of seconds until such a task is finished, (0, 0) where there is none.
+        `typical` is the documented range of seconds until such a task finishes, (0, 0) if there is none.
 
         Raises:
-            ServiceError: the task failed, or the service refuses the query for good.
+            ServiceError: the task failed, or the service rejects the query permanently.
             TaskUnknown, TaskCanceled, WaitExceeded, NetworkError, DownloadFailed: as their names say.
         """
         record, context = self.record, self._context
@@ -311,7 +312,7 @@ class Generation:
         return video
 
     async def _finish(self, task: Task) -> None:
-        """Write down what became of a task, and raise it where it did not succeed."""
+        """Save the outcome of a task, and raise its error if it did not succeed."""
         record = self.record
         if task.status is TaskStatus.SUCCEEDED:
             finished, rendered = record.finished_at or time.time(), rendered_seconds(task) or 0.0
@@ -330,7 +331,7 @@ class Generation:
             raise unknown_error(record, context=self._context, otherwise=expired_error(record))
 
     def _note_saved(self, receipt: Mapping[str, Any]) -> None:
-        """Write down that the video is saved. For threads: it blocks."""
+        """Record that the video is saved. For threads: it blocks."""
         self._context.update_sync(self.record, state=State.SAVED.value, part="", owner="", receipt=json.dumps(receipt))
 
     async def _update(self, **changes: object) -> None:

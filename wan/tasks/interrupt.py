@@ -24,12 +24,12 @@ CLEANUP_TIMEOUT = 0.7
 
 
 def report_interrupt_unsent(report: Progress) -> None:
-    """Report that nothing had been sent yet."""
+    """Report that nothing was submitted."""
     _report(report, "stopped before submission; nothing is charged")
 
 
 def report_interrupt_waiting(record: Record, report: Progress) -> None:
-    """Report that another run goes on with the same request."""
+    """Report that another run continues the same request."""
     task = f" as task {record.task_id}" if record.task_id else ""
     _report(report, f"stopped; another run continues the same request{task}, which is charged if it succeeds")
 
@@ -37,7 +37,7 @@ def report_interrupt_waiting(record: Record, report: Progress) -> None:
 async def report_interrupt(
     record: Record, *, context: RunContext, report: Progress, cancel: Callable[[], bool | None] | None
 ) -> None:
-    """Report what goes on of a claimed request. Its task is cancelled by `cancel`, where it is given and still may."""
+    """Report the state of a stopped request. `cancel`, if given, cancels its task if it is still queued."""
     if record.state in (State.SUCCEEDED.value, State.SAVED.value):
         _report(
             report,
@@ -118,9 +118,9 @@ async def wait_settled(tasks: Sequence[asyncio.Future[Any]], *, seconds: float) 
 
 
 def cancel_queued_task(task_id: str, client: Client) -> bool | None:
-    """Cancel a task while it is still queued; later the service refuses. The log says how it went. Blocking.
+    """Cancel a task if it is still queued, and log the result.
 
-    Returns whether the task was cancelled; if not, it goes on, and so does its cost. None where that is not known.
+    Blocking. Returns True if the task was cancelled, False if it still runs and is charged, None if that is unknown.
     """
     try:
         done = client.cancel_task(task_id)

@@ -75,17 +75,17 @@ class _WaitState:
 async def poll_until_done(
     record: Record, *, context: RunContext, report: Progress, likely: Estimate, task_age: float
 ) -> Task:
-    """Wait until the task of a record is over and return it: SUCCEEDED, FAILED, CANCELED, or UNKNOWN if it is too old.
+    """Poll a record's task until it is finished: return it SUCCEEDED, FAILED, CANCELED, or UNKNOWN if it has expired.
 
-    `likely` tells how long it takes, `task_age` how many seconds ago it was submitted. A network that is gone for
-    minutes is survived.
+    `likely` is the estimated duration, `task_age` the seconds since submission. A network outage of some minutes is
+    retried.
 
     Raises:
-        ServiceError: the service refuses the query for good.
-        NoVideo: it succeeded without a video, or stays in a state that is not known.
-        TaskUnknown: the service does not know the task, although it should; that says nothing about its end.
-        WaitExceeded: the task is rendered for longer than the connection allows.
-        NetworkError, UnexpectedResponse: the service stayed out of reach.
+        ServiceError: the service rejects the query permanently.
+        NoVideo: the task succeeded without a video, or stays in an undocumented state.
+        TaskUnknown: the service does not know the task although it should; the task may still run.
+        WaitExceeded: the task renders for longer than the connection allows.
+        NetworkError, UnexpectedResponse: the service stayed unreachable.
     """
     task_id, clock = record.task_id, context.clock
     state, retries = _WaitState(clock, task_age), RetryBudget(clock)
@@ -220,7 +220,7 @@ def estimate(past: Sequence[float], *, usual: tuple[int, int]) -> Estimate:
 
 
 def estimate_for(record: Record, ledger: Ledger, *, usual: tuple[int, int]) -> Estimate:
-    """Return the estimate for the task of a record, from the ledger's history where there is any. Blocking."""
+    """Return the estimate for the task of a record, from the ledger's history if there is any. Blocking."""
     try:
         return estimate(ledger.recent_durations(record), usual=usual)
     except LedgerUnavailable:
@@ -233,7 +233,7 @@ def _rounded(seconds: float) -> int:
 
 
 def canceled_error(record: Record) -> TaskCanceled:
-    """Say that a task was cancelled."""
+    """Return the error for a cancelled task."""
     return TaskCanceled(
         "The task was cancelled at DashScope; nothing was charged.",
         hint="Run the graph again to submit a new request.",
@@ -268,7 +268,7 @@ def unknown_error(record: Record, *, context: RunContext, otherwise: TaskUnknown
 
 
 def expired_error(record: Record) -> TaskUnknown:
-    """Say that the service does not know a task any more."""
+    """Return the error for a task that the service does not know."""
     if record.model:
         return TaskUnknown(
             "The task has expired: DashScope keeps a task and its video for 24 hours. If it succeeded, it was charged.",

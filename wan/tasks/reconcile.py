@@ -89,16 +89,16 @@ class Verdict(enum.Enum):
 
 
 Adopt = Callable[[str, Callable[[Record], bool]], Awaitable[bool]]
-"""Gives the record a task, by its id. Returns False, and gives none, where a rival request may be the task's too."""
+"""Assigns a task to the record by its id. Returns False, and assigns none, if it may belong to a rival request."""
 
 
 async def reconcile(  # noqa: PLR0913 - all by name
     record: Record, own: OwnTask, *, adopt: Adopt, seconds: float, context: RunContext, report: Progress
 ) -> bool:
-    """Look for the task of a record whose call was sent and not answered, until its outcome is certain.
+    """Look for the task of a record whose create request got no response, until the outcome is certain.
 
-    Returns True where the task was found and adopted, False where it is proven that none was created. `seconds` is how
-    long after the call at least none may be listed for that.
+    Returns True if the task was found and adopted, False if it is proven that no task was created. For that proof the
+    task must be missing `seconds` after the request.
 
     Raises:
         OutcomeUnknown: neither can be proven.

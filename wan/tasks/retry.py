@@ -1,4 +1,4 @@
-"""Waiting: the clock of a run, backoff between two tries, what may be tried again, and the service's rate limits."""
+"""Retries: the clock of a run, backoff, retry budgets and the rate limiter."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ SPACING = 1.1
 
 @dataclass(frozen=True)
 class Clock:
-    """The clock that a run waits by: every pause and every limit of time is measured by it.
+    """The clock of a run. Every sleep and timeout is measured by it.
 
-    `scale` is how long a second of waiting takes, 1.0 is real time. `monotonic` tells the time in seconds; where it is
-    not the machine's own, it is the one that the event loop goes by.
+    `scale` is the real seconds of one second of waiting: 1.0 is real time. `monotonic` returns the time in seconds; if
+    it is not the machine's own, the event loop must use it too.
     """
 
     scale: float = 1.0
@@ -102,14 +102,14 @@ class RetryBudget:
 
 
 class RateLimiter:
-    """Gives callers their turns, in order. All runs of a process share one: the rates are those of a main account."""
+    """Gives callers their turns, in order. All runs of a process share one, as the limits are per main account."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._next_slot: dict[tuple[str, ...], float] = {}
 
     async def acquire(self, *key: str, per_second: float, clock: Clock) -> None:
-        """Wait for this caller's turn. Those with the same key never get more than `per_second` a second."""
+        """Wait for the caller's turn: callers with the same key pass in order, at most `per_second` a second."""
         with self._lock:
             moment = clock.monotonic()
             at = max(moment, self._next_slot.get(key, 0.0))

@@ -44,7 +44,7 @@ class SaveOptions:
 
 @dataclass
 class VideoDownload:
-    """One finished task whose video is being downloaded. `on_saved` hears the saved video's receipt, in a thread."""
+    """The download of a finished task's video. `on_saved` is called in a thread with the saved video's receipt."""
 
     task: Task
     record: Record

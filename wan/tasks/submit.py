@@ -1,4 +1,4 @@
-"""Submitting a request: prepared, sent, and sent again only where the call certainly created nothing."""
+"""Submitting a request: it is sent again only if it certainly created no task."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ MAX_CONNECT_ATTEMPTS = 5
 """Tries to open a connection."""
 
 THROTTLE_TIMEOUT = 15 * 60.0
-"""How long throttling, and responses that are lost with nothing created, are waited out."""
+"""Seconds to retry a request that is throttled, or whose response was lost without a task."""
 
 UNKNOWN_TASK_ID = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True)
 class CreateRequest:
-    """A create call that is ready to be sent: `encode` makes its JSON body (blocking), `path` is where it goes.
+    """A create request ready to be sent: `encode` returns its JSON body (blocking), `path` is its path.
 
-    `uses_uploads` tells that it names an upload. `rate_limit` is in calls a second for `model_name`, the model's name
-    in the region. `price` is what the status adds about the cost.
+    `uses_uploads` is whether it names an upload. `rate_limit` is in requests a second for `model_name`, the model's
+    name in the region. `price` is the status text's note on the cost.
     """
 
     encode: Callable[[], bytes]
@@ -64,7 +64,7 @@ class CreateRequest:
 
 @dataclass(frozen=True)
 class PreparedRequest:
-    """What a create call is made of, and the record whose fingerprint it is in. `hashed` is the body with hashes."""
+    """The parts of a create request, and the draft of its record. `hashed` is the body with the media's hashes."""
 
     plan: ValidatedBatch
     index: int
@@ -75,12 +75,12 @@ class PreparedRequest:
     draft: Record
 
     def earlier(self, account: str) -> Iterable[str]:
-        """Return the fingerprints that earlier versions gave the request under an account."""
+        """Return the request's fingerprints in older formats for an account."""
         duration = self.request.duration
         return earlier_fingerprints(self.hashed, region=self.draft.region, account=account, duration=duration)
 
     def own_task(self) -> OwnTask:
-        """Return what tells the request's own task from others."""
+        """Return what identifies the request's task."""
         name, prompt = self.plan.offer.name, expected_prompt(self.request)
         return OwnTask(name, prompt, self._first_image, self.request.duration, self.plan.output)
 
@@ -91,7 +91,7 @@ class PreparedRequest:
         return to_image(self.plan.batch.images_for(self.index)[FIRST_FRAME])
 
     async def create_request(self, report: Progress) -> CreateRequest:
-        """Return the create call. What is uploaded is uploaded now."""
+        """Return the create request, uploading its files first."""
         plan, urls, chunks = self.plan, [], {}
         for kind, attachment in self.media.by_kind.items():
             url = await attachment.resolve_url(report)
@@ -110,7 +110,7 @@ class PreparedRequest:
 async def prepare(
     plan: ValidatedBatch, index: int, attachments: Attachments, *, account: str, report: Progress
 ) -> PreparedRequest:
-    """Encode the media of one of a batch's requests and build its body, with the record that stands for it."""
+    """Encode the media of one request of a batch, build its body and draft its record."""
     report(0.0, "preparing")
     request, region = plan.batch.request_for(index), plan.region
     body = CreateBody(request, region=region, kinds=attachments.kinds)
@@ -148,11 +148,11 @@ class NoResponse(OutcomeUnknown):
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether the same request would meet the same error again."""
+        """Whether the same request would fail again."""
         return isinstance(self.cause, ServiceError) and self.cause.is_server_error and not self.cause.retry
 
     def as_not_created(self, *, proven: bool) -> WanError:
-        """Return the cause, for a call whose task was looked for; `proven` tells that it certainly created none."""
+        """Return the cause, for a request whose task is not listed. `proven` is whether it certainly created none."""
         advice = self.cause.hint if self.is_hopeless else "Run again later."
         certain = ": nothing was created or charged" if proven else ""
         self.cause.hint = f"DashScope lists no task for the request{certain}. {advice}"
@@ -160,7 +160,7 @@ class NoResponse(OutcomeUnknown):
 
 
 class Failure(enum.Enum):
-    """What a create call that failed means for its request: certainly not created, rejected, or nobody knows."""
+    """The meaning of a failed create request: certainly no task, rejected, or unknown."""
 
     NOT_CREATED = "not created"
     REJECTED = "rejected"
@@ -168,7 +168,7 @@ class Failure(enum.Enum):
 
 
 def classify(error: WanError) -> Failure | None:
-    """Say what the error of a create call means for its request; None where it says nothing about it."""
+    """Return what the error of a create request means for it; None if it means nothing."""
     unsent = isinstance(error, NetworkError) and not error.sent
     if unsent or (isinstance(error, RateLimited) and error.certain):
         return Failure.NOT_CREATED
@@ -210,13 +210,13 @@ async def send_with_retries(
     context: RunContext,
     report: Progress,
 ) -> None:
-    """Make a create call by `send`, again and again while it certainly created nothing and another try may help.
+    """Send a create request by `send`. Retry transient errors while it certainly created no task.
 
-    `first` tells whether the request was never sent before.
+    `first` returns True if the request was never sent before.
 
     Raises:
-        NoResponse: whether a task was created is not known.
-        ServiceError: the service refused; nothing was created.
+        NoResponse: whether a task was created is unknown.
+        ServiceError: the service rejected the request; nothing was created.
         NetworkError, UnexpectedResponse: the service cannot be reached; nothing was created.
     """
     clock = context.clock
@@ -232,7 +232,7 @@ async def send_with_retries(
                 report(0.05, f"submitting{create.price}")
                 await send()
         except (NetworkError, UnexpectedResponse) as error:
-            # A create request that may have arrived raises _NoResponse instead.
+            # A create request that may have arrived raises NoResponse instead.
             unreached += 1
             if getattr(error, "permanent", False) or unreached >= MAX_CONNECT_ATTEMPTS:
                 raise

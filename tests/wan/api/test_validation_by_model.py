@@ -303,7 +303,7 @@ def test_what_is_wrong_with_media_is_reported_with_what_is_allowed(model, given,
 
 def test_the_other_problems_say_what_is_allowed_too():
     assert faults_of(plain("wan2.7-i2v", ratio="16:9")) == [
-        "ratio: 16:9 is not possible with wan2.7-i2v; choose adaptive, or one of wan3.0-video or wan3.0-video-prime"
+        "ratio: 16:9 is not supported by wan2.7-i2v; choose adaptive, or the model wan3.0-video or wan3.0-video-prime"
     ]
     [fault] = faults_of(plain("wan3.0-video", ratio="2:1"))
     assert fault.startswith("ratio: '2:1' is not known; choose adaptive, 21:9, ")
