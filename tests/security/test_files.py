@@ -233,9 +233,9 @@ def test_paths_inside_are_inside(path):
     ["a.mp4", 7, object(), SimpleNamespace(get_stream_source=lambda: None), SimpleNamespace(get_stream_source=list)],
 )
 def test_what_is_no_video_is_refused(video, tree):
-    with pytest.raises(InvalidRequest, match="a ComfyUI VIDEO is needed"):
+    with pytest.raises(InvalidRequest, match="must be a ComfyUI VIDEO"):
         asyncio.run(DashScopeWanLastFrame().extract(video=video))
-    with pytest.raises(InvalidRequest, match="a ComfyUI VIDEO is needed"):
+    with pytest.raises(InvalidRequest, match="must be a ComfyUI VIDEO"):
         asyncio.run(DashScopeWanContinueVideo().generate(video=video, **GOING_ON))
 
 

@@ -61,7 +61,7 @@ def test_every_logger_has_the_filter():
         assert [one for one in logging.getLogger(name).filters if isinstance(one, RedactingFilter)], name
 
 
-@pytest.mark.parametrize("words", ["Report a vulnerability", "threat|hostile", "What is promised", "What is not"])
+@pytest.mark.parametrize("words", ["Report a vulnerability", "## Threat model", "## Guarantees", "## Limitations"])
 def test_the_policy_says_what_it_must(words):
     text = (ROOT / "SECURITY.md").read_text("utf-8")
     assert re.search(words, text)

@@ -33,7 +33,7 @@ def fail(page, text, *, kind=MAIN, node=None, looks=50):
 
 
 def test_the_error_stands_on_its_node(page):
-    text = "Rejected; nothing was charged: duration 10\nis not supported by wanx2.1-i2v-turbo"
+    text = "Nothing was sent: duration 10\nis not supported by wanx2.1-i2v-turbo"
     assert fail(page, text)["words"] == text.split()
 
 

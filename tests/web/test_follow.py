@@ -37,8 +37,8 @@ COLLECT = """
   // Whether a socket may be linked, as its label says.
   const choices = (name) => {
     const slot = node.inputs.find((slot) => slot.name === name);
-    if (!slot || slot.localized_name.includes("not with")) return [false];
-    return slot.localized_name.includes("needs") ? [true] : [false, true];
+    if (!slot || slot.localized_name.includes("not supported")) return [false];
+    return slot.localized_name.includes("required") ? [true] : [false, true];
   };
   for (const model of models) {
     steps.set(node, "model", model);

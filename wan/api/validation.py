@@ -64,7 +64,7 @@ def validate(
     problems += _audio_problems(request, model)
     if request.negative_prompt.strip() and not model.negative_prompt:
         problems.append(
-            f"negative_prompt: {model.id} has none; leave it empty and say in the prompt what there is to see, or "
+            f"negative_prompt: not supported by {model.id}; leave it empty and describe the content in the prompt, or "
             f"choose {format_choices(models_where(lambda row: row.negative_prompt))}"
         )
     return problems

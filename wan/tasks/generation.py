@@ -92,7 +92,7 @@ class Generation:
             except Exception:
                 # An unexpected error names no task, and the task may be charged.
                 if self.record.task_id:
-                    logger.warning("Task %s is at the service; Wan Fetch Task gets its video.", self.record.task_id)
+                    logger.warning("Task %s exists at DashScope; use Wan Fetch Task to save its video.", self.record.task_id)
                 raise
 
     async def claim(self, draft: Record, *, earlier: Callable[[str], Iterable[str]] = lambda _: ()) -> Claim:
