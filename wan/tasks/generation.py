@@ -92,7 +92,9 @@ class Generation:
             except Exception:
                 # An unexpected error names no task, and the task may be charged.
                 if self.record.task_id:
-                    logger.warning("Task %s exists at DashScope; use Wan Fetch Task to save its video.", self.record.task_id)
+                    logger.warning(
+                        "Task %s exists at DashScope; use Wan Fetch Task to save its video.", self.record.task_id
+                    )
                 raise
 
     async def claim(self, draft: Record, *, earlier: Callable[[str], Iterable[str]] = lambda _: ()) -> Claim:
