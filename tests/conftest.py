@@ -174,6 +174,16 @@ def server_as_beijing(patch):
         yield server
 
 
+@pytest.fixture(autouse=True)
+def clock_restored():
+    """Whatever clock a test lets the nodes wait by, the next one has the real one again."""
+    from wanpack.nodes import host
+
+    before = host.configure()
+    yield
+    host.configure(clock=before.clock)
+
+
 @pytest.fixture
 def bare_environment(monkeypatch):
     """No settings, proxies or credentials of the machine that runs the tests. Returns monkeypatch."""
