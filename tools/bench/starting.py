@@ -66,18 +66,17 @@ def _imported(before: str) -> Any:
 def _fill(home: Path, rows: int) -> None:
     """Make a ledger with that many saved videos of the last month, as large as they are."""
     pack = load_pack(ROOT)
-    store, entry = pack.module("wan.ledger.database"), pack.module("wan.ledger.record")
-    opened = pack.module("wan.ledger.schema").open_database(home)
-    receipt = json.dumps({"prompt": "a cat looks up " * 40, "warnings": []})
+    entry, receipt = pack.module("wan.ledger.record"), json.dumps({"prompt": "a cat looks up " * 40, "warnings": []})
     common = {"account": "a" * 24, "state": "saved", "rendered": 61.0, "bytes": 5_000_000, "receipt": receipt, **KIND}
     now = time.time()
-    opened.execute("BEGIN")
-    for number in range(rows):
-        one = entry.Record(f"{number:064x}", id=f"{number:016x}", task_id=f"task-{number}", **common)
-        one.created_at, one.path = now - number, f"/out/{number}.mp4"
-        opened.execute(store._PUT, [getattr(one, name) for name in entry.COLUMNS])
-    opened.execute("COMMIT")
-    opened.close()
+
+    def fill(requests: Any) -> None:
+        for number in range(rows):
+            one = entry.Record(f"{number:064x}", task_id=f"task-{number}", **common)
+            one.created_at, one.path = now - number, f"/out/{number}.mp4"
+            requests.upsert(one)
+
+    pack.module("wan.ledger.database").Database(home).transaction(fill)
 
 
 def _ledger_lines(home: Path, rows: int) -> Iterator[Line]:
