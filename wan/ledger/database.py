@@ -41,10 +41,11 @@ class Rows:
         statement = f"SELECT {_NAMES} FROM requests WHERE {where} ORDER BY rowid DESC LIMIT ?"  # noqa: S608 - our own names
         return [Record(**dict(row)) for row in self._database.execute(statement, (*values.values(), newest))]
 
-    def accounts(self, *, unlike: str) -> list[str]:
-        """Return the accounts of the records whose fingerprints do not begin with `unlike`."""
-        statement = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint, 1, ?) <> ?"
-        return [row[0] for row in self._database.execute(statement, (len(unlike), unlike))]
+    def older_accounts(self) -> list[str]:
+        """Return the accounts of the records whose fingerprints are in an older format."""
+        # Word for word the condition of the index, which is empty in a ledger without such records.
+        statement = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint, 1, 2) <> '2:'"
+        return [row[0] for row in self._database.execute(statement)]
 
     def upsert(self, record: Record) -> None:
         """Insert or update a record. A new record gets its id."""

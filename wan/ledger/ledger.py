@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from .database import Rows, database_for, memory_lost
-from .record import FINGERPRINT_VERSION, Claim, Record, State
+from .record import Claim, Record, State
 from .run_lock import RunLock, is_alive
 
 HISTORY = 20
@@ -157,7 +157,7 @@ def _find(rows: Rows, draft: Record, earlier: Callable[[str], Iterable[str]]) ->
         return found[0] if found else None
     found = rows.find(fingerprint=draft.fingerprint)
     # Earlier versions named a request by its account too: whichever account it was, it is paid.
-    for account in rows.accounts(unlike=FINGERPRINT_VERSION):
+    for account in rows.older_accounts():
         for fingerprint in earlier(account):
             found += rows.find(fingerprint=fingerprint)
     # One that cost nothing hides none that is paid.

@@ -57,6 +57,9 @@ _VERSIONS = (
     """
     ALTER TABLE requests ADD COLUMN subject TEXT NOT NULL DEFAULT '';
     """,
+    """
+    CREATE INDEX requests_by_account ON requests (account) WHERE substr(fingerprint, 1, 2) <> '2:';
+    """,
 )
 """One migration script for each version of the schema. Append only."""
 

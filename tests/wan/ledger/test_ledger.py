@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -16,7 +17,7 @@ import pytest
 from mock_faults import ErrorResponse
 from wanpack.wan.catalog.regions import TASK_TTL
 from wanpack.wan.ledger import schema
-from wanpack.wan.ledger.database import LedgerUnavailable
+from wanpack.wan.ledger.database import LedgerUnavailable, Rows
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import (
     Claim,
@@ -303,6 +304,18 @@ class TestFile:
         assert database.execute("PRAGMA user_version").fetchone()[0] == len(schema._VERSIONS)
         assert database.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         database.close()
+
+    def test_fingerprints_in_an_older_format_are_found_without_reading_the_others(self, new_run, tmp_path):
+        run = new_run()
+        run.save(replace(draft("f" * 64), account="older"))
+        run.save(replace(draft(fingerprint({"model": "m"}, region="beijing")), account="newer"))
+        assert run._database.transaction(lambda rows: rows.older_accounts()) == ["older"]
+        with contextlib.closing(sqlite3.connect(tmp_path / "home" / "ledger.sqlite3")) as database:
+            asked = []
+            database.set_trace_callback(asked.append)
+            Rows(database).older_accounts()
+            [(*_, plan)] = database.execute(f"EXPLAIN QUERY PLAN {asked[0]}")
+        assert "USING INDEX requests_by_account" in plan
 
     def test_an_older_version_is_brought_up_with_its_rows(self, new_run, tmp_path, monkeypatch):
         versions = schema._VERSIONS
