@@ -11,7 +11,7 @@ from ..wan.api.endpoint import DEFAULT_CHOICE, Connection, choose_region
 from ..wan.api.settings import read_settings
 from ..wan.api.validation import INPUT_NAMES, validate
 from ..wan.catalog.effects import EFFECTS
-from ..wan.catalog.fields import VideoRequest
+from ..wan.catalog.fields import FIELDS, VideoRequest
 from ..wan.catalog.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
 from ..wan.catalog.regions import OFFLINE, REGIONS, Region
 from ..wan.catalog.spec import CURRENCY, DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, PRICES_AS_OF, Model
@@ -58,16 +58,8 @@ def _default_region() -> str | None:
 def _rules(model: str, media: str, effects: bool) -> dict[str, Any]:  # noqa: FBT001 - cached by position
     row = MODELS[model]
     plain = _plain(row)
-    used = {
-        "shot_type": bool(row.shot_types),
-        "prompt_extend": row.prompt_extend,
-        "negative_prompt": row.negative_prompt,
-        "generate_audio": row.audio_switch,
-        "audio_url": row.audio_input,
-        "audio": row.audio_input,
-        "last_frame": row.accepts(media, LAST_FRAME),
-        "ratio": bool(row.ratios),
-    }
+    used = {field.name: field.has(row) for field in FIELDS if effects or field.name != "template"}
+    used |= {"audio": row.audio_input, "last_frame": row.accepts(media, LAST_FRAME)}
     allowed = {
         "resolution": _allowed_values(plain, "resolution", RESOLUTIONS, media=media),
         "duration": _allowed_values(plain, "duration", range(1, max(row.durations) + 1), media=media),

@@ -32,11 +32,13 @@ async def run_in_thread(
     def run() -> None:
         value, error = None, None
         try:
-            value = call(*args, **named)
+            try:
+                value = call(*args, **named)
+            finally:
+                if finally_:
+                    finally_()
         except BaseException as caught:  # noqa: BLE001 - passed on to the waiting thread
             error = caught
-        if finally_:
-            finally_()
         try:
             loop.call_soon_threadsafe(settle, value, error)
         except RuntimeError:  # the loop is closed: nothing awaits the result

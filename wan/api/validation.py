@@ -112,7 +112,7 @@ def warnings(request: VideoRequest, *, region: Region, audio_seconds: float | No
 def _choice_problems(field: FieldSpec, request: VideoRequest, model: Model) -> list[str]:
     """Return the problems of a field that has choices."""
     value, name = getattr(request, field.name), field.name
-    if field.known is not None and value not in field.known and not (field.optional and value == field.default):
+    if field.optional and field.known and value not in (*field.known, field.default):
         return [f"{name}: {value[:60]!r} is not known; choose {format_choices(field.known)}"]
     if field.choices is None or (field.optional and value == field.default):
         return []

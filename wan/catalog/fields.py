@@ -12,7 +12,7 @@ from typing import Any
 
 from ..values import truth, whole
 from .effects import EFFECTS
-from .models import ADAPTIVE, DEFAULT_DURATION, DEFAULT_MODEL, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
+from .models import ADAPTIVE, DEFAULT_DURATION, DEFAULT_MODEL, MODELS, RATIOS, SHOT_TYPES
 from .spec import Model
 
 MAX_TEXT = 20_000
@@ -25,8 +25,8 @@ class FieldSpec:
     """The specification of one field. `type` is str, int or bool.
 
     `path` is its place in the body, such as "parameters.audio"; empty if it is sent as media. `has` returns whether a
-    model has the field. `choices` returns the values that a model accepts, `known` are those that any model accepts;
-    each is None if values are not limited to a list. An `optional` field may have its default for models without it.
+    model has the field. `choices` returns the values that a model accepts, None if they are not limited to a list. An
+    `optional` field may have its default for models without it; `known` are the values that any model accepts.
     `effects` is whether the request of an effect has it. With `omit_single` it is not sent to a model that accepts only
     one value.
     """
@@ -84,7 +84,6 @@ class VideoRequest:
         "parameters.resolution",
         default=MODELS[DEFAULT_MODEL].default_resolution,
         choices=lambda model: model.resolutions,
-        known=RESOLUTIONS,
     )
     duration: int = _field(
         "parameters.duration", default=DEFAULT_DURATION, choices=lambda model: model.durations, omit_single=True

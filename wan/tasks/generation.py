@@ -103,8 +103,8 @@ class Generation:
         `earlier` returns the request's fingerprints in older formats for an account.
 
         Raises:
-        LedgerUnavailable: the record cannot be saved; nothing may be sent.
-        WanError: the run that was waited for failed.
+            LedgerUnavailable: the record cannot be saved; nothing may be sent.
+            WanError: the run that was waited for failed.
         """
         call = partial(self._context.ledger.claim, earlier=earlier, free=self._context.region.simulated)
         followed = ""
@@ -219,6 +219,8 @@ class Generation:
     def _create_in_thread(self, record: Record, create: CreateRequest, handoff: threading.Lock) -> None:
         """Record that the create request is sent, send it, and record its outcome."""
         context = self._context
+        # Before it counts as sent: what cannot be encoded is not.
+        body = create.encode()
         try:
             context.ledger.save(record)
         except LedgerUnavailable:
@@ -226,7 +228,7 @@ class Generation:
             handoff.acquire(blocking=False)
             raise
         try:
-            created = context.client.create_task(create.encode(), path=create.path, uses_uploads=create.uses_uploads)
+            created = context.client.create_task(body, path=create.path, uses_uploads=create.uses_uploads)
         except WanError as error:
             failure = self._note_failure(record, error)
             if not handoff.acquire(blocking=False):

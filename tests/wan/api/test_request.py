@@ -285,6 +285,12 @@ def test_an_unknown_shot_type_is_answered_with_the_list():
     ]
 
 
+def test_an_unknown_resolution_is_answered_with_the_models_own():
+    assert faults_of(cheapest("wan2.2-i2v-plus", resolution="4K")) == [
+        "resolution: 4K is not supported by wan2.2-i2v-plus; choose 480P or 1080P"
+    ]
+
+
 @pytest.mark.parametrize("seed", [-1, -2147483648, -1.0, 1.5, float("nan"), float("inf"), True, "7", None])
 def test_a_seed_is_a_whole_number_from_0_on(seed):
     assert named(faults_of(cheapest("wan2.6-i2v", seed=seed))) == ["seed"]

@@ -250,3 +250,12 @@ class TestNames:
     def test_what_cannot_be_removed_is_reported_and_lived_with(self, tmp_path, caplog):
         discard(tmp_path)
         assert "cannot be removed" in caplog.text
+
+
+def test_the_folder_that_was_checked_is_the_one_that_is_used(bench, monkeypatch):
+    """A minute may pass between the check and the saving, and another one in a batch."""
+    minutes = iter(range(100))
+    monkeypatch.setattr(saving, "time", SimpleNamespace(strftime=lambda _: str(next(minutes))))
+    videos = bench.run(bench.batch(filename_prefix="%minute%/video", images=2))
+    assert [video.path.parent for video in videos] == [bench.output / "0"] * 2
+    assert [folder.name for folder in bench.output.iterdir()] == ["0"]

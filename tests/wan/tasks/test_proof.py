@@ -316,3 +316,16 @@ def acting_then(patch, code, status, *, times=1):
         return response
 
     patch.setattr(Client, "create_task", act)
+
+
+def test_what_cannot_be_encoded_was_not_sent(bench, monkeypatch):
+    """It ends before the record says that a request left: the next run has nothing to look for."""
+    with monkeypatch.context() as patch:
+        patch.setattr("wanpack.wan.api.request.CreateBody.encode", lambda *_: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            bench.run()
+    [record] = records(bench, task_id="")
+    assert (record.sent_at, record.is_outcome_unknown) == (0.0, False)
+    bench.run()
+    assert bench.created == 1
+    assert bench.calls["list"] == 0
