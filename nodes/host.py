@@ -9,12 +9,12 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from html import escape
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from ..wan.api.endpoint import use_offline
+from ..wan.frozen import frozen
 from ..wan.tasks.retry import Clock
 from ..wan.values import finite
 
@@ -24,7 +24,7 @@ DATA_DIR_NAME = "dashscope_wan"
 _STEPS = 1000
 
 
-@dataclass(frozen=True)
+@frozen
 class StandaloneHost:
     """Where things are when there is no ComfyUI, and the clock that runs wait by.
 
@@ -145,7 +145,7 @@ def preview(paths: Sequence[Path]) -> dict[str, Any]:
     return {"images": shown, "animated": (True,)}
 
 
-@dataclass(frozen=True)
+@frozen
 class LocalVideo:
     """A VIDEO without ComfyUI: a file's path."""
 
@@ -200,6 +200,8 @@ class NodeMonitor:
     def _send(self, text: str) -> None:
         server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
         if server is not None:
+            from html import escape
+
             # The page renders it as HTML, some versions without sanitising it.
             server.send_progress_text(escape(text, quote=False), self._node_id)
 

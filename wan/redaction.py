@@ -25,14 +25,11 @@ LOGGERS = (
     *("urllib3.connectionpool", "urllib3.connection", "urllib3.response", "urllib3.util.retry"),
 )
 
-PATTERNS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"(\bbearer\s{1,9})[a-z0-9._~+/=-]{16,}",
-        r"(?<![a-z0-9])(sk-)[a-z0-9_-]{16,}",
-        r"(\b(?:(?:x-oss-)?(?:signature|credential|security-token)|ossaccesskeyid)=)[^&\s\"'<>\\]+",
-        r"(data:[a-z0-9.+/-]{0,60}(?:;[a-z0-9=-]{1,40}){0,3};base64,)[a-z0-9+/=_%\\-]+",
-    )
+_PATTERNS = (
+    r"(\bbearer\s{1,9})[a-z0-9._~+/=-]{16,}",
+    r"(?<![a-z0-9])(sk-)[a-z0-9_-]{16,}",
+    r"(\b(?:(?:x-oss-)?(?:signature|credential|security-token)|ossaccesskeyid)=)[^&\s\"'<>\\]+",
+    r"(data:[a-z0-9.+/-]{0,60}(?:;[a-z0-9=-]{1,40}){0,3};base64,)[a-z0-9+/=_%\\-]+",
 )
 """Bearer tokens, keys in the service's format, the signature parameters of a URL, images in base64.
 
@@ -86,8 +83,8 @@ def without_secrets(text: str) -> str:
 def redact(text: str) -> str:
     """Return a text for a log or an error, with keys, anything that looks like a secret, and images masked."""
     text = without_secrets(text)
-    for pattern in PATTERNS:
-        text = pattern.sub(rf"\g<1>{MASK}", text)
+    for pattern in _PATTERNS:
+        text = re.sub(pattern, rf"\g<1>{MASK}", text, flags=re.IGNORECASE)
     return text
 
 

@@ -6,8 +6,8 @@ Source: the service's error-code page (2026-05-25) and recorded responses.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from ..frozen import frozen
 from .errors import (
     AuthenticationError,
     BadRequest,
@@ -19,7 +19,7 @@ from .errors import (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class _Advice:
     """The meaning of an error code. `contains`, if set, must occur in the message; the first matching row counts."""
 
@@ -141,7 +141,7 @@ _ADVICE = (
     _Advice("ResponseTimeout", ServerError, _AGAIN),
 )
 
-_ACCOUNT_WORDS = re.compile(
+_ACCOUNT_WORDS = (
     "budget|overdue|arrear|free quota|free allocated quota|commodity|insufficient balance"
     "|\u4f59\u989d|\u903e\u671f|\u9884\u7b97|\u989d\u5ea6|\u6b20\u8d39"
 )
@@ -205,7 +205,7 @@ def service_error(  # noqa: PLR0913 - the fields of the service's error, all by 
 def _account_matter(code: str, message: str, *, http_status: int) -> tuple[type[ServiceError], str] | None:
     """Tell budget and debt errors, which no retry solves, from throttling: both come as 429."""
     said = f"{code} {message}".lower()
-    return (PermissionDenied, _BUDGET) if http_status in (403, 429) and _ACCOUNT_WORDS.search(said) else None
+    return (PermissionDenied, _BUDGET) if http_status in (403, 429) and re.search(_ACCOUNT_WORDS, said) else None
 
 
 def _look_up(code: str, message: str) -> tuple[type[ServiceError], str] | None:

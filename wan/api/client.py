@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
@@ -18,6 +17,7 @@ import urllib3
 
 from ..catalog.spec import IMG_URL
 from ..errors import WanError
+from ..frozen import frozen
 from ..net.hosts import BlockedHost, origin_of
 from ..net.http import Deadline, trusted_session, untrusted_session
 from ..redaction import MASK
@@ -49,7 +49,7 @@ UPLOAD_FIELDS = {
 """The fields of the upload form, and the policy's fields with their values."""
 
 
-@dataclass(frozen=True)
+@frozen
 class CreatedTask:
     """The service's response to a create request. `server_time` is its time in epoch seconds, 0 if unknown."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+
+from ..frozen import frozen
 
 FRESH_SECONDS = 60.0
 """Seconds for which a response's time is extrapolated: system sleep stops the monotonic clock."""
 
 
-@dataclass(frozen=True)
+@frozen
 class _Reading:
     server_time: float
     monotonic: float

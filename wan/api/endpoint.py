@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..catalog.regions import API_PATH, DEFAULT_REGION, REGIONS, Region
 from ..errors import InvalidRequest
+from ..frozen import frozen
 from ..net.hosts import Origin, origin_of
 from ..redaction import contains_secret, register_secret, truncate_redacted
 from ..text import format_choices, format_value
@@ -20,11 +20,11 @@ from .settings import Secret, Settings, read_settings
 DEFAULT_CHOICE = "default"
 MAX_WAIT_MINUTES = 60
 MAX_WAIT_MINUTES_LIMIT = 24 * 60
-_DNS_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
-_KEY = re.compile(r"[!-~]+")
+_DNS_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_KEY = r"[!-~]+"
 
 
-@dataclass(frozen=True)
+@frozen
 class Connection:
     """The connection settings of a graph: never a key, never a URL.
 
@@ -54,7 +54,7 @@ class Connection:
         return value
 
 
-@dataclass(frozen=True)
+@frozen
 class Endpoint:
     """A region, the URL of its API and the key for it."""
 
@@ -104,7 +104,7 @@ def connection_problems(connection: Connection, settings: Settings, *, region: R
     if contains_secret(workspace) or workspace.lower().startswith("sk-"):
         # It would be part of a host name, which is sent unencrypted.
         problems.append("workspace_id: this looks like an API key, which must not be in a workflow; remove it")
-    elif workspace and not _DNS_LABEL.fullmatch(workspace):
+    elif workspace and not re.fullmatch(_DNS_LABEL, workspace):
         problems.append(
             f"workspace_id: {workspace[:60]!r} is not a workspace id; use letters, digits and hyphens only, such as "
             "llm-abc123"
@@ -120,7 +120,7 @@ def connection_problems(connection: Connection, settings: Settings, *, region: R
     key = settings.key(region.id)
     if key is None:
         problems.append(settings.missing_key(region.id))
-    elif not _KEY.fullmatch(key.reveal()):
+    elif not re.fullmatch(_KEY, key.reveal()):
         # As a header it would raise an error that quotes it.
         problems.append(
             f"the API key for {region.title} contains a space, a line break or an invalid character; copy it again"

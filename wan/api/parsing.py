@@ -16,34 +16,34 @@ MAX_URL = 8000
 MAX_FIELDS = 40
 
 # Control characters, text direction marks, and lone surrogates, which cannot be encoded.
-_CONTROL_CHARS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-_ID = re.compile(r"[A-Za-z0-9][!-~]{0,199}")
+_CONTROL_CHARS = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
+_ID = r"[A-Za-z0-9][!-~]{0,199}"
 
 
 def as_text(value: object, *, at_most: int = MAX_TEXT) -> str:
     """Return a text of the service, sanitised and redacted; "" if it is not a string."""
     if not isinstance(value, str):
         return ""
-    return truncate_redacted(_CONTROL_CHARS.sub("\ufffd", value.replace("\r\n", "\n")), at_most)
+    return truncate_redacted(re.sub(_CONTROL_CHARS, "\ufffd", value.replace("\r\n", "\n")), at_most)
 
 
 def as_prompt(value: object) -> str:
     """Return a prompt from the service. It is the user's own text, so only keys in it are masked."""
     if not isinstance(value, str):
         return ""
-    return without_secrets(_CONTROL_CHARS.sub("\ufffd", value.replace("\r\n", "\n")))[:MAX_PROMPT]
+    return without_secrets(re.sub(_CONTROL_CHARS, "\ufffd", value.replace("\r\n", "\n")))[:MAX_PROMPT]
 
 
 def as_id(value: object) -> str:
     """Return an id, printable ASCII without a key; "" if it is invalid."""
-    if isinstance(value, str) and _ID.fullmatch(value) and not contains_secret(value):
+    if isinstance(value, str) and re.fullmatch(_ID, value) and not contains_secret(value):
         return value
     return ""
 
 
 def as_url(value: object) -> str:
     """Return a URL unchanged, with its signature; "" if it is invalid."""
-    if not isinstance(value, str) or len(value) > MAX_URL or _CONTROL_CHARS.search(value) or contains_secret(value):
+    if not isinstance(value, str) or len(value) > MAX_URL or re.search(_CONTROL_CHARS, value) or contains_secret(value):
         return ""
     return value
 

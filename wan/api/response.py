@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 
+from ..frozen import frozen
 from ..net.hosts import origin_of
 from ..net.http import Deadline, is_compressed, iter_body
 from .advice import service_error
@@ -29,7 +29,7 @@ _CHUNK = 65536
 _INTERMEDIARY = "The response may come from a proxy or gateway: check the network and DASHSCOPE_BASE_URL."
 
 
-@dataclass(frozen=True)
+@frozen
 class ApiResponse:
     """A JSON object from the service. `server_time` is its time in epoch seconds, 0 if unknown."""
 

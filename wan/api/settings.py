@@ -10,17 +10,13 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ..catalog.regions import REGIONS
 from ..errors import InvalidRequest
+from ..frozen import frozen
 from ..redaction import register_secret
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -49,7 +45,7 @@ class Secret:
         return self._value
 
 
-@dataclass(frozen=True)
+@frozen
 class Settings:
     """The settings of the machine's owner. `home` is the folder of `credentials.toml` and of the ledger."""
 
@@ -146,15 +142,26 @@ def _parsed_file(path: Path) -> tuple[dict[str, Secret], str]:
     """Return the settings of a file, and its problem."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        _warn_of_file_mode(path)
-        table: Mapping[str, object] = tomllib.loads(text)
     except FileNotFoundError:
         return {}, ""
+    except (OSError, ValueError) as error:
+        return {}, _unreadable(path, error)
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        _warn_of_file_mode(path)
+        table: Mapping[str, object] = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         return {}, f'{path} is not valid TOML: write lines such as api_key = "sk-..."'
     except (OSError, ValueError, RecursionError) as error:
-        return {}, f"{path} cannot be read ({type(error).__name__}): fix or remove it"
+        return {}, _unreadable(path, error)
     return {name.lower(): Secret(unquoted(value)) for name, value in table.items() if isinstance(value, str)}, ""
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    return f"{path} cannot be read ({type(error).__name__}): fix or remove it"
 
 
 def _warn_of_file_mode(path: Path) -> None:

@@ -6,10 +6,11 @@ import enum
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
+from ..frozen import frozen
 from .advice import service_error
 from .errors import ServiceError, UnexpectedResponse
 from .parsing import MAX_CODE, as_id, as_number, as_prompt, as_scalars, as_text, as_url
@@ -39,11 +40,11 @@ class TaskStatus(enum.Enum):
         return self in (TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.SUSPENDED)
 
 
-_STATE = re.compile(r"[A-Z][A-Z_]{0,49}")
+_STATE = r"[A-Z][A-Z_]{0,49}"
 _STATES = {status.value: status for status in TaskStatus}
 
 
-@dataclass(frozen=True)
+@frozen
 class Task:
     """The response to a query. Times are the service's own strings (`YYYY-MM-DD HH:mm:ss.SSS`, UTC+8).
 
@@ -78,7 +79,7 @@ class Task:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class ListedTask:
     """A row of the task list. `created` is in epoch seconds, 0 if unknown."""
 
@@ -89,7 +90,7 @@ class ListedTask:
     request_id: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class TaskPage:
     """One page of the task list. `server_time` is the service's time in epoch seconds, 0 if unknown."""
 
@@ -108,7 +109,7 @@ def parse_task(body: Mapping[str, Any], *, task_id: str, server_time: float) -> 
     if not isinstance(output, Mapping):
         raise UnexpectedResponse("DashScope's response contains no task.", http_status=200, task_id=task_id)
     state = as_text(output.get("task_status"), at_most=50).upper()
-    if not _STATE.fullmatch(state):
+    if not re.fullmatch(_STATE, state):
         raise UnexpectedResponse("DashScope's response contains no task state.", http_status=200, task_id=task_id)
     return Task(
         task_id=task_id,

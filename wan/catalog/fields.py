@@ -7,9 +7,10 @@ rules and the mock server's validation read `FIELDS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any
 
+from ..frozen import frozen
 from ..values import truth, whole
 from .effects import EFFECTS
 from .models import ADAPTIVE, DEFAULT_DURATION, DEFAULT_MODEL, MODELS, RATIOS, SHOT_TYPES
@@ -20,7 +21,7 @@ MAX_URL = 2000
 """Characters. A longer text or URL is a mistake, and would not fit beside the image."""
 
 
-@dataclass(frozen=True)
+@frozen
 class FieldSpec:
     """The specification of one field. `type` is str, int or bool.
 
@@ -69,7 +70,7 @@ def _field(  # noqa: PLR0913 - the columns of a table
     return field(default=default, metadata=columns)
 
 
-@dataclass(frozen=True)
+@frozen
 class VideoRequest:
     """The fields of a request, without images, audio and clip. `duration` is in seconds and includes a clip's.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
 from ..errors import MediaError
+from ..frozen import frozen
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -125,7 +125,7 @@ def _container_of(source: Source, *, name: str) -> str:
     return _BEGINNINGS.get(beginning) or ("mov" if _BOXES.intersection(found.types) else _STREAMS)
 
 
-@dataclass(frozen=True)
+@frozen
 class Box:
     """One box. `end` is its end by its header."""
 
@@ -134,7 +134,7 @@ class Box:
     end: int
 
 
-@dataclass(frozen=True)
+@frozen
 class TopLevelBoxes:
     """The top-level boxes of a file of `size` bytes, up to the first invalid one."""
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from ..errors import MediaError
-from .image_codec import JPEG, Pixels, encode_image, resize
+from ..frozen import frozen
+from .image_codec import JPEG, encode_image, resize
 from .tensors import as_array, extremes, is_finite, is_float_tensor, number_type
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from .image_codec import Pixels
 
 # Floats of an image that are converted together: they fit into a processor's cache.
 BAND_NUMBERS = 1 << 18
@@ -36,7 +39,7 @@ WHITES = ((16.0, 255.5, 255), (255.5, 65535.5, 65535))
 NOT_NUMBERS = "pixels that are NaN or infinite; check the node that produced it"
 
 
-@dataclass(frozen=True)
+@frozen
 class EncodedFrame:
     """An image ready to be sent: `data` is its file.
 

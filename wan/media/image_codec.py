@@ -6,13 +6,18 @@ import io
 import math
 import struct
 import zlib
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import MediaError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.uint8]
+from ..frozen import frozen
 
 JPEG = "image/jpeg"
 PNG = "image/png"
@@ -33,10 +38,8 @@ SAMPLE_LEVEL = 2
 PNG_LEVEL = 6
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-Pixels = NDArray[np.uint8]
 
-
-@dataclass(frozen=True)
+@frozen
 class EncodedImage:
     """An image file. `size` is (width, height) in pixels, `quality` is the JPEG quality, None for PNG."""
 

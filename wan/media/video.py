@@ -7,11 +7,12 @@ import math
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MediaError
+from ..frozen import frozen
 from ..redaction import without_secrets
 from .container import Source, check_mp4, display_name, first_video_stream, open_video
 
@@ -34,7 +35,7 @@ KEPT_TAGS = frozenset({"avc1", "avc3", "hvc1", "hev1", "dvh1", "vvc1", "vvi1"})
 _MOV_BRAND = b"qt  "
 
 
-@dataclass(frozen=True)
+@frozen
 class VideoInfo:
     """The properties of a video file.
 
@@ -180,7 +181,7 @@ def _muxer_options(source: InputContainer) -> dict[str, str]:
     return options
 
 
-@dataclass(frozen=True)
+@frozen
 class Clip:
     """An MP4 or MOV file: its bytes, file name suffix, MIME type, pixels as stored, and seconds."""
 
@@ -192,7 +193,7 @@ class Clip:
     seconds: float
 
 
-@dataclass(frozen=True)
+@frozen
 class ClipLimits:
     """The limits of a clip: minimum and maximum seconds and pixels of a side, maximum aspect ratio and bytes."""
 

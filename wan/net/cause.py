@@ -10,7 +10,6 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ import requests
 import urllib3
 from requests.utils import get_environ_proxies, select_proxy
 
+from ..frozen import frozen
 from .hosts import origin_of
 from .http import Deadline, Stage
 
@@ -52,7 +52,7 @@ _PROXY_LOGIN = 407
 _PASSING_REFUSALS = frozenset({408, 425, 429})
 
 
-@dataclass(frozen=True)
+@frozen
 class Cause:
     """The message and hint of a failure, and whether it is permanent: a retry within seconds is useless."""
 

@@ -8,7 +8,6 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -18,6 +17,7 @@ import requests
 import urllib3
 
 from ..errors import DownloadFailed
+from ..frozen import frozen
 from .cause import cause_of
 from .hosts import BlockedHost, Origin, origin_of
 from .http import Deadline, Stage, is_compressed, iter_body, untrusted_session
@@ -54,7 +54,7 @@ class Cancelled(Exception):
     """`stop` was set. What came so far is kept. Not a WanError: nothing failed, it is what was asked for."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Chunk:
     """Bytes of the file from offset `at` on. `total` is the file's size, None if unknown."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from ..api.validation import INPUT_NAMES
 from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP
 from ..errors import WanError
+from ..frozen import frozen
 from ..media.audio import encode_wav
 from ..media.image import EncodedFrame, encode_frame
 from ..threads import run_in_thread
@@ -28,7 +28,7 @@ OUTAGE_TIMEOUT = 30.0
 """Seconds to retry an upload. Nothing is charged yet, so the time is short."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Attachment:
     """One medium of a request: an inline `frame`, an `upload`, or the `url` of an existing file.
 
@@ -45,7 +45,7 @@ class Attachment:
         return await self.upload.url(report) if self.upload else self.url
 
 
-@dataclass(frozen=True)
+@frozen
 class RequestMedia:
     """The media of one request by kind, and notes for the user on changes to them."""
 
@@ -140,7 +140,7 @@ def _hash_of(frame: EncodedFrame) -> str:
     return whole.hexdigest()
 
 
-@dataclass(frozen=True)
+@frozen
 class FileType:
     """A file's label in messages, its file name suffix and its MIME type."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ..catalog.models import (
 from ..catalog.regions import Region
 from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model, RegionalOffer
 from ..errors import InvalidRequest, MediaError
+from ..frozen import frozen
 from ..media.audio import audio_seconds, validate_audio
 from ..media.container import Source
 from ..media.image import validate_images
@@ -35,7 +36,7 @@ from .retry import Clock
 CLIP_LIMITS = ClipLimits(CLIP_SECONDS, CLIP_SIDE, CLIP_RATIO, CLIP_BYTES)
 
 
-@dataclass(frozen=True)
+@frozen
 class Batch:
     """Everything that a run requests: one video per image of `images` (IMAGE, float [B,H,W,C]), or one for a clip.
 
@@ -79,7 +80,7 @@ class Batch:
         return replace(self.request, seed=(self.request.seed + index) % (SEED_MAX + 1))
 
 
-@dataclass(frozen=True)
+@frozen
 class ValidatedBatch:
     """A valid batch with the results of its validation: the endpoint, the output target and the cost.
 

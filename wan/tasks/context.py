@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, TypeVar
 
 from ..api.client import Client
@@ -17,6 +17,7 @@ from ..api.errors import AuthenticationError
 from ..api.settings import Settings
 from ..api.task import Task
 from ..catalog.regions import Region
+from ..frozen import frozen
 from ..ledger.database import LedgerUnavailable
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record
@@ -28,7 +29,7 @@ logger = logging.getLogger("dashscope_wan")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@frozen
 class RunContext:
     """The state that the steps of a run share. `max_wait` limits a task's rendering time in seconds.
 

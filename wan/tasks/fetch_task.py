@@ -9,12 +9,13 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ..api.endpoint import Connection, Endpoint, open_endpoint, resolve_endpoint
 from ..api.settings import Settings
 from ..errors import DownloadFailed, InvalidRequest, UnusableTask
+from ..frozen import frozen
 from ..ledger.database import LedgerUnavailable
 from ..ledger.record import Claim, Record, State, fingerprint
 from ..redaction import contains_secret
@@ -30,10 +31,10 @@ from .save_video import SaveOptions
 
 logger = logging.getLogger("dashscope_wan")
 
-_TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_TASK_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 
 
-@dataclass(frozen=True)
+@frozen
 class FetchRequest:
     """The inputs of Wan Fetch Task; the other fields are those of `Batch`."""
 
@@ -67,7 +68,7 @@ def _resolve(request: FetchRequest) -> tuple[Endpoint, Settings, OutputTarget]:
     output, problems = resolve_output(request.filename_prefix, output_folder=request.output_folder)
     if (
         not isinstance(request.task_id, str)
-        or not _TASK_ID.fullmatch(request.task_id)
+        or not re.fullmatch(_TASK_ID, request.task_id)
         or contains_secret(request.task_id)
     ):
         problems = [

@@ -10,9 +10,9 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..frozen import frozen
 from ..media.video import REMUX_SUFFIX
 from ..redaction import contains_secret
 
@@ -26,12 +26,12 @@ WINDOWS_MAX_PATH = 259
 """UTF-16 units of an absolute path: `MAX_PATH` without the terminating null."""
 
 # Control characters, text direction marks, lone surrogates, and what Windows forbids in names.
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff\u202a-\u202e\u2066-\u2069]')
-_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\..*)?", re.IGNORECASE)
+_FORBIDDEN = r'[\x00-\x1f\x7f-\x9f<>:"|?*\ud800-\udfff\u202a-\u202e\u2066-\u2069]'
+_RESERVED = r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3]) *(\..*)?"
 _TIMES = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
 
 
-@dataclass(frozen=True)
+@frozen
 class OutputTarget:
     """A folder inside the output folder, and the stem of the file names in it."""
 
@@ -166,10 +166,10 @@ def _prefix_problems(prefix: str, names: list[str]) -> list[str]:
         return ["filename_prefix: use a name inside the output folder, such as wan/i2v, not an absolute path"]
     if any(name.strip() == ".." for name in names):
         return ["filename_prefix: it must not leave the output folder (..)"]
-    if _FORBIDDEN.search(prefix):
+    if re.search(_FORBIDDEN, prefix):
         dates = "; instead of %date:...% use %year%-%month%-%day%" if "%date:" in prefix else ""
         return [f'filename_prefix: it contains control characters, invalid Unicode or one of < > : " | ? *{dates}']
-    if any(_RESERVED.fullmatch(_windows_name(name)) for name in names):
+    if any(re.fullmatch(_RESERVED, _windows_name(name), re.IGNORECASE) for name in names):
         return ["filename_prefix: it contains a name that Windows reserves, such as CON or COM1; choose another"]
     if len(prefix) > MAX_PREFIX or any(len(name.encode("utf-8", "replace")) > MAX_NAME for name in names):
         return [f"filename_prefix: it is too long; use at most {MAX_PREFIX} characters, and {MAX_NAME} bytes per name"]

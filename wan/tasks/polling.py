@@ -10,6 +10,7 @@ from functools import partial
 from ..api.errors import NoVideo, TaskCanceled, TaskUnknown, WaitExceeded
 from ..api.task import Task, TaskStatus
 from ..errors import WanError
+from ..frozen import frozen
 from ..ledger.database import LedgerUnavailable
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record
@@ -185,7 +186,7 @@ def poll_interval(age: float) -> float:
     return next((first - age for first in FIRST_POLLS if first - age >= 0.1), POLL_INTERVAL)
 
 
-@dataclass(frozen=True)
+@frozen
 class Estimate:
     """The estimated rendering time of a task, in seconds: the `median`, and the `span` shown to the user."""
 

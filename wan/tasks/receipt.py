@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from ..api.request import estimate_cost
 from ..api.task import Task
 from ..catalog.fields import VideoRequest
 from ..catalog.regions import Region
+from ..frozen import frozen
 from ..ledger.record import Record
 from ..media.video import VideoInfo
 from ..redaction import values_without_secrets
@@ -86,7 +86,7 @@ def _clean(receipt: dict[str, Any]) -> dict[str, Any]:
     return dict(finite(values_without_secrets(receipt)))
 
 
-@dataclass(frozen=True)
+@frozen
 class SavedVideo:
     """A saved video: its file and its receipt."""
 

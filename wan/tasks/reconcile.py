@@ -20,6 +20,7 @@ from ..api.errors import OutcomeUnknown
 from ..api.task import ListedTask, Task, TaskStatus, prompt_differs
 from ..catalog.regions import TASK_TTL
 from ..errors import WanError
+from ..frozen import frozen
 from ..ledger.database import LedgerUnavailable
 from ..ledger.record import Record
 from ..media.likeness import Likeness, compare, first_image
@@ -64,7 +65,7 @@ _FOR_GOOD = (_NO_TIME, _TOO_OLD)
 _UNBILLED = ("FAILED", "CANCELED")
 
 
-@dataclass(frozen=True)
+@frozen
 class OwnTask:
     """The properties of a request's own task: the model's name in the region, the prompt and the first image.
 

@@ -7,10 +7,10 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..api.errors import NetworkError, ServiceError, UnexpectedResponse
 from ..errors import WanError
+from ..frozen import frozen
 
 MAX_INTERVAL = 30.0
 MAX_RETRY_AFTER = 120.0
@@ -27,7 +27,7 @@ SPACING = 1.1
 """Factor by which requests are spaced wider than the rate requires, as a request may leave late."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Clock:
     """The clock of a run. Every sleep and timeout is measured by it.
 

@@ -14,6 +14,7 @@ from typing import Any
 from ..api.task import Task
 from ..catalog.fields import VideoRequest
 from ..errors import DownloadFailed, MediaError, WanError
+from ..frozen import frozen
 from ..ledger.record import Record
 from ..media.video import REMUX_SUFFIX, probe, write_metadata
 from .context import RunContext
@@ -31,7 +32,7 @@ MIN_BYTES_PER_SECOND, GRACE_SECONDS = 4 * 1024, 15 * 60.0
 """The minimum average rate over all tries, and the seconds before it applies."""
 
 
-@dataclass(frozen=True)
+@frozen
 class SaveOptions:
     """Where a video is saved, the `metadata` of its file, and the fields of its receipt."""
 

@@ -7,7 +7,6 @@ import io
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from ..api.request import BODY_BYTES, CreateBody, describe_cost, expected_prompt
 from ..catalog.fields import VideoRequest
 from ..catalog.spec import FIRST_FRAME
 from ..errors import WanError
+from ..frozen import frozen
 from ..ledger.record import Record, earlier_fingerprints, fingerprint, subject_fingerprint
 from ..media.likeness import first_image, to_image
 from .attachments import RESERVED_URL_CHARS, Attachments, RequestMedia
@@ -46,7 +46,7 @@ THROTTLE_TIMEOUT = 15 * 60.0
 UNKNOWN_TASK_ID = "00000000-0000-0000-0000-000000000000"
 
 
-@dataclass(frozen=True)
+@frozen
 class CreateRequest:
     """A create request ready to be sent: `encode` returns its JSON body (blocking), `path` is its path.
 
@@ -62,7 +62,7 @@ class CreateRequest:
     price: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class PreparedRequest:
     """The parts of a create request, and the draft of its record. `hashed` is the body with the media's hashes."""
 
