@@ -10,6 +10,7 @@ from ..wan.catalog.fields import VideoRequest
 from ..wan.catalog.models import MODELS
 from ..wan.catalog.spec import FIRST_CLIP
 from ..wan.tasks.batch import Batch
+from ..wan.tasks.runner import make_videos
 from . import host, inputs, video_input
 
 _MODELS = [row for row in MODELS.values() if row.accepts(FIRST_CLIP)]
@@ -97,8 +98,6 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
             InvalidRequest: the request is invalid; nothing was sent or charged.
             WanError: any later error, with the task's id if there is one.
         """
-        from ..wan.tasks.runner import make_videos
-
         request = VideoRequest(
             model=model,
             prompt=prompt,

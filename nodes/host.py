@@ -5,6 +5,7 @@ The only file that imports ComfyUI.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
@@ -22,6 +23,7 @@ logger = logging.getLogger("dashscope_wan")
 
 DATA_DIR_NAME = "dashscope_wan"
 _STEPS = 1000
+STOP_POLL_INTERVAL = 0.2
 
 
 @frozen
@@ -189,6 +191,12 @@ class NodeMonitor:
 
         if model_management.processing_interrupted():
             model_management.throw_exception_if_processing_interrupted()
+
+    async def wait_for_interrupt(self) -> None:
+        """Wait until the user presses Stop, then raise ComfyUI's own interruption."""
+        while True:
+            await asyncio.sleep(STOP_POLL_INTERVAL)
+            self.raise_if_interrupted()
 
     def _progress_bar(self) -> Any:
         if not in_comfyui():

@@ -9,6 +9,7 @@ from ..wan.catalog.fields import VideoRequest
 from ..wan.catalog.models import ADAPTIVE, DEFAULT_MODEL, MODELS, SHOT_TYPES
 from ..wan.catalog.spec import FIRST_FRAME
 from ..wan.tasks.batch import Batch
+from ..wan.tasks.runner import make_videos
 from . import host, inputs
 
 _MODELS = [row for row in MODELS.values() if row.accepts(FIRST_FRAME)]
@@ -106,8 +107,6 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
             InvalidRequest: the request is invalid; nothing was sent or charged.
             WanError: any later error, with the task's id if there is one.
         """
-        from ..wan.tasks.runner import make_videos
-
         request = VideoRequest(
             model=model,
             prompt=prompt,

@@ -56,7 +56,7 @@ class DashScopeWanLastFrame:
         import torch
 
         from ..wan.media.last_frame import last_frame
-        from ..wan.threads import run_in_thread
+        from ..wan.tasks.context import run_in_thread
 
         try:
             source = video_input.resolve_video(video, strip(video_path))

@@ -8,6 +8,7 @@ from ..wan.api.endpoint import Connection
 from ..wan.catalog.fields import VideoRequest
 from ..wan.catalog.models import DEFAULT_DURATION, MODELS
 from ..wan.tasks.batch import Batch
+from ..wan.tasks.runner import make_videos
 from . import host, inputs
 
 _MODELS = [row for row in MODELS.values() if row.effects]
@@ -81,8 +82,6 @@ class DashScopeWanVideoEffect(inputs.VideoOutputs):
             InvalidRequest: the request is invalid; nothing was sent or charged.
             WanError: any later error, with the task's id if there is one.
         """
-        from ..wan.tasks.runner import make_videos
-
         request = VideoRequest(
             model=model,
             # Without a template the request would be valid as a plain video, and charged.

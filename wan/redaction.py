@@ -36,6 +36,25 @@ _PATTERNS = (
 The first group of each pattern is kept."""
 
 
+class Secret:
+    """A string hidden from repr, logs and pickling."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a secret is not pickled")
+
+    def reveal(self) -> str:
+        """Return the string itself, for the Authorization header."""
+        return self._value
+
+
 class _SecretRegistry:
     """The known keys, as one pattern of all their encodings."""
 

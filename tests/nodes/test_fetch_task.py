@@ -103,7 +103,7 @@ def test_a_task_that_still_runs_is_waited_for(serve, nodes, quick, submit, comfy
     monkeypatch.setattr(comfy, "send_progress_text", see)
     made = nodes.fetch(task_id)
     assert made.path.stat().st_size == made.receipt["bytes"]
-    assert list(dict.fromkeys(seen)) == ["rendering", "downloading", "saving", "saved"]
+    assert list(dict.fromkeys(seen)) == ["preparing", "rendering", "downloading", "saving", "saved"]
     assert len(queries(server)) > 3
 
 

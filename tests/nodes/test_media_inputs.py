@@ -336,7 +336,7 @@ def test_a_refusal_of_wan_3_at_a_shared_host_points_to_workspaces(
     ],
 )
 def test_a_workspaces_own_host_is_known_by_its_name(base_url, is_one):
-    from wanpack.wan.api.settings import Secret
     from wanpack.wan.catalog.regions import REGIONS
+    from wanpack.wan.redaction import Secret
 
     assert Endpoint(REGIONS["beijing"], base_url, Secret("sk-of-a-test")).at_workspace == is_one

@@ -118,8 +118,8 @@ def client_of(bare_environment):
     """Make clients with the marked key, closed when the test ends."""
     from wanpack.wan.api.client import Client
     from wanpack.wan.api.endpoint import Endpoint
-    from wanpack.wan.api.settings import Secret
     from wanpack.wan.catalog.regions import REGIONS
+    from wanpack.wan.redaction import Secret
 
     made = []
 

@@ -10,10 +10,11 @@ from urllib.parse import quote
 import pytest
 from wanpack.wan.api.advice import service_error
 from wanpack.wan.api.errors import NetworkError
-from wanpack.wan.api.settings import Secret, read_settings
+from wanpack.wan.api.settings import read_settings
 from wanpack.wan.errors import InvalidRequest, WanError
 from wanpack.wan.redaction import (
     MASK,
+    Secret,
     contains_secret,
     redact,
     register_secret,

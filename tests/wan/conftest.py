@@ -25,9 +25,9 @@ from wanpack.offline.tasks import Timing
 from wanpack.wan.api.client import Client
 from wanpack.wan.api.endpoint import Connection, Endpoint
 from wanpack.wan.api.request import to_json
-from wanpack.wan.api.settings import Secret
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.regions import REGIONS
+from wanpack.wan.redaction import Secret
 from wanpack.wan.tasks.batch import Batch
 from wanpack.wan.tasks.fetch_task import FetchRequest, fetch_video
 from wanpack.wan.tasks.retry import Clock
@@ -93,6 +93,11 @@ class Watch:
 
     def press(self) -> None:
         self.pressed_at = self.pressed_at or time.monotonic()
+
+    async def wait_for_interrupt(self) -> None:
+        while True:
+            await asyncio.sleep(0.05)
+            self.raise_if_interrupted()
 
     def raise_if_interrupted(self) -> None:
         if self.pressed_at:

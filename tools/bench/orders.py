@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,10 @@ class Onlooker:
 
     def raise_if_interrupted(self) -> None:
         """Go on."""
+
+    async def wait_for_interrupt(self) -> None:
+        """Wait for ever."""
+        await asyncio.Event().wait()
 
 
 def order(kind: Kind, images: Any, *, home: Path, seed: int = 0, **clock: Any) -> Any:

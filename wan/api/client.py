@@ -7,6 +7,8 @@ temporary files.
 from __future__ import annotations
 
 import functools
+import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
@@ -22,12 +24,10 @@ from ..net.hosts import BlockedHost, origin_of
 from ..net.http import Deadline, trusted_session, untrusted_session
 from ..redaction import MASK
 from .advice import service_error
-from .clock import ServiceClock
 from .endpoint import Endpoint
 from .errors import NetworkError, ServiceError, UnexpectedResponse
 from .network import network_error
-from .parsing import as_id, as_url
-from .response import ApiResponse, parse_response, read_body, xml_text
+from .response import ApiResponse, as_id, as_url, parse_response, read_body, xml_text
 from .task import Task, TaskPage, TaskStatus, parse_page, parse_task
 
 P = ParamSpec("P")
@@ -39,6 +39,9 @@ SUBMIT_SECONDS = 120.0
 GRACE_SECONDS = 1.0
 """Seconds that a whole response may take beyond the read timeout."""
 
+FRESH_SECONDS = 60.0
+"""Seconds for which a response's time is extrapolated: system sleep stops the monotonic clock."""
+
 UPLOAD_FIELDS = {
     "OSSAccessKeyId": "oss_access_key_id",
     "Signature": "signature",
@@ -47,6 +50,41 @@ UPLOAD_FIELDS = {
     "x-oss-forbid-overwrite": "x_oss_forbid_overwrite",
 }
 """The fields of the upload form, and the policy's fields with their values."""
+
+
+@frozen
+class _Reading:
+    server_time: float
+    monotonic: float
+    wall: float
+
+
+class ServiceClock:
+    """The service's time in epoch seconds, known after the first response. Thread-safe.
+
+    It is taken from responses: the local clock may be wrong, and may be set at any moment.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reading: _Reading | None = None
+
+    def observe(self, server_time: float) -> None:
+        """Take the time of a response that has just arrived; 0 if it has none."""
+        if server_time > 0:
+            with self._lock:
+                self._reading = _Reading(server_time, time.monotonic(), time.time())
+
+    def now(self) -> float:
+        """Return the service's time; 0 if no recent response had one."""
+        with self._lock:
+            reading = self._reading
+        if reading is None:
+            return 0.0
+        passed = time.monotonic() - reading.monotonic
+        # Sleep stops the monotonic clock, and setting the time moves the wall clock. If they differ, neither counts.
+        steady = abs(time.time() - reading.wall - passed) < FRESH_SECONDS
+        return reading.server_time + passed if steady and passed < FRESH_SECONDS else 0.0
 
 
 @frozen

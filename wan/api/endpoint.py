@@ -12,10 +12,10 @@ from ..catalog.regions import API_PATH, DEFAULT_REGION, REGIONS, Region
 from ..errors import InvalidRequest
 from ..frozen import frozen
 from ..net.hosts import Origin, origin_of
-from ..redaction import contains_secret, register_secret, truncate_redacted
+from ..redaction import Secret, contains_secret, register_secret, truncate_redacted
 from ..text import format_choices, format_value
 from ..values import whole
-from .settings import Secret, Settings, read_settings
+from .settings import Settings, read_settings
 
 DEFAULT_CHOICE = "default"
 MAX_WAIT_MINUTES = 60

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..catalog.fields import FIELDS, VideoRequest
@@ -19,18 +20,23 @@ BODY_BYTES = 6 * 1024 * 1024
 """The gateway's limit for a request body (measured on the service's other routes)."""
 
 
+FINGERPRINT_VERSION = "2:"
+"""The prefix of fingerprints in the current format."""
+
+
 def build_body(request: VideoRequest, *, region: Region, media: Mapping[str, str]) -> dict[str, Any]:
     """Return the JSON body of the create request. `request` must be valid.
 
     `media` has the URL of each kind of media: `data:{mime};base64,...`, http(s) or oss.
     """
     model = MODELS[request.model]
-    body: dict[str, Any] = {"model": model.model_id_in(region.id), "input": {}, "parameters": {}}
+    name = model.id if region.simulated else model.offers[region.id].name
+    body: dict[str, Any] = {"model": name, "input": {}, "parameters": {}}
     for field in FIELDS:
         value = getattr(request, field.name)
         if value != "" and field.is_sent(model, effect=bool(request.template)):
-            section, _, name = field.path.partition(".")
-            body[section][name] = value
+            section, _, place = field.path.partition(".")
+            body[section][place] = value
     if model.request_format.fields:
         body["input"] |= {model.request_format.fields[kind]: url for kind, url in media.items()}
     else:
@@ -121,3 +127,32 @@ def estimate_cost(request: VideoRequest, *, region: Region) -> dict[str, Any] | 
 def describe_cost(cost: Mapping[str, Any] | None, *, videos: int = 1) -> str:
     """Return the status text's note on the cost of some videos; "" if it is unknown or zero."""
     return f", about {cost['currency']} {cost['amount'] * videos:.2f}" if cost and cost["amount"] else ""
+
+
+def fingerprint(body: Mapping[str, Any], *, region: str) -> str:
+    """Return the fingerprint of a request: equal for equal bodies and regions, whatever the key.
+
+    `body` has content hashes in place of its media.
+    """
+    return FINGERPRINT_VERSION + _digest(region, body)
+
+
+def subject_fingerprint(body: Mapping[str, Any], *, region: str) -> str:
+    """Return the fingerprint of a request's model and of the image or clip that its video begins with."""
+    given = body["input"]
+    listed = [one["url"] for one in given.get("media", ()) if one["type"] in ("first_frame", "first_clip")]
+    first = given.get("img_url") or given.get("first_frame_url") or listed
+    return fingerprint({"model": body["model"], "first": first}, region=region)
+
+
+def earlier_fingerprints(body: Mapping[str, Any], *, region: str, account: str, duration: int) -> Iterator[str]:
+    """Yield the older formats of the fingerprint of a request of `duration` seconds for an account."""
+    yield _digest(region, account, body)
+    # The oldest format includes the duration of models that have only one.
+    if "duration" not in body.get("parameters", {"duration": 0}):
+        parameters = {**body["parameters"], "duration": duration}
+        yield _digest(region, account, {**body, "parameters": parameters})
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode("ascii")).hexdigest()

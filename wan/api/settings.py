@@ -16,7 +16,7 @@ from pathlib import Path
 from ..catalog.regions import REGIONS
 from ..errors import InvalidRequest
 from ..frozen import frozen
-from ..redaction import register_secret
+from ..redaction import Secret, register_secret
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -24,25 +24,6 @@ FILE_NAME = "credentials.toml"
 # Straight, typographic, and those of Chinese keyboards.
 _QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\xab\xbb\u2039\u203a\u300c\u300d\u300e\u300f\uff02\uff07"
 _warned_of: set[Path] = set()
-
-
-class Secret:
-    """A string hidden from repr, logs and pickling."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    def __reduce__(self) -> str | tuple[object, ...]:
-        raise TypeError("a secret is not pickled")
-
-    def reveal(self) -> str:
-        """Return the string itself, for the Authorization header."""
-        return self._value
 
 
 @frozen

@@ -13,7 +13,7 @@ from typing import Any
 from ..frozen import frozen
 from .advice import service_error
 from .errors import ServiceError, UnexpectedResponse
-from .parsing import MAX_CODE, as_id, as_number, as_prompt, as_scalars, as_text, as_url
+from .response import MAX_CODE, as_id, as_number, as_prompt, as_scalars, as_text, as_url
 
 MIN_TRUNCATED_PROMPT = 500
 """The minimum number of letters that the service keeps of a truncated prompt."""

@@ -9,13 +9,12 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from ..catalog.effects import EFFECTS
-from ..catalog.fields import FIELDS, FieldSpec, VideoRequest
+from ..catalog.fields import FIELDS, VideoRequest
 from ..catalog.models import MODELS, NEGATIVE_PROMPT_LIMIT, SEED_MAX, SHOT_TYPES, models_accepting, models_where
 from ..catalog.regions import REGIONS, Region
 from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model
 from ..redaction import contains_secret
 from ..text import format_choices, format_value
-from .request import estimate_cost
 
 INPUT_NAMES = {FIRST_FRAME: "image", LAST_FRAME: "last_frame", DRIVING_AUDIO: "audio", FIRST_CLIP: "video"}
 """The nodes' input for each kind of media."""
@@ -49,7 +48,7 @@ def validate(
     if model is None:
         return [f"model: {request.model[:60]!r} is not known; choose {format_choices(list(MODELS))}", *problems]
     problems += _region_problems(model, region)
-    problems += [problem for field in FIELDS for problem in _choice_problems(field, request, model)]
+    problems += [problem for field in FIELDS for problem in field.choice_problems(request, model)]
     if clip_seconds is not None and request.duration in model.durations and request.duration <= clip_seconds:
         problems.append(
             f"duration: {request.duration} s is the length of the complete video and must exceed the clip's "
@@ -70,10 +69,12 @@ def validate(
     return problems
 
 
-def warnings(request: VideoRequest, *, region: Region, audio_seconds: float | None = None) -> list[str]:
+def warnings(
+    request: VideoRequest, *, region: Region, audio_seconds: float | None = None, is_priced: bool = True
+) -> list[str]:
     """Return the ways in which the video will differ from the request. `request` must be valid.
 
-    `audio_seconds` is the length of the audio, if known.
+    `audio_seconds` is the length of the audio, if known, `is_priced` whether the price list has the video.
     """
     model = MODELS[request.model]
     found = []
@@ -86,12 +87,13 @@ def warnings(request: VideoRequest, *, region: Region, audio_seconds: float | No
         ("prompt", request.prompt, model.prompt_limit),
         ("negative_prompt", request.negative_prompt, NEGATIVE_PROMPT_LIMIT),
     ):
-        length = model.prompt_length(text)
+        # Most texts are short enough whatever their characters count.
+        length = model.prompt_length(text) if len(text) * model.chinese_weight > limit else 0
         if length > limit and not request.template:
             stretched = ", with each Chinese one counted twice" if model.chinese_weight > 1 else ""
             found.append(f"{name}: DashScope truncates it to {limit} characters; this one has {length}{stretched}")
-    with_audio = model.has_audio(generate_audio=request.generate_audio)
-    if not with_audio and (request.audio_url or audio_seconds is not None):
+    has_sound = bool(request.audio_url) or audio_seconds is not None
+    if has_sound and not model.has_audio(generate_audio=request.generate_audio):
         found.append("audio: generate_audio is off, so the audio is not used and the video is silent")
     elif audio_seconds is not None and round(audio_seconds, 2) != request.duration:
         longer = audio_seconds > request.duration
@@ -104,25 +106,9 @@ def warnings(request: VideoRequest, *, region: Region, audio_seconds: float | No
             f"duration: some of DashScope's pages document only {format_choices(sure)} s for {model.id} in "
             f"{region.title}; {request.duration} may be rejected, free of charge"
         )
-    if estimate_cost(request, region=region) is None:
+    if not is_priced:
         found.append(f"{request.model} at {request.resolution} is not in the price list of {region.title}")
     return found
-
-
-def _choice_problems(field: FieldSpec, request: VideoRequest, model: Model) -> list[str]:
-    """Return the problems of a field that has choices."""
-    value, name = getattr(request, field.name), field.name
-    if field.optional and field.known and value not in (*field.known, field.default):
-        return [f"{name}: {value[:60]!r} is not known; choose {format_choices(field.known)}"]
-    if field.choices is None or (field.optional and value == field.default):
-        return []
-    allowed = field.choices(model)
-    if type(value) is field.type and value in allowed:
-        return []
-    if field.optional:
-        others = format_choices(models_where(field.has))
-        return [f"{name}: {value} is not supported by {model.id}; choose {field.default}, or the model {others}"]
-    return [f"{name}: {format_value(value)} is not supported by {model.id}; choose {format_choices(allowed)}"]
 
 
 def _type_problems(request: VideoRequest) -> list[str]:
@@ -143,22 +129,22 @@ def _general_problems(request: VideoRequest) -> list[str]:
     # In other packs -1 means a random seed. Modulo the maximum it would always be the same seed.
     if type(request.seed) is not int or request.seed < 0:
         problems.append(f"seed: {format_value(request.seed)} is not supported; choose 0 to {SEED_MAX}")
-    texts = {field: value for field in FIELDS if isinstance(value := getattr(request, field.name), str)}
+    texts = [(field, value) for field in FIELDS if isinstance(value := getattr(request, field.name), str)]
     problems += [
         f"{field.name}: contains your API key, which would be saved with every workflow and video; remove it"
-        for field, text in texts.items()
+        for field, text in texts
         if contains_secret(text)
     ]
     problems += [
         f"{field.name}: {len(text)} characters are too many; use at most {field.max_chars}"
-        for field, text in texts.items()
+        for field, text in texts
         if field.max_chars and len(text) > field.max_chars
     ]
     return problems
 
 
 def _region_problems(model: Model, region: Region) -> list[str]:
-    if model.model_id_in(region.id):
+    if region.simulated or region.id in model.offers:
         return []
     having = [REGIONS[name].title for name in model.offers]
     here = [row.id for row in MODELS.values() if row.model_id_in(region.id)]
@@ -188,6 +174,8 @@ def _media_problems(request: VideoRequest, model: Model, provided: Collection[st
     if request.audio_url and DRIVING_AUDIO in provided:
         problems.append("audio: use either audio or audio_url, not both")
     all_kinds = [*provided, *(kind for kind in audio if kind not in provided)]
+    if any(set(legal) == set(all_kinds) for legal in model.media_combinations):
+        return problems
     unsupported = [kind for kind in all_kinds if not model.accepts(kind)]
     for kind in unsupported:
         name = "audio_url" if kind == DRIVING_AUDIO and kind not in provided else INPUT_NAMES[kind]

@@ -7,14 +7,15 @@ rules and the mock server's validation read `FIELDS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field, fields
+from dataclasses import field, fields, replace
 from typing import Any
 
 from ..frozen import frozen
+from ..text import format_choices, format_value
 from ..values import truth, whole
 from .effects import EFFECTS
-from .models import ADAPTIVE, DEFAULT_DURATION, DEFAULT_MODEL, MODELS, RATIOS, SHOT_TYPES
-from .spec import Model
+from .models import ADAPTIVE, DEFAULT_DURATION, DEFAULT_MODEL, MODELS, RATIOS, SEED_MAX, SHOT_TYPES, models_where
+from .spec import AudioMode, Model
 
 MAX_TEXT = 20_000
 MAX_URL = 2000
@@ -49,6 +50,21 @@ class FieldSpec:
         if not self.path or not self.has(model) or (effect and not self.effects):
             return False
         return not (self.omit_single and self.choices and len(self.choices(model)) == 1)
+
+    def choice_problems(self, request: VideoRequest, model: Model) -> list[str]:
+        """Return the problem of a request's value that is not one of the choices, with the choices."""
+        value, name = getattr(request, self.name), self.name
+        if self.optional and self.known and value not in (*self.known, self.default):
+            return [f"{name}: {value[:60]!r} is not known; choose {format_choices(self.known)}"]
+        if self.choices is None or (self.optional and value == self.default):
+            return []
+        allowed = self.choices(model)
+        if type(value) is self.type and value in allowed:
+            return []
+        if self.optional:
+            others = format_choices(models_where(self.has))
+            return [f"{name}: {value} is not supported by {model.id}; choose {self.default}, or the model {others}"]
+        return [f"{name}: {format_value(value)} is not supported by {model.id}; choose {format_choices(allowed)}"]
 
 
 _TYPES = {"str": str, "int": int, "bool": bool}
@@ -108,7 +124,9 @@ class VideoRequest:
         max_chars=MAX_TEXT,
     )
     seed: int = _field("parameters.seed", default=0)
-    generate_audio: bool = _field("parameters.audio", default=True, has=lambda model: model.audio_switch)
+    generate_audio: bool = _field(
+        "parameters.audio", default=True, has=lambda model: model.audio_mode is AudioMode.CHOICE
+    )
     watermark: bool = _field("parameters.watermark", default=False)
     audio_url: str = _field("", default="", has=lambda model: model.audio_input, max_chars=MAX_URL)
     template: str = _field(
@@ -122,6 +140,10 @@ class VideoRequest:
         known=RATIOS,
         optional=True,
     )
+
+    def numbered(self, index: int) -> VideoRequest:
+        """Return the request of one video of a batch: seeds count up and wrap around at the maximum."""
+        return replace(self, seed=(self.seed + index) % (SEED_MAX + 1))
 
     def __post_init__(self) -> None:
         if isinstance(self.audio_url, str):

@@ -1,71 +1,76 @@
-"""The ledger's database: rows are read and written in exclusive transactions."""
+"""The ledger's database: an SQLite file, its schema and migrations, and its exclusive transactions."""
 
 from __future__ import annotations
 
-import secrets
 import threading
-from collections.abc import Callable
-from dataclasses import astuple
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import WanError
-from .record import COLUMNS, Record
-from .schema import FILE_NAME, LOST, is_damage, open_database, quarantine
+from .recovery import is_damage, quarantine
 
 if TYPE_CHECKING:
     import sqlite3
 
 T = TypeVar("T")
 
-_NAMES = ", ".join(COLUMNS)
-_UPSERT = (
-    f"INSERT INTO requests ({_NAMES}) VALUES ({', '.join('?' for _ in COLUMNS)}) "  # noqa: S608 - our own names
-    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)}"
+FILE_NAME = "ledger.sqlite3"
+BUSY_SECONDS = 5.0
+"""Seconds to wait for another process's transaction. Transactions take milliseconds."""
+
+_VERSIONS = (
+    """
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+    CREATE TABLE requests (
+        id TEXT PRIMARY KEY,
+        fingerprint TEXT NOT NULL,
+        account TEXT NOT NULL,
+        region TEXT NOT NULL,
+        model TEXT NOT NULL,
+        resolution TEXT NOT NULL,
+        duration INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        task_id TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        sent_at REAL NOT NULL,
+        submitted_at REAL NOT NULL,
+        finished_at REAL NOT NULL,
+        part TEXT NOT NULL,
+        path TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        error TEXT NOT NULL,
+        receipt TEXT NOT NULL
+    );
+    CREATE INDEX requests_by_fingerprint ON requests (fingerprint);
+    CREATE INDEX requests_by_task ON requests (task_id);
+    CREATE INDEX requests_by_age ON requests (created_at);
+    """,
+    """
+    ALTER TABLE requests ADD COLUMN rendered REAL NOT NULL DEFAULT 0;
+    CREATE INDEX requests_by_kind ON requests (model, resolution, duration, region);
+    """,
+    """
+    ALTER TABLE requests ADD COLUMN service_sent_at REAL NOT NULL DEFAULT 0;
+    """,
+    """
+    ALTER TABLE requests ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+    """,
+    """
+    CREATE INDEX requests_by_account ON requests (account) WHERE substr(fingerprint, 1, 2) <> '2:';
+    """,
 )
+"""One migration script for each version of the schema. Append only."""
 
 
 class LedgerUnavailable(WanError):
     """The ledger cannot be read or written: a full disk, a lock, a damaged file. No request may be sent then."""
 
 
-class Rows:
-    """The rows of the ledger within one transaction."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    def find(self, *, newest: int = -1, **values: object) -> list[Record]:
-        """Return the records with these values, newest first, at most `newest` of them."""
-        where = " AND ".join(f"{name} = ?" for name in values)
-        statement = f"SELECT {_NAMES} FROM requests WHERE {where} ORDER BY rowid DESC LIMIT ?"  # noqa: S608 - our own names
-        return [Record(**dict(row)) for row in self._database.execute(statement, (*values.values(), newest))]
-
-    def older_accounts(self) -> list[str]:
-        """Return the accounts of the records whose fingerprints are in an older format."""
-        # Word for word the condition of the index, which is empty in a ledger without such records.
-        statement = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint, 1, 2) <> '2:'"
-        return [row[0] for row in self._database.execute(statement)]
-
-    def upsert(self, record: Record) -> None:
-        """Insert or update a record. A new record gets its id."""
-        record.id = record.id or secrets.token_hex(8)
-        self._database.execute(_UPSERT, [_storable(value) for value in astuple(record)])
-
-    def take_lost(self) -> str:
-        """Return and clear the path of a damaged ledger whose records were lost; "" if there is none."""
-        row = self._database.execute("SELECT value FROM facts WHERE name = ?", (LOST,)).fetchone()
-        self._database.execute("DELETE FROM facts WHERE name = ?", (LOST,))
-        return str(row[0]) if row else ""
-
-    def salt(self) -> str:
-        """Return the salt of this ledger's key hashes."""
-        self._database.execute("INSERT OR IGNORE INTO facts VALUES ('salt', ?)", (secrets.token_hex(16),))
-        return str(self._database.execute("SELECT value FROM facts WHERE name = 'salt'").fetchone()[0])
-
-
 class Database:
-    """A ledger file, shared by all runs and threads of the process. A run calls `open` first and `close` last."""
+    """A ledger file, shared by all runs and threads of the process. Each run calls `open` first and `close` last."""
 
     def __init__(self, home: Path) -> None:
         self._path = home / FILE_NAME
@@ -74,10 +79,11 @@ class Database:
         self._users = 0
         self._database: sqlite3.Connection | None = None
 
-    def open(self) -> None:
+    def open(self) -> Database:
         """Count one more run. The file is opened on first use."""
         with self._counting:
             self._users += 1
+        return self
 
     def close(self) -> None:
         """Count one run less. After the last run the file is closed, here or by the thread that is using it."""
@@ -89,7 +95,11 @@ class Database:
             finally:
                 self._guard.release()
 
-    def transaction(self, work: Callable[[Rows], T]) -> T:
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """Run one statement in a transaction of its own, and return its rows. Raises as `transaction` does."""
+        return self.transaction(lambda database: database.execute(statement, values).fetchall())
+
+    def transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return the result of `work`, which reads and writes in one transaction. Blocks.
 
         A damaged file is quarantined, and `work` runs on a new one with the rows that could be read.
@@ -107,7 +117,7 @@ class Database:
                     if not is_damage(error):
                         raise
                     self._disconnect()
-                quarantine(self._path)
+                quarantine(self._path, connect=connect, create=open_database)
                 return self._transact(work)
             except (sqlite3.Error, OSError, NotImplementedError) as error:
                 self._disconnect()
@@ -115,13 +125,13 @@ class Database:
             finally:
                 self._disconnect_if_unused()
 
-    def _transact(self, work: Callable[[Rows], T]) -> T:
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._database is None:
             self._database = open_database(self._path)
         database = self._database
         database.execute("BEGIN IMMEDIATE")
         try:
-            result = work(Rows(database))
+            result = work(database)
             database.execute("COMMIT")
         except BaseException:
             if database.in_transaction:
@@ -157,18 +167,56 @@ def _unavailable(path: Path, error: Exception) -> LedgerUnavailable:
     return LedgerUnavailable(f"The ledger {path} cannot be used ({error}).", hint=f"Nothing was sent. {do}")
 
 
-def memory_lost(away: str) -> LedgerUnavailable:
-    """Return the error for lost records: their requests would be charged again without notice."""
-    return LedgerUnavailable(
-        f"The ledger was damaged and is kept as {away}. Some of its records could not be read.",
-        hint="Nothing was sent. Run again to continue with a new ledger. Requests whose records were lost are then "
-        "submitted and charged again: for a video of the last 24 hours use Wan Fetch Task with its task id instead.",
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open the ledger's file, creating it if there is none, and migrate it to the current schema.
+
+    Raises:
+        sqlite3.Error, OSError: it cannot be opened, or was created by a newer version of the pack.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    database = connect(path)
+    try:
+        # First, so that a file with a newer schema is not touched.
+        _migrate(database)
+        database.execute("PRAGMA journal_mode = WAL")
+        # A record must be on disk before its request is sent, even if the power fails.
+        database.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
+    """Open an SQLite file in a mode of its URIs."""
+    import sqlite3
+
+    database = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
     )
+    database.row_factory = sqlite3.Row
+    return database
 
 
-def _storable(value: object) -> Any:
-    """Return a value that SQLite accepts: a text from the service may contain a lone surrogate."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+def _migrate(database: sqlite3.Connection) -> None:
+    import sqlite3
+
+    if database.execute("PRAGMA user_version").fetchone()[0] == len(_VERSIONS):
+        return
+    database.execute("BEGIN IMMEDIATE")
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(_VERSIONS):
+        database.execute("ROLLBACK")
+        raise sqlite3.OperationalError("it was created by a newer version of the pack")
+    for script in _VERSIONS[version:]:
+        for statement in filter(str.strip, script.split(";")):
+            database.execute(statement)
+    database.execute(f"PRAGMA user_version = {len(_VERSIONS)}")
+    database.execute("COMMIT")
 
 
 _databases: dict[Path, Database] = {}
@@ -176,6 +224,6 @@ _databases_guard = threading.Lock()
 
 
 def database_for(home: Path) -> Database:
-    """Return the database of a folder, the same one for the whole process."""
+    """Return the database of a folder, the same one for the whole process, for one more run."""
     with _databases_guard:
-        return _databases.setdefault(home.absolute(), Database(home))
+        return _databases.setdefault(home.absolute(), Database(home)).open()

@@ -6,41 +6,54 @@ ledger cannot be used, no request is sent; requests sent before are still comple
 
 from __future__ import annotations
 
-import threading
+import hashlib
+import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import astuple
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from .database import Rows, database_for, memory_lost
-from .record import Claim, Record, State
+from ..redaction import Secret
+from .database import LedgerUnavailable, database_for
+from .record import COLUMNS, Claim, Record, State
+from .recovery import LOST
 from .run_lock import RunLock, is_alive
+
+if TYPE_CHECKING:
+    import sqlite3
 
 HISTORY = 20
 """Number of tasks of the same kind that the estimate of the next duration is based on."""
+
+_NAMES = ", ".join(COLUMNS)
+_UPSERT = (
+    f"INSERT INTO requests ({_NAMES}) VALUES ({', '.join('?' for _ in COLUMNS)}) "  # noqa: S608 - our own names
+    f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)}"
+)
+# Word for word the condition of the index, which is empty in a ledger without such records.
+OLDER_ACCOUNTS = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint, 1, 2) <> '2:'"
+"""The accounts of the records whose fingerprints are in an older format."""
 
 
 class Ledger:
     """A run's view of the ledger. Close it when the run ends. Its file is opened on first use.
 
-    All methods except `hold` and `close` block, so call them from threads, and raise `LedgerUnavailable` if the file
-    cannot be used.
+    All methods block, so call them from threads, and raise `LedgerUnavailable` if the file cannot be used. `identity`
+    is what the ledger's id of the account is a hash of. `account` is that id, "" until the first claim.
     """
 
-    def __init__(self, home: Path) -> None:
-        self._database = database_for(home)
+    def __init__(self, home: Path, *, identity: Secret | None = None) -> None:
+        self.account = ""
+        self._identity = identity
         self._locks_folder = home / "running"
         self._run_lock = RunLock(self._locks_folder)
-        self._counting = threading.Lock()
-        self._holders = 1
-        self._database.open()
+        self._database = database_for(home)
+        self._is_closed = False
 
     @property
     def run_id(self) -> str:
         """The id of this run."""
         return self._run_lock.run_id
-
-    def salt(self) -> str:
-        """Return the salt of this ledger's key hashes."""
-        return self._database.transaction(lambda rows: rows.salt())
 
     def claim(
         self,
@@ -54,24 +67,27 @@ class Ledger:
 
         A draft with a task id stands for that task, whatever request created it. `following` is the record that this
         run has been waiting for: if it fails, this run fails too. `earlier` returns the request's fingerprints in
-        older formats for an account. A `free` request is submitted again if its video is missing.
+        older formats for an account. A `free` request is submitted again if its video is missing. The account of a
+        ledger with an `identity` is put into a new record.
         """
         self._run_lock.acquire()
 
-        def decide(rows: Rows) -> tuple[Record, Claim, str]:
-            found = _find(rows, draft, earlier)
+        def decide(database: sqlite3.Connection) -> tuple[Record, Claim, str]:
+            if self._identity:
+                self.account = draft.account = _account(database, self._identity)
+            found = _find_claimed(database, draft, earlier)
             record, role = self._decide(draft, found, following=following, free=free)
             # Before the next paid request, the loss of records is reported once.
-            if role is Claim.NEW and not free and not draft.task_id and (lost := rows.take_lost()):
+            if role is Claim.NEW and not free and not draft.task_id and (lost := _take_lost(database)):
                 return record, role, lost
             if role in (Claim.NEW, Claim.RESUME):
                 record.owner = self.run_id
-                rows.upsert(record)
+                _upsert(database, record)
             return record, role, ""
 
         record, role, lost = self._database.transaction(decide)
         if lost:
-            raise memory_lost(lost)
+            raise _records_lost(lost)
         return record, role
 
     def _decide(self, draft: Record, found: Record | None, *, following: str, free: bool) -> tuple[Record, Claim]:
@@ -90,11 +106,11 @@ class Ledger:
 
     def save(self, record: Record) -> None:
         """Insert or update a record."""
-        self._database.transaction(lambda rows: rows.upsert(record))
+        self._database.execute(_UPSERT, _row(record))
 
     def by_task(self, task_id: str) -> Record | None:
         """Return the record of a task, None if this ledger does not know it."""
-        found = self._database.transaction(lambda rows: rows.find(task_id=task_id))
+        found = self.find(task_id=task_id)
         return found[0] if found else None
 
     def recent_durations(self, like: Record) -> list[float]:
@@ -103,19 +119,19 @@ class Ledger:
             return []
         kind = {"model": like.model, "resolution": like.resolution, "duration": like.duration, "region": like.region}
         # Some of them failed.
-        records = self._database.transaction(lambda rows: rows.find(newest=2 * HISTORY, **kind))
+        records = self.find(newest=2 * HISTORY, **kind)
         return [record.rendered for record in records if record.rendered > 0][:HISTORY]
 
     def unknown_tasks(self, task_ids: Iterable[str]) -> list[str]:
         """Return the tasks that belong to no request of this ledger."""
-        return self._database.transaction(lambda rows: [one for one in task_ids if not _is_known(rows, one)])
+        return self._database.transaction(lambda database: [one for one in task_ids if not _is_known(database, one)])
 
     def acknowledged_tasks(self, *, account: str, since: float) -> dict[str, float]:
         """Return the tasks that the service confirmed for this ledger's requests under an account.
 
         Each has the send time of its request by the service's clock, which is not before `since`.
         """
-        found = self._database.transaction(lambda rows: rows.find(account=account))
+        found = self.find(account=account)
         return {row.task_id: row.service_sent_at for row in found if row.request_id and row.service_sent_at >= since}
 
     def adopt(self, record: Record, *, rival: Callable[[Record], bool]) -> bool:
@@ -125,45 +141,85 @@ class Ledger:
         lacks its own: then either may be the task's.
         """
 
-        def give(rows: Rows) -> bool:
-            lacking = rows.find(region=record.region, model=record.model, task_id="")
+        def give(database: sqlite3.Connection) -> bool:
+            lacking = _find(database, region=record.region, model=record.model, task_id="")
             disputed = any(one.id != record.id and one.is_outcome_unknown and rival(one) for one in lacking)
-            if disputed or _is_known(rows, record.task_id):
+            if disputed or _is_known(database, record.task_id):
                 return False
-            rows.upsert(record)
+            _upsert(database, record)
             return True
 
         return self._database.transaction(give)
 
-    def hold(self) -> None:
-        """Keep the run alive for one more holder, which must also `close` the ledger."""
-        with self._counting:
-            self._holders += 1
-
     def close(self) -> None:
-        """Release the run, after which other runs may take its records, when its last holder closes."""
-        with self._counting:
-            self._holders -= 1
-            if self._holders:
-                return
-        self._run_lock.release()
-        self._database.close()
+        """Release the run: other runs may take its records. Calling it again does nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._run_lock.release()
+            self._database.close()
+
+    def find(self, **values: Any) -> list[Record]:
+        """Return the records with these values, newest first; with `newest`, at most so many."""
+        return self._database.transaction(lambda database: _find(database, **values))
 
 
-def _find(rows: Rows, draft: Record, earlier: Callable[[str], Iterable[str]]) -> Record | None:
+def _find(database: sqlite3.Connection, *, newest: int = -1, **values: object) -> list[Record]:
+    """Return the records with these values, newest first, at most `newest` of them."""
+    where = " AND ".join(f"{name} = ?" for name in values)
+    statement = f"SELECT {_NAMES} FROM requests WHERE {where} ORDER BY rowid DESC LIMIT ?"  # noqa: S608 - our own names
+    return [Record(**dict(row)) for row in database.execute(statement, (*values.values(), newest))]
+
+
+def _find_claimed(
+    database: sqlite3.Connection, draft: Record, earlier: Callable[[str], Iterable[str]]
+) -> Record | None:
     """Return the record of a draft's task or request: the newest that may have been charged."""
     if draft.task_id:
-        found = rows.find(task_id=draft.task_id, newest=1)
+        found = _find(database, task_id=draft.task_id, newest=1)
         return found[0] if found else None
-    found = rows.find(fingerprint=draft.fingerprint)
+    found = _find(database, fingerprint=draft.fingerprint)
     # Earlier versions named a request by its account too: whichever account it was, it is paid.
-    for account in rows.older_accounts():
+    for (account,) in database.execute(OLDER_ACCOUNTS).fetchall():
         for fingerprint in earlier(account):
-            found += rows.find(fingerprint=fingerprint)
+            found += _find(database, fingerprint=fingerprint)
     # One that cost nothing hides none that is paid.
     return next((one for one in found if not one.is_unbilled), found[0] if found else None)
 
 
-def _is_known(rows: Rows, task_id: str) -> bool:
+def _is_known(database: sqlite3.Connection, task_id: str) -> bool:
     """Tell whether a task belongs to a request. A task that was fetched by its id may belong to any request."""
-    return any(record.model for record in rows.find(task_id=task_id))
+    return any(record.model for record in _find(database, task_id=task_id))
+
+
+def _upsert(database: sqlite3.Connection, record: Record) -> None:
+    database.execute(_UPSERT, _row(record))
+
+
+def _row(record: Record) -> list[Any]:
+    """Return the values of a record's row. A new record gets its id. A lone surrogate, which SQLite refuses, goes."""
+    record.id = record.id or secrets.token_hex(8)
+    values = astuple(record)
+    return [one.encode("utf-8", "backslashreplace").decode() if isinstance(one, str) else one for one in values]
+
+
+def _account(database: sqlite3.Connection, identity: Secret) -> str:
+    """Return the ledger's id of an account: a salted hash, never the key itself."""
+    database.execute("INSERT OR IGNORE INTO facts VALUES ('salt', ?)", (secrets.token_hex(16),))
+    salt = str(database.execute("SELECT value FROM facts WHERE name = 'salt'").fetchone()[0])
+    return hashlib.sha256(f"{salt}\0{identity.reveal()}".encode()).hexdigest()[:24]
+
+
+def _take_lost(database: sqlite3.Connection) -> str:
+    """Return and clear the path of a damaged ledger whose records were lost; "" if there is none."""
+    row = database.execute("SELECT value FROM facts WHERE name = ?", (LOST,)).fetchone()
+    database.execute("DELETE FROM facts WHERE name = ?", (LOST,))
+    return str(row[0]) if row else ""
+
+
+def _records_lost(away: str) -> LedgerUnavailable:
+    """Return the error for lost records: their requests would be charged again without notice."""
+    return LedgerUnavailable(
+        f"The ledger was damaged and is kept as {away}. Some of its records could not be read.",
+        hint="Nothing was sent. Run again to continue with a new ledger. Requests whose records were lost are then "
+        "submitted and charged again: for a video of the last 24 hours use Wan Fetch Task with its task id instead.",
+    )

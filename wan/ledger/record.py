@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import enum
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 
 class State(str, enum.Enum):
@@ -106,35 +102,3 @@ class Record:
 
 
 COLUMNS = tuple(field.name for field in fields(Record))
-
-FINGERPRINT_VERSION = "2:"
-"""The prefix of fingerprints in the current format."""
-
-
-def fingerprint(body: Mapping[str, Any], *, region: str) -> str:
-    """Return the fingerprint of a request: equal for equal bodies and regions, whatever the key.
-
-    `body` has content hashes in place of its media.
-    """
-    return FINGERPRINT_VERSION + _digest(region, body)
-
-
-def subject_fingerprint(body: Mapping[str, Any], *, region: str) -> str:
-    """Return the fingerprint of a request's model and of the image or clip that its video begins with."""
-    given = body["input"]
-    listed = [one["url"] for one in given.get("media", ()) if one["type"] in ("first_frame", "first_clip")]
-    first = given.get("img_url") or given.get("first_frame_url") or listed
-    return fingerprint({"model": body["model"], "first": first}, region=region)
-
-
-def earlier_fingerprints(body: Mapping[str, Any], *, region: str, account: str, duration: int) -> Iterator[str]:
-    """Yield the older formats of the fingerprint of a request of `duration` seconds for an account."""
-    yield _digest(region, account, body)
-    # The oldest format includes the duration of models that have only one.
-    if "duration" not in body.get("parameters", {"duration": 0}):
-        parameters = {**body["parameters"], "duration": duration}
-        yield _digest(region, account, {**body, "parameters": parameters})
-
-
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode("ascii")).hexdigest()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +20,14 @@ logger = logging.getLogger("dashscope_wan")
 _local: set[str] = set()
 
 
+@dataclass
 class RunLock:
-    """The lock of one run, visible to other runs as `run_id` from `acquire` to `release`."""
+    """The lock of one run, visible to other runs as `run_id` from `acquire` to `release`. `folder` holds its file."""
 
-    def __init__(self, folder: Path) -> None:
-        self.run_id = secrets.token_hex(8)
-        self._folder = folder
-        self._guard = threading.Lock()
-        self._lock: FileLock | None = None
+    folder: Path
+    run_id: str = field(default_factory=partial(secrets.token_hex, 8))
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _lock: FileLock | None = None
 
     def acquire(self) -> None:
         """Acquire the lock, once.
@@ -39,12 +41,12 @@ class RunLock:
             if self._lock is not None:
                 return
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                lock = FileLock(_path(self._folder, self.run_id), thread_local=False)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                lock = FileLock(_path(self.folder, self.run_id), thread_local=False)
                 lock.acquire(timeout=0)
             except (OSError, NotImplementedError) as error:
                 raise LedgerUnavailable(
-                    f"No file in {self._folder} can be locked ({error or type(error).__name__}).",
+                    f"No file in {self.folder} can be locked ({error or type(error).__name__}).",
                     hint="Nothing was sent. Make that folder writable, or set DASHSCOPE_WAN_HOME to a folder on a "
                     "local disk, then run again.",
                 ) from error
@@ -56,7 +58,7 @@ class RunLock:
         with self._guard:
             if self._lock is not None:
                 self._lock.release()
-                _remove(_path(self._folder, self.run_id))
+                _remove(_path(self.folder, self.run_id))
                 self._lock = None
             _local.discard(self.run_id)
 

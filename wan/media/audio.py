@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..values import whole
-from .tensors import as_array, extremes, is_float_tensor, number_type
+from .image import as_array, extremes, is_float_tensor, number_type
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import field
@@ -14,7 +15,6 @@ from PIL import Image
 from ..errors import MediaError
 from ..frozen import frozen
 from .image_codec import JPEG, encode_image, resize
-from .tensors import as_array, extremes, is_finite, is_float_tensor, number_type
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,6 +64,13 @@ class EncodedFrame:
         yield _head(self.mime)
         for start in range(0, len(self.data), CHUNK_BYTES):
             yield base64.b64encode(self.data[start : start + CHUNK_BYTES])
+
+    def content_hash(self) -> str:
+        """Return the SHA-256 of the image's data URI."""
+        whole = hashlib.sha256()
+        for piece in self.iter_chunks():
+            whole.update(piece)
+        return whole.hexdigest()
 
     @property
     def data_uri(self) -> str:
@@ -238,3 +245,36 @@ def _to_rgb8_of_size(image: Any, size: tuple[int, int]) -> Pixels:
 
 def _head(mime: str) -> bytes:
     return f"data:{mime};base64,".encode("ascii")
+
+
+def is_float_tensor(value: Any) -> bool:
+    """Whether `value` is a torch tensor or a numpy array, and holds floating point numbers."""
+    if isinstance(value, np.ndarray):
+        return bool(value.dtype.kind == "f")
+    return hasattr(value, "detach") and bool(value.is_floating_point())
+
+
+def number_type(value: Any) -> str:
+    """Return the type of `value` for a message: that of its numbers if it has any."""
+    dtype = getattr(value, "dtype", None)
+    return f"numbers of type {dtype}" if dtype is not None else type(value).__name__
+
+
+def as_array(part: Any) -> NDArray[Any]:
+    """Return a tensor, or a slice of one, as a numpy array of the same shape.
+
+    A float32 tensor in main memory is not copied; one on a GPU or in half precision is, so take a slice first.
+    """
+    if hasattr(part, "detach"):
+        part = part.detach().cpu().float().numpy()
+    return np.asarray(part)
+
+
+def extremes(array: NDArray[Any]) -> tuple[float, float]:
+    """Return the minimum and the maximum of a non-empty array; NaN if it contains one."""
+    return float(array.min()), float(array.max())
+
+
+def is_finite(array: NDArray[Any]) -> bool:
+    """Whether all numbers in a non-empty array are finite. Needs no memory, as min and max propagate NaN."""
+    return all(map(math.isfinite, extremes(array)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -13,9 +14,8 @@ from ..errors import WanError
 from ..frozen import frozen
 from ..media.audio import encode_wav
 from ..media.image import EncodedFrame, encode_frame
-from ..threads import run_in_thread
 from .batch import ValidatedBatch
-from .context import RunContext
+from .context import RunContext, run_in_thread
 from .progress import Progress
 from .retry import RetryBudget
 
@@ -40,54 +40,41 @@ class Attachment:
     upload: Upload | None = None
     url: str = ""
 
-    async def resolve_url(self, report: Progress) -> str:
-        """Return the URL for the request, "" for an inline frame, uploading the file first if necessary."""
-        return await self.upload.url(report) if self.upload else self.url
-
-
-@frozen
-class RequestMedia:
-    """The media of one request by kind, and notes for the user on changes to them."""
-
-    by_kind: dict[str, Attachment]
-    notes: list[str]
-
 
 class Attachments:
-    """All media of a batch. Media that several videos share are encoded and uploaded once."""
+    """All media of a batch. Media that several videos share are encoded and uploaded once.
 
-    def __init__(self, plan: ValidatedBatch, *, context: RunContext) -> None:
+    `kinds` are the kinds of media that each request has.
+    """
+
+    def __init__(self, plan: ValidatedBatch) -> None:
         self._plan = plan
-        self._context = context
         self._uploads: dict[str, Upload] = {}
         # A silent video uses no audio, so none is sent.
         request, audio = plan.batch.request, plan.batch.audio
-        has_audio = plan.model.has_audio(generate_audio=request.generate_audio)
-        self._audio_url = request.audio_url if has_audio else ""
-        if has_audio and audio is not None:
+        self._audio_url = request.audio_url if plan.has_audio else ""
+        if plan.has_audio and audio is not None:
             self._upload(DRIVING_AUDIO, partial(encode_wav, audio), WAV)
         if clip := plan.clip:
             self._upload(FIRST_CLIP, lambda: clip.data, FileType("clip", clip.suffix, clip.mime))
-
-    @property
-    def kinds(self) -> list[str]:
-        """The kinds of media that each request has."""
-        frames = [kind for kind in self._plan.batch.media_kinds if kind != DRIVING_AUDIO]
         has_audio = bool(self._audio_url) or DRIVING_AUDIO in self._uploads
-        return [*frames, *([DRIVING_AUDIO] if has_audio else [])]
+        self.kinds = [kind for kind in plan.media_kinds if kind != DRIVING_AUDIO] + [DRIVING_AUDIO] * has_audio
 
-    async def for_request(self, index: int, *, max_chars: int) -> RequestMedia:
-        """Return the media of one request; its images get at most `max_chars` characters of the body."""
+    def for_request(self, index: int, *, max_chars: int) -> tuple[dict[str, Attachment], list[str]]:
+        """Return the media of one request by kind, and notes for the user on changes to them.
+
+        Its images get at most `max_chars` characters of the body. Blocking.
+        """
         media: dict[str, Attachment] = {}
         if clip := self._uploads.get(FIRST_CLIP):
-            media[FIRST_CLIP] = Attachment(await clip.digest(), upload=clip)
-        images, notes = await run_in_thread(self._encode_images, index, max_chars)
+            media[FIRST_CLIP] = Attachment(content_id(clip.data()), upload=clip)
+        images, notes = self._encode_images(index, max_chars)
         media |= images
         if audio := self._uploads.get(DRIVING_AUDIO):
-            media[DRIVING_AUDIO] = Attachment(await audio.digest(), upload=audio)
+            media[DRIVING_AUDIO] = Attachment(content_id(audio.data()), upload=audio)
         elif self._audio_url:
             media[DRIVING_AUDIO] = Attachment(self._audio_url, url=self._audio_url)
-        return RequestMedia(media, notes)
+        return media, notes
 
     def _encode_images(self, index: int, max_chars: int) -> tuple[dict[str, Attachment], list[str]]:
         """Encode the images of one request. If they are too large together, the larger one is uploaded."""
@@ -95,8 +82,8 @@ class Attachments:
         encode = partial(encode_frame, sides=self._plan.model.image_limits.sides)
         frames = {kind: encode(image, max_chars=max_chars) for kind, image in images.items()}
         notes, outside = [], ""
-        if sum(frame.data_uri_length for frame in frames.values()) > max_chars:
-            if self._context.region.temporary_storage:
+        if len(frames) > 1 and sum(frame.data_uri_length for frame in frames.values()) > max_chars:
+            if self._plan.endpoint.region.temporary_storage:
                 outside = max(frames, key=lambda kind: frames[kind].data_uri_length)
                 notes.append(f"{INPUT_NAMES[outside]}: uploaded to temporary storage, as both images are large")
             else:
@@ -111,7 +98,7 @@ class Attachments:
         return {kind: self._attachment(frame, uploaded=kind == outside) for kind, frame in frames.items()}, notes
 
     def _attachment(self, frame: EncodedFrame, *, uploaded: bool) -> Attachment:
-        content = _hash_of(frame)
+        content = frame.content_hash()
         if not uploaded:
             return Attachment(content, frame=frame)
         kind = FileType("image", _SUFFIXES[frame.mime], frame.mime)
@@ -119,8 +106,7 @@ class Attachments:
 
     def _upload(self, key: str, make: Callable[[], bytes], kind: FileType) -> Upload:
         """Return the upload for a key; the same key always has the same upload."""
-        made = Upload(make, kind, model_name=self._plan.offer.name, context=self._context)
-        return self._uploads.setdefault(key, made)
+        return self._uploads.setdefault(key, Upload(make, kind, model_name=self._plan.offer.name))
 
 
 def _split_budget(frames: Mapping[str, EncodedFrame], max_chars: int) -> dict[str, int]:
@@ -130,14 +116,6 @@ def _split_budget(frames: Mapping[str, EncodedFrame], max_chars: int) -> dict[st
         shares[kind] = min(frames[kind].data_uri_length, max_chars // (len(frames) - len(shares)))
         max_chars -= shares[kind]
     return shares
-
-
-def _hash_of(frame: EncodedFrame) -> str:
-    """Return the hash of an image's data URI."""
-    whole = hashlib.sha256()
-    for piece in frame.iter_chunks():
-        whole.update(piece)
-    return whole.hexdigest()
 
 
 @frozen
@@ -155,38 +133,32 @@ WAV = FileType("audio", ".wav", "audio/wav")
 class Upload:
     """A file for the service's temporary storage, created on first use and uploaded when its URL is requested."""
 
-    def __init__(self, make: Callable[[], bytes], file_type: FileType, *, model_name: str, context: RunContext) -> None:
+    def __init__(self, make: Callable[[], bytes], file_type: FileType, *, model_name: str) -> None:
         self._make = make
         self._file_type = file_type
         self._model_name = model_name
-        self._context = context
-        self._lock = asyncio.Lock()
+        self._making = threading.Lock()
+        self._uploading = asyncio.Lock()
         self._data = b""
         self._url = ""
 
-    async def digest(self) -> str:
-        """Return the file's content hash for the fingerprint."""
-        async with self._lock:
-            return content_id(await self._get_data())
+    def data(self) -> bytes:
+        """Return the file's content. Blocking on the first call."""
+        with self._making:
+            self._data = self._data or self._make()
+            return self._data
 
-    async def url(self, report: Progress) -> str:
+    async def url(self, context: RunContext, report: Progress) -> str:
         """Return the file's `oss://` URL, uploading the file on the first call."""
-        async with self._lock:
+        async with self._uploading:
             if not self._url:
-                self._url = await self._upload(await self._get_data(), report)
+                self._url = await self._upload(context, report)
         return self._url
 
-    async def _get_data(self) -> bytes:
-        if not self._data:
-            self._data = await run_in_thread(self._make)
-        return self._data
-
-    async def _upload(self, data: bytes, report: Progress) -> str:
-        kind = self._file_type
-        upload = partial(
-            self._context.client.upload_file, model_name=self._model_name, suffix=kind.suffix, mime=kind.mime
-        )
-        retries = RetryBudget(self._context.clock, OUTAGE_TIMEOUT)
+    async def _upload(self, context: RunContext, report: Progress) -> str:
+        kind, data = self._file_type, self.data()
+        upload = partial(context.client.upload_file, model_name=self._model_name, suffix=kind.suffix, mime=kind.mime)
+        retries = RetryBudget(context.clock, OUTAGE_TIMEOUT)
         while True:
             report(0.03, f"uploading the {kind.label}, {len(data) / 1e6:.1f} MB")
             try:

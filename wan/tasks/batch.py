@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from ..api.endpoint import Connection, Endpoint, open_endpoint, resolve_endpoint
-from ..api.request import estimate_cost
+from ..api.request import describe_cost, estimate_cost
 from ..api.settings import Settings
 from ..api.validation import INPUT_NAMES, validate, warnings
 from ..catalog.fields import VideoRequest
@@ -20,7 +20,6 @@ from ..catalog.models import (
     CLIP_SIDE,
     DEFAULT_MODEL,
     MODELS,
-    SEED_MAX,
 )
 from ..catalog.regions import Region
 from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model, RegionalOffer
@@ -75,17 +74,15 @@ class Batch:
         batches = {FIRST_FRAME: self.images, LAST_FRAME: self.last_frames}
         return {kind: batches[kind][index % len(batches[kind])] for kind in batches if kind in self.media_kinds}
 
-    def request_for(self, index: int) -> VideoRequest:
-        """Return the request for one image: seeds count up from the first and wrap around at the maximum."""
-        return replace(self.request, seed=(self.request.seed + index) % (SEED_MAX + 1))
-
 
 @frozen
 class ValidatedBatch:
     """A valid batch with the results of its validation: the endpoint, the output target and the cost.
 
-    `offer` is the model's offer in the region. `cost` is the list price of one video, None if it has none. `warnings`
-    are the ways in which the videos will differ from the batch.
+    `offer` is the model's offer in the region. `cost` is the list price of one video, None if it has none.
+    `media_kinds`, `count` and `has_audio` are the kinds of media that the inputs provide, the number of videos, and
+    whether they have audio. `price` and `total_price` are the status texts' notes on the cost of one video and of all.
+    `warnings` are the ways in which the videos will differ from the batch.
     """
 
     batch: Batch
@@ -96,12 +93,12 @@ class ValidatedBatch:
     output: OutputTarget
     clip: Clip | None
     cost: Mapping[str, Any] | None
+    media_kinds: Sequence[str]
+    count: int
+    has_audio: bool
+    price: str
+    total_price: str
     warnings: tuple[str, ...]
-
-    @property
-    def region(self) -> Region:
-        """The region that generates the videos."""
-        return self.endpoint.region
 
 
 def validate_batch(batch: Batch) -> ValidatedBatch:
@@ -112,13 +109,14 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     Raises:
         InvalidRequest: lists all problems at once.
     """
-    region, settings, wrong = resolve_endpoint(batch.connection, batch.home)
+    kinds = batch.media_kinds
     clip, clip_problems = _read_clip(batch)
+    region, settings, wrong = resolve_endpoint(batch.connection, batch.home)
     seconds = clip.seconds if clip else None
-    problems = [*validate(batch.request, region=region, provided=batch.media_kinds, clip_seconds=seconds), *wrong]
-    problems += [*_media_problems(batch), *clip_problems]
-    uploads = [INPUT_NAMES[kind] for kind in (FIRST_CLIP, DRIVING_AUDIO) if kind in batch.media_kinds]
-    problems += [problem for name in uploads for problem in _storage_problems(name, region)]
+    problems = [*validate(batch.request, region=region, provided=kinds, clip_seconds=seconds), *wrong]
+    problems += [*_media_problems(batch, kinds), *clip_problems]
+    if not region.temporary_storage:
+        problems += [_storage_problem(kind, region) for kind in (FIRST_CLIP, DRIVING_AUDIO) if kind in kinds]
     output, wrong = resolve_output(batch.filename_prefix, output_folder=batch.output_folder)
     # The folder is only created if there are no other problems.
     problems += wrong or ([] if problems else folder_problems(output))
@@ -129,26 +127,35 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     if offer is None:
         raise ValueError(f"{model.id} is not sold in {region.id}: validate would have reported it")
     length = audio_seconds(batch.audio) if batch.audio is not None else None
+    count = 1 if clip else len(batch.images)
+    has_audio = model.has_audio(generate_audio=batch.request.generate_audio)
+    cost = estimate_cost(batch.request, region=region)
+    price, total_price = describe_cost(cost), describe_cost(cost, videos=count)
     return ValidatedBatch(
         batch,
-        open_endpoint(batch.connection, settings, region=region),
-        settings,
-        model,
-        offer,
-        output,
-        clip,
-        estimate_cost(batch.request, region=region),
-        tuple(warnings(batch.request, region=region, audio_seconds=length)),
+        endpoint=open_endpoint(batch.connection, settings, region=region),
+        settings=settings,
+        model=model,
+        offer=offer,
+        output=output,
+        clip=clip,
+        cost=cost,
+        media_kinds=kinds,
+        count=count,
+        has_audio=has_audio,
+        price=price,
+        total_price=total_price,
+        warnings=tuple(warnings(batch.request, region=region, audio_seconds=length, is_priced=cost is not None)),
     )
 
 
-def _media_problems(batch: Batch) -> list[str]:
+def _media_problems(batch: Batch, kinds: Sequence[str]) -> list[str]:
     """Return the problems of the images and the audio."""
     model = MODELS.get(batch.request.model) if isinstance(batch.request.model, str) else None
     rules = model or MODELS[DEFAULT_MODEL]
     problems = []
     for kind, images in ((FIRST_FRAME, batch.images), (LAST_FRAME, batch.last_frames)):
-        if kind in batch.media_kinds:
+        if kind in kinds:
             name = INPUT_NAMES[kind]
             problems += validate_images(
                 images, sides=rules.image_limits.sides, ratio=rules.image_limits.ratio, name=name
@@ -187,8 +194,6 @@ def _count_problems(batch: Batch) -> list[str]:
     return []
 
 
-def _storage_problems(name: str, region: Region) -> list[str]:
-    if region.temporary_storage:
-        return []
-    instead = "; enter the URL of the audio in audio_url instead" if name == INPUT_NAMES[DRIVING_AUDIO] else ""
-    return [f"{name}: {region.title} has no temporary storage for uploads{instead}"]
+def _storage_problem(kind: str, region: Region) -> str:
+    instead = "; enter the URL of the audio in audio_url instead" if kind == DRIVING_AUDIO else ""
+    return f"{INPUT_NAMES[kind]}: {region.title} has no temporary storage for uploads{instead}"

@@ -1,14 +1,15 @@
-"""The shared context of one run: the API client, the ledger, the clock and the limits."""
+"""The shared context of one run: the API client, the ledger, the clock and the limits, and its threads."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..api.client import Client
@@ -17,11 +18,10 @@ from ..api.errors import AuthenticationError
 from ..api.settings import Settings
 from ..api.task import Task
 from ..catalog.regions import Region
-from ..frozen import frozen
 from ..ledger.database import LedgerUnavailable
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record
-from ..threads import run_in_thread
+from ..redaction import Secret
 from .retry import QUERIES_PER_SECOND, RATE_LIMITER, Clock
 
 logger = logging.getLogger("dashscope_wan")
@@ -29,36 +29,71 @@ logger = logging.getLogger("dashscope_wan")
 T = TypeVar("T")
 
 
-@frozen
-class RunContext:
-    """The state that the steps of a run share. `max_wait` limits a task's rendering time in seconds.
+def run_in_thread(
+    call: Callable[..., T], *args: Any, finally_: Callable[[], None] | None = None, **named: Any
+) -> asyncio.Future[T]:
+    """Run a blocking call in a thread of its own. `finally_` is called when it has ended, before the result is set.
 
-    `create_lock` lets one create request of the run leave at a time: if the run is killed, at most one response is
-    lost. `sent_at` holds the send times of the create requests by record, in seconds of `clock`. `unwritten` holds the
-    tasks whose records could not be written.
+    Unlike `asyncio.to_thread`, nobody waits for the thread when the waiting coroutine is cancelled: Stop is heard at
+    once, also while a socket is silent. The call runs to its end and what it returns is then dropped.
+    """
+    outcome: Future[T] = Future()
+    # A running call cannot be cancelled, so that cancelling the future never races with its result.
+    outcome.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            try:
+                value = call(*args, **named)
+            finally:
+                if finally_:
+                    finally_()
+        except BaseException as error:  # noqa: BLE001 - passed on to the waiting thread
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(value)
+
+    threading.Thread(target=run, name=f"wan-{getattr(call, '__name__', 'call')}", daemon=True).start()
+    return asyncio.wrap_future(outcome)
+
+
+class RunContext:
+    """The state that the steps of a run share.
+
+    `region` is where calls go to. `max_wait` limits a task's rendering time in seconds. `create_lock` lets one create
+    request of the run leave at a time: if the run is killed, at most one response is lost. `sent_at` holds the send
+    times of the create requests by record, in seconds of `clock`. `unwritten` holds the tasks whose records could not
+    be written. The run stays alive until `release`, and until its threads have ended.
     """
 
-    client: Client
-    ledger: Ledger
-    account: str
-    max_wait: float
-    clock: Clock
-    create_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    sent_at: dict[str, float] = field(default_factory=dict)
-    unwritten: set[str] = field(default_factory=set)
+    def __init__(self, client: Client, ledger: Ledger, *, max_wait: float, clock: Clock) -> None:
+        self.client = client
+        self.region: Region = client.endpoint.region
+        self.ledger = ledger
+        self.max_wait = max_wait
+        self.clock = clock
+        self.create_lock = asyncio.Lock()
+        self.sent_at: dict[str, float] = {}
+        self.unwritten: set[str] = set()
+        self._counting = threading.Lock()
+        self._holders = 1
 
-    @property
-    def region(self) -> Region:
-        """The region that calls go to."""
-        return self.client.endpoint.region
-
-    async def to_thread(self, call: Callable[..., T], *args: Any, **named: Any) -> T:
+    def to_thread(self, call: Callable[..., T], *args: Any, **named: Any) -> asyncio.Future[T]:
         """Run a blocking call in a thread.
 
         The run stays alive until the call ends, even if its caller is cancelled.
         """
-        self.ledger.hold()
-        return await run_in_thread(call, *args, finally_=self.ledger.close, **named)
+        with self._counting:
+            self._holders += 1
+        return run_in_thread(call, *args, finally_=self.release, **named)
+
+    def release(self) -> None:
+        """Let the run end as soon as none of its threads works any more. Blocking."""
+        with self._counting:
+            self._holders -= 1
+            if self._holders:
+                return
+        self.ledger.close()
 
     async def get_task(self, task_id: str) -> Task:
         """Query a task, within the account's query limit. Raises the errors of `Client.get_task`."""
@@ -95,41 +130,23 @@ class RunContext:
 
 @asynccontextmanager
 async def open_run_context(
-    endpoint: Endpoint, settings: Settings, connection: Connection, *, clock: Clock, pays: bool = True
+    endpoint: Endpoint, settings: Settings, connection: Connection, *, clock: Clock
 ) -> AsyncIterator[RunContext]:
-    """Open the run's client and ledger, and close them at the end. A run that `pays` needs a ledger.
-
-    Raises:
-        LedgerUnavailable: the ledger of a run that pays cannot be used.
-    """
-    ledger = Ledger(settings.home)
+    """Open the run's client and ledger, and close them at the end."""
+    # The mock server has a new key in every process, but its saved videos stay valid.
+    region = endpoint.region
+    identity = Secret(region.id if region.simulated else f"{endpoint.base_url}\0{endpoint.key.reveal()}")
+    ledger = Ledger(settings.home, identity=identity)
     client = Client(endpoint)
+    context = RunContext(client, ledger, max_wait=connection.max_wait_minutes * 60.0, clock=clock)
     try:
-        account = await run_in_thread(_account, endpoint, ledger, required=pays)
-        yield RunContext(client, ledger, account, connection.max_wait_minutes * 60.0, clock)
+        yield context
     except AuthenticationError as error:
-        error.hint = f"{settings.keys_elsewhere(endpoint.region.id)} {error.hint}".strip()
+        error.hint = f"{settings.keys_elsewhere(region.id)} {error.hint}".strip()
         raise
     finally:
         client.close()
-        await run_in_thread(ledger.close)
-
-
-def _account(endpoint: Endpoint, ledger: Ledger, *, required: bool) -> str:
-    """Return the ledger's id of an account: a salted hash, never the key itself.
-
-    It is "" if the ledger cannot be read and is not required.
-    """
-    try:
-        salt = ledger.salt()
-    except LedgerUnavailable:
-        if required:
-            raise
-        return ""
-    # The mock server has a new key in every process, but its saved videos stay valid.
-    region = endpoint.region
-    who = (region.id,) if region.simulated else (endpoint.base_url, endpoint.key.reveal())
-    return hashlib.sha256("\0".join((salt, *who)).encode()).hexdigest()[:24]
+        await run_in_thread(context.release)
 
 
 def _change(record: Record, changes: dict[str, object]) -> None:

@@ -13,18 +13,18 @@ from dataclasses import field, replace
 from pathlib import Path
 
 from ..api.endpoint import Connection, Endpoint, open_endpoint, resolve_endpoint
+from ..api.request import fingerprint
 from ..api.settings import Settings
 from ..errors import DownloadFailed, InvalidRequest, UnusableTask
 from ..frozen import frozen
 from ..ledger.database import LedgerUnavailable
-from ..ledger.record import Claim, Record, State, fingerprint
+from ..ledger.record import Claim, Record, State
 from ..redaction import contains_secret
-from ..threads import run_in_thread
-from .context import RunContext, open_run_context
+from .context import RunContext, open_run_context, run_in_thread
 from .generation import Generation
 from .interrupt import run_interruptible
 from .output import OutputTarget, resolve_output
-from .progress import BatchProgress, ItemProgress, Progress, RunMonitor
+from .progress import BatchProgress, Progress, RunMonitor
 from .receipt import SavedVideo, cached_video
 from .retry import Clock
 from .save_video import SaveOptions
@@ -56,7 +56,7 @@ async def fetch_video(request: FetchRequest, *, monitor: RunMonitor) -> SavedVid
     """
     progress = BatchProgress(monitor, count=1)
     try:
-        return await run_interruptible(monitor, _fetch(request, ItemProgress(progress, index=0)))
+        return await run_interruptible(monitor, _fetch(request, progress.items[0]))
     except DownloadFailed as error:
         progress.show_links([error])
         raise
@@ -83,11 +83,11 @@ def _resolve(request: FetchRequest) -> tuple[Endpoint, Settings, OutputTarget]:
 
 async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
     endpoint, settings, output = await run_in_thread(_resolve, request)
-    async with open_run_context(endpoint, settings, request.connection, clock=request.clock, pays=False) as context:
+    async with open_run_context(endpoint, settings, request.connection, clock=request.clock) as context:
         generation = Generation(context, report)
         draft = _new_record(request.task_id, context)
         try:
-            claimed = await generation.claim(draft)
+            claimed = await generation.claim(lambda: replace(draft))
         except LedgerUnavailable as error:
             # The task is paid for: its video is saved even without the ledger.
             logger.warning("%s The video is downloaded without it.", error.message)
@@ -114,7 +114,6 @@ def _new_record(task_id: str, context: RunContext) -> Record:
     """Return a record for a task that this ledger does not know."""
     return Record(
         fingerprint=fingerprint({"task_id": task_id}, region=context.region.id),
-        account=context.account,
         region=context.region.id,
         state=State.SUBMITTED.value,
         task_id=task_id,

@@ -36,7 +36,6 @@ from .submit import (
     PreparedRequest,
     classify,
     point_to_workspace,
-    prepare,
     send_with_retries,
 )
 
@@ -63,25 +62,23 @@ class Generation:
 
     async def make(self, plan: ValidatedBatch, index: int, *, attachments: Attachments) -> SavedVideo:
         """Submit a request of a batch, or resume the task of an earlier run, and return the saved video."""
-        try:
-            prepared = await prepare(plan, index, attachments, account=self._context.account, report=self._report)
-        except asyncio.CancelledError:
-            report_interrupt_unsent(self._report)
-            raise
+        prepared = PreparedRequest(plan, index, attachments)
         while True:
-            claimed = await self.claim(prepared.draft, earlier=prepared.earlier)
+            claimed = await self.claim(prepared.prepare, earlier=prepared.earlier)
             if claimed is Claim.REUSE:
                 self._report(1.0, "already saved: reused free of charge; change the seed for a new video")
                 return cached_video(self.record)
             try:
-                return await self._resume(prepared)
+                return await self._finish_claimed(prepared, claimed)
             except asyncio.CancelledError:
                 await self.interrupted()
                 raise
             except WanError as error:
                 # Release the record: another run of the same request need not wait for the rest of this batch.
                 await self._update(owner="")
-                anew = isinstance(error, TaskCanceled) or (plan.region.simulated and isinstance(error, TaskUnknown))
+                anew = isinstance(error, TaskCanceled) or (
+                    self._context.region.simulated and isinstance(error, TaskUnknown)
+                )
                 if claimed is not Claim.RESUME or not anew or not self.record.is_terminal:
                     raise
                 logger.warning(
@@ -97,20 +94,26 @@ class Generation:
                     )
                 raise
 
-    async def claim(self, draft: Record, *, earlier: Callable[[str], Iterable[str]] = lambda _: ()) -> Claim:
+    async def claim(
+        self, prepare: Callable[[], Record], *, earlier: Callable[[str], Iterable[str]] = lambda _: ()
+    ) -> Claim:
         """Claim a request: NEW, RESUME or REUSE. While another run has it, wait for that run.
 
-        `earlier` returns the request's fingerprints in older formats for an account.
+        `prepare` returns the draft of its record (blocking), `earlier` the request's fingerprints in older formats for
+        an account.
 
         Raises:
             LedgerUnavailable: the record cannot be saved; nothing may be sent.
             WanError: the run that was waited for failed.
         """
-        call = partial(self._context.ledger.claim, earlier=earlier, free=self._context.region.simulated)
-        followed = ""
+        followed, ledger, free = "", self._context.ledger, self._context.region.simulated
+
+        def claim() -> tuple[Record, Claim]:
+            return ledger.claim(prepare(), earlier=earlier, following=followed, free=free)
+
         try:
             while True:
-                record, claimed = await self._context.to_thread(call, replace(draft), following=followed)
+                record, claimed = await self._context.to_thread(claim)
                 if claimed is not Claim.WAIT:
                     break
                 self.record, followed = record, record.id
@@ -137,34 +140,40 @@ class Generation:
         call = partial(self._cancel_if_queued, self.record) if cancel else None
         await report_interrupt(self.record, context=self._context, report=self._report, cancel=call)
 
-    async def _resume(self, prepared: PreparedRequest) -> SavedVideo:
+    async def _finish_claimed(self, prepared: PreparedRequest, claimed: Claim) -> SavedVideo:
         """Continue the claimed record from its current state to a saved video."""
         record, plan = self.record, prepared.plan
         resumed = bool(record.task_id or record.sent_at)
-        if record.is_adopted and not record.subject and not record.bytes and not record.is_terminal:
-            # A record without a subject was given a listed task whose video was never compared: reconcile it again.
-            await self._update(state=State.OUTCOME_UNKNOWN.value, task_id="")
-        if record.is_outcome_unknown and plan.region.simulated:
-            await self._update(state=State.PENDING_SUBMIT.value, **_UNSENT)
-        if record.is_outcome_unknown:
-            await self._reconcile(prepared.own_task(), seconds=RESPONSE_LOST_SECONDS)
+        if claimed is Claim.RESUME:
+            await self._find_task(prepared)
         if not record.task_id:
-            await self._submit(prepared)
+            resumed = await self._submit(prepared) or resumed
         options = SaveOptions(
             plan.output,
             plan.batch.metadata,
             request=prepared.request,
-            warnings=[*plan.warnings, *prepared.media.notes],
-            resumed=resumed or record.is_adopted,
+            warnings=[*plan.warnings, *prepared.notes],
+            resumed=resumed,
         )
-        typical = plan.model.typical_wait if plan.region.has_typical_waits else (0, 0)
+        typical = plan.model.typical_wait if self._context.region.has_typical_waits else (0, 0)
         return await self.wait_and_save(options, typical=typical, task_age=self._context.age(record))
 
-    async def _submit(self, prepared: PreparedRequest) -> None:
+    async def _find_task(self, prepared: PreparedRequest) -> None:
+        """Find the task of a record that an earlier run sent, if it has one."""
+        record = self.record
+        if record.is_adopted and not record.subject and not record.bytes and not record.is_terminal:
+            # A record without a subject was given a listed task whose video was never compared: reconcile it again.
+            await self._update(state=State.OUTCOME_UNKNOWN.value, task_id="")
+        if record.is_outcome_unknown and self._context.region.simulated:
+            await self._update(state=State.PENDING_SUBMIT.value, **_UNSENT)
+        if record.is_outcome_unknown:
+            await self._reconcile(prepared.own_task(), seconds=RESPONSE_LOST_SECONDS)
+
+    async def _submit(self, prepared: PreparedRequest) -> bool:
         """Create the task of the record and save its id: at most one task is created.
 
         A request that certainly did not arrive is sent again. One that may have arrived is reconciled, and only sent
-        again if it is proven that no task was created.
+        again if it is proven that no task was created. Returns True if its task was found so.
 
         Raises:
             OutcomeUnknown: whether a task was created cannot be determined. The record says so for the next run.
@@ -172,24 +181,21 @@ class Generation:
             ServiceError: the service rejected the request; nothing was created.
             NetworkError: the service cannot be reached; nothing was created.
         """
-        create, context = await prepared.create_request(self._report), self._context
+        context = self._context
+        create = await prepared.create_request(context, self._report)
         send = partial(self._create, create)
-        since, trusted = context.clock.now(), 0
+        since, trusted = 0.0, 0
         while True:
+            first = self.record.id not in context.sent_at
             try:
-                await send_with_retries(
-                    create,
-                    send,
-                    first=lambda: self.record.id not in context.sent_at,
-                    context=context,
-                    report=self._report,
-                )
+                await send_with_retries(create, send, is_first=first, context=context, report=self._report)
             except NoResponse as error:
+                since = since or context.clock.now()
                 # After one server error a task is unlikely, and a short search suffices. After two, a proof is needed.
                 trusted += error.is_server_error
                 seconds = SERVER_ERROR_SECONDS if error.is_server_error and trusted == 1 else RESPONSE_LOST_SECONDS
                 if await self._reconcile(prepared.own_task(), seconds=seconds):
-                    return
+                    return True
                 # Moderation, for example, may come as a server error: the same request would fail again.
                 if error.is_hopeless or context.clock.now() - since > THROTTLE_TIMEOUT:
                     raise error.as_not_created(proven=seconds == RESPONSE_LOST_SECONDS) from None
@@ -197,7 +203,7 @@ class Generation:
                 point_to_workspace(error, prepared.plan)
                 raise
             else:
-                return
+                return False
 
     async def _create(self, create: CreateRequest) -> None:
         """Send the create request in a thread.
@@ -206,7 +212,7 @@ class Generation:
         and caller both take the handoff lock when they finish: whichever finishes second cleans up.
         """
         handoff, context, record = threading.Lock(), self._context, self.record
-        record.state, record.sent_at, record.account = State.PENDING_SUBMIT.value, time.time(), context.account
+        record.state, record.sent_at, record.account = State.PENDING_SUBMIT.value, time.time(), context.ledger.account
         record.service_sent_at = context.client.clock.now()
         context.sent_at[record.id] = context.clock.now()
         sent = replace(record)

@@ -19,7 +19,6 @@ logger = logging.getLogger("dashscope_wan")
 
 T = TypeVar("T")
 
-STOP_POLL_INTERVAL = 0.2
 CLEANUP_TIMEOUT = 0.7
 
 
@@ -79,7 +78,7 @@ async def run_interruptible(monitor: RunMonitor, work: Coroutine[Any, Any, T]) -
     On Stop, or when this coroutine is cancelled, `work` is cancelled and gets a moment to clean up before the
     interruption is raised.
     """
-    task, looking = asyncio.ensure_future(work), asyncio.ensure_future(_look_for_stop(monitor))
+    task, looking = asyncio.ensure_future(work), asyncio.ensure_future(monitor.wait_for_interrupt())
     try:
         await asyncio.wait({task, looking}, return_when=asyncio.FIRST_COMPLETED)
         if looking.done():
@@ -89,13 +88,6 @@ async def run_interruptible(monitor: RunMonitor, work: Coroutine[Any, Any, T]) -
         return task.result()
     finally:
         await cancel([looking, task])
-
-
-async def _look_for_stop(monitor: RunMonitor) -> None:
-    """Look for Stop until it is pressed, and then raise the host's own interruption."""
-    while True:
-        await asyncio.sleep(STOP_POLL_INTERVAL)
-        monitor.raise_if_interrupted()
 
 
 async def cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:

@@ -258,7 +258,7 @@ def unknown_error(record: Record, *, context: RunContext, otherwise: TaskUnknown
             hint="Restore the file, or change the seed for a new video, which is charged.",
             task_id=task_id,
         )
-    if record.account != context.account:
+    if record.account != context.ledger.account:
         return TaskUnknown(
             "This request was submitted with another API key or base URL, and the account of the current key does not "
             "know its task.",

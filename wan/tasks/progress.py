@@ -20,12 +20,15 @@ class RunMonitor(Protocol):
     def raise_if_interrupted(self) -> None:
         """Raise the host's own interruption if the user pressed Stop."""
 
+    async def wait_for_interrupt(self) -> None:
+        """Wait until the user presses Stop, then raise the host's own interruption."""
+
 
 class BatchProgress:
     """The combined progress of several videos: the mean of their fractions, and one text.
 
     `price` is the text's note on the total cost. Until the first video is finished the text includes the number of
-    videos, as a batch may be unintended.
+    videos, as a batch may be unintended. `items` are the videos' own progress.
     """
 
     def __init__(self, watch: RunMonitor, *, count: int, price: str = "") -> None:
@@ -33,11 +36,8 @@ class BatchProgress:
         self._whole = f"{count} videos{price}"
         self._fractions = [0.0] * count
         self._texts = [""] * count
-
-    def announce(self) -> None:
-        """Report the number of videos and their cost, if there are several."""
-        if len(self._texts) > 1:
-            self._watch.report(0.0, self._whole)
+        self.items = [ItemProgress(self, index=index) for index in range(count)]
+        self._watch.report(0.0, self._whole if count > 1 else "preparing")
 
     def report(self, index: int, fraction: float, *, text: str) -> None:
         """Update one video's progress and report the total."""

@@ -7,15 +7,13 @@ import logging
 from collections.abc import Sequence
 
 from ..api.errors import AuthenticationError, PermissionDenied
-from ..api.request import describe_cost
 from ..errors import WanError
-from ..threads import run_in_thread
 from .attachments import Attachments
 from .batch import Batch, validate_batch
-from .context import open_run_context
+from .context import open_run_context, run_in_thread
 from .generation import Generation
 from .interrupt import cancel, run_interruptible
-from .progress import BatchProgress, ItemProgress, RunMonitor
+from .progress import BatchProgress, RunMonitor
 from .receipt import SavedVideo
 
 logger = logging.getLogger("dashscope_wan")
@@ -67,9 +65,8 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
     for warning in plan.warnings:
         logger.warning("%s", warning)
     async with open_run_context(plan.endpoint, plan.settings, batch.connection, clock=batch.clock) as context:
-        progress = BatchProgress(monitor, count=batch.count, price=describe_cost(plan.cost, videos=batch.count))
-        progress.announce()
-        attachments = Attachments(plan, context=context)
+        attachments = Attachments(plan)
+        progress = BatchProgress(monitor, count=plan.count, price=plan.total_price)
         slots = asyncio.Semaphore(plan.model.running_limit)
         fatal_errors: list[WanError] = []
 
@@ -78,14 +75,14 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
                 # An account error concerns all requests: the rest of the batch is not submitted.
                 if fatal_errors:
                     raise fatal_errors[0]
-                generation = Generation(context, ItemProgress(progress, index=index), on_finished=slot.release)
+                generation = Generation(context, progress.items[index], on_finished=slot.release)
                 try:
                     return await generation.make(plan, index, attachments=attachments)
                 except (AuthenticationError, PermissionDenied) as error:
                     fatal_errors.append(error)
                     raise
 
-        futures = [asyncio.ensure_future(make(index)) for index in range(batch.count)]
+        futures = [asyncio.ensure_future(make(index)) for index in range(plan.count)]
         try:
             await asyncio.wait(futures)
         finally:

@@ -17,6 +17,7 @@ from ..errors import DownloadFailed, MediaError, WanError
 from ..frozen import frozen
 from ..ledger.record import Record
 from ..media.video import REMUX_SUFFIX, probe, write_metadata
+from ..net.download import STALL_SECONDS, DownloadInterrupted, UrlExpired, download
 from .context import RunContext
 from .output import OutputTarget, discard, move, remove_placeholder
 from .progress import Progress
@@ -123,8 +124,6 @@ class VideoDownload:
 
     async def _download_with_retries(self) -> None:
         """Download into the partial path, resuming after interruptions, with a new URL if the old one has expired."""
-        from ..net.download import DownloadInterrupted, UrlExpired
-
         tries, held = 0, -1
         clock = self.context.clock
         since, first = clock.now(), await self.context.to_thread(self._size)
@@ -148,8 +147,6 @@ class VideoDownload:
 
     async def _download_once(self, url: str) -> None:
         """Try the download once, reporting progress twice a second."""
-        from ..net.download import STALL_SECONDS, download
-
         stop = threading.Event()
         state: list[tuple[int, int | None]] = [(0, None)]
 
@@ -183,8 +180,6 @@ class VideoDownload:
 
     def _check(self) -> None:
         """Record that the video is complete. An invalid file is removed and downloaded again from the start."""
-        from ..net.download import DownloadInterrupted
-
         if flaw := self._verify():
             discard(self._partial_path)
             raise DownloadInterrupted(f"The downloaded file is not a valid video: {flaw}")

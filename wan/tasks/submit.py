@@ -7,6 +7,7 @@ import io
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,21 @@ from ..api.errors import (
     ServiceError,
     UnexpectedResponse,
 )
-from ..api.request import BODY_BYTES, CreateBody, describe_cost, expected_prompt, url_chunks
-from ..catalog.fields import VideoRequest
+from ..api.request import (
+    BODY_BYTES,
+    CreateBody,
+    earlier_fingerprints,
+    expected_prompt,
+    fingerprint,
+    subject_fingerprint,
+    url_chunks,
+)
 from ..catalog.spec import FIRST_FRAME
 from ..errors import WanError
 from ..frozen import frozen
-from ..ledger.record import Record, earlier_fingerprints, fingerprint, subject_fingerprint
+from ..ledger.record import Record
 from ..media.likeness import first_image, to_image
-from .attachments import RESERVED_URL_CHARS, Attachments, RequestMedia
+from .attachments import RESERVED_URL_CHARS, Attachment, Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
 from .progress import Progress
@@ -62,22 +70,44 @@ class CreateRequest:
     price: str = ""
 
 
-@frozen
 class PreparedRequest:
-    """The parts of a create request, and the draft of its record. `hashed` is the body with the media's hashes."""
+    """One request of a batch: its body, its media and the draft of its record, made by `prepare`."""
 
-    plan: ValidatedBatch
-    index: int
-    request: VideoRequest
-    body: CreateBody
-    media: RequestMedia
-    hashed: Mapping[str, Any]
-    draft: Record
+    def __init__(self, plan: ValidatedBatch, index: int, attachments: Attachments) -> None:
+        self.plan = plan
+        self.index = index
+        self.request = plan.batch.request.numbered(index)
+        self.notes: list[str] = []
+        self._attachments = attachments
+        self._body = CreateBody(self.request, region=plan.endpoint.region, kinds=attachments.kinds)
+        self._media: dict[str, Attachment] = {}
+        self._hashed: Mapping[str, Any] = {}
+        self._draft: Record | None = None
+
+    def prepare(self) -> Record:
+        """Encode the media and return the draft of the record. Blocking on the first call."""
+        if self._draft is None:
+            request, region = self.request, self.plan.endpoint.region
+            room = BODY_BYTES - self._body.size - RESERVED_URL_CHARS
+            self._media, self.notes = self._attachments.for_request(self.index, max_chars=room)
+            for note in self.notes:
+                logger.warning("%s", note)
+            self._hashed = self._body.with_hashes({kind: one.content_hash for kind, one in self._media.items()})
+            self._draft = Record(
+                fingerprint=fingerprint(self._hashed, region=region.id),
+                subject=subject_fingerprint(self._hashed, region=region.id),
+                region=region.id,
+                model=request.model,
+                resolution=request.resolution,
+                duration=request.duration,
+                created_at=time.time(),
+            )
+        return replace(self._draft)
 
     def earlier(self, account: str) -> Iterable[str]:
         """Return the request's fingerprints in older formats for an account."""
-        duration = self.request.duration
-        return earlier_fingerprints(self.hashed, region=self.draft.region, account=account, duration=duration)
+        region, duration = self.plan.endpoint.region.id, self.request.duration
+        return earlier_fingerprints(self._hashed, region=region, account=account, duration=duration)
 
     def own_task(self) -> OwnTask:
         """Return what identifies the request's task."""
@@ -90,45 +120,21 @@ class PreparedRequest:
             return first_image(io.BytesIO(clip.data))
         return to_image(self.plan.batch.images_for(self.index)[FIRST_FRAME])
 
-    async def create_request(self, report: Progress) -> CreateRequest:
+    async def create_request(self, context: RunContext, report: Progress) -> CreateRequest:
         """Return the create request, uploading its files first."""
         plan, urls, chunks = self.plan, [], {}
-        for kind, attachment in self.media.by_kind.items():
-            url = await attachment.resolve_url(report)
+        for kind, attachment in self._media.items():
+            url = await attachment.upload.url(context, report) if attachment.upload else attachment.url
             urls.append(url)
             chunks[kind] = attachment.frame.iter_chunks if attachment.frame else partial(url_chunks, url)
         return CreateRequest(
-            encode=partial(self.body.encode, chunks),
+            encode=partial(self._body.encode, chunks),
             path=plan.model.request_format.path,
             uses_uploads=any(url.lower().startswith("oss://") for url in urls),
             rate_limit=plan.model.rate_limit,
             model_name=plan.offer.name,
-            price=describe_cost(plan.cost),
+            price=plan.price,
         )
-
-
-async def prepare(
-    plan: ValidatedBatch, index: int, attachments: Attachments, *, account: str, report: Progress
-) -> PreparedRequest:
-    """Encode the media of one request of a batch, build its body and draft its record."""
-    report(0.0, "preparing")
-    request, region = plan.batch.request_for(index), plan.region
-    body = CreateBody(request, region=region, kinds=attachments.kinds)
-    media = await attachments.for_request(index, max_chars=BODY_BYTES - body.size - RESERVED_URL_CHARS)
-    for note in media.notes:
-        logger.warning("%s", note)
-    hashed = body.with_hashes({kind: attachment.content_hash for kind, attachment in media.by_kind.items()})
-    draft = Record(
-        fingerprint=fingerprint(hashed, region=region.id),
-        subject=subject_fingerprint(hashed, region=region.id),
-        account=account,
-        region=region.id,
-        model=request.model,
-        resolution=request.resolution,
-        duration=request.duration,
-        created_at=time.time(),
-    )
-    return PreparedRequest(plan, index, request, body, media, hashed, draft)
 
 
 class NoResponse(OutcomeUnknown):
@@ -180,10 +186,10 @@ def classify(error: WanError) -> Failure | None:
     return None
 
 
-async def sync_service_clock(context: RunContext, *, first: bool) -> None:
+async def sync_service_clock(context: RunContext, *, is_first: bool) -> None:
     """Query the service's time, free of charge, if it is not known. A bad key or network fails here.
 
-    `first` is True if the request was never sent before.
+    `is_first` is True if the request was never sent before.
 
     Raises:
         AuthenticationError, RateLimited, NetworkError, UnexpectedResponse: nothing was sent.
@@ -195,7 +201,7 @@ async def sync_service_clock(context: RunContext, *, first: bool) -> None:
         await context.to_thread(context.client.get_task, UNKNOWN_TASK_ID)
     except (AuthenticationError, RateLimited, NetworkError, UnexpectedResponse) as error:
         error.task_id = ""
-        error.hint = f"{error.hint} Nothing was sent.".strip() if first else error.hint
+        error.hint = f"{error.hint} Nothing was sent.".strip() if is_first else error.hint
         raise
     except ServiceError as error:
         # The key may still be allowed to create tasks: the create request will show.
@@ -206,13 +212,13 @@ async def send_with_retries(
     create: CreateRequest,
     send: Callable[[], Awaitable[None]],
     *,
-    first: Callable[[], bool],
+    is_first: bool,
     context: RunContext,
     report: Progress,
 ) -> None:
     """Send a create request by `send`. Retry transient errors while it certainly created no task.
 
-    `first` returns True if the request was never sent before.
+    `is_first` is True if the request was never sent before.
 
     Raises:
         NoResponse: whether a task was created is unknown.
@@ -221,13 +227,13 @@ async def send_with_retries(
     """
     clock = context.clock
     unreached = throttled = 0
-    since = clock.now()
+    since: float | None = None
     while True:
         try:
             async with context.create_lock:
-                await sync_service_clock(context, first=first())
+                await sync_service_clock(context, is_first=is_first)
                 await RATE_LIMITER.acquire(
-                    "submit", context.account, create.model_name, per_second=create.rate_limit, clock=clock
+                    "submit", context.ledger.account, create.model_name, per_second=create.rate_limit, clock=clock
                 )
                 report(0.05, f"submitting{create.price}")
                 await send()
@@ -239,6 +245,7 @@ async def send_with_retries(
             await clock.sleep_with_countdown(backoff(unreached), _countdown(report, f"{error.message} Retrying in"))
         except RateLimited as error:
             throttled += 1
+            since = clock.now() if since is None else since
             if clock.now() - since > (THROTTLE_TIMEOUT if error.known else UNKNOWN_THROTTLE_TIMEOUT):
                 raise
             delay = backoff(throttled, retry_after=error.retry_after)

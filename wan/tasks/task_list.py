@@ -25,7 +25,7 @@ async def list_tasks(model_name: str, *, context: RunContext, report: Progress) 
     tasks: list[ListedTask] = []
     page = 1
     while page <= _MAX_PAGES:
-        await RATE_LIMITER.acquire("list", context.account, per_second=QUERIES_PER_SECOND, clock=context.clock)
+        await RATE_LIMITER.acquire("list", context.ledger.account, per_second=QUERIES_PER_SECOND, clock=context.clock)
         asked = partial(context.client.list_tasks, model_name=model_name, page_no=page, page_size=_PAGE_SIZE)
         try:
             response = await context.to_thread(asked)

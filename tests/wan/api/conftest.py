@@ -9,8 +9,8 @@ from mock_server import MockServer
 from wanpack.offline.tasks import Timing
 from wanpack.wan.api.client import Client
 from wanpack.wan.api.endpoint import Endpoint
-from wanpack.wan.api.settings import Secret
 from wanpack.wan.catalog.regions import REGIONS
+from wanpack.wan.redaction import Secret
 
 FOREVER = Timing(queued=1e6)
 

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 import torch
 from wanpack.offline.validation import parse_inputs
-from wanpack.wan.api.request import build_body, estimate_cost, to_json
+from wanpack.wan.api.request import build_body, earlier_fingerprints, estimate_cost, to_json
 from wanpack.wan.api.validation import validate, warnings
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.regions import REGIONS
-from wanpack.wan.ledger.record import earlier_fingerprints
 
 TIERS = ("480P", "720P", "1080P")
 SECONDS = range(1, 17)
@@ -508,8 +507,9 @@ def test_an_audio_that_a_silent_video_does_not_use_is_a_warning():
 
 def test_a_tier_that_the_region_does_not_price_is_a_warning():
     request = cheapest("wan2.2-i2v-flash", resolution="1080P")
-    assert warnings(request, region=REGIONS["beijing"]) == []
-    assert warnings(request, region=REGIONS["singapore"]) == [
+    for region, priced in (("beijing", True), ("singapore", False)):
+        assert (estimate_cost(request, region=REGIONS[region]) is not None) is priced
+    assert warnings(request, region=REGIONS["singapore"], is_priced=False) == [
         "wan2.2-i2v-flash at 1080P is not in the price list of Singapore"
     ]
 

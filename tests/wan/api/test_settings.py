@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import pytest
 from wanpack.wan.api.endpoint import Endpoint
-from wanpack.wan.api.settings import Secret, read_settings
+from wanpack.wan.api.settings import read_settings
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.errors import InvalidRequest
-from wanpack.wan.redaction import without_secrets
+from wanpack.wan.redaction import Secret, without_secrets
 
 KEY = "sk-do-not-tell-0123456789"
 

@@ -710,6 +710,10 @@ def run(net, tmp_path):
     request = VideoRequest(model=MODEL, prompt="a cat", resolution="480P")
     order = Batch(request, image, tmp_path / "output", "wan/cat", tmp_path / "home", clock=Clock(0.002))
 
+    onlooker = SimpleNamespace(
+        report=lambda *_: None, raise_if_interrupted=lambda: None, wait_for_interrupt=lambda: asyncio.Event().wait()
+    )
+
     def once(port, *, host="localhost"):
         for name, value in (
             ("DASHSCOPE_REGION", "beijing"),
@@ -718,9 +722,7 @@ def run(net, tmp_path):
         ):
             net.env.setenv(name, value)
         with pytest.raises(WanError) as caught:
-            asyncio.run(
-                make_videos(order, monitor=SimpleNamespace(report=lambda *_: None, raise_if_interrupted=lambda: None))
-            )
+            asyncio.run(make_videos(order, monitor=onlooker))
         return caught.value
 
     return once

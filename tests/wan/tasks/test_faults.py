@@ -38,12 +38,12 @@ from mock_faults import (
 from wanpack.offline.tasks import Failure, Timing
 from wanpack.wan.api import client
 from wanpack.wan.api.endpoint import Endpoint
-from wanpack.wan.api.settings import Secret
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.errors import WanError
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.media.video import probe
 from wanpack.wan.net import download
+from wanpack.wan.redaction import Secret
 from wanpack.wan.tasks.retry import Clock
 
 ALWAYS = 1000
@@ -169,7 +169,7 @@ def nothing(bench, patch):
 def begun(bench, patch):
     """There is a ledger already."""
     ledger = Ledger(bench.home)
-    ledger.salt()
+    ledger.by_task("none")
     ledger.close()
 
 

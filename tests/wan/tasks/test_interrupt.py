@@ -30,7 +30,7 @@ from mock_faults import (
 )
 from wanpack.wan.api import client
 from wanpack.wan.tasks.interrupt import run_interruptible
-from wanpack.wan.tasks.progress import BatchProgress, ItemProgress
+from wanpack.wan.tasks.progress import BatchProgress
 from wanpack.wan.tasks.retry import Clock
 from wanpack.wan.tasks.runner import make_videos
 
@@ -395,9 +395,10 @@ def test_the_progress_of_a_batch_is_the_mean_of_its_items(new_watch):
     shown: list[float] = []
     watch.report = lambda fraction, text: (shown.append(fraction), watch.texts.append(text))
     batch = BatchProgress(watch, count=2)
-    ItemProgress(batch, index=0)(1.0, "saved a.mp4")
-    ItemProgress(batch, index=1)(0.5, "rendering")
-    assert shown == [0.5, 0.75]
+    first, second = batch.items
+    first(1.0, "saved a.mp4")
+    second(0.5, "rendering")
+    assert shown == [0.0, 0.5, 0.75]
     assert watch.texts[-1] == "1 of 2 done; 2: rendering"
 
 

@@ -17,10 +17,11 @@ from PIL import Image
 from wanpack.wan.api.advice import service_error
 from wanpack.wan.api.client import Client
 from wanpack.wan.api.errors import OutcomeUnknown
+from wanpack.wan.api.request import earlier_fingerprints
 from wanpack.wan.errors import DownloadFailed, WanError
 from wanpack.wan.ledger.database import LedgerUnavailable
 from wanpack.wan.ledger.ledger import Ledger
-from wanpack.wan.ledger.record import Record, earlier_fingerprints
+from wanpack.wan.ledger.record import Record
 from wanpack.wan.tasks import reconcile, save_video, submit
 from wanpack.wan.tasks.batch import validate_batch
 
@@ -34,7 +35,7 @@ def used(bench):
 
 def records(bench, **values):
     ledger = Ledger(bench.home)
-    found = ledger._database.transaction(lambda rows: rows.find(**values))
+    found = ledger.find(**values)
     ledger.close()
     return found
 

@@ -12,11 +12,10 @@ from mock_faults import ResetBeforeActing as NeverCame
 from mock_server import ALWAYS
 from wanpack.offline.tasks import Failure
 from wanpack.wan.api.errors import OutcomeUnknown, TaskUnknown
-from wanpack.wan.api.request import expected_prompt
+from wanpack.wan.api.request import earlier_fingerprints, expected_prompt
 from wanpack.wan.api.task import Task, TaskStatus, prompt_differs
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.ledger.ledger import Ledger
-from wanpack.wan.ledger.record import earlier_fingerprints
 from wanpack.wan.tasks import submit
 from wanpack.wan.tasks.reconcile import RESPONSE_LOST_SECONDS
 
@@ -147,7 +146,7 @@ class TestAnothersTask:
             used.run()
         used.server.faults.clear()
         ledger = Ledger(used.home)
-        record = ledger._database.transaction(lambda rows: rows.find(state="uncertain"))[0]
+        record = ledger.find(state="uncertain")[0]
         ledger.save(replace(record, state="submitted", task_id=theirs.task_id, subject=""))
         ledger.close()
         assert used.run().task_id != theirs.task_id

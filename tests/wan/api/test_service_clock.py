@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from wanpack.wan.api import clock
-from wanpack.wan.api.clock import ServiceClock
+from wanpack.wan.api import client
+from wanpack.wan.api.client import ServiceClock
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def machine(monkeypatch):
     """This machine's two clocks, which go as they are set: seconds by name."""
     times = {"time": 5000.0, "monotonic": 100.0}
     for each in list(times):
-        monkeypatch.setattr(clock.time, each, lambda each=each: times[each])
+        monkeypatch.setattr(client.time, each, lambda each=each: times[each])
 
     def pass_by(*, time: float, monotonic: float):
         times["time"] += time

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from wanpack.wan.threads import run_in_thread
+from wanpack.wan.tasks.context import run_in_thread
 
 
 def fail(error):
     raise error
 
 
+async def waited_for(call, **named):
+    return await asyncio.wait_for(run_in_thread(call, **named), 60)
+
+
 def run(call, **named):
-    return asyncio.run(asyncio.wait_for(run_in_thread(call, **named), 60))
+    return asyncio.run(waited_for(call, **named))
 
 
 def test_what_comes_at_the_end_is_called_after_a_result_and_after_an_error():
