@@ -11,7 +11,7 @@ import requests
 from media import data_uri, grey_frame, image_file, video, wav
 from mock_server import MockServer
 from wanpack.offline.tasks import Timing
-from wanpack.wan.catalog.models import REGIONAL_NAMES
+from wanpack.wan.catalog.models import MODELS
 
 CREATE = "/services/aigc/video-generation/video-synthesis"
 KEYFRAMES = "/services/aigc/image2video/video-synthesis"
@@ -100,6 +100,10 @@ def upload_form(policy: dict[str, Any], name: str) -> dict[str, str]:
         "key": f"{policy['upload_dir']}/{name}",
         "success_action_status": "200",
     }
+
+
+REGIONAL_NAMES = {name: row for row in MODELS.values() for name in {row.id, *(one.name for one in row.offers.values())}}
+"""Every model by its id in each region's API."""
 
 
 def path_of(body: Any) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..catalog.effects import EFFECTS
 from ..catalog.fields import FIELDS, VideoRequest
-from ..catalog.models import MODELS, NEGATIVE_PROMPT_LIMIT, SEED_MAX, SHOT_TYPES, models_accepting, models_where
+from ..catalog.models import MODELS, NEGATIVE_PROMPT_LIMIT, SEED_MAX, SHOT_TYPES, models_where
 from ..catalog.regions import REGIONS, Region
 from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model
 from ..redaction import contains_secret
@@ -184,7 +184,7 @@ def _media_problems(request: VideoRequest, model: Model, provided: Collection[st
             if kind == DRIVING_AUDIO and model.always_silent
             else f"does not accept {MEDIA_LABELS[kind]}"
         )
-        others = format_choices(models_accepting(*({FIRST_FRAME} if FIRST_FRAME in provided else ()), kind))
+        others = _models_accepting(kind, *({FIRST_FRAME} & set(provided)))
         problems.append(f"{name}: {model.id} {label}; remove it, or choose {others}")
     if unsupported:
         return problems
@@ -194,6 +194,10 @@ def _media_problems(request: VideoRequest, model: Model, provided: Collection[st
         legal = [" and ".join(INPUT_NAMES[kind] for kind in one) for one in model.media_combinations]
         problems.append(f"{INPUT_NAMES[all_kinds[0]]}: {model.id} accepts {format_choices(legal)}")
     return problems
+
+
+def _models_accepting(*kinds: str) -> str:
+    return format_choices(models_where(lambda row: row.accepts(*kinds)))
 
 
 def _audio_problems(request: VideoRequest, model: Model) -> list[str]:

@@ -307,17 +307,7 @@ _ROWS = (
 MODELS: Mapping[str, Model] = MappingProxyType({row.id: row for row in _ROWS})
 """Every model by its id in the widget, in the order of the widget."""
 
-REGIONAL_NAMES: Mapping[str, Model] = MappingProxyType(
-    {name: row for row in _ROWS for name in {row.id, *(offer.name for offer in row.offers.values())}}
-)
-"""Every model by its id in each region's API."""
-
 
 def models_where(rule: Callable[[Model], bool]) -> list[str]:
     """Ids of the models that a rule holds for, for messages that offer another model."""
     return [row.id for row in _ROWS if rule(row)]
-
-
-def models_accepting(*kinds: str) -> list[str]:
-    """Return the ids of the models that accept media of all these kinds in one request."""
-    return [row.id for row in _ROWS if row.accepts(*kinds)]

@@ -21,7 +21,7 @@ from ..ledger.record import Claim, Record, State
 from .attachments import Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
-from .interrupt import cancel_queued_task, report_interrupt, report_interrupt_unsent, report_interrupt_waiting
+from .interrupt import cancel_queued_task, report_interrupt
 from .output import discard
 from .polling import canceled_error, estimate_for, expired_error, poll_until_done, unknown_error
 from .progress import Progress
@@ -34,14 +34,13 @@ from .submit import (
     Failure,
     NoResponse,
     PreparedRequest,
+    claim,
     classify,
     point_to_workspace,
     send_with_retries,
 )
 
 logger = logging.getLogger("dashscope_wan")
-
-CLAIM_POLL_INTERVAL = 0.5
 
 _UNSENT = {"sent_at": 0.0, "service_sent_at": 0.0}
 
@@ -81,17 +80,12 @@ class Generation:
                 )
                 if claimed is not Claim.RESUME or not anew or not self.record.is_terminal:
                     raise
-                logger.warning(
-                    "Task %s is %s and was not charged; submitting a new request",
-                    self.record.task_id,
-                    self.record.state,
-                )
+                was = self.record
+                logger.warning("Task %s is %s and was not charged; submitting a new request", was.task_id, was.state)
             except Exception:
                 # An unexpected error names no task, and the task may be charged.
-                if self.record.task_id:
-                    logger.warning(
-                        "Task %s exists at DashScope; use Wan Fetch Task to save its video.", self.record.task_id
-                    )
+                if task_id := self.record.task_id:
+                    logger.warning("Task %s exists at DashScope; use Wan Fetch Task to save its video.", task_id)
                 raise
 
     async def claim(
@@ -106,25 +100,8 @@ class Generation:
             LedgerUnavailable: the record cannot be saved; nothing may be sent.
             WanError: the run that was waited for failed.
         """
-        followed, ledger, free = "", self._context.ledger, self._context.region.simulated
-
-        def claim() -> tuple[Record, Claim]:
-            return ledger.claim(prepare(), earlier=earlier, following=followed, free=free)
-
-        try:
-            while True:
-                record, claimed = await self._context.to_thread(claim)
-                if claimed is not Claim.WAIT:
-                    break
-                self.record, followed = record, record.id
-                await self._context.clock.sleep_with_countdown(CLAIM_POLL_INTERVAL, self._show_waiting)
-        except asyncio.CancelledError:
-            if followed:
-                report_interrupt_waiting(self.record, self._report)
-            else:
-                report_interrupt_unsent(self._report)
-            raise
-        self.record = record
+        self.record, claimed = await claim(prepare, earlier=earlier, context=self._context, report=self._report)
+        record = self.record
         if claimed is Claim.FAILED:
             raise WanError(record.error, task_id=record.task_id, request_id=record.request_id)
         if claimed is Claim.REUSE and record.state != State.SAVED.value:
@@ -242,13 +219,8 @@ class Generation:
             if failure is error:
                 raise
             raise failure from error
-        context.update_sync(
-            record,
-            state=State.SUBMITTED.value,
-            task_id=created.task_id,
-            request_id=created.request_id,
-            submitted_at=time.time(),
-        )
+        ids = {"task_id": created.task_id, "request_id": created.request_id}
+        context.update_sync(record, state=State.SUBMITTED.value, submitted_at=time.time(), **ids)
         if not handoff.acquire(blocking=False):
             self._cancel_if_queued(record)
 
@@ -346,7 +318,3 @@ class Generation:
 
     async def _update(self, **changes: object) -> None:
         await self._context.update(self.record, **changes)
-
-    def _show_waiting(self, _left: float) -> None:
-        task = f" (task {self.record.task_id})" if self.record.task_id else ""
-        self._report(0.1, f"an identical request is already running{task}; waiting for its video")

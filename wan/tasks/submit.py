@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import io
 import logging
@@ -31,11 +32,12 @@ from ..api.request import (
 from ..catalog.spec import FIRST_FRAME
 from ..errors import WanError
 from ..frozen import frozen
-from ..ledger.record import Record
+from ..ledger.record import Claim, Record
 from ..media.likeness import first_image, to_image
 from .attachments import RESERVED_URL_CHARS, Attachment, Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
+from .interrupt import report_interrupt_unsent, report_interrupt_waiting
 from .progress import Progress
 from .reconcile import OwnTask
 from .retry import QUERIES_PER_SECOND, RATE_LIMITER, UNKNOWN_THROTTLE_TIMEOUT, backoff
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 logger = logging.getLogger("dashscope_wan")
+
+CLAIM_POLL_INTERVAL = 0.5
+"""Seconds between two looks at the run that has the same request."""
 
 MAX_CONNECT_ATTEMPTS = 5
 """Tries to open a connection."""
@@ -135,6 +140,45 @@ class PreparedRequest:
             model_name=plan.offer.name,
             price=plan.price,
         )
+
+
+async def claim(
+    prepare: Callable[[], Record],
+    *,
+    earlier: Callable[[str], Iterable[str]],
+    context: RunContext,
+    report: Progress,
+) -> tuple[Record, Claim]:
+    """Claim a request in the ledger, and return its record. While another run has it, wait for that run.
+
+    `prepare` returns the draft of its record (blocking), `earlier` the request's fingerprints in older formats for an
+    account. If the run that was waited for failed, the claim is FAILED.
+
+    Raises:
+        LedgerUnavailable: the record cannot be saved; nothing may be sent.
+    """
+    record, followed, free = Record(""), "", context.region.simulated
+
+    def claim_once() -> tuple[Record, Claim]:
+        return context.ledger.claim(prepare(), earlier=earlier, following=followed, free=free)
+
+    def show_waiting(_left: float) -> None:
+        task = f" (task {record.task_id})" if record.task_id else ""
+        report(0.1, f"an identical request is already running{task}; waiting for its video")
+
+    try:
+        while True:
+            record, claimed = await context.to_thread(claim_once)
+            if claimed is not Claim.WAIT:
+                return record, claimed
+            followed = record.id
+            await context.clock.sleep_with_countdown(CLAIM_POLL_INTERVAL, show_waiting)
+    except asyncio.CancelledError:
+        if followed:
+            report_interrupt_waiting(record, report)
+        else:
+            report_interrupt_unsent(report)
+        raise
 
 
 class NoResponse(OutcomeUnknown):

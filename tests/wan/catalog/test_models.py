@@ -12,7 +12,6 @@ from wanpack.wan.catalog.models import (
     DEFAULT_MODEL,
     MODELS,
     NEGATIVE_PROMPT_LIMIT,
-    REGIONAL_NAMES,
     SEED_MAX,
     models_where,
 )
@@ -124,14 +123,6 @@ def test_a_model_goes_by_the_regions_own_name_and_nowhere_else(name):
         region: NAMES[name].get(region) for region in regions
     }
     assert MODELS[name].model_id_in("offline") == name
-
-
-def test_a_model_is_found_by_any_regions_name_for_it():
-    assert {known: row.id for known, row in REGIONAL_NAMES.items()} == {
-        **{name: name for name in MODELS},
-        "wan2.1-i2v-turbo": "wanx2.1-i2v-turbo",
-        "wan2.1-i2v-plus": "wanx2.1-i2v-plus",
-    }
 
 
 @pytest.mark.parametrize("region", ["beijing", "singapore", "virginia", "frankfurt"])

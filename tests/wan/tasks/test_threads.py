@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 
 import pytest
-from wanpack.wan.tasks.context import run_in_thread
+from wanpack.wan.api.endpoint import Connection, Endpoint
+from wanpack.wan.api.settings import read_settings
+from wanpack.wan.catalog.regions import REGIONS
+from wanpack.wan.ledger.record import Record
+from wanpack.wan.ledger.run_lock import is_alive
+from wanpack.wan.redaction import Secret
+from wanpack.wan.tasks.context import open_run_context, run_in_thread
 
 
 def fail(error):
@@ -31,3 +39,28 @@ def test_what_comes_at_the_end_is_called_after_a_result_and_after_an_error():
 def test_an_error_at_the_end_is_raised_and_nobody_waits_for_ever():
     with pytest.raises(OSError, match="the lock stays"):
         run(lambda: 7, finally_=lambda: fail(OSError("the lock stays")))
+
+
+def test_a_run_stays_alive_until_its_last_thread_has_ended(bench):
+    began, go_on = threading.Event(), threading.Event()
+
+    def work():
+        began.set()
+        assert go_on.wait(60)
+
+    async def leave_a_thread_behind():
+        endpoint = Endpoint(REGIONS["beijing"], bench.server.base_url, Secret(bench.server.key))
+        async with open_run_context(endpoint, read_settings(bench.home), Connection(), clock=bench.clock) as context:
+            record, _ = await context.to_thread(context.ledger.claim, Record("a"))
+            waiting = asyncio.ensure_future(context.to_thread(work))
+            assert await asyncio.to_thread(began.wait, 60)
+            waiting.cancel()
+        return record
+
+    record = asyncio.run(leave_a_thread_behind())
+    assert is_alive(bench.home / "running", record.owner)
+    go_on.set()
+    until = time.monotonic() + 60
+    while is_alive(bench.home / "running", record.owner):
+        assert time.monotonic() < until
+        time.sleep(0.01)
