@@ -193,7 +193,7 @@ def seconds(work):
         del sys.modules[name]
     return taken
 
-tries = [(seconds(lambda: load(sys.argv[1])), seconds(asyncio_again)) for _ in range(7)]
+tries = [(seconds(lambda: load(sys.argv[1])), seconds(asyncio_again)) for _ in range(5)]
 print(json.dumps([min(times) for times in zip(*tries)]))
 """
     ours, asyncios = run(script, ROOT, flags=())

@@ -236,6 +236,14 @@ def ends_by_itself():
 
 
 @pytest.fixture
+def examples(max_cases):
+    """Decorate a test of random values with how many it takes."""
+    from fuzz import examples
+
+    return lambda count: examples(min(count, max_cases))
+
+
+@pytest.fixture
 def passed_on():
     """The key in what a server may answer: as it is, and as part of more."""
     return [KEY, KEY.upper(), f"x{KEY}y", f"Bearer:{KEY}"]

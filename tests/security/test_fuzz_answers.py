@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from fuzz import examples, json_values, texts
+from fuzz import json_values, texts
 from hypothesis import given
 from hypothesis import strategies as st
 from wanpack.wan.errors import WanError
@@ -62,11 +62,11 @@ def judge(client, calls, on):
     assert len(reported) < 100_000
 
 
-def test_random_responses_of_the_services_own_form(hostile, client_of, calls, net):
+def test_random_responses_of_the_services_own_form(hostile, client_of, calls, net, examples):
     server = hostile()
     client = client_of(server.base_url)
 
-    @examples(800)
+    @examples(300)
     @given(
         body=bodies, status=st.sampled_from([200, 200, 200, 400, 401, 429, 500, 302]), on=st.sampled_from(sorted(calls))
     )
@@ -78,7 +78,7 @@ def test_random_responses_of_the_services_own_form(hostile, client_of, calls, ne
     assert net.tried_but(server.own) == []
 
 
-def test_random_bytes_as_responses(hostile, client_of, calls):
+def test_random_bytes_as_responses(hostile, client_of, calls, examples):
     server = hostile()
     client = client_of(server.base_url)
     headers = st.lists(
@@ -92,7 +92,7 @@ def test_random_bytes_as_responses(hostile, client_of, calls):
         max_size=2,
     )
 
-    @examples(400)
+    @examples(150)
     @given(
         body=st.one_of(st.binary(max_size=300), texts.map(lambda text: text.encode("utf-8", "surrogatepass"))),
         status=st.sampled_from([200, 200, 204, 206, 301, 304, 404, 503, 999]),

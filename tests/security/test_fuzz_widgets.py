@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 import torch
-from fuzz import examples, json_values, texts
+from fuzz import json_values, texts
 from hypothesis import given
 from hypothesis import strategies as st
 from mock_faults import ErrorResponse
@@ -110,11 +110,11 @@ def tried(node, **inputs):
         asyncio.run(getattr(node(), node.FUNCTION)(**inputs))
 
 
-def test_random_values_in_the_main_node(refusing):
+def test_random_values_in_the_main_node(refusing, examples):
     fine = torch.full((1, 240, 240, 3), 0.5)
     odd = changes({**FINE, "image": fine}, model=models, connection=connections, audio=audios, image=images)
 
-    @examples(400)
+    @examples(200)
     @given(values=odd)
     def check(values):
         tried(DashScopeWanImageToVideo, **{"image": fine, **FINE, **values})
@@ -124,10 +124,10 @@ def test_random_values_in_the_main_node(refusing):
     assert {call.on for call in refusing.received} <= {"create", "policy", "query"}
 
 
-def test_random_values_in_the_effect_node(refusing):
+def test_random_values_in_the_effect_node(refusing, examples):
     fine = torch.full((1, 240, 240, 3), 0.5)
 
-    @examples(150)
+    @examples(100)
     @given(values=changes({**EFFECT, "image": fine}, model=models, connection=connections, image=images))
     def check(values):
         tried(DashScopeWanVideoEffect, **{"image": fine, **EFFECT, **values})
@@ -135,10 +135,10 @@ def test_random_values_in_the_effect_node(refusing):
     check()
 
 
-def test_random_values_in_fetch_task(refusing):
+def test_random_values_in_fetch_task(refusing, examples):
     fine = {"task_id": "t-1", "filename_prefix": "wan/task", "connection": None}
 
-    @examples(150)
+    @examples(100)
     @given(values=changes(fine, task_id=texts, filename_prefix=texts, connection=connections))
     def check(values):
         tried(DashScopeWanFetchTask, **{**fine, **values})
@@ -146,7 +146,7 @@ def test_random_values_in_fetch_task(refusing):
     check()
 
 
-def test_random_values_in_last_frame(standalone_host):
+def test_random_values_in_last_frame(standalone_host, examples):
     @examples(100)
     @given(values=st.fixed_dictionaries({}, optional={"video": anything, "video_path": st.one_of(texts, anything)}))
     def check(values):
@@ -156,7 +156,7 @@ def test_random_values_in_last_frame(standalone_host):
     check()
 
 
-def test_random_requests_are_judged_without_an_exception(tmp_path):
+def test_random_requests_are_judged_without_an_exception(tmp_path, examples):
     request = st.builds(
         VideoRequest,
         model=st.one_of(models, anything),
@@ -173,7 +173,7 @@ def test_random_requests_are_judged_without_an_exception(tmp_path):
         template=st.one_of(st.just(""), st.just("flying"), anything),
     )
 
-    @examples(400)
+    @examples(200)
     @given(request=request, region=st.sampled_from(list(REGIONS.values())), prefix=st.one_of(texts, anything))
     def check(request, region, prefix):
         faults = validate(request, region=region)
