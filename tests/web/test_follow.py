@@ -4,7 +4,6 @@ import functools
 import itertools
 import json
 
-import pytest
 from wanpack.wan.api.request import build_body
 from wanpack.wan.api.validation import INPUT_NAMES, validate
 from wanpack.wan.catalog.effects import EFFECTS
