@@ -76,6 +76,8 @@ def pytest_terminal_summary(terminalreporter):
 
 WEB, LONG = "tests/web/", "tests/wan/tasks/"
 MAX_QUICK_CASES = 20
+MAX_CASES = 60
+"""Of random values, unless --soak is given."""
 
 
 def pytest_ignore_collect(collection_path, config):
@@ -104,7 +106,7 @@ def _left_out_when_quick(items):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--soak", action="store_true", help="the long draws: 200 kills and 100 interrupts")
+    parser.addoption("--soak", action="store_true", help="the long draws: 200 kills, 100 interrupts, much fuzz")
     parser.addoption("--quick", action="store_true", help="no browser, nothing slow, 20 cases of a table")
 
 
@@ -145,7 +147,9 @@ SERVER_KEY = "sk-test-0d7c4b19e8f25a36"
 @pytest.fixture(scope="session")
 def max_cases(request):
     """The most random examples that are wanted."""
-    return MAX_QUICK_CASES if request.config.getoption("--quick") else 10**6
+    if request.config.getoption("--quick"):
+        return MAX_QUICK_CASES
+    return 10**6 if request.config.getoption("--soak") else MAX_CASES
 
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

@@ -66,7 +66,7 @@ def test_random_responses_of_the_services_own_form(hostile, client_of, calls, ne
     server = hostile()
     client = client_of(server.base_url)
 
-    @examples(300)
+    @examples(800)
     @given(
         body=bodies, status=st.sampled_from([200, 200, 200, 400, 401, 429, 500, 302]), on=st.sampled_from(sorted(calls))
     )
@@ -92,7 +92,7 @@ def test_random_bytes_as_responses(hostile, client_of, calls, examples):
         max_size=2,
     )
 
-    @examples(150)
+    @examples(400)
     @given(
         body=st.one_of(st.binary(max_size=300), texts.map(lambda text: text.encode("utf-8", "surrogatepass"))),
         status=st.sampled_from([200, 200, 204, 206, 301, 304, 404, 503, 999]),

@@ -114,7 +114,7 @@ def test_random_values_in_the_main_node(refusing, examples):
     fine = torch.full((1, 240, 240, 3), 0.5)
     odd = changes({**FINE, "image": fine}, model=models, connection=connections, audio=audios, image=images)
 
-    @examples(200)
+    @examples(400)
     @given(values=odd)
     def check(values):
         tried(DashScopeWanImageToVideo, **{"image": fine, **FINE, **values})
@@ -127,7 +127,7 @@ def test_random_values_in_the_main_node(refusing, examples):
 def test_random_values_in_the_effect_node(refusing, examples):
     fine = torch.full((1, 240, 240, 3), 0.5)
 
-    @examples(100)
+    @examples(150)
     @given(values=changes({**EFFECT, "image": fine}, model=models, connection=connections, image=images))
     def check(values):
         tried(DashScopeWanVideoEffect, **{"image": fine, **EFFECT, **values})
@@ -138,7 +138,7 @@ def test_random_values_in_the_effect_node(refusing, examples):
 def test_random_values_in_fetch_task(refusing, examples):
     fine = {"task_id": "t-1", "filename_prefix": "wan/task", "connection": None}
 
-    @examples(100)
+    @examples(150)
     @given(values=changes(fine, task_id=texts, filename_prefix=texts, connection=connections))
     def check(values):
         tried(DashScopeWanFetchTask, **{**fine, **values})
@@ -147,7 +147,7 @@ def test_random_values_in_fetch_task(refusing, examples):
 
 
 def test_random_values_in_last_frame(standalone_host, examples):
-    @examples(100)
+    @examples(150)
     @given(values=st.fixed_dictionaries({}, optional={"video": anything, "video_path": st.one_of(texts, anything)}))
     def check(values):
         tried(DashScopeWanLastFrame, **values)
@@ -173,7 +173,7 @@ def test_random_requests_are_judged_without_an_exception(tmp_path, examples):
         template=st.one_of(st.just(""), st.just("flying"), anything),
     )
 
-    @examples(200)
+    @examples(400)
     @given(request=request, region=st.sampled_from(list(REGIONS.values())), prefix=st.one_of(texts, anything))
     def check(request, region, prefix):
         faults = validate(request, region=region)
