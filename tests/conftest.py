@@ -75,12 +75,9 @@ def pytest_terminal_summary(terminalreporter):
 
 
 WEB, LONG = "tests/web/", "tests/wan/tasks/"
-
-
-def pytest_configure(config):
-    import fuzz
-
-    fuzz.choose_profile(quick=config.getoption("--quick"))
+MAX_QUICK_CASES = 20
+MAX_CASES = 60
+"""Of random values, unless --soak is given."""
 
 
 def pytest_ignore_collect(collection_path, config):
@@ -91,14 +88,26 @@ def pytest_collection_modifyitems(config, items):
     # The longest first, so that no process is left alone with it at the end.
     items.sort(key=lambda item: (not item.nodeid.startswith(WEB), not item.nodeid.startswith(LONG)))
     if config.getoption("--quick"):
-        drawn = [item for item in items if "soak" in item.fixturenames]
-        config.hook.pytest_deselected(items=drawn)
-        items[:] = [item for item in items if item not in drawn]
+        left_out = _left_out_when_quick(items)
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _left_out_when_quick(items):
+    """The tests that are slow or draw kills and interrupts, and of each table of cases all but 20 evenly spread."""
+    tables = {}
+    for item in items:
+        tables.setdefault((item.path, getattr(item, "cls", None), item.originalname), []).append(item)
+    kept = {
+        cases[number * len(cases) // MAX_QUICK_CASES] for cases in tables.values() for number in range(MAX_QUICK_CASES)
+    }
+    slow = {item for item in items if "soak" in item.fixturenames or item.get_closest_marker("slow")}
+    return set(items) - kept | slow
 
 
 def pytest_addoption(parser):
-    parser.addoption("--soak", action="store_true", help="the long draws: 200 kills and 100 interrupts")
-    parser.addoption("--quick", action="store_true", help="no browser, no draws of kills and interrupts, little fuzz")
+    parser.addoption("--soak", action="store_true", help="the long draws: 200 kills, 100 interrupts, much fuzz")
+    parser.addoption("--quick", action="store_true", help="no browser, nothing slow, 20 cases of a table")
 
 
 @pytest.fixture(scope="session")
@@ -133,6 +142,15 @@ def rendered_once(tmp_path_factory):
 
 SERVER_KEY = "sk-test-0d7c4b19e8f25a36"
 """One for all mock servers: each key that was in use is looked for in every text of the process that used it."""
+
+
+@pytest.fixture(scope="session")
+def max_cases(request):
+    """The most random examples that are wanted."""
+    if request.config.getoption("--quick"):
+        return MAX_QUICK_CASES
+    return 10**6 if request.config.getoption("--soak") else MAX_CASES
+
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 

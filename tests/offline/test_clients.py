@@ -134,6 +134,7 @@ def send(api, method: str, target: str, *, headers: dict[str, str], body: bytes 
 
 
 @pytest.mark.parametrize("name", RECORDED)
+@pytest.mark.slow
 def test_a_recorded_client_gets_its_video(api, kit, name):
     headers, body = RECORDED[name]
     headers = {**headers, "Authorization": f"Bearer {api.server.key}"}
@@ -199,6 +200,7 @@ def create_by_curl(api, body: dict[str, Any], tmp_path: Path, *more: str) -> str
 
 @pytest.mark.skipif(CURL is None, reason="there is no curl here")
 @pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.slow
 def test_a_sample_call_by_curl_gets_its_video(api, kit, tmp_path, name):
     body = json.loads(json.dumps(SAMPLES[name]))
     if name == "base64":  # Its image is cut short where it is printed.

@@ -260,6 +260,7 @@ def test_what_fails_at_once_takes_nobodys_place(make_server, clock, kit):
 
 
 @pytest.mark.parametrize("model", LEGAL)
+@pytest.mark.slow
 def test_every_model_makes_a_video_of_uploads(api, kit, model):
     """Each legal set of each model, its files in the temporary storage, seen through to the file."""
     files = {

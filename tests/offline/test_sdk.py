@@ -163,6 +163,7 @@ SIX_SETS = [
 
 @pytest.mark.parametrize("kinds", SIX_SETS, ids=" ".join)
 @pytest.mark.parametrize("model", ["wan2.7-i2v", "wan2.7-i2v-2026-04-25"])
+@pytest.mark.slow
 def test_wan27_makes_a_video_of_each_set_of_media(sdk, api, files, model, kinds):
     media = [{"type": kind, "url": str(files[kind])} for kind in kinds]
     reply = sdk.call(

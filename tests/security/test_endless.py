@@ -60,10 +60,9 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("response", ENDLESS.values(), ids=ENDLESS)
-def test_a_response_that_never_ends_is_given_up(response, quick, hostile, client_of, calls, ends_by_itself, peak):
+def test_a_response_that_never_ends_is_given_up(response, quick, hostile, client_of, calls, peak):
     client = client_of(hostile(response).base_url)
-    with ends_by_itself():
-        assert peak(lambda: failing(lambda: calls["query"](client), (NetworkError, UnexpectedResponse))) < 30 * MEGABYTE
+    assert peak(lambda: failing(lambda: calls["query"](client), (NetworkError, UnexpectedResponse))) < 30 * MEGABYTE
 
 
 def test_a_create_call_that_is_given_up_counts_as_sent(quick, hostile, client_of, calls):
@@ -105,7 +104,7 @@ def test_a_body_that_is_taken_slowly_is_given_up(quick, client_of, monkeypatch):
 
 
 @pytest.mark.parametrize("response", ENDLESS.values(), ids=ENDLESS)
-def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, ends_by_itself, peak, monkeypatch):
+def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, peak, monkeypatch):
     monkeypatch.setattr("wanpack.wan.net.download.GRACE_SECONDS", 0.05)
     server = hostile(response)
 
@@ -119,8 +118,7 @@ def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, 
             **options,
         )
 
-    with ends_by_itself():
-        assert peak(lambda: failing(fetch, DownloadFailed)) < 40 * MEGABYTE
+    assert peak(lambda: failing(fetch, DownloadFailed)) < 40 * MEGABYTE
 
 
 def test_a_slow_download_that_gets_on_goes_on(hostile, tmp_path, monkeypatch):
@@ -169,21 +167,19 @@ def test_a_download_that_is_shut_is_not_taken_for_whole(hostile, tmp_path, monke
         b"Set-Cookie: " + b"x" * 60_000 + b"\r\n",
     ],
 )
-def test_odd_headers_end_in_a_video_or_an_error_of_ours(head, hostile, client_of, calls, tmp_path, ends_by_itself):
+def test_odd_headers_end_in_a_video_or_an_error_of_ours(head, hostile, client_of, calls, tmp_path):
     server = hostile(OK + head + b"Connection: close\r\n\r\nclip")
-    with ends_by_itself():
-        failing(lambda: calls["query"](client_of(server.base_url)))
-    with ends_by_itself():
-        try:
-            download(
-                f"{server.root}/v.mp4",
-                tmp_path / "part",
-                on_progress=lambda *_: None,
-                stop=threading.Event(),
-                own=server.own,
-                stall_seconds=1,
-            )
-        except DownloadFailed as error:
-            assert str(error)
-        except ValueError as error:
-            pytest.fail(f"{error!r}")
+    failing(lambda: calls["query"](client_of(server.base_url)))
+    try:
+        download(
+            f"{server.root}/v.mp4",
+            tmp_path / "part",
+            on_progress=lambda *_: None,
+            stop=threading.Event(),
+            own=server.own,
+            stall_seconds=1,
+        )
+    except DownloadFailed as error:
+        assert str(error)
+    except ValueError as error:
+        pytest.fail(f"{error!r}")

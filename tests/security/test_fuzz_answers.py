@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from fuzz import examples, json_values, texts
+from fuzz import json_values, texts
 from hypothesis import given
 from hypothesis import strategies as st
 from wanpack.wan.errors import WanError
@@ -62,7 +62,7 @@ def judge(client, calls, on):
     assert len(reported) < 100_000
 
 
-def test_random_responses_of_the_services_own_form(hostile, client_of, calls, net):
+def test_random_responses_of_the_services_own_form(hostile, client_of, calls, net, examples):
     server = hostile()
     client = client_of(server.base_url)
 
@@ -78,7 +78,7 @@ def test_random_responses_of_the_services_own_form(hostile, client_of, calls, ne
     assert net.tried_but(server.own) == []
 
 
-def test_random_bytes_as_responses(hostile, client_of, calls):
+def test_random_bytes_as_responses(hostile, client_of, calls, examples):
     server = hostile()
     client = client_of(server.base_url)
     headers = st.lists(

@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 import torch
-from fuzz import examples, json_values, texts
+from fuzz import json_values, texts
 from hypothesis import given
 from hypothesis import strategies as st
 from mock_faults import ErrorResponse
@@ -110,7 +110,7 @@ def tried(node, **inputs):
         asyncio.run(getattr(node(), node.FUNCTION)(**inputs))
 
 
-def test_random_values_in_the_main_node(refusing):
+def test_random_values_in_the_main_node(refusing, examples):
     fine = torch.full((1, 240, 240, 3), 0.5)
     odd = changes({**FINE, "image": fine}, model=models, connection=connections, audio=audios, image=images)
 
@@ -124,7 +124,7 @@ def test_random_values_in_the_main_node(refusing):
     assert {call.on for call in refusing.received} <= {"create", "policy", "query"}
 
 
-def test_random_values_in_the_effect_node(refusing):
+def test_random_values_in_the_effect_node(refusing, examples):
     fine = torch.full((1, 240, 240, 3), 0.5)
 
     @examples(150)
@@ -135,7 +135,7 @@ def test_random_values_in_the_effect_node(refusing):
     check()
 
 
-def test_random_values_in_fetch_task(refusing):
+def test_random_values_in_fetch_task(refusing, examples):
     fine = {"task_id": "t-1", "filename_prefix": "wan/task", "connection": None}
 
     @examples(150)
@@ -146,8 +146,8 @@ def test_random_values_in_fetch_task(refusing):
     check()
 
 
-def test_random_values_in_last_frame(standalone_host):
-    @examples(100)
+def test_random_values_in_last_frame(standalone_host, examples):
+    @examples(150)
     @given(values=st.fixed_dictionaries({}, optional={"video": anything, "video_path": st.one_of(texts, anything)}))
     def check(values):
         tried(DashScopeWanLastFrame, **values)
@@ -156,7 +156,7 @@ def test_random_values_in_last_frame(standalone_host):
     check()
 
 
-def test_random_requests_are_judged_without_an_exception(tmp_path):
+def test_random_requests_are_judged_without_an_exception(tmp_path, examples):
     request = st.builds(
         VideoRequest,
         model=st.one_of(models, anything),

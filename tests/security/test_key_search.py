@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
+pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("key_search.py")
 KEY = "sk-marked=7c1d/5f3a9c1e7b2d4680+end"
 

@@ -67,15 +67,14 @@ def test_no_redirect_is_followed(on, status, hostile, answered, client_of, calls
 
 
 @pytest.mark.parametrize("on", ALL)
-def test_the_body_of_a_redirect_is_not_taken_in(on, hostile, client_of, calls, ends_by_itself):
+def test_the_body_of_a_redirect_is_not_taken_in(on, hostile, client_of, calls):
     # requests reads it whole to find out where a redirect leads that nobody follows.
     def endless(connection, _):
         connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nConnection: close\r\n\r\n")
         while True:
             connection.sendall(bytes(65536))
 
-    with ends_by_itself():
-        failing(lambda: calls[on](client_of(hostile(endless).base_url)))
+    failing(lambda: calls[on](client_of(hostile(endless).base_url)))
 
 
 @pytest.mark.parametrize("on", ALL)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-MAX_QUICK_EXAMPLES = 20
-
 texts = st.one_of(
     st.text(max_size=40),
     st.text(st.characters(codec=None), max_size=20),
@@ -26,20 +24,8 @@ json_values = st.recursive(
 )
 
 
-def choose_profile(*, quick: bool) -> None:
-    """Let all tests that come draw little, or as much as each says."""
-    settings.register_profile("full")
-    settings.register_profile("quick", max_examples=MAX_QUICK_EXAMPLES)
-    settings.load_profile("quick" if quick else "full")
-
-
 def examples(count: int) -> settings:
-    """How many, at most 20 in a quick run. They are the same each time: a test that fails once fails again."""
-    quick = settings.get_current_profile_name() == "quick"
+    """How many. They are the same each time: a test that fails once fails again."""
     return settings(
-        max_examples=min(count, MAX_QUICK_EXAMPLES) if quick else count,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
+        max_examples=count, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )

@@ -103,16 +103,18 @@ def test_a_loop_that_is_held_up_is_seen():
     assert max(heart.gaps) >= 0.09
 
 
+@pytest.mark.slow
 def test_tasks_of_the_mock_server_come_back_soon_with_few_queries():
-    """The whole way, over HTTP, by a clock that jumps: 25 tasks of one kind, the first of them unknown."""
-    late, queries = measured("waiting", number=0, count=25)
-    assert len(late) == 25
+    """The whole way, over HTTP, by a clock that jumps: 6 tasks of one kind, the first of them unknown."""
+    late, queries = measured("waiting", number=0, count=6)
+    assert len(late) == 6
     assert np.median(late) <= 1.0
-    assert queries <= 3 * sum(sdk_looks(seconds)[0] for _, seconds in draws(25)[0].tasks)
+    assert queries <= 3 * sum(sdk_looks(seconds)[0] for _, seconds in draws(6)[0].tasks)
 
 
+@pytest.mark.slow
 def test_very_many_tasks_at_once_never_ask_more_often_than_the_service_allows():
-    most, late = measured("crowd")
+    most, late = measured("crowd", count=40)
     assert 10 < most <= 20
     assert late <= 3
     assert math.isfinite(late)

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,28 +52,32 @@ def open_page(browser):
     from webpage.page import ComfyPage
     from webpage.server import PageServer
 
-    with ExitStack() as opened:
-
-        def open_one(version, renderer="canvas", *, locale="en", extension=True, region="beijing"):
-            try:
-                static = frontends.static_folder(version)
-            except frontends.NotInstalled as error:
-                missing(f"the frontend cannot be downloaded: {error}")
-            with pytest.MonkeyPatch.context() as owner:
-                owner.setenv("DASHSCOPE_REGION", region)
-                server = opened.enter_context(PageServer(static, extension=extension))
-            server.settings |= {"Comfy.VueNodes.Enabled": renderer == "nodes2", "Comfy.Locale": locale}
+    @contextmanager
+    def open_one(version, renderer="canvas", *, locale="en", extension=True, region="beijing"):
+        try:
+            static = frontends.static_folder(version)
+        except frontends.NotInstalled as error:
+            missing(f"the frontend cannot be downloaded: {error}")
+        with pytest.MonkeyPatch.context() as owner:
+            owner.setenv("DASHSCOPE_REGION", region)
+            server = PageServer(static, extension=extension)
+        server.settings |= {"Comfy.VueNodes.Enabled": renderer == "nodes2", "Comfy.Locale": locale}
+        with server:
             page = ComfyPage(browser, server, version=version, renderer=renderer)
-            opened.callback(page.close)
-            assert page.errors == []
-            return page
+            try:
+                assert page.errors == []
+                yield page
+                assert page.errors == []
+            finally:
+                page.close()
 
-        yield open_one
+    return open_one
 
 
 @pytest.fixture(scope="package", params=frontends.CANVAS + frontends.NODES2, ids="-".join)
 def shared_page(request, open_page):
-    return open_page(*request.param)
+    with open_page(*request.param) as page:
+        yield page
 
 
 @pytest.fixture

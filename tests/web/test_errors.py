@@ -10,24 +10,20 @@ FAILED = """
   };
   api.dispatchEvent(new CustomEvent("execution_error", { detail }));
 """
-SHOWN = """
-  const says = (one) => one.innerText?.includes("Nothing was sent");
+SHOWN = """(given) => {
+  const says = (one) => one.innerText?.includes(given);
   const inDialog = (one) => one.closest("[role=dialog], .p-dialog-mask, .p-toast");
   const texts = [...document.querySelectorAll("*")].filter((one) => says(one) && ![...one.children].some(says));
   const onNode = texts.find((one) => !inDialog(one));
   const inside = [...(onNode?.querySelectorAll("img, b, i") ?? [])].map((one) => one.tagName);
-  return { words: onNode?.innerText.split(/\\s+/) ?? null, inside };
-"""
+  return onNode ? { words: onNode.innerText.split(/\\s+/), inside } : null;
+}"""
 
 
-def fail(page, text, *, kind=MAIN, node=None, looks=50):
-    """Let a node fail, a new one of a kind where none is given, and return what then stands on it."""
-    page.run(FAILED, {"node": node or page.add(kind), "kind": kind, "text": text})
-    for _ in range(looks):
-        page.page.wait_for_timeout(100)
-        shown = page.run(SHOWN)
-        if shown["words"]:
-            break
+def fail(page, text, *, node=None):
+    """Let a node of ours fail, a new one where none is given, and return what then stands on it."""
+    page.run(FAILED, {"node": node or page.add(MAIN), "kind": MAIN, "text": text})
+    shown = page.page.wait_for_function(SHOWN, arg="Nothing was sent", polling=50).json_value()
     page.page.keyboard.press("Escape")  # the page's own dialog
     return shown
 
@@ -44,7 +40,9 @@ def test_its_text_is_no_html(page):
 
 
 def test_the_errors_of_other_nodes_are_left_to_them(page):
-    assert fail(page, "Nothing was sent", kind="LoadImage", looks=5)["words"] is None
+    page.run(FAILED, {"node": page.add("LoadImage"), "kind": "LoadImage", "text": "No image"})
+    assert fail(page, "Nothing was sent")["words"] == ["Nothing", "was", "sent"]
+    assert page.page.evaluate(SHOWN, "No image") is None
 
 
 LINK = "https://oss.example/video.mp4?Expires=1&OSSAccessKeyId=L&Signature=a%2Bb"

@@ -72,17 +72,15 @@ def test_without_a_connection_the_machines_own_region_is_named(page):
     ("own", "price"),
     [
         ("virginia", f"about CNY 5.50 in Virginia (list of {PRICES_AS_OF})"),
-        ("offline", "free of charge (Offline)"),
         ("nowhere", "The price depends on the region"),
     ],
 )
 def test_the_default_is_the_region_that_the_machines_owner_has_set(open_page, own, price):
-    page = open_page(NEWEST, region=own)
-    node, connection = page.add(MAIN), page.add(CONNECTION)
-    page.set(node, "model", "wan2.6-i2v-us")
-    page.run("steps.link(steps.node(given[1]), 0, steps.node(given[0]), 'connection')", [node, connection])
-    assert page.state(node)["price"] == price
-    assert page.errors == []
+    with open_page(NEWEST, region=own) as page:
+        node, connection = page.add(MAIN), page.add(CONNECTION)
+        page.set(node, "model", "wan2.6-i2v-us")
+        page.run("steps.link(steps.node(given[1]), 0, steps.node(given[0]), 'connection')", [node, connection])
+        assert page.state(node)["price"] == price
 
 
 def test_behind_a_link_the_region_is_not_known(page):

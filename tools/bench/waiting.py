@@ -126,16 +126,16 @@ def waited_for(*, number: int, count: int) -> tuple[list[float], int]:
     return late, queries
 
 
-def crowd() -> tuple[int, float]:
+def crowd(*, count: int = CROWD) -> tuple[int, float]:
     """Part: very many tasks at once in one process. The most queries in any second, and the median lateness."""
     pack, clock = load_pack(ROOT), Clock()
     chance = random.Random(8)  # noqa: S311 - a draw, no secret
-    timing = Lengths(iter([chance.uniform(25, 35) for _ in range(CROWD)]))
+    timing = Lengths(iter([chance.uniform(25, 35) for _ in range(count)]))
     back: list[float] = []
     with (
         tempfile.TemporaryDirectory() as folder,
         pack.module("offline.server").OfflineServer(
-            region="beijing", timing=timing, clock=clock.epoch, enforce_rates=False, running_limit=CROWD
+            region="beijing", timing=timing, clock=clock.epoch, enforce_rates=False, running_limit=count
         ) as server,
     ):
         home = point_to(Path(folder), server.base_url, server.key)
@@ -146,7 +146,7 @@ def crowd() -> tuple[int, float]:
             back.append(clock.epoch() - ended)
 
         async def everybody() -> None:
-            await asyncio.gather(*(one(seed) for seed in range(CROWD)))
+            await asyncio.gather(*(one(seed) for seed in range(count)))
 
         run(everybody(), clock, busy=lambda: pack_is_calling() or not server.wait_idle(0))
         times = sorted(call.at for call in server.received if call.on == "query")

@@ -101,7 +101,7 @@ class Draws:
 def test_killed_at_any_moment(make_bench, new_driver, new_graph, soak, say_at_end, bare_environment):
     if not hasattr(os, "fork"):
         pytest.skip("the driver forks")
-    kills = 200 if soak else 20
+    kills = 200 if soak else 10
     seed = random.randrange(10**6)  # noqa: S311 - chance, not secrecy
     draws = []
     for name in ("one", "two"):

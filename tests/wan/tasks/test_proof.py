@@ -130,6 +130,7 @@ class TestAbsence:
 
 
 class TestAnothers:
+    @pytest.mark.slow
     def test_an_own_request_of_the_same_image_keeps_its_task(self, used):
         """Both were lost: the one of 3 s was created, the one of 4 s never came."""
         other = used.batch()
@@ -150,6 +151,7 @@ class TestAnothers:
         lose(used, NeverCame())
         assert task_of(used, used.batch(prompt="")) != theirs.task_id
 
+    @pytest.mark.slow
     def test_what_a_killed_run_had_downloaded_of_it_is_not_taken(self, used):
         theirs = used.run(used.batch(prompt="a dog"))
         lost_for_now(used, fault=NeverCame())

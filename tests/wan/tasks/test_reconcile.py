@@ -137,6 +137,7 @@ class TestAnothersTask:
         assert own.path.read_bytes() != theirs.path.read_bytes()
         assert used.strays == []
 
+    @pytest.mark.slow
     def test_a_task_that_was_taken_by_an_earlier_version_is_proven_first(self, used, new_watch):
         """Earlier versions took the one task of those minutes before it could tell whose it is."""
         theirs = used.run(asked(used, other=True, home="theirs"))
@@ -192,6 +193,7 @@ class TestTheList:
         assert bench.run().receipt["resumed"] is True
         assert bench.created == 2
 
+    @pytest.mark.slow
     def test_another_accounts_task_proves_nothing(self, used, bare_environment):
         """The request was lost under the one key, and the list is that of the other's account."""
         lose(used, NeverCame())
@@ -261,6 +263,7 @@ class TestTheClock:
 
     @pytest.mark.parametrize("fault", [LostResponse, NeverCame])
     @pytest.mark.parametrize("hours", [-30, 30])
+    @pytest.mark.slow
     def test_decides_nothing(self, used, new_driver, new_graph, fault, hours):
         if not hasattr(os, "fork"):
             pytest.skip("the driver forks")

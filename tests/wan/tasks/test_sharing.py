@@ -96,6 +96,7 @@ def test_another_seed_prompt_image_or_audio_is_another_request(bench):
     assert bench.created == 4
 
 
+@pytest.mark.slow
 def test_twenty_requests_of_two_processes_are_twenty_tasks(make_bench, new_driver, new_graph):
     if not hasattr(os, "fork"):
         pytest.skip("the driver forks")

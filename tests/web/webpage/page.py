@@ -150,8 +150,14 @@ class ComfyPage:
         self.run("await steps.app.loadGraphData(given); await steps.frames()", workflow)
 
     def clear(self) -> None:
-        """Go on with an empty graph."""
+        """Go on with an empty graph, in the only tab: the page draws every tab again with each change."""
         self.load(_EMPTY)
+        self.run(
+            """
+            const tabs = steps.app.extensionManager.workflow;
+            for (const tab of [...tabs.openWorkflows]) if (tab !== tabs.activeWorkflow) await tabs.closeWorkflow(tab);
+            """
+        )
 
     def saved(self) -> dict[str, Any]:
         """Return the graph as the page would save it."""

@@ -23,6 +23,7 @@ _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 _SETTINGS = {
     "Comfy.TutorialCompleted": True,
+    "Comfy.Workflow.WorkflowTabsPosition": "Sidebar",
     "Comfy.Workflow.ShowMissingModelsWarning": False,
     "Comfy.Workflow.ShowMissingNodesWarning": False,  # of the page's own first graph
     "Comfy.Notification.ShowVersionUpdates": False,
