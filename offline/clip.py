@@ -15,7 +15,7 @@ from ..wan.catalog.models import CLIP_BYTES, CLIP_RATIO, CLIP_SECONDS, CLIP_SIDE
 from ..wan.errors import MediaError
 from ..wan.media.container import first_video_stream, open_video
 from .frames import Planes, split_planes
-from .scene import Clip
+from .scene import CheckedClip
 from .validation import TaskRejected
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _EARLY = 0.001
 """Seconds by which a frame may come too late and still be in time: clocks of videos are not exact."""
 
 
-def check_clip(path: Path) -> Clip:
+def check_clip(path: Path) -> CheckedClip:
     """Refuse a clip that the service would refuse. The first frame is decoded, of the others the times are read.
 
     Raises TaskRejected.
@@ -59,12 +59,12 @@ def check_clip(path: Path) -> Clip:
                 raise TaskRejected(BAD_MEDIA)
             size = (first.width, first.height)
             _check_size(*size)
-            return Clip(path, size[::-1] if _quarters(first) % 2 else size, seconds)
+            return CheckedClip(path, size[::-1] if _quarters(first) % 2 else size, seconds)
     except MediaError as error:
         raise TaskRejected(BAD_MEDIA) from error
 
 
-def clip_frames(clip: Clip, *, size: tuple[int, int], fps: int) -> Generator[Planes, None, None]:
+def clip_frames(clip: CheckedClip, *, size: tuple[int, int], fps: int) -> Generator[Planes, None, None]:
     """Give out the clip's frames, upright, scaled to `size` and at `fps` frames a second. Frames may be repeated.
 
     Raises MediaError where the file is damaged.

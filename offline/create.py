@@ -18,8 +18,8 @@ from ..wan.catalog.spec import Model
 from .responses import HttpError, error_response, new_id
 from .scene import ResolvedMedia, Scene, nearest_ratio
 from .state import ServerState
-from .tasks import Task
-from .validation import Failure, TaskRejected, parse_inputs
+from .tasks import MockTask
+from .validation import TaskFailure, TaskRejected, parse_inputs
 
 logger = logging.getLogger("dashscope_wan")
 _DEEPEST = 10
@@ -33,7 +33,7 @@ def models_in(region: str) -> dict[str, Model]:
     return {name: model for name, model in names.items() if name is not None}
 
 
-def create_task(state: ServerState, *, path: str, headers: Mapping[str, str], data: bytes) -> Task:
+def create_task(state: ServerState, *, path: str, headers: Mapping[str, str], data: bytes) -> MockTask:
     """Create a task from a create call, and order its video. Raises HttpError where no task comes to be.
 
     `path` is what follows the API's own; `headers` have names without case.
@@ -52,7 +52,7 @@ def create_task(state: ServerState, *, path: str, headers: Mapping[str, str], da
     state.rates.check(f"create {name}", per_second=model.rate_limit)
     _require_objects(body)
     _check_queue(state, model)
-    task = Task(
+    task = MockTask(
         id=new_id(),
         request_id=new_id(),
         model=model,
@@ -74,7 +74,7 @@ def _check_queue(state: ServerState, model: Model) -> None:
         _refuse("Throttling.Concurrency", "Too many tasks are waiting, please try again later.", status=429)
 
 
-def _accept(state: ServerState, task: Task, *, body: Mapping[str, Any], oss: bool) -> None:
+def _accept(state: ServerState, task: MockTask, *, body: Mapping[str, Any], oss: bool) -> None:
     from .media import MediaResolver  # Brings the codecs, which only a create call needs.
 
     media = ResolvedMedia()
@@ -97,7 +97,7 @@ def _accept(state: ServerState, task: Task, *, body: Mapping[str, Any], oss: boo
         _order_video(state, task, media=media)
 
 
-def _order_video(state: ServerState, task: Task, *, media: ResolvedMedia) -> None:
+def _order_video(state: ServerState, task: MockTask, *, media: ResolvedMedia) -> None:
     inputs = task.inputs
     if inputs is None or task.failure is not None:
         state.tasks.finish(task)
@@ -117,7 +117,7 @@ def _order_video(state: ServerState, task: Task, *, media: ResolvedMedia) -> Non
     )
 
     def done(path: Any) -> None:
-        failure = None if path else Failure("InternalError.Algo", "inference internal error.")
+        failure = None if path else TaskFailure("InternalError.Algo", "inference internal error.")
         state.tasks.finish(task, video=path, failure=failure)
 
     state.worker.enqueue(scene, wanted=lambda: task.state != "CANCELED", done=done)

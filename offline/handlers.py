@@ -26,7 +26,7 @@ from .responses import (
 )
 from .state import STATE, ServerState
 from .storage import malformed_form
-from .tasks import Task
+from .tasks import MockTask
 
 _WINDOW = timedelta(hours=24)
 _STATES = ("PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN")
@@ -55,7 +55,7 @@ async def query(request: web.Request) -> web.Response:
     return json_response(serialize_task(task, video_url=_video_url(state, task)))
 
 
-def _video_url(state: ServerState, task: Task) -> str:
+def _video_url(state: ServerState, task: MockTask) -> str:
     if task.ended is None:
         return ""
     return state.base_url + state.storage.link(f"/files/{task.id}.mp4", made=task.ended)
@@ -183,7 +183,7 @@ async def list_tasks(request: web.Request) -> web.Response:
     )
 
 
-def _filter(wanted: Mapping[str, str], *, region: str, now: float) -> Callable[[Task], bool]:
+def _filter(wanted: Mapping[str, str], *, region: str, now: float) -> Callable[[MockTask], bool]:
     start, end = _window(wanted, now=now)
     status = wanted.get("status", "")
     if status and status not in _STATES:
@@ -192,7 +192,7 @@ def _filter(wanted: Mapping[str, str], *, region: str, now: float) -> Callable[[
     same = {field: wanted[name] for name, field in fields.items() if wanted.get(name)}
     elsewhere = wanted.get("region") not in (None, "", region) or wanted.get("api_key_id") not in (None, "", ACCOUNT)
 
-    def keep(task: Task) -> bool:
+    def keep(task: MockTask) -> bool:
         # The times are whole seconds, and the last of them counts as a whole.
         inside = start <= task.submitted < end + 1
         return inside and not elsewhere and all(getattr(task, field) == value for field, value in same.items())

@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from ..wan.catalog.models import AUDIO_BYTES
 from ..wan.catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, ImageLimits, Model
 from .clip import BAD_MEDIA, check_clip
-from .scene import DRAWN_SIZE, Clip, ResolvedMedia
+from .scene import DRAWN_SIZE, CheckedClip, ResolvedMedia
 from .storage import Storage
 from .validation import WAN_3, TaskInputs, TaskRejected
 
@@ -103,7 +103,7 @@ class MediaResolver:
         check_audio(data, span=self.model.audio_seconds)
         return data
 
-    def _resolve_clip(self, address: str, inputs: TaskInputs) -> Clip | None:
+    def _resolve_clip(self, address: str, inputs: TaskInputs) -> CheckedClip | None:
         stored = self._find(address)
         if stored is None:
             return None

@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 from ..wan.catalog.spec import Model
-from .tasks import Task
+from .tasks import MockTask
 from .validation import TaskInputs
 
 SERVICE_ZONE = timezone(timedelta(hours=8))
@@ -72,7 +72,7 @@ def time_text(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, SERVICE_ZONE).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-def serialize_task(task: Task, *, video_url: str) -> dict[str, Any]:
+def serialize_task(task: MockTask, *, video_url: str) -> dict[str, Any]:
     """Make the query's reply without its request id. `video_url` is used where the task has succeeded."""
     output: dict[str, object] = {"task_id": task.id, "task_status": task.state}
     if task.state == "FAILED" and task.failure is not None:
@@ -108,7 +108,7 @@ _USAGE = {
 _USUAL = ("duration", "input_video_duration", "output_video_duration", "video_count", "SR")
 
 
-def _usage(task: Task, inputs: TaskInputs) -> dict[str, object]:
+def _usage(task: MockTask, inputs: TaskInputs) -> dict[str, object]:
     """Return the seconds, of which a clip's are billed with the new ones, and what else the family tells."""
     number = float if task.model.family == "wan3.0" else _number
     facts = {
@@ -135,7 +135,7 @@ def _number(seconds: float) -> float:
     return int(seconds) if seconds == int(seconds) else round(seconds, 2)
 
 
-def serialize_list_row(task: Task, *, region: str) -> Mapping[str, object]:
+def serialize_list_row(task: MockTask, *, region: str) -> Mapping[str, object]:
     """Make one row of the list. Times are epoch milliseconds; those that have not come are missing."""
     times = {"gmt_create": task.submitted, "start_time": task.scheduled, "end_time": task.ended}
     return {

@@ -19,7 +19,7 @@ _PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Clip:
+class CheckedClip:
     """A video that a video begins with: its file, its width and height as it is shown, its length in seconds."""
 
     path: Path
@@ -38,7 +38,7 @@ class ResolvedMedia:
     image: bytes | None = None
     audio: bytes | None = None
     ending: bytes | None = None
-    clip: Clip | None = None
+    clip: CheckedClip | None = None
     size: tuple[int, int] = DRAWN_SIZE
     notes: list[str] = field(default_factory=list)
 
@@ -63,7 +63,7 @@ class Scene:
     template: str = ""
     watermark: str = ""
     ending: bytes | None = None
-    clip: Clip | None = None
+    clip: CheckedClip | None = None
     ratio: str = ADAPTIVE
     fps: int = 30
 

@@ -26,9 +26,9 @@ from aiohttp import web
 
 from ..wan.catalog.regions import API_PATH, OFFLINE, REGIONS
 from .routes import make_app
-from .state import RateLimiter, RecordedRequest, RequestLog, ServerState
+from .state import RateEnforcer, RecordedRequest, RequestLog, ServerState
 from .storage import Storage
-from .tasks import Task, TaskStore, Timing
+from .tasks import MockTask, TaskStore, Timing
 from .worker import RenderWorker
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class OfflineServer:
         self._port = port
         self._clock = clock
         self._region = region
-        self._rates = RateLimiter(clock, enforced=enforce_rates)
+        self._rates = RateEnforcer(clock, enforced=enforce_rates)
         self._task_store = self.task_store(timing or Timing(), clock=clock, running_limit=running_limit)
         self._request_log = RequestLog()
         self._stopping = asyncio.Event()
@@ -141,7 +141,7 @@ class OfflineServer:
         return self._request_log.all()
 
     @property
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[MockTask]:
         """Every task of the last 24 h in its present state, oldest first."""
         return self._task_store.all()
 

@@ -31,7 +31,7 @@ class ServerState:
     key: str
     region: str
     clock: Callable[[], float]
-    rates: RateLimiter
+    rates: RateEnforcer
     request_log: RequestLog
     tasks: TaskStore
     storage: Storage
@@ -41,7 +41,7 @@ class ServerState:
 STATE = web.AppKey("state", ServerState)
 
 
-class RateLimiter:
+class RateEnforcer:
     """Counts the latest calls by the server's clock. Safe to use from several threads."""
 
     def __init__(self, clock: Callable[[], float], *, enforced: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ..wan.catalog.models import DEFAULT_DURATION
 from ..wan.catalog.spec import Model
-from .validation import Failure, TaskInputs
+from .validation import TaskFailure, TaskInputs
 
 State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED"]
 TASK_LIFE = 24 * 3600
@@ -56,7 +56,7 @@ class Timing:
 
 
 @dataclass
-class Task:
+class MockTask:
     """One task. Times are seconds of the server's clock; `inputs` is None where the body did not fit.
 
     `model_name` is the id that the caller used. `body` is what was sent, data URIs cut short. `clip_seconds` is the
@@ -78,13 +78,13 @@ class Task:
     state: State = "PENDING"
     scheduled: float | None = None
     ended: float | None = None
-    failure: Failure | None = None
+    failure: TaskFailure | None = None
     video: Path | None = None
     ready_at: float | None = None
     frozen_in: State | None = None
 
 
-def _end_of_life(task: Task) -> float:
+def _end_of_life(task: MockTask) -> float:
     return (task.submitted if task.ended is None else task.ended) + TASK_LIFE
 
 
@@ -96,22 +96,22 @@ class TaskStore:
         self._clock = clock
         self._running_limit = running_limit
         self._lock = threading.RLock()
-        self._tasks: dict[str, Task] = {}
+        self._tasks: dict[str, MockTask] = {}
         self._slot_free: dict[str, float] = {}
 
-    def add(self, task: Task) -> None:
+    def add(self, task: MockTask) -> None:
         """Take a new task in."""
         with self._lock:
             self._advance()
             self._tasks[task.id] = task
 
-    def get(self, task_id: str) -> Task | None:
+    def get(self, task_id: str) -> MockTask | None:
         """Return the task in its present state, or None where the id is unknown or over 24 h old."""
         with self._lock:
             self._advance()
             return self._tasks.get(task_id)
 
-    def all(self) -> list[Task]:
+    def all(self) -> list[MockTask]:
         """Return every task in its present state, oldest first."""
         with self._lock:
             self._advance()
@@ -127,7 +127,7 @@ class TaskStore:
             task.ended = self._clock()
             return True
 
-    def finish(self, task: Task, *, video: Path | None = None, failure: Failure | None = None) -> None:
+    def finish(self, task: MockTask, *, video: Path | None = None, failure: TaskFailure | None = None) -> None:
         """Record that the video file is there, or what the task fails with. A failure that was set before stays."""
         with self._lock:
             task.video = video
@@ -137,7 +137,7 @@ class TaskStore:
     def _advance(self) -> None:
         now = self._clock()
         self._tasks = {key: task for key, task in self._tasks.items() if now < _end_of_life(task)}
-        by_model: dict[str, list[Task]] = {}
+        by_model: dict[str, list[MockTask]] = {}
         for task in self._tasks.values():
             by_model.setdefault(task.model.id, []).append(task)
             self._fail_invalid(task, now)
@@ -146,7 +146,7 @@ class TaskStore:
             while self._start_one(tasks, now) or self._end_one(tasks, now):
                 pass
 
-    def _fail_invalid(self, task: Task, now: float) -> None:
+    def _fail_invalid(self, task: MockTask, now: float) -> None:
         """End a task whose body does not fit: it never waits for its turn, nor takes another's."""
         if task.state != "PENDING" or task.inputs is not None or task.frozen_in is not None or task.ready_at is None:
             return
@@ -155,14 +155,16 @@ class TaskStore:
             task.state = "FAILED"
             task.scheduled = task.ended = end
 
-    def _time_out(self, task: Task, now: float) -> None:
+    def _time_out(self, task: MockTask, now: float) -> None:
         """Give up a task that came to nothing in the hours of its model, frozen or not."""
         end = task.submitted + task.model.timeout_hours * 3600
         if task.state in ("PENDING", "RUNNING") and end <= now:
             task.state, task.ended = "FAILED", end
-            task.failure = Failure("InternalError.Timeout", "An internal timeout error has occured during execution.")
+            task.failure = TaskFailure(
+                "InternalError.Timeout", "An internal timeout error has occured during execution."
+            )
 
-    def _start_one(self, tasks: list[Task], now: float) -> bool:
+    def _start_one(self, tasks: list[MockTask], now: float) -> bool:
         """Start the first waiting task whose time has come, where there is room. Tell whether there was one."""
         model = tasks[0].model
         limit = self._running_limit if self._running_limit is not None else model.running_limit
@@ -176,7 +178,7 @@ class TaskStore:
                 return True
         return False
 
-    def _end_one(self, tasks: list[Task], now: float) -> bool:
+    def _end_one(self, tasks: list[MockTask], now: float) -> bool:
         """End the running task whose end comes first, where that is past. Tell whether there was one."""
         ends = [(end, task) for task in tasks if (end := self._end_of(task)) is not None and end <= now]
         if not ends:
@@ -186,7 +188,7 @@ class TaskStore:
         task.ended = self._slot_free[task.model.id] = end
         return True
 
-    def _end_of(self, task: Task) -> float | None:
+    def _end_of(self, task: MockTask) -> float | None:
         if task.state != "RUNNING" or task.frozen_in == "RUNNING" or task.scheduled is None or task.ready_at is None:
             return None
         if task.inputs is None:  # What does not fit was rejected before, or is stuck.

@@ -43,7 +43,7 @@ _TWO_MODES = (
 
 
 @dataclass(frozen=True)
-class Failure:
+class TaskFailure:
     """The code and message that a failed task shows; what is empty is left out.
 
     `outside` puts them beside `output` instead of into it.
@@ -60,7 +60,7 @@ class TaskRejected(Exception):
     def __init__(self, *problems: str, code: str = "InvalidParameter") -> None:
         message = " & ".join(problems)
         super().__init__(message)
-        self.failure = Failure(code, message)
+        self.failure = TaskFailure(code, message)
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from aiohttp import web
 from wanpack.offline.responses import error_response, json_response
 from wanpack.offline.routes import record
 from wanpack.offline.state import STATE
-from wanpack.offline.validation import Failure
+from wanpack.offline.validation import TaskFailure
 
 if TYPE_CHECKING:
-    from wanpack.offline.tasks import Task
+    from wanpack.offline.tasks import MockTask
 
 _PIECE = 64 * 1024
 _LINGER = "hh" if os.name == "nt" else "ii"
@@ -293,7 +293,7 @@ class ListEmpty(EditedReply):
 class TaskFault(Fault):
     """Something that becomes of the task which the call creates or names."""
 
-    def on_task(self, task: Task) -> None:
+    def on_task(self, task: MockTask) -> None:
         """Let it happen to the task."""
         raise NotImplementedError
 
@@ -317,7 +317,7 @@ class TaskFails(TaskFault):
     outside: bool = False
 
     def on_task(self, task):
-        task.failure = Failure(self.code, self.message, outside=self.outside)
+        task.failure = TaskFailure(self.code, self.message, outside=self.outside)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from mock_faults import (
     UnknownStatus,
 )
 from wanpack.offline.server import OfflineServer
-from wanpack.offline.tasks import Task, TaskStore
+from wanpack.offline.tasks import MockTask, TaskStore
 
 if TYPE_CHECKING:
     from wanpack.offline.state import On
@@ -102,13 +102,13 @@ _FAULT: ContextVar[Fault | None] = ContextVar("fault", default=None)
 
 
 class _Tasks(TaskStore):
-    def add(self, task: Task) -> None:
+    def add(self, task: MockTask) -> None:
         fault = _FAULT.get()
         if isinstance(fault, TaskFault):
             fault.on_task(task)
         super().add(task)
 
-    def all(self) -> list[Task]:
+    def all(self) -> list[MockTask]:
         fault, tasks = _FAULT.get(), super().all()
         if isinstance(fault, ListLag):
             return [task for task in tasks if task.submitted + fault.seconds <= self._clock()]
