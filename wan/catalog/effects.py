@@ -6,8 +6,9 @@ Source: the service's page on Wan video effects. English names other than Squeez
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from ..frozen import frozen
 
 _TURBO = "wanx2.1-i2v-turbo"
 _PLUS = "wanx2.1-i2v-plus"
@@ -23,7 +24,7 @@ _CREATURE_HANDS = "one person or animal, half to full body, facing the camera, h
 _COUPLE = "two people, half or full body, facing the camera or each other"
 
 
-@dataclass(frozen=True)
+@frozen
 class Effect:
     """One template: its id, its names, the models that support it and the content that its image should show."""
 

@@ -6,8 +6,9 @@ Source: the service's pages on regions and base URLs (2026). The rows of `models
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from ..frozen import frozen
 
 API_PATH = "/api/v1"
 DEFAULT_REGION = "beijing"
@@ -16,7 +17,7 @@ TASK_TTL = 24 * 3600.0
 """The seconds for which the service keeps a task and its video."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Region:
     """One region. `title` and `title_zh` are its name in English and Chinese, `docs_id` is its id in Alibaba Cloud.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
+from ..frozen import frozen
 from .regions import REGIONS
 
 CURRENCY = "CNY"
@@ -39,7 +40,7 @@ class AudioMode(enum.Enum):
     ALWAYS = "always"
 
 
-@dataclass(frozen=True)
+@frozen
 class RequestFormat:
     """A format of the create request: its path, and the field of `input` for each kind of media.
 
@@ -59,7 +60,7 @@ FRAME_URLS = RequestFormat(
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class ImageLimits:
     """A model's limits for images.
 
@@ -74,7 +75,7 @@ class ImageLimits:
     formats: tuple[str, ...] = ("JPEG", "PNG", "BMP", "WEBP")
 
 
-@dataclass(frozen=True)
+@frozen
 class RegionalOffer:
     """A region's offer of a model: the model's id in the region's API and the list price per second of video, by tier.
 
@@ -95,7 +96,7 @@ class RegionalOffer:
         object.__setattr__(self, "silent_price", MappingProxyType(dict(self.silent_price)))
 
 
-@dataclass(frozen=True)
+@frozen
 class Model:
     """One model's rules.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import wave
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +79,8 @@ def encode_wav(audio: Mapping[str, Any]) -> bytes:
         pcm, channels = _converted(samples, rate), min(len(samples), MAX_CHANNELS)
     else:
         pcm, channels = _to_pcm(samples), len(samples)
+    import wave
+
     file = io.BytesIO()
     with wave.open(file, "wb") as wav:
         wav.setnchannels(channels)
