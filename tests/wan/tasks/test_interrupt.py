@@ -79,6 +79,17 @@ class LargeImage:
 
 
 @pytest.fixture
+def make_bench(make_bench):
+    """Make a bench whose runs wait: a second of waiting takes 10 ms, in which Stop can come."""
+    return partial(make_bench, waiting=Clock(0.01))
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench()
+
+
+@pytest.fixture
 def make_real_bench(make_bench):
     """Make a bench whose runs wait in real time."""
     return partial(make_bench, waiting=Clock())
