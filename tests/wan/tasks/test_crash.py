@@ -9,6 +9,7 @@ import traceback
 from collections import Counter
 from typing import Any
 
+import pytest
 from mock_faults import Slow
 from wanpack.offline.tasks import Timing
 from wanpack.wan.media.video import probe
@@ -96,6 +97,7 @@ class Draws:
                 self.faults.append(f"{name}: {kind}: {strays or videos or tasks}")
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment(make_bench, driver, new_graph, soak, say_at_end, bare_environment):
     kills = 200 if soak else len(KINDS)
     seed = random.randrange(10**6)  # noqa: S311 - chance, not secrecy

@@ -303,6 +303,7 @@ def test_a_stopped_fetch_does_not_cancel_the_task(make_bench, new_watch, interru
     assert GOES_ON in watch.texts[-1]
 
 
+@pytest.mark.slow
 def test_stop_takes_effect_at_any_moment(make_real_bench, new_watch, soak, say_at_end, bare_environment):
     """At random moments of all phases, ten nodes at a time. How soon is printed: on a busy machine it takes longer."""
     count = 100 if soak else 30

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import pytest
 from mock_faults import ErrorResponse, ResetAfterActing, Slow, TaskFails
 from wanpack.offline.tasks import Timing
 from wanpack.wan.errors import WanError
@@ -94,6 +95,7 @@ def test_another_seed_prompt_image_or_audio_is_another_request(bench):
     assert bench.created == 4
 
 
+@pytest.mark.slow
 def test_twenty_requests_of_two_processes_are_twenty_tasks(make_bench, driver, new_graph):
     bench = make_bench(timing=Timing(queued=0.02, rendering=0.05), running_limit=100)
     bench.server.faults.add(on="create", fault=Slow(0.02), times=1000)
