@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
 import time
+from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
+import wanpack.offline.render as offline_render
 from media import data_uri, grey_frame, image_file, video, wav
 from mock_server import MockServer
 from wanpack.offline.tasks import Timing
@@ -16,6 +21,7 @@ from wanpack.wan.catalog.models import MODELS
 CREATE = "/services/aigc/video-generation/video-synthesis"
 KEYFRAMES = "/services/aigc/image2video/video-synthesis"
 AT_ONCE = Timing(scale=0)
+DRAW, FRAME_SIZE = offline_render.render, offline_render.frame_size
 
 
 class Clock:
@@ -111,11 +117,13 @@ def path_of(body: Any) -> str:
     return KEYFRAMES if row is not None and "kf2v" in row.id else CREATE
 
 
+@cache
 def image(width: int = 400, height: int = 300, *, kind: str = "JPEG", mode: str = "RGB") -> bytes:
     """An encoded image: orange left, blue right. Every model takes the usual size."""
     return image_file(width, height, kind=kind, mode=mode)
 
 
+@cache
 def clip(
     seconds: float = 3,
     *,
@@ -161,6 +169,25 @@ def body(model: str = "wanx2.1-i2v-turbo", *, media: dict[str, Any] | None = Non
     }
 
 
+def small(width: int, height: int, **tier: Any) -> tuple[int, int]:
+    """A quarter of a video's width and height, in sixteens."""
+    return tuple(max(48, side // 64 * 16) for side in FRAME_SIZE(width, height, **tier))
+
+
+@pytest.fixture(autouse=True)
+def small_videos(request, monkeypatch, rendered_once):
+    """The videos are small, which is quick, and all else that they should be. Not where `full_size` is asked for."""
+    if "full_size" not in request.fixturenames:
+        monkeypatch.setattr(offline_render, "frame_size", small)
+        # What is rendered once for all tests is of full size.
+        monkeypatch.setattr(offline_render, "render", DRAW)
+
+
+@pytest.fixture
+def full_size():
+    """Leave the videos as large as they are."""
+
+
 @pytest.fixture
 def clock():
     return Clock()
@@ -202,6 +229,29 @@ def kit():
         api = Api
 
     return Kit
+
+
+@pytest.fixture
+def stop_at_once():
+    """Stop a server, which is not to wait for anybody: aiohttp's own patience with a connection is a minute."""
+
+    def stop(server: MockServer) -> None:
+        stopping = threading.Thread(target=server.stop, daemon=True)
+        stopping.start()
+        stopping.join(30)
+        assert not stopping.is_alive()
+
+    return stop
+
+
+@pytest.fixture
+def hurried_client(monkeypatch):
+    """The vendor's client waits for a fiftieth of its seconds from query to query."""
+    base_api = pytest.importorskip("dashscope.client.base_api")
+    sleep, wait = time.sleep, asyncio.sleep
+    hurried = SimpleNamespace(time=time.time, sleep=lambda seconds: sleep(seconds / 50))
+    monkeypatch.setattr(base_api, "time", hurried)
+    monkeypatch.setattr(base_api, "asyncio", SimpleNamespace(sleep=lambda seconds: wait(seconds / 50)))
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def test_a_video_needs_no_key_and_has_its_length(video):
     response = fetch(video)
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "video/mp4"
-    assert int(response.headers["Content-Length"]) == len(response.content) > 10_000
+    assert int(response.headers["Content-Length"]) == len(response.content) > 1000
     assert response.headers["Accept-Ranges"] == "bytes"
     assert response.content[4:8] == b"ftyp"
 

@@ -344,6 +344,7 @@ def test_a_clip_over_100_mb_fails_before_it_is_opened(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_clip_of_absurdly_many_frames_is_not_decoded(tmp_path, kit):
     assert reported(check_clip, clip_of(tmp_path, kit.clip(4, fps=700)))[0] == "InvalidParameter"
 

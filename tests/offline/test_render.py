@@ -92,17 +92,17 @@ def test_the_nearest_ratio_is_that_of_the_shape():
 
 
 @pytest.mark.parametrize(("has_audio", "fps"), [(True, 30), (False, 30), (True, 24)])
-def test_a_video_is_h264_of_exact_length(tmp_path, photo, has_audio, fps):
-    path = make_video(tmp_path, image=photo, duration=3, has_audio=has_audio, fps=fps)
+def test_a_video_is_h264_of_exact_length(full_size, tmp_path, photo, has_audio, fps):
+    path = make_video(tmp_path, image=photo, duration=2, has_audio=has_audio, fps=fps)
     with av.open(str(path)) as container:
         video = container.streams.video[0]
         assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
-        assert (video.average_rate, video.frames, video.start_time) == (fps, 3 * fps, 0)
+        assert (video.average_rate, video.frames, video.start_time) == (fps, 2 * fps, 0)
         assert (video.width, video.height) == frame_size(320, 240, resolution="480P")
-        assert video.duration * video.time_base == 3
-        assert container.duration == 3 * av.time_base
+        assert video.duration * video.time_base == 2
+        assert container.duration == 2 * av.time_base
         assert [stream.codec_context.name for stream in container.streams.audio] == ["aac"] * has_audio
-        assert len([None for _ in container.decode(video=0)]) == 3 * fps
+        assert len([None for _ in container.decode(video=0)]) == 2 * fps
 
 
 def test_a_video_can_be_played_while_it_loads(tmp_path):
@@ -153,7 +153,7 @@ def test_a_video_fades_into_its_last_frame(tmp_path, seconds):
     assert any(60 < red < 180 for red in reds)
 
 
-def test_the_very_last_frame_is_the_whole_last_image(tmp_path, photo):
+def test_the_very_last_frame_is_the_whole_last_image(full_size, tmp_path, photo):
     last = frames(make_video(tmp_path, image=image_of(GREEN, size=(320, 240)), ending=photo))[-1].astype(int)
     high, wide, _ = last.shape
     whole = np.asarray(Image.open(io.BytesIO(photo)).resize((wide, high)), int)
@@ -167,7 +167,7 @@ def test_a_last_frame_of_another_shape_is_cut_to_the_first(tmp_path):
     assert [near(colour(shown[-1], x, 0.5), GREEN) for x in (0.1, 0.5, 0.9)] == [True] * 3
 
 
-def test_a_named_ratio_cuts_the_image_and_keeps_its_shape(tmp_path):
+def test_a_named_ratio_cuts_the_image_and_keeps_its_shape(full_size, tmp_path):
     wide = image_of(RED, GREEN, BLUE, size=(1200, 400))
     first = frames(make_video(tmp_path, image=wide, ratio="9:16"))[0]
     assert first.shape[:2] == (832, 480)
@@ -229,7 +229,7 @@ def test_a_clip_that_is_nearly_the_whole_video_still_ends_with_the_last_frame(tm
     assert near(colour(shown[-1], 0.5, 0.5), BLUE)
 
 
-def test_a_video_has_the_clips_shape(tmp_path, clip):
+def test_a_video_has_the_clips_shape(full_size, tmp_path, clip):
     assert frames(make_video(tmp_path, clip=clip(size=(240, 480), fps=5), resolution="720P", duration=3))[0].shape == (
         1344,
         672,
@@ -312,7 +312,7 @@ def test_a_served_video_goes_from_its_first_to_its_last_frame(served, model):
         ("wan2.7-i2v", {}, (1104, 816), 30, True),
     ],
 )
-def test_a_served_video_has_the_models_form(served, model, parameters, size, fps, loud):
+def test_a_served_video_has_the_models_form(full_size, served, model, parameters, size, fps, loud):
     with av.open(str(served(model, {"first_frame": ("a.png", image_of(RED))}, **parameters))) as container:
         video = container.streams.video[0]
         assert ((video.width, video.height), video.average_rate) == (size, fps)
@@ -361,7 +361,7 @@ def test_a_narrow_video_can_be_marked():
     assert whole.shape == (size[1] * 3 // 2, size[0])
 
 
-def test_without_an_image_one_is_drawn(tmp_path):
+def test_without_an_image_one_is_drawn(full_size, tmp_path):
     first = frames(make_video(tmp_path))[0]
     assert first.shape[:2] == frame_size(*DRAWN_SIZE, resolution="480P")[::-1]
     assert first.std() > 20

@@ -21,7 +21,7 @@ CHEAP = {"model": TURBO, "prompt": "a cat", "resolution": "480P", "duration": 3}
 
 
 @pytest.fixture
-def aio(api, monkeypatch):
+def aio(api, monkeypatch, hurried_client):
     """Run a coroutine function with the client, which is pointed at a server: the test's own, or another."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 

@@ -120,6 +120,7 @@ def test_what_is_less_than_one_a_second_is_counted_over_a_minute(make_server, cl
     assert api.create(body).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_full_queue_takes_no_more(make_server, clock, kit):
     api = make_server(clock=clock, enforce_rates=True, running_limit=0)
     body = kit.body("wan2.6-i2v-flash", media={"first_frame": "https://example.com/a.png"})

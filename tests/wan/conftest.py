@@ -9,18 +9,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import media
 import numpy as np
 import pytest
 from mock_faults import TaskStuck
 from mock_server import MockServer
+from skipping import SkippingClock
 from wanpack.offline.tasks import Timing
 from wanpack.wan.api.client import Client
 from wanpack.wan.api.endpoint import Connection, Endpoint
@@ -30,11 +32,10 @@ from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.redaction import Secret
 from wanpack.wan.tasks.batch import Batch
 from wanpack.wan.tasks.fetch_task import FetchRequest, fetch_video
-from wanpack.wan.tasks.retry import Clock
 from wanpack.wan.tasks.runner import make_videos
 
-SCALE = 0.01
-"""A second of waiting takes 10 ms."""
+if TYPE_CHECKING:
+    from wanpack.wan.tasks.retry import Clock
 
 KEY = "sk-bench-5c1f8e0b7a3d4296"
 ROOT = Path(__file__).resolve().parents[2]
@@ -224,7 +225,9 @@ def make_bench(bare_environment, tmp_path):
     def make(**settings: Any) -> Bench:
         settings.setdefault("timing", Timing(scale=0))
         settings.setdefault("enforce_rates", False)
-        waiting = settings.pop("waiting", Clock(SCALE))
+        waiting = settings.pop("waiting", None) or SkippingClock(ready=lambda: server.wait_idle(0))
+        if isinstance(waiting, SkippingClock):
+            settings.setdefault("clock", waiting.wall)
         server = MockServer(region="beijing", key=KEY, **settings).start()
         bare_environment.setenv("DASHSCOPE_REGION", "beijing")
         bare_environment.setenv("DASHSCOPE_BASE_URL", server.base_url)
@@ -322,6 +325,7 @@ class Driver:
     """`dev.py run` in processes that begin at once: those that the program of `driver.py` forks."""
 
     def __init__(self) -> None:
+        self._asking = threading.Lock()
         self._program = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, str(Path(__file__).with_name("driver.py"))],
             stdin=subprocess.PIPE,
@@ -337,12 +341,14 @@ class Driver:
         log = graph.folder / (name or graph.prompt)
         Path(f"{log}.end").unlink(missing_ok=True)
         arguments = [str(graph.write()), "--live", "--out", str(output)]
-        batch = {"arguments": arguments, "home": str(home), "scale": scale, "log": str(log), "clock": clock}
+        batch = {"arguments": arguments, "scale": scale, "log": str(log), "clock": clock}
+        batch["environment"] = {**bare(), "DASHSCOPE_WAN_HOME": str(home)}
         assert self._program.stdout is not None
         assert self._program.stdin is not None
-        self._program.stdin.write(json.dumps(batch) + "\n")
-        self._program.stdin.flush()
-        return Run(int(self._program.stdout.readline()), log)
+        with self._asking:
+            self._program.stdin.write(json.dumps(batch) + "\n")
+            self._program.stdin.flush()
+            return Run(int(self._program.stdout.readline()), log)
 
     def close(self) -> None:
         assert self._program.stdout is not None
@@ -375,49 +381,10 @@ class Run:
         return ended(int(end.read_text()), self.log)
 
 
-class Processes:
-    """`dev.py run` in processes of its own, as users start it."""
-
-    def start(self, graph: Graph, *, home: Path, output: Path, scale: float, name: str = "") -> Process:
-        """Start a run and wait until its first node that tells how far it is does so."""
-        assert scale == 1.0, "a process of its own takes its time"
-        log = graph.folder / (name or graph.prompt)
-        command = [sys.executable, str(ROOT / "cli"), "run", str(graph.write()), "--live", "--out", str(output)]
-        with Path(f"{log}.out").open("w") as out, Path(f"{log}.err").open("w") as err:
-            environment = {**bare(), "DASHSCOPE_WAN_HOME": str(home), "PYTHONFAULTHANDLER": "1"}
-            process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)  # noqa: S603 - our own
-        while process.poll() is None and "%" not in Path(f"{log}.err").read_text():
-            time.sleep(0.003)
-        return Process(process, log)
-
-    def close(self) -> None:
-        """Nothing is to be closed."""
-
-
 def ended(status: int, log: Path) -> Ended:
     """Return how a run ended. One that was killed at once has not even begun to print."""
     printed = (Path(f"{log}.{kind}") for kind in ("out", "err"))
     return Ended(status, *(path.read_text() if path.exists() else "" for path in printed))
-
-
-@dataclass(frozen=True)
-class Process:
-    """One process."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def kill(self) -> None:
-        """End it at once, where it has not ended."""
-        self.process.kill()
-
-    def wait(self, seconds: float = 60.0) -> Ended | None:
-        """Return how it ended, None where it is still under way after some seconds."""
-        try:
-            status = self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        return ended(status, self.log)
 
 
 def bare() -> dict[str, str]:
@@ -425,18 +392,14 @@ def bare() -> dict[str, str]:
     return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 
-@pytest.fixture
-def new_driver():
-    """Start a driver, as often as it is called; `real` makes each of its runs a process of its own."""
-    drivers: list[Driver | Processes] = []
-
-    def make(*, real: bool = False) -> Driver | Processes:
-        drivers.append(Processes() if real else Driver())
-        return drivers[-1]
-
-    yield make
-    for driver in drivers:
-        driver.close()
+@pytest.fixture(scope="session")
+def driver():
+    """Runs of `dev.py run` in processes that can be killed, with the environment of the test that starts them."""
+    if not hasattr(os, "fork"):
+        pytest.skip("the driver forks")
+    started = Driver()
+    yield started
+    started.close()
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Runs `dev.py run` in processes that can be killed, and that begin at once.
 
 Started as a program it loads the runner and the pack once and then forks a process for each line of its input, a JSON
-object: the runner's `arguments`, the `home` of the owner's settings, the `scale` of the waiting, by how many seconds
-the process's `clock` is ahead, and `log`, the beginning of the names of the files that take what the run prints
+object: the runner's `arguments`, the process's `environment`, the `scale` of the waiting, by how many seconds the
+process's `clock` is ahead, and `log`, the beginning of the names of the files that take what the run prints
 (`.out`, `.err`) and, when it has ended, how (`.end`, an exit status or the negative number of a signal). It answers
 with the process's id.
 """
@@ -31,7 +31,8 @@ def child(batch: dict[str, Any]) -> int:
     for number, ending in ((1, "out"), (2, "err")):
         os.dup2(os.open(f"{batch['log']}.{ending}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     faulthandler.enable()
-    os.environ["DASHSCOPE_WAN_HOME"] = batch["home"]
+    os.environ.clear()
+    os.environ.update(batch["environment"])
     real, ahead = time.time, batch["clock"]
     time.time = lambda: real() + ahead
     pack = load_pack(ROOT)

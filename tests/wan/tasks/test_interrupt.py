@@ -79,6 +79,17 @@ class LargeImage:
 
 
 @pytest.fixture
+def make_bench(make_bench):
+    """Make a bench whose runs wait: a second of waiting takes 10 ms, in which Stop can come."""
+    return partial(make_bench, waiting=Clock(0.01))
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench()
+
+
+@pytest.fixture
 def make_real_bench(make_bench):
     """Make a bench whose runs wait in real time."""
     return partial(make_bench, waiting=Clock())
@@ -292,6 +303,7 @@ def test_a_stopped_fetch_does_not_cancel_the_task(make_bench, new_watch, interru
     assert GOES_ON in watch.texts[-1]
 
 
+@pytest.mark.slow
 def test_stop_takes_effect_at_any_moment(make_real_bench, new_watch, soak, say_at_end, bare_environment):
     """At random moments of all phases, ten nodes at a time. How soon is printed: on a busy machine it takes longer."""
     count = 100 if soak else 30

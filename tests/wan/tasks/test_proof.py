@@ -72,7 +72,7 @@ class TestAbsence:
         """The first look meets an outage of some minutes after it has read the list."""
         used.foreign_task().frozen_in = None
         lose(used)
-        used.server.faults.add(on="list", fault=ListLag(45 * 0.01), times=ALWAYS)
+        used.server.faults.add(on="list", fault=ListLag(45), times=ALWAYS)
         query, waited = reconcile._Reconciliation._query, []
 
         async def slow(search, task_id):

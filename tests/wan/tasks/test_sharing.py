@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 
 import pytest
@@ -97,16 +96,11 @@ def test_another_seed_prompt_image_or_audio_is_another_request(bench):
 
 
 @pytest.mark.slow
-def test_twenty_requests_of_two_processes_are_twenty_tasks(make_bench, new_driver, new_graph):
-    if not hasattr(os, "fork"):
-        pytest.skip("the driver forks")
+def test_twenty_requests_of_two_processes_are_twenty_tasks(make_bench, driver, new_graph):
     bench = make_bench(timing=Timing(queued=0.02, rendering=0.05), running_limit=100)
     bench.server.faults.add(on="create", fault=Slow(0.02), times=1000)
-    program = new_driver()
     graph = new_graph(bench.folder / "graphs", "cats", images=20, kind="sound")
-    both = [
-        program.start(graph, home=bench.home, output=bench.output, scale=0.01, name=name) for name in ("one", "two")
-    ]
+    both = [driver.start(graph, home=bench.home, output=bench.output, scale=0.01, name=name) for name in ("one", "two")]
     made = [run.wait() for run in both]
     assert [one.status for one in made] == [0, 0], [one.err.partition(" videos failed.")[2][:1500] for one in made]
     assert bench.created == 20
