@@ -18,6 +18,7 @@ import pytest
 import requests
 import trustme
 from mock_faults import ErrorResponse, JsonBody, ResetAfterActing, ResetBeforeActing, ResetBeforeBody
+from skipping import SkippingClock
 from wanpack.wan.api import client as client_module
 from wanpack.wan.api.errors import NetworkError, OutcomeUnknown, ServiceError
 from wanpack.wan.api.request import to_json
@@ -26,7 +27,6 @@ from wanpack.wan.errors import DownloadFailed, WanError
 from wanpack.wan.net.download import DownloadInterrupted, iter_chunks
 from wanpack.wan.net.http import trusted_session, untrusted_session
 from wanpack.wan.tasks.batch import Batch
-from wanpack.wan.tasks.retry import Clock
 from wanpack.wan.tasks.runner import make_videos
 
 MODEL = "wan2.2-i2v-plus"
@@ -161,6 +161,8 @@ def net(bare_environment, authority, tmp_path, client_for, server):
         context = served_by(certificate or authority.trusted.issue_cert("localhost"))
 
         def secure(connection):
+            # Python's ssl leaves its socket open where the other side has reset the connection already.
+            connection.getpeername()
             with context.wrap_socket(connection, server_side=True) as wrapped:
                 exits.callback(shut, wrapped)
                 handler(wrapped)
@@ -708,7 +710,7 @@ def run(net, tmp_path):
     """Ask for one video through whatever is between here and the mock server. Returns the error that it ends in."""
     image = media.noise(300)
     request = VideoRequest(model=MODEL, prompt="a cat", resolution="480P")
-    order = Batch(request, image, tmp_path / "output", "wan/cat", tmp_path / "home", clock=Clock(0.002))
+    order = Batch(request, image, tmp_path / "output", "wan/cat", tmp_path / "home", clock=SkippingClock(shortest=60.0))
 
     onlooker = SimpleNamespace(
         report=lambda *_: None, raise_if_interrupted=lambda: None, wait_for_interrupt=lambda: asyncio.Event().wait()
@@ -732,8 +734,7 @@ def created(net):
     return [task for task in net.server.tasks if task.body["input"].get("prompt") == "a cat"]
 
 
-@pytest.mark.parametrize("end", [reset, socket.socket.close])
-def test_a_run_whose_proxy_breaks_after_the_task_was_made_pays_once(end, net, run):
+def test_a_run_whose_proxy_breaks_after_the_task_was_made_pays_once(net, run):
     """Neither this run nor the next one sends it again."""
 
     def killing(connection):
@@ -742,7 +743,7 @@ def test_a_run_whose_proxy_breaks_after_the_task_was_made_pays_once(end, net, ru
             mock.sendall(net.renamed(request))
             response = request_of(mock)
         if request.startswith(b"POST"):
-            end(connection)
+            reset(connection)
         else:
             connection.sendall(response)
 
