@@ -76,12 +76,21 @@ def pytest_terminal_summary(terminalreporter):
 
 WEB, LONG = "tests/web/", "tests/wan/tasks/"
 MAX_QUICK_CASES = 20
+NOT_QUICK = (
+    *("web", "workflows", "tools", "comfyui", "nodes/test_audio.py", "nodes/test_loading.py"),
+    *("nodes/test_media_inputs.py", "nodes/test_receipt.py", "offline/test_media_checks.py", "offline/test_render.py"),
+    *("security/test_endless.py", "security/test_parsing.py", "wan/api/test_transport.py"),
+    *("wan/media/test_last_frame.py", "wan/tasks/test_faults.py", "wan/tasks/test_interrupt.py"),
+    *("wan/tasks/test_proof.py", "wan/tasks/test_reconcile.py"),
+)
+"""Folders and files that wait, render or start browsers for most of their time."""
 MAX_CASES = 60
 """Of random values, unless --soak is given."""
 
 
 def pytest_ignore_collect(collection_path, config):
-    return True if config.getoption("--quick") and collection_path == ROOT / WEB else None
+    left_out = collection_path.relative_to(ROOT / "tests").as_posix() in NOT_QUICK
+    return True if config.getoption("--quick") and left_out else None
 
 
 def pytest_collection_modifyitems(config, items):

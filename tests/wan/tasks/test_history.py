@@ -101,12 +101,10 @@ def test_a_failed_task_tells_nothing(bench):
     ledger.close()
 
 
-def test_the_next_task_begins_while_the_last_one_is_still_downloaded(make_bench):
+def test_the_next_task_begins_while_the_last_one_is_still_downloaded(make_bench, new_watch):
     """Two of this model's tasks run at once. Of three, the third is sent when one is over, not when it is saved."""
-    bench = make_bench(timing=Timing(queued=0, rendering=0.5))
+    bench, watch = make_bench(timing=Timing(queued=0, rendering=0.5)), new_watch()
     bench.server.faults.add(on="download", fault=Slow(1.5), times=3)
-    assert len(bench.run(bench.batch(images=3))) == 3
-    arrived = [(call.on, call.at) for call in bench.server.received if call.on in ("create", "download")]
-    begun = [at for on, at in arrived if on == "download"]
-    third = [at for on, at in arrived if on == "create"][2]
-    assert third < begun[0] + 1.5
+    assert len(bench.run(bench.batch(images=3), watch=watch)) == 3
+    third = max(number for number, text in enumerate(watch.texts) if ": submitting" in text)
+    assert third < min(number for number, text in enumerate(watch.texts) if ": saved" in text)
