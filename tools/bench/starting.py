@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -59,7 +60,8 @@ def lines(*, quick: bool) -> Iterator[Line]:
 def _imported(before: str) -> Any:
     """The seconds that loading the pack takes after other modules, and which heavy modules it brings."""
     command = [sys.executable, "-c", _IMPORT.format(before=before, root=str(ROOT)), *HEAVY]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)  # noqa: S603 - ours
     return json.loads(done.stdout)
 
 
@@ -70,13 +72,13 @@ def _fill(home: Path, rows: int) -> None:
     common = {"account": "a" * 24, "state": "saved", "rendered": 61.0, "bytes": 5_000_000, "receipt": receipt, **KIND}
     now = time.time()
 
-    def fill(requests: Any) -> None:
-        for number in range(rows):
-            one = entry.Record(f"{number:064x}", task_id=f"task-{number}", **common)
-            one.created_at, one.path = now - number, f"/out/{number}.mp4"
-            requests.upsert(one)
+    def saved(number: int) -> Any:
+        path, at = f"/out/{number}.mp4", now - number
+        return entry.Record(f"{number:064x}", task_id=f"task-{number}", path=path, created_at=at, **common)
 
-    pack.module("wan.ledger.database").Database(home).transaction(fill)
+    ledger = pack.module("wan.ledger.ledger").Ledger(home)
+    ledger.save(*map(saved, range(rows)))
+    ledger.close()
 
 
 def _ledger_lines(home: Path, rows: int) -> Iterator[Line]:

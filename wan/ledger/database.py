@@ -95,9 +95,9 @@ class Database:
             finally:
                 self._guard.release()
 
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """Run one statement in a transaction of its own, and return its rows. Raises as `transaction` does."""
-        return self.transaction(lambda database: database.execute(statement, values).fetchall())
+    def write(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement with the values of each row, in a transaction of its own. Raises as `transaction` does."""
+        self.transaction(lambda database: database.executemany(statement, rows))
 
     def transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return the result of `work`, which reads and writes in one transaction. Blocks.

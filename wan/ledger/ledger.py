@@ -104,9 +104,9 @@ class Ledger:
         # The record of a dead run, which may have saved the video.
         return found, Claim.REUSE if found.has_video_file else Claim.RESUME
 
-    def save(self, record: Record) -> None:
-        """Insert or update a record."""
-        self._database.execute(_UPSERT, _row(record))
+    def save(self, *records: Record) -> None:
+        """Insert or update records, in one transaction."""
+        self._database.write(_UPSERT, [_row(record) for record in records])
 
     def by_task(self, task_id: str) -> Record | None:
         """Return the record of a task, None if this ledger does not know it."""
