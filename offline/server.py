@@ -133,7 +133,7 @@ class OfflineServer:
     @property
     def base_url(self) -> str:
         """The API's base, `http://127.0.0.1:PORT/api/v1`. Raises RuntimeError before the start."""
-        return self._running().base_url + API_PATH
+        return self.state.base_url + API_PATH
 
     @property
     def received(self) -> list[RecordedRequest]:
@@ -155,9 +155,11 @@ class OfflineServer:
 
         With a clock that is moved by hand: create, settle, move the clock, query.
         """
-        return self._running().worker.settle(timeout)
+        return self.state.worker.settle(timeout)
 
-    def _running(self) -> ServerState:
+    @property
+    def state(self) -> ServerState:
+        """What the handlers share. Raises RuntimeError before the start."""
         if self._state is None:
             raise RuntimeError("This offline server was not started.")
         return self._state
@@ -170,7 +172,7 @@ class OfflineServer:
         self._loop.close()
 
     async def _answer(self, listening: socket.socket) -> None:
-        app = make_app(self._running(), middlewares=self.middlewares)
+        app = make_app(self.state, middlewares=self.middlewares)
         runner = web.AppRunner(
             app, access_log=None, logger=_SILENT, auto_decompress=False, shutdown_timeout=_ENDING_SECONDS
         )
@@ -192,14 +194,15 @@ def remove_stale_dirs(temporary: Path) -> None:
 
 
 _shared_lock = threading.Lock()
-_shared: list[OfflineServer] = []
+shared_servers: list[OfflineServer] = []
+"""The process's own mock server, once it is started."""
 
 
 def shared_server() -> OfflineServer:
     """Return the process's own mock server, the one behind the region "offline". It is started by the first call."""
     with _shared_lock:
-        if not _shared:
+        if not shared_servers:
             server = OfflineServer().start()
             atexit.register(server.stop)
-            _shared.append(server)
-        return _shared[0]
+            shared_servers.append(server)
+        return shared_servers[0]

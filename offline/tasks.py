@@ -92,7 +92,7 @@ class TaskStore:
     """All tasks by id. Safe to use from several threads."""
 
     def __init__(self, timing: Timing, *, clock: Callable[[], float], running_limit: int | None) -> None:
-        self._timing = timing
+        self.timing = timing
         self._clock = clock
         self._running_limit = running_limit
         self._lock = threading.RLock()
@@ -150,7 +150,7 @@ class TaskStore:
         """End a task whose body does not fit: it never waits for its turn, nor takes another's."""
         if task.state != "PENDING" or task.inputs is not None or task.frozen_in is not None or task.ready_at is None:
             return
-        end = max(task.submitted + self._timing.review_seconds(), task.ready_at)
+        end = max(task.submitted + self.timing.review_seconds(), task.ready_at)
         if end <= now:
             task.state = "FAILED"
             task.scheduled = task.ended = end
@@ -171,7 +171,7 @@ class TaskStore:
         if sum(task.state == "RUNNING" for task in tasks) >= limit:
             return False
         for task in tasks:
-            due = task.submitted + self._timing.queue_seconds()
+            due = task.submitted + self.timing.queue_seconds()
             if task.state == "PENDING" and task.frozen_in != "PENDING" and due <= now:
                 task.scheduled = max(due, self._slot_free.get(model.id, 0.0))
                 task.state = "RUNNING"
@@ -193,5 +193,5 @@ class TaskStore:
             return None
         if task.inputs is None:  # What does not fit was rejected before, or is stuck.
             return None
-        seconds = self._timing.run_seconds(task.inputs.resolution, task.inputs.duration, task_id=task.id)
+        seconds = self.timing.run_seconds(task.inputs.resolution, task.inputs.duration, task_id=task.id)
         return max(task.scheduled + seconds, task.ready_at)

@@ -23,7 +23,7 @@ WITH_AUDIO = models_where(lambda row: row.audio_input)
 
 def stored(server, create):
     """The bytes that lie behind the URL of the audio in a create call."""
-    return server._state.storage.find(create.body["input"]["audio_url"]).path.read_bytes()
+    return server.state.storage.find(create.body["input"]["audio_url"]).path.read_bytes()
 
 
 # What is uploaded

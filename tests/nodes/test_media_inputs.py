@@ -80,7 +80,7 @@ def test_wan_2_7_goes_on_from_a_clip(live_server, nodes, asked, clip, last):
     assert create.headers[OSS.lower()] == "enable"
     # The very file, whole, under an ending that says what it is.
     [address] = [medium["url"] for medium in create.body["input"]["media"] if medium["type"] == "first_clip"]
-    assert live_server._state.storage.find(address).path.read_bytes() == clip.read_bytes()
+    assert live_server.state.storage.find(address).path.read_bytes() == clip.read_bytes()
 
 
 @pytest.mark.parametrize("last", [False, True])
@@ -238,7 +238,7 @@ def test_of_a_trimmed_video_only_the_part_is_sent(live_server, nodes, asked, cli
     part = media.clip(tmp_path / "part.mp4", seconds=2.5)
     create = asked(live_server, nodes.continue_video, video=Cut(clip, part))
     [medium] = create.body["input"]["media"]
-    assert live_server._state.storage.find(medium["url"]).path.read_bytes() == part.read_bytes()
+    assert live_server.state.storage.find(medium["url"]).path.read_bytes() == part.read_bytes()
 
 
 def test_a_video_that_cannot_be_written_out_is_reported_before_anything_is_sent(live_server, nodes, refused, clip):

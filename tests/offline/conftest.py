@@ -233,7 +233,7 @@ def kit():
 
 @pytest.fixture
 def stop_at_once():
-    """Stop a server, which is not to wait for anybody: aiohttp's own patience with a connection is a minute."""
+    """Stop a server, which is not to wait for anybody: aiohttp itself waits a minute for a connection."""
 
     def stop(server: MockServer) -> None:
         stopping = threading.Thread(target=server.stop, daemon=True)

@@ -348,7 +348,7 @@ def test_the_watermark_is_bottom_right():
 @pytest.mark.parametrize(("model", "text"), [("happyhorse-1.1-i2v", "Happy Horse"), ("wan2.7-i2v", "AI generated")])
 def test_each_family_has_its_watermark(api, kit, monkeypatch, model, text):
     ordered = []
-    monkeypatch.setattr(api.server._state.worker, "enqueue", lambda scene, **_: ordered.append(scene))
+    monkeypatch.setattr(api.server.state.worker, "enqueue", lambda scene, **_: ordered.append(scene))
     for watermark in (True, False, None):
         api.submit(kit.body(model, parameters={"watermark": watermark}))
     by_default = text if model.startswith("happyhorse") else ""

@@ -121,7 +121,7 @@ def test_key_and_region_can_be_given(make_server):
 
 
 def test_the_shared_server_is_one_for_the_process(monkeypatch, kit):
-    monkeypatch.setattr(module, "_shared", [])
+    monkeypatch.setattr(module, "shared_servers", [])
     found: list[OfflineServer] = []
     threads = [threading.Thread(target=lambda: found.append(shared_server())) for _ in range(8)]
     for thread in threads:

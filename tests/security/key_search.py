@@ -312,7 +312,7 @@ def main(folder, secrets):
         settings_failures(run)
         host.configure(clock=Clock(0.05))
         offline = run.node("DashScopeWanConnection", region="offline")[0]
-        shared_server()._task_store._timing = Timing(scale=0)
+        shared_server().state.tasks.timing = Timing(scale=0)
         run.node(
             "DashScopeWanImageToVideo",
             image=plain_images(),

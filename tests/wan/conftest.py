@@ -174,7 +174,7 @@ class Bench:
 
     def rotate_key(self, key: str) -> None:
         """Let the owner set another key, and the service take that one alone."""
-        self.server._state.key = key
+        self.server.state.key = key
         os.environ["DASHSCOPE_API_KEY"] = key
 
     def restart(self) -> None:

@@ -102,7 +102,7 @@ def runner(tmp_path_factory, rendered_once):
     mock_server = offline.OfflineServer(timing=timing, enforce_rates=False)
     with mock_server as server, pytest.MonkeyPatch.context() as patch:
         # The mock server of the region "offline", but for its tempo.
-        patch.setattr(offline, "_shared", [server])
+        patch.setattr(offline, "shared_servers", [server])
         patch.setattr(pack.module("offline.render"), "render", rendered_once)
         host = pack.module("nodes.host")
         before = host.configure(clock=pack.module("wan.tasks.retry").Clock(0.1))

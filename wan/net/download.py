@@ -292,14 +292,14 @@ def _receive(chunks: Iterator[Chunk], file: FileIO, *, part: Path, on_progress: 
             file.truncate(0)  # What came of it is of no use to anybody.
             raise VideoTooLarge(f"The video is larger than {max_bytes / 2**20:.0f} MB, the download limit.")
         with _disk_errors(part):
-            _append(file, chunk)
+            append_chunk(file, chunk)
         on_progress(size, total)
     if total is not None and size != total:
         raise DownloadInterrupted(f"The download was interrupted after {size} of {total} bytes.")
     return size
 
 
-def _append(file: FileIO, chunk: Chunk) -> None:
+def append_chunk(file: FileIO, chunk: Chunk) -> None:
     """Write a chunk at its offset into a file opened for appending, dropping any bytes beyond that offset."""
     if file.tell() != chunk.at:
         file.truncate(chunk.at)

@@ -233,7 +233,7 @@ def test_an_uploaded_file_gets_an_address_that_the_service_resolves(client, serv
     address = upload(client, b"RIFF data")
     assert address.startswith("oss://dashscope-instant/")
     assert address.endswith(".wav")
-    stored = server._state.storage.find(address)
+    stored = server.state.storage.find(address)
     assert (stored.path.read_bytes(), stored.model) == (b"RIFF data", MODEL)
 
 
@@ -242,13 +242,13 @@ def test_two_uploads_of_the_same_file_do_not_meet(client):
 
 
 def test_a_permit_may_hold_a_bool_where_the_form_wants_a_text(client, server):
-    policy = server._state.storage.policy(MODEL, host=f"{server._state.base_url}/upload")
+    policy = server.state.storage.policy(MODEL, host=f"{server.state.base_url}/upload")
     server.faults.add(on="policy", fault=JsonBody({"data": {**policy, "x_oss_forbid_overwrite": True}}))
     assert upload(client).startswith("oss://")
 
 
 def test_a_refused_upload_says_why_in_the_storages_words(client, server):
-    policy = server._state.storage.policy(MODEL, host=f"{server._state.base_url}/upload")
+    policy = server.state.storage.policy(MODEL, host=f"{server.state.base_url}/upload")
     server.faults.add(on="policy", fault=JsonBody({"data": {**policy, "signature": "wrong"}}))
     error = failing(lambda: upload(client), ServiceError)
     assert (error.code, error.http_status) == ("SignatureDoesNotMatch", 403)
@@ -256,7 +256,7 @@ def test_a_refused_upload_says_why_in_the_storages_words(client, server):
 
 
 def test_a_refused_upload_whose_reason_breaks_off_is_a_network_error(client, server):
-    policy = server._state.storage.policy(MODEL, host=f"{server._state.base_url}/upload")
+    policy = server.state.storage.policy(MODEL, host=f"{server.state.base_url}/upload")
     server.faults.add(on="policy", fault=JsonBody({"data": {**policy, "signature": "wrong"}}))
     server.faults.add(on="upload", fault=Truncated(20))
     failing(lambda: upload(client), NetworkError)
@@ -288,7 +288,7 @@ def test_the_key_does_not_go_to_the_upload_host(client, server):
 
 def test_an_upload_host_without_https_gets_nothing(client, server, client_for):
     with MockServer() as other:
-        policy = {**server._state.storage.policy(MODEL, host=f"{other._state.base_url}/upload")}
+        policy = {**server.state.storage.policy(MODEL, host=f"{other.state.base_url}/upload")}
         server.faults.add(on="policy", fault=JsonBody({"data": policy}))
         error = failing(lambda: upload(client), UnexpectedResponse)
         assert "not https" in str(error)
@@ -346,7 +346,7 @@ def test_netrc_does_not_replace_the_key(netrc, client_for, wire, server, client)
 
 
 def test_netrc_is_not_used_for_the_upload_host(netrc, client_for, wire, server):
-    policy = server._state.storage.policy(MODEL, host="https://storage.example")
+    policy = server.state.storage.policy(MODEL, host="https://storage.example")
     wire.responses = [{"data": policy}, {}]
     upload(client_for("https://dashscope.example/api/v1", "sk-mine"))
     assert wire.sent[-1].url == "https://storage.example/"
@@ -357,7 +357,7 @@ def test_netrc_is_not_used_for_the_upload_host(netrc, client_for, wire, server):
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
 def test_a_proxy_does_not_see_the_calls_to_this_machine(name, bare_environment, client, server):
     with MockServer() as proxy:
-        bare_environment.setenv(name, proxy._state.base_url)
+        bare_environment.setenv(name, proxy.state.base_url)
         client.get_task("t-1")
         client.create_task(to_json(BODY))
         upload(client)

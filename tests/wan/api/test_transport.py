@@ -408,7 +408,7 @@ def test_a_proxy_that_refuses_to_connect(on, status, permanent, words, net):
 
 def test_a_file_that_a_proxy_does_not_let_through_was_not_sent(net):
     net.proxy(lambda connection, head: (tunnel if b"localhost" in head else refusing(403))(connection, head))
-    policy = net.server._state.storage.policy(MODEL, host="https://storage.example")
+    policy = net.server.state.storage.policy(MODEL, host="https://storage.example")
     net.server.faults.add(on="policy", fault=JsonBody({"data": policy}))
     error = failing(lambda: CALLS["policy"](net.client(net.tls(net.to_mock))), key=net.server.key)
     assert seen(error) == (False, True)
@@ -658,7 +658,7 @@ def test_a_name_that_is_not_known(net, unknown_names):
 
 
 def test_an_upload_host_whose_name_is_not_known(net, unknown_names):
-    policy = net.server._state.storage.policy(MODEL, host="https://storage.example")
+    policy = net.server.state.storage.policy(MODEL, host="https://storage.example")
     net.server.faults.add(on="policy", fault=JsonBody({"data": policy}))
     error = failing(lambda: CALLS["policy"](net.client(net.tls(net.to_mock))), key=net.server.key)
     assert seen(error) == (False, False)

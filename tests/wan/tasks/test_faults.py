@@ -102,7 +102,7 @@ def disk_full(bench, patch):
     def append(file, piece):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    patch.setattr(download, "_append", append)
+    patch.setattr(download, "append_chunk", append)
 
 
 def room_again(bench, patch):

@@ -197,7 +197,7 @@ def test_what_goes_wrong_with_cancelling_is_not_reported_as_cancelled(
 def test_a_task_that_comes_of_a_stopped_call_is_cancelled_while_it_is_queued(make_bench, new_watch, caplog):
     bench = make_bench()
     bench.server.faults.add(on="create", fault=Slow(0.4))
-    bench.server._task_store._timing = replace(bench.server._task_store._timing, queued=60.0, scale=1.0)
+    bench.server.state.tasks.timing = replace(bench.server.state.tasks.timing, queued=60.0, scale=1.0)
     asyncio.run(interrupted_run(bench.batch(), new_watch(stop_at="submitting"), 0.1))
     assert wait_until(lambda: [task.state for task in bench.server.tasks] == ["CANCELED"])
     task = bench.server.tasks[0].id

@@ -165,7 +165,7 @@ def test_a_cancelled_task_is_asked_for_anew_by_the_next_run(make_bench):
     bench.server.faults.add(on="query", fault=HtmlPage(404), after=1)
     with pytest.raises(ServiceError):
         bench.run()
-    bench.server._task_store.cancel(bench.server.tasks[0].id)
+    bench.server.state.tasks.cancel(bench.server.tasks[0].id)
     assert bench.run().path.exists()
     assert [task.state for task in bench.server.tasks] == ["CANCELED", "SUCCEEDED"]
 
@@ -349,6 +349,6 @@ class TestFetchTask:
         with pytest.raises(WanError):
             bench.run()
         bench.server.faults.clear()
-        bench.server._task_store.cancel(bench.server.tasks[0].id)
+        bench.server.state.tasks.cancel(bench.server.tasks[0].id)
         with pytest.raises(TaskCanceled, match="nothing was charged"):
             bench.fetch(bench.server.tasks[0].id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import time
 from dataclasses import replace
@@ -22,8 +23,10 @@ from wanpack.wan.errors import DownloadFailed, WanError
 from wanpack.wan.ledger.database import LedgerUnavailable
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Record
-from wanpack.wan.tasks import reconcile, save_video, submit
+from wanpack.wan.tasks import reconcile, submit
 from wanpack.wan.tasks.batch import validate_batch
+from wanpack.wan.tasks.context import RunContext
+from wanpack.wan.tasks.output import OutputTarget
 
 
 @pytest.fixture
@@ -73,15 +76,15 @@ class TestAbsence:
         used.foreign_task().frozen_in = None
         lose(used)
         used.server.faults.add(on="list", fault=ListLag(45), times=ALWAYS)
-        query, waited = reconcile._Reconciliation._query, []
+        query, waited = RunContext.get_task, []
 
-        async def slow(search, task_id):
+        async def slow(context, task_id):
             if not waited:
                 waited.append(task_id)
                 await used.clock.sleep(210)
-            return await query(search, task_id)
+            return await query(context, task_id)
 
-        monkeypatch.setattr(reconcile._Reconciliation, "_query", slow)
+        monkeypatch.setattr(RunContext, "get_task", slow)
         used.run()
         assert len(used.tasks()) == 1
 
@@ -176,12 +179,13 @@ class TestWhatIsKnown:
         assert used.run().task_id == used.tasks()[0].id
 
     def test_a_task_that_was_proven_once_stays_the_requests_own(self, used):
+        def full(*_, **__):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
         lose(used)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                save_video.VideoDownload, "_finish", lambda _: (_ for _ in ()).throw(DownloadFailed("No.", hint="Yes."))
-            )
-            with pytest.raises(WanError):
+            patch.setattr(OutputTarget, "commit", full)
+            with pytest.raises(DownloadFailed):
                 used.run()
         [record] = [one for one in records(used, region="beijing") if one.is_adopted]
         Path(record.part).unlink()
