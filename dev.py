@@ -46,8 +46,8 @@ USAGE = """usage: python dev.py COMMAND ...
   key [--region R] [--home DIR]
                      ask for the API key and write it where the pack reads it; sets nothing up
   test [--quick] [ARGUMENTS]
-                     ruff, mypy, lint-imports and pytest with the arguments; --quick skips browsers and most random
-                     draws
+                     ruff, mypy, lint-imports and pytest with the arguments; --quick leaves out what waits, renders or
+                     starts browsers
   bench [--quick] [--json FILE] [--only NAME ...]
                      how fast the pack is beside what its peers do: prints a table, writes bench.json
   offline [--port N] run the mock server for DashScope until Ctrl-C
