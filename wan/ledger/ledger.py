@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -198,7 +197,7 @@ def _upsert(database: sqlite3.Connection, record: Record) -> None:
 def _row(record: Record) -> list[Any]:
     """Return the values of a record's row. A new record gets its id. A lone surrogate, which SQLite refuses, goes."""
     record.id = record.id or secrets.token_hex(8)
-    values = astuple(record)
+    values = [getattr(record, name) for name in COLUMNS]
     return [one.encode("utf-8", "backslashreplace").decode() if isinstance(one, str) else one for one in values]
 
 

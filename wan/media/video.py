@@ -78,11 +78,11 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         )
 
 
-def write_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
+def write_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> VideoInfo:
     """Write texts such as "prompt" and "workflow" into an MP4 file, as ComfyUI's SaveVideo does, without API keys.
 
     The streams are copied unchanged, and the index comes first in the file. The file is replaced atomically by its
-    complete copy.
+    complete copy. Returns the properties of that.
 
     Raises:
         MediaError: the file cannot be read or written. It is unchanged.
@@ -92,7 +92,8 @@ def write_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
     copy = path.with_name(path.name + REMUX_SUFFIX)
     try:
         _remux(path, copy, metadata=metadata)
-        if not _same_content(probe(copy), before):
+        after = probe(copy)
+        if not _same_content(after, before):
             raise MediaError(f"The copy of {path.name} is incomplete.")
         shutil.copymode(path, copy)
         copy.replace(path)
@@ -100,6 +101,7 @@ def write_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
         raise MediaError(f"{path.name} cannot be replaced: {error.strerror or error}") from error
     finally:
         copy.unlink(missing_ok=True)
+    return after
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from ..catalog.fields import VideoRequest
 from ..errors import DownloadFailed, MediaError, WanError
 from ..frozen import frozen
 from ..ledger.record import Record
-from ..media.video import REMUX_SUFFIX, probe, write_metadata
+from ..media.video import REMUX_SUFFIX, VideoInfo, probe, write_metadata
 from ..net.download import STALL_SECONDS, DownloadInterrupted, UrlExpired, download
 from .context import RunContext
 from .output import OutputTarget, discard, move, remove_placeholder
@@ -56,6 +56,7 @@ class VideoDownload:
     on_saved: Callable[[Mapping[str, Any]], None] = lambda _: None
     _partial_path: Path = field(default=Path(), init=False)
     _url: str = field(default="", init=False, repr=False)
+    _info: VideoInfo | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._url = self.task.video_url
@@ -188,21 +189,20 @@ class VideoDownload:
     def _verify(self) -> str:
         """Return why the partial download is not a complete video; "" if it is."""
         try:
-            probe(self._partial_path)
+            self._info = probe(self._partial_path)
         except MediaError as error:
             return error.message
         return ""
 
     def _finish(self) -> SavedVideo:
         """Write the metadata into the video, name the file, and record that it is saved."""
-        record, options = self.record, self.options
+        record, options, info = self.record, self.options, self._info or probe(self._partial_path)
         if options.metadata:
             try:
-                write_metadata(self._partial_path, options.metadata)
+                info = write_metadata(self._partial_path, options.metadata)
             except (MediaError, OSError) as error:
                 logger.warning("The video of task %s is saved without its graph: %s", record.task_id, error)
         try:
-            info = probe(self._partial_path)
             # The video counts as saved once a file has this name and size.
             path = options.output.commit(
                 self._partial_path,
