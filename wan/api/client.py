@@ -144,11 +144,20 @@ class Client:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.clock = ServiceClock()
-        self._session = trusted_session(endpoint.base_url)
+        self._opening = threading.Lock()
+        self._opened: requests.Session | None = None
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        with self._opening:
+            if self._opened:
+                self._opened.close()
+
+    def _session(self) -> requests.Session:
+        """Return the session of all calls but `create_task`."""
+        with self._opening:
+            self._opened = self._opened or trusted_session(self.endpoint.base_url)
+            return self._opened
 
     @_without_locals
     def create_task(self, body: bytes, *, path: str = IMG_URL.path, uses_uploads: bool = False) -> CreatedTask:
@@ -283,7 +292,7 @@ class Client:
     ) -> requests.Response:
         failure: NetworkError | UnexpectedResponse
         try:
-            return (session or self._session).request(
+            return (session or self._session()).request(
                 method, url, auth=auth, timeout=(CONNECT_SECONDS, wait), allow_redirects=False, stream=True, **sent
             )
         except BlockedHost as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +35,29 @@ OLDER_ACCOUNTS = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint
 """The accounts of the records whose fingerprints are in an older format."""
 
 
+REPORTED = "lost reported by"
+"""The fact with the run that has reported the loss of records."""
+
+
+class RecordsLost(LedgerUnavailable):
+    """Records of a damaged ledger were lost: their requests would be charged again without notice."""
+
+    @classmethod
+    def at(cls, away: str) -> RecordsLost:
+        """Return the error for a damaged ledger that was renamed."""
+        return cls(
+            f"The ledger was damaged and is kept as {away}. Some of its records could not be read.",
+            hint="Nothing was sent. Run again to continue with a new ledger. Requests whose records were lost are then "
+            "submitted and charged again: for a video of the last 24 hours use Wan Fetch Task with its task id "
+            "instead.",
+        )
+
+
 class Ledger:
     """A run's view of the ledger. Close it when the run ends. Its file is opened on first use.
 
     All methods block, so call them from threads, and raise `LedgerUnavailable` if the file cannot be used. `identity`
-    is what the ledger's id of the account is a hash of. `account` is that id, "" until the first claim.
+    is what the ledger's id of the account is a hash of. `account` is that id, "" before `open`.
     """
 
     def __init__(self, home: Path, *, identity: Secret | None = None) -> None:
@@ -54,6 +73,11 @@ class Ledger:
         """The id of this run."""
         return self._run_lock.run_id
 
+    def open(self) -> None:
+        """Open the file, and learn the `account`."""
+        if self._identity:
+            self.account = self._database.transaction(partial(_account, identity=self._identity))
+
     def claim(
         self,
         draft: Record,
@@ -66,18 +90,17 @@ class Ledger:
 
         A draft with a task id stands for that task, whatever request created it. `following` is the record that this
         run has been waiting for: if it fails, this run fails too. `earlier` returns the request's fingerprints in
-        older formats for an account. A `free` request is submitted again if its video is missing. The account of a
-        ledger with an `identity` is put into a new record.
+        older formats for an account. A `free` request is submitted again if its video is missing.
+
+        Raises:
+            RecordsLost: the ledger was damaged, and no run has reported the loss yet. Nothing may be sent.
         """
         self._run_lock.acquire()
 
         def decide(database: sqlite3.Connection) -> tuple[Record, Claim, str]:
-            if self._identity:
-                self.account = draft.account = _account(database, self._identity)
             found = _find_claimed(database, draft, earlier)
             record, role = self._decide(draft, found, following=following, free=free)
-            # Before the next paid request, the loss of records is reported once.
-            if role is Claim.NEW and not free and not draft.task_id and (lost := _take_lost(database)):
+            if role is Claim.NEW and not free and not draft.task_id and (lost := self._lost(database)):
                 return record, role, lost
             if role in (Claim.NEW, Claim.RESUME):
                 record.owner = self.run_id
@@ -86,7 +109,7 @@ class Ledger:
 
         record, role, lost = self._database.transaction(decide)
         if lost:
-            raise _records_lost(lost)
+            raise RecordsLost.at(lost)
         return record, role
 
     def _decide(self, draft: Record, found: Record | None, *, following: str, free: bool) -> tuple[Record, Claim]:
@@ -102,6 +125,20 @@ class Ledger:
             return found, Claim.WAIT
         # The record of a dead run, which may have saved the video.
         return found, Claim.REUSE if found.has_video_file else Claim.RESUME
+
+    def _lost(self, database: sqlite3.Connection) -> str:
+        """Return the path of a damaged ledger whose lost records no other run has reported; "" if there is none."""
+        facts = dict(
+            database.execute("SELECT name, value FROM facts WHERE name IN (?, ?)", (LOST, REPORTED)).fetchall()
+        )
+        if facts.get(REPORTED, self.run_id) == self.run_id:
+            return str(facts.get(LOST, ""))
+        database.execute("DELETE FROM facts WHERE name IN (?, ?)", (LOST, REPORTED))
+        return ""
+
+    def note_loss_reported(self) -> None:
+        """Record that this run has reported lost records: the next run may pay again."""
+        self._database.write("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(REPORTED, self.run_id)])
 
     def save(self, *records: Record) -> None:
         """Insert or update records, in one transaction."""
@@ -206,19 +243,3 @@ def _account(database: sqlite3.Connection, identity: Secret) -> str:
     database.execute("INSERT OR IGNORE INTO facts VALUES ('salt', ?)", (secrets.token_hex(16),))
     salt = str(database.execute("SELECT value FROM facts WHERE name = 'salt'").fetchone()[0])
     return hashlib.sha256(f"{salt}\0{identity.reveal()}".encode()).hexdigest()[:24]
-
-
-def _take_lost(database: sqlite3.Connection) -> str:
-    """Return and clear the path of a damaged ledger whose records were lost; "" if there is none."""
-    row = database.execute("SELECT value FROM facts WHERE name = ?", (LOST,)).fetchone()
-    database.execute("DELETE FROM facts WHERE name = ?", (LOST,))
-    return str(row[0]) if row else ""
-
-
-def _records_lost(away: str) -> LedgerUnavailable:
-    """Return the error for lost records: their requests would be charged again without notice."""
-    return LedgerUnavailable(
-        f"The ledger was damaged and is kept as {away}. Some of its records could not be read.",
-        hint="Nothing was sent. Run again to continue with a new ledger. Requests whose records were lost are then "
-        "submitted and charged again: for a video of the last 24 hours use Wan Fetch Task with its task id instead.",
-    )

@@ -98,7 +98,7 @@ class Attachments:
         return {kind: self._attachment(frame, uploaded=kind == outside) for kind, frame in frames.items()}, notes
 
     def _attachment(self, frame: EncodedFrame, *, uploaded: bool) -> Attachment:
-        content = frame.content_hash()
+        content = frame.content_hash
         if not uploaded:
             return Attachment(content, frame=frame)
         kind = FileType("image", _SUFFIXES[frame.mime], frame.mime)

@@ -110,8 +110,8 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
         InvalidRequest: lists all problems at once.
     """
     kinds = batch.media_kinds
-    clip, clip_problems = _read_clip(batch)
     region, settings, wrong = resolve_endpoint(batch.connection, batch.home)
+    clip, clip_problems = _read_clip(batch.open_clip) if batch.open_clip else (None, [])
     seconds = clip.seconds if clip else None
     problems = [*validate(batch.request, region=region, provided=kinds, clip_seconds=seconds), *wrong]
     problems += [*_media_problems(batch, kinds), *clip_problems]
@@ -167,15 +167,15 @@ def _media_problems(batch: Batch, kinds: Sequence[str]) -> list[str]:
     return problems
 
 
-def _read_clip(batch: Batch) -> tuple[Clip | None, list[str]]:
-    """Return the clip and its problems; None if there is no clip or it cannot be read."""
+def _read_clip(open_clip: Callable[[], Source]) -> tuple[Clip | None, list[str]]:
+    """Return the clip and its problems; None if it cannot be read."""
     try:
-        clip = read_clip(batch.open_clip(), limits=CLIP_LIMITS) if batch.open_clip else None
+        clip = read_clip(open_clip(), limits=CLIP_LIMITS)
     except InvalidRequest as error:
         return None, list(error.problems)
     except MediaError as error:
         return None, [f"video: {error.message}"]
-    return clip, validate_clip(clip, limits=CLIP_LIMITS) if clip else []
+    return clip, validate_clip(clip, limits=CLIP_LIMITS)
 
 
 def _count_problems(batch: Batch) -> list[str]:

@@ -48,6 +48,8 @@ def run_in_thread(
             finally:
                 if finally_:
                     finally_()
+        except StopIteration as error:  # No future takes it.
+            outcome.set_exception(RuntimeError(f"{error!r} in a thread"))
         except BaseException as error:  # noqa: BLE001 - passed on to the waiting thread
             outcome.set_exception(error)
         else:
@@ -85,7 +87,11 @@ class RunContext:
         """
         with self._counting:
             self._holders += 1
-        return run_in_thread(call, *args, finally_=self.release, **named)
+        try:
+            return run_in_thread(call, *args, finally_=self.release, **named)
+        except RuntimeError:  # No thread can be started.
+            self.release()
+            raise
 
     def release(self) -> None:
         """Let the run end as soon as none of its threads works any more. Blocking."""
@@ -130,9 +136,13 @@ class RunContext:
 
 @asynccontextmanager
 async def open_run_context(
-    endpoint: Endpoint, settings: Settings, connection: Connection, *, clock: Clock
+    endpoint: Endpoint, settings: Settings, connection: Connection, *, clock: Clock, pays: bool = True
 ) -> AsyncIterator[RunContext]:
-    """Open the run's client and ledger, and close them at the end."""
+    """Open the run's client and ledger, and close them at the end. A run that `pays` needs a ledger.
+
+    Raises:
+        LedgerUnavailable: the ledger of a run that pays cannot be used.
+    """
     # The mock server has a new key in every process, but its saved videos stay valid.
     region = endpoint.region
     identity = Secret(region.id if region.simulated else f"{endpoint.base_url}\0{endpoint.key.reveal()}")
@@ -140,6 +150,11 @@ async def open_run_context(
     client = Client(endpoint)
     context = RunContext(client, ledger, max_wait=connection.max_wait_minutes * 60.0, clock=clock)
     try:
+        try:
+            await context.to_thread(ledger.open)
+        except LedgerUnavailable:
+            if pays:
+                raise
         yield context
     except AuthenticationError as error:
         error.hint = f"{settings.keys_elsewhere(region.id)} {error.hint}".strip()

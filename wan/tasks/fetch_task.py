@@ -83,7 +83,7 @@ def _resolve(request: FetchRequest) -> tuple[Endpoint, Settings, OutputTarget]:
 
 async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
     endpoint, settings, output = await run_in_thread(_resolve, request)
-    async with open_run_context(endpoint, settings, request.connection, clock=request.clock) as context:
+    async with open_run_context(endpoint, settings, request.connection, clock=request.clock, pays=False) as context:
         generation = Generation(context, report)
         draft = _new_record(request.task_id, context)
         try:
@@ -114,6 +114,7 @@ def _new_record(task_id: str, context: RunContext) -> Record:
     """Return a record for a task that this ledger does not know."""
     return Record(
         fingerprint=fingerprint({"task_id": task_id}, region=context.region.id),
+        account=context.ledger.account,
         region=context.region.id,
         state=State.SUBMITTED.value,
         task_id=task_id,

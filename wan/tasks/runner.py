@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ..api.errors import AuthenticationError, PermissionDenied
 from ..errors import WanError
+from ..ledger.database import LedgerUnavailable
 from .attachments import Attachments
 from .batch import Batch, validate_batch
 from .context import open_run_context, run_in_thread
@@ -72,13 +73,13 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
 
         async def make(index: int) -> SavedVideo:
             async with TaskSlot(slots) as slot:
-                # An account error concerns all requests: the rest of the batch is not submitted.
+                # An error of the account or the ledger concerns all requests: the rest of the batch is not submitted.
                 if fatal_errors:
                     raise fatal_errors[0]
                 generation = Generation(context, progress.items[index], on_finished=slot.release)
                 try:
                     return await generation.make(plan, index, attachments=attachments)
-                except (AuthenticationError, PermissionDenied) as error:
+                except (AuthenticationError, PermissionDenied, LedgerUnavailable) as error:
                     fatal_errors.append(error)
                     raise
 

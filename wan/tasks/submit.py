@@ -8,7 +8,7 @@ import io
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,11 @@ from ..api.request import (
     subject_fingerprint,
     url_chunks,
 )
+from ..catalog.fields import VideoRequest
 from ..catalog.spec import FIRST_FRAME
 from ..errors import WanError
 from ..frozen import frozen
+from ..ledger.ledger import RecordsLost
 from ..ledger.record import Claim, Record
 from ..media.likeness import first_image, to_image
 from .attachments import RESERVED_URL_CHARS, Attachment, Attachments
@@ -75,26 +77,28 @@ class CreateRequest:
     price: str = ""
 
 
+@dataclass
 class PreparedRequest:
-    """One request of a batch: its body, its media and the draft of its record, made by `prepare`."""
+    """One request of a batch. `prepare` makes its `request`, body, media and `notes`, and the draft of its record."""
 
-    def __init__(self, plan: ValidatedBatch, index: int, attachments: Attachments) -> None:
-        self.plan = plan
-        self.index = index
-        self.request = plan.batch.request.numbered(index)
-        self.notes: list[str] = []
-        self._attachments = attachments
-        self._body = CreateBody(self.request, region=plan.endpoint.region, kinds=attachments.kinds)
-        self._media: dict[str, Attachment] = {}
-        self._hashed: Mapping[str, Any] = {}
-        self._draft: Record | None = None
+    plan: ValidatedBatch
+    index: int
+    attachments: Attachments
+    request: VideoRequest = field(init=False)
+    notes: list[str] = field(init=False)
+    _body: CreateBody = field(init=False)
+    _media: dict[str, Attachment] = field(init=False)
+    _hashed: Mapping[str, Any] = field(init=False)
+    _draft: Record | None = field(init=False, default=None)
 
     def prepare(self) -> Record:
-        """Encode the media and return the draft of the record. Blocking on the first call."""
+        """Encode the media, build the body and return the draft of the record. Blocking on the first call."""
         if self._draft is None:
-            request, region = self.request, self.plan.endpoint.region
+            region = self.plan.endpoint.region
+            self.request = request = self.plan.batch.request.numbered(self.index)
+            self._body = CreateBody(request, region=region, kinds=self.attachments.kinds)
             room = BODY_BYTES - self._body.size - RESERVED_URL_CHARS
-            self._media, self.notes = self._attachments.for_request(self.index, max_chars=room)
+            self._media, self.notes = self.attachments.for_request(self.index, max_chars=room)
             for note in self.notes:
                 logger.warning("%s", note)
             self._hashed = self._body.with_hashes({kind: one.content_hash for kind, one in self._media.items()})
@@ -160,7 +164,9 @@ async def claim(
     record, followed, free = Record(""), "", context.region.simulated
 
     def claim_once() -> tuple[Record, Claim]:
-        return context.ledger.claim(prepare(), earlier=earlier, following=followed, free=free)
+        draft = prepare()
+        draft.account = context.ledger.account
+        return context.ledger.claim(draft, earlier=earlier, following=followed, free=free)
 
     def show_waiting(_left: float) -> None:
         task = f" (task {record.task_id})" if record.task_id else ""
@@ -173,6 +179,9 @@ async def claim(
                 return record, claimed
             followed = record.id
             await context.clock.sleep_with_countdown(CLAIM_POLL_INTERVAL, show_waiting)
+    except RecordsLost:
+        await context.to_thread(context.ledger.note_loss_reported)
+        raise
     except asyncio.CancelledError:
         if followed:
             report_interrupt_waiting(record, report)
@@ -230,10 +239,10 @@ def classify(error: WanError) -> Failure | None:
     return None
 
 
-async def sync_service_clock(context: RunContext, *, is_first: bool) -> None:
+async def sync_service_clock(context: RunContext, *, is_first: Callable[[], bool]) -> None:
     """Query the service's time, free of charge, if it is not known. A bad key or network fails here.
 
-    `is_first` is True if the request was never sent before.
+    `is_first` returns True if the request was never sent before.
 
     Raises:
         AuthenticationError, RateLimited, NetworkError, UnexpectedResponse: nothing was sent.
@@ -245,7 +254,7 @@ async def sync_service_clock(context: RunContext, *, is_first: bool) -> None:
         await context.to_thread(context.client.get_task, UNKNOWN_TASK_ID)
     except (AuthenticationError, RateLimited, NetworkError, UnexpectedResponse) as error:
         error.task_id = ""
-        error.hint = f"{error.hint} Nothing was sent.".strip() if is_first else error.hint
+        error.hint = f"{error.hint} Nothing was sent.".strip() if is_first() else error.hint
         raise
     except ServiceError as error:
         # The key may still be allowed to create tasks: the create request will show.
@@ -256,13 +265,13 @@ async def send_with_retries(
     create: CreateRequest,
     send: Callable[[], Awaitable[None]],
     *,
-    is_first: bool,
+    is_first: Callable[[], bool],
     context: RunContext,
     report: Progress,
 ) -> None:
     """Send a create request by `send`. Retry transient errors while it certainly created no task.
 
-    `is_first` is True if the request was never sent before.
+    `is_first` returns True if the request was never sent before.
 
     Raises:
         NoResponse: whether a task was created is unknown.

@@ -19,7 +19,7 @@ from wanpack.wan.api.request import earlier_fingerprints, fingerprint, subject_f
 from wanpack.wan.catalog.regions import TASK_TTL
 from wanpack.wan.ledger import database as ledger_database
 from wanpack.wan.ledger.database import LedgerUnavailable
-from wanpack.wan.ledger.ledger import OLDER_ACCOUNTS, Ledger
+from wanpack.wan.ledger.ledger import OLDER_ACCOUNTS, Ledger, RecordsLost
 from wanpack.wan.ledger.record import Claim, Record, State
 from wanpack.wan.ledger.recovery import quarantine
 from wanpack.wan.ledger.run_lock import RunLock, is_alive
@@ -282,11 +282,11 @@ class TestLives:
 class TestFile:
     def test_it_has_a_version_and_survives_its_runs(self, new_run, tmp_path):
         run = new_run(identity=Secret("url and key"))
-        record, _ = run.claim(draft())
+        run.open()
         run.close()
         again = new_run(identity=Secret("url and key"))
-        again.claim(draft())
-        assert again.account == record.account != ""
+        again.open()
+        assert again.account == run.account != ""
         database = sqlite3.connect(tmp_path / "home" / "ledger.sqlite3")
         assert database.execute("PRAGMA user_version").fetchone()[0] == len(ledger_database._VERSIONS)
         assert database.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
@@ -338,15 +338,23 @@ class TestFile:
         home = tmp_path / "home"
         home.mkdir()
         (home / "ledger.sqlite3").write_bytes(b"garbage" * 1000)
-        run = new_run()
-        with pytest.raises(LedgerUnavailable, match="Nothing was sent") as caught:
-            run.claim(draft())
+        run, second = new_run(), new_run()
+        for _ in range(2):
+            with pytest.raises(RecordsLost, match="Nothing was sent") as caught:
+                run.claim(draft())
         (aside,) = home.glob("ledger.sqlite3.damaged-*")
         assert str(aside) in str(caught.value)
         assert aside.read_bytes().startswith(b"garbage")
         assert caplog.text.count("damaged and is kept as") == 1
-        assert run.claim(draft())[1] is Claim.NEW
-        assert rows(home) == [("a", "submitting")]
+        # Until a run has reported it, nobody may pay.
+        with pytest.raises(RecordsLost):
+            second.claim(draft())
+        run.note_loss_reported()
+        with pytest.raises(RecordsLost):
+            run.claim(draft())
+        assert second.claim(draft())[1] is Claim.NEW
+        assert new_run().claim(draft("b"))[1] is Claim.NEW
+        assert rows(home) == [("a", "submitting"), ("b", "submitting")]
 
     def test_what_can_be_read_of_a_damaged_file_is_taken_over(self, new_run, tmp_path, caplog):
         home = tmp_path / "home"

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import sqlite3
+import threading
 import time
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from mock_faults import ErrorResponse, HtmlPage, JsonBody, ListEmpty, ListLag, UnknownStatus
+from mock_faults import ErrorResponse, HtmlPage, JsonBody, ListEmpty, ListLag, Throttling, UnknownStatus
 from mock_faults import ResetAfterActing as LostResponse
 from mock_faults import ResetBeforeActing as NeverCame
 from mock_server import ALWAYS
 from PIL import Image
+from wanpack.wan.api import client
 from wanpack.wan.api.advice import service_error
 from wanpack.wan.api.client import Client
 from wanpack.wan.api.errors import OutcomeUnknown
@@ -23,7 +26,7 @@ from wanpack.wan.errors import DownloadFailed, WanError
 from wanpack.wan.ledger.database import LedgerUnavailable
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Record
-from wanpack.wan.tasks import reconcile, submit
+from wanpack.wan.tasks import attachments, reconcile, submit
 from wanpack.wan.tasks.batch import validate_batch
 from wanpack.wan.tasks.context import RunContext
 from wanpack.wan.tasks.output import OutputTarget
@@ -271,6 +274,68 @@ class TestTheLedger:
         bench.run(bench.batch(prompt="a cow"))
         assert bench.created == 3
 
+    def test_that_lost_its_memory_stops_the_whole_batch(self, bench):
+        bench.run()
+        (bench.home / "ledger.sqlite3").write_bytes(b"garbage" * 1000)
+        bench.restart()
+        with pytest.raises(LedgerUnavailable, match="damaged and is kept as"):
+            bench.run(bench.batch(images=3))
+        assert bench.created == 1
+        assert len(bench.run(bench.batch(images=3))) == 3
+
+    def test_that_lost_its_memory_tells_so_after_a_run_that_was_stopped(
+        self, bench, new_watch, interrupted, monkeypatch
+    ):
+        """Stop is pressed while an image is encoded: the thread goes on and meets the damage, and nobody reads that."""
+        bench.run()
+        (bench.home / "ledger.sqlite3").write_bytes(b"garbage" * 1000)
+        bench.restart()
+        watch, met = new_watch(), threading.Event()
+        encode, claim = attachments.encode_frame, Ledger.claim
+
+        def encode_until_stopped(*args, **named):
+            watch.press()
+            while not watch.heard_at:
+                time.sleep(0.01)
+            return encode(*args, **named)
+
+        def claim_alone(*args, **named):
+            try:
+                return claim(*args, **named)
+            finally:
+                met.set()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(attachments, "encode_frame", encode_until_stopped)
+            patch.setattr(Ledger, "claim", claim_alone)
+            with pytest.raises(interrupted):
+                bench.run(watch=watch)
+            assert met.wait(60)
+        with pytest.raises(LedgerUnavailable, match="damaged and is kept as"):
+            bench.run()
+        assert bench.created == 1
+
+    def test_that_is_locked_is_waited_for_once_by_a_batch(self, bench, new_watch):
+        bench.run()
+        other = sqlite3.connect(bench.home / "ledger.sqlite3", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        watch = new_watch()
+        with pytest.raises(LedgerUnavailable, match="locked"):
+            bench.run(bench.batch(images=8), watch=watch)
+        other.close()
+        # Before anything is encoded, or said of the batch.
+        assert watch.texts == []
+        assert bench.created == 1
+
+    def test_that_is_full_does_not_make_fetch_speak_of_another_key(self, bench):
+        bench.run()
+        with contextlib.closing(sqlite3.connect(bench.home / "ledger.sqlite3")) as database:
+            database.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON requests BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+            )
+        with pytest.raises(WanError, match="DashScope does not know the task"):
+            bench.fetch("aaaaaaaa-0000-0000-0000-000000000001")
+
     def test_of_a_request_that_was_not_sent_says_so(self, bench, monkeypatch):
         save_now, failing = Ledger.save, [1]
 
@@ -278,13 +343,23 @@ class TestTheLedger:
             if record.sent_at and failing:
                 failing.pop()
                 raise LedgerUnavailable("The ledger is locked.", hint="Nothing was sent.")
-            return save_now(ledger, record)
+            save_now(ledger, record)
 
         monkeypatch.setattr(Ledger, "save", locked)
         with pytest.raises(LedgerUnavailable):
             bench.run()
         assert records(bench, region="beijing")[0].sent_at == 0.0
         assert bench.run().receipt["resumed"] is False
+
+
+def test_a_request_that_was_refused_once_is_not_called_unsent(bench, monkeypatch):
+    """The service's time is asked for again before the second try, and that fails."""
+    monkeypatch.setattr(client, "FRESH_SECONDS", 0.0)
+    bench.server.faults.add(on="create", fault=Throttling(retry_after=100))
+    bench.server.faults.add(on="query", fault=HtmlPage(502), times=ALWAYS, after=1)
+    with pytest.raises(WanError) as caught:
+        bench.run()
+    assert "Nothing was sent" not in str(caught.value)
 
 
 def test_a_refused_key_names_no_task(bench, bare_environment):

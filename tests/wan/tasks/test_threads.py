@@ -41,6 +41,26 @@ def test_an_error_at_the_end_is_raised_and_nobody_waits_for_ever():
         run(lambda: 7, finally_=lambda: fail(OSError("the lock stays")))
 
 
+def test_a_stop_iteration_does_not_keep_anybody_waiting():
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        run(lambda: next(iter(())))
+
+
+def test_a_thread_that_cannot_start_does_not_keep_the_run_alive(bench, monkeypatch):
+    async def without_threads():
+        endpoint = Endpoint(REGIONS["beijing"], bench.server.base_url, Secret(bench.server.key))
+        async with open_run_context(endpoint, read_settings(bench.home), Connection(), clock=bench.clock) as context:
+            record, _ = await context.to_thread(context.ledger.claim, Record("a"))
+            with monkeypatch.context() as patch:
+                patch.setattr(threading.Thread, "start", lambda _: fail(RuntimeError("can't start new thread")))
+                with pytest.raises(RuntimeError, match="can't start"):
+                    await context.to_thread(lambda: None)
+        return record
+
+    record = asyncio.run(without_threads())
+    assert not is_alive(bench.home / "running", record.owner)
+
+
 def test_a_run_stays_alive_until_its_last_thread_has_ended(bench):
     began, go_on = threading.Event(), threading.Event()
 
