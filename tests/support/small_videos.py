@@ -12,6 +12,20 @@ import wanpack.offline.render as offline_render
 # Before any test puts something in its place.
 DRAW, FRAME_SIZE = offline_render.render, offline_render.frame_size
 QUARTER = 4
+_drawing: list[Any] = []
+
+
+def nothing_is_drawn() -> bool:
+    """Whether no video is being drawn in this process just now, of those that are small."""
+    return not _drawing
+
+
+def _draw(scene: Any, *where: Any, **more: Any) -> None:
+    _drawing.append(scene)
+    try:
+        DRAW(scene, *where, **more)
+    finally:
+        _drawing.pop()
 
 
 def part_of(scale: int) -> Any:
@@ -26,5 +40,5 @@ def small_videos(scale: int = QUARTER, module: ModuleType = offline_render) -> A
         patch.setattr(module, "frame_size", part_of(scale))
         if module is offline_render:
             # What is rendered once for all tests is of full size.
-            patch.setattr(module, "render", DRAW)
+            patch.setattr(module, "render", _draw)
         yield
