@@ -13,7 +13,10 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import torch
 from media import plain_images
+from skipping import SkippingClock
+from small_videos import nothing_is_drawn, small_videos
 
 
 class FakeComfy:
@@ -106,15 +109,56 @@ def comfy(make_comfy):
     return make_comfy()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_of_torch():
+    """Tensors are small here: several threads would mostly wait for one another, and for those of the other tests."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def videos_are_small():
+    """The mock server's videos have a quarter of their width and height, which is quick."""
+    with small_videos():
+        yield
+
+
+@pytest.fixture
+def videos_of_half_size():
+    """Videos that are large enough for the service to go on from."""
+    with small_videos(2):
+        yield
+
+
 @pytest.fixture
 def quick():
-    """Waiting takes a twentieth of its time."""
+    """Waiting takes no time, but for what is drawn meanwhile."""
     from wanpack.nodes import host
-    from wanpack.wan.tasks.retry import Clock
 
-    before = host.configure(clock=Clock(0.05))
+    before = host.configure(clock=SkippingClock(ready=nothing_is_drawn))
     yield
     host.configure(clock=before.clock)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rates_do_not_count():
+    """The mock server takes any number of requests: its rates are of real seconds, which `quick` skips."""
+    from wanpack.offline import server as offline
+
+    kept = offline.RateEnforcer
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(offline, "RateEnforcer", lambda clock, **_: kept(clock, enforced=False))
+        yield
+
+
+@pytest.fixture
+def own_offline_region(monkeypatch):
+    """A mock server for the region "offline" that this process has not used before. Tasks end at once."""
+    from wanpack.offline import server as offline
+    from wanpack.offline.tasks import Timing
+
+    with offline.OfflineServer(timing=Timing(scale=0)) as server:
+        monkeypatch.setattr(offline, "shared_servers", [server])
+        yield
 
 
 @pytest.fixture
@@ -126,8 +170,7 @@ def serve(bare_environment, standalone_host, server_key):
     started = []
 
     def start(region, **settings):
-        # Its rates would be counted in real seconds, which `quick` does not count in.
-        usual = {"timing": Timing(scale=0), "enforce_rates": False, "key": server_key}
+        usual = {"timing": Timing(scale=0), "key": server_key}
         server = MockServer(**{"region": region, **usual, **settings}).start()
         started.append(server)
         for name, value in (("REGION", region), ("BASE_URL", server.base_url), ("API_KEY", server.key)):

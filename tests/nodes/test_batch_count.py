@@ -41,7 +41,9 @@ def test_a_batch_shows_its_count_and_cost_before_anything_is_sent(serve, quick, 
     assert all(text.startswith(reported) for text, _ in shown)
 
 
-def test_a_batch_of_the_mock_server_shows_no_price(bare_environment, standalone_host, nodes, quick, comfy):
+def test_a_batch_of_the_mock_server_shows_no_price(
+    bare_environment, standalone_host, nodes, quick, comfy, own_offline_region
+):
     offline = nodes.connection("offline")
     generate(image=plain_images(2), connection=offline, unique_id="7")
     texts = [text for _, text in comfy.texts]

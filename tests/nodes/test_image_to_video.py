@@ -13,6 +13,9 @@ import pytest
 import torch
 from media import audio, plain_images, tone
 from mock_faults import TaskFails, TaskStuck
+from skipping import SkippingClock
+from small_videos import nothing_is_drawn
+from wanpack.nodes import host
 from wanpack.nodes.connection import DashScopeWanConnection
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.wan.api.errors import ServiceError
@@ -61,6 +64,7 @@ def batch(going_live, tmp_path_factory):
     """What is left of a batch of three that begins just below the largest seed. Videos are dear: one run for all."""
     folder = tmp_path_factory.mktemp("batch")
     with going_live(folder) as server:
+        host.configure(clock=SkippingClock(ready=nothing_is_drawn))
         shown = generate(image=plain_images(3), seed=SEED_MAX - 1, filename_prefix="wan/cats")
         paths, videos, task_ids, receipts = shown["result"]
         return SimpleNamespace(
@@ -148,7 +152,7 @@ def test_neither_the_key_nor_the_image_is_in_a_receipt_or_a_file(batch):
     assert not [path for path in files if batch.key.encode() in path.read_bytes()]
 
 
-def test_the_same_graph_again_returns_the_saved_video_and_sends_nothing(live_server):
+def test_the_same_graph_again_returns_the_saved_video_and_sends_nothing(live_server, quick):
     first = generate()
     before = len(live_server.received)
     again = generate()
@@ -225,7 +229,7 @@ def test_a_key_with_a_line_break_is_reported_and_not_quoted(live_server, bare_en
 # Audio
 
 
-def test_an_audio_of_the_graph_is_uploaded_and_sent_by_its_address(live_server):
+def test_an_audio_of_the_graph_is_uploaded_and_sent_by_its_address(live_server, quick):
     [path] = generate(**WITH_AUDIO, audio=audio())["result"][0]
     assert [call.on for call in live_server.received][:3] == ["policy", "upload", "create"]
     assert live_server.received[0].query["model"] == "wan2.6-i2v-flash"
@@ -240,7 +244,7 @@ def test_an_audio_of_the_graph_is_uploaded_and_sent_by_its_address(live_server):
     assert facts(path).audios == 1
 
 
-def test_one_upload_serves_the_whole_batch(live_server):
+def test_one_upload_serves_the_whole_batch(live_server, quick):
     live_server.faults.add(on="create", fault=TaskFails(), times=2)
     with pytest.raises(WanError, match="2 of 2 videos failed"):
         generate(**WITH_AUDIO, image=plain_images(2), audio=audio())
@@ -248,7 +252,7 @@ def test_one_upload_serves_the_whole_batch(live_server):
     assert len({call.body["input"]["audio_url"] for call in creates(live_server)}) == 1
 
 
-def test_an_audio_that_a_silent_video_does_not_use_is_not_uploaded(live_server):
+def test_an_audio_that_a_silent_video_does_not_use_is_not_uploaded(live_server, quick):
     live_server.faults.add(on="create", fault=TaskFails())
     with pytest.raises(ServiceError):
         generate(**WITH_AUDIO, audio=audio(), generate_audio=False)
@@ -261,7 +265,7 @@ def test_an_audio_that_a_silent_video_does_not_use_is_not_uploaded(live_server):
 # Offline
 
 
-def test_the_offline_region_works_without_a_key(bare_environment, standalone_host, tmp_path):
+def test_the_offline_region_works_without_a_key(bare_environment, standalone_host, tmp_path, own_offline_region, quick):
     [connection] = DashScopeWanConnection().connect("offline")
     [path], _, _, [receipt] = generate(connection=connection)["result"]
     assert facts(path).frames == 90
@@ -273,7 +277,7 @@ def test_the_offline_region_works_without_a_key(bare_environment, standalone_hos
 # In ComfyUI
 
 
-def test_in_comfyui_the_video_is_saved_in_its_folder_with_its_graph(live_server, comfy):
+def test_in_comfyui_the_video_is_saved_in_its_folder_with_its_graph(live_server, comfy, quick):
     graph = {"7": {"class_type": "DashScopeWanImageToVideo", "inputs": SETTINGS}}
     shown = generate(unique_id="7", graph=graph, extra_pnginfo={"workflow": {"nodes": []}})
     [path], [video], _, [receipt] = shown["result"]

@@ -212,7 +212,7 @@ def test_a_clip_goes_on_and_all_its_seconds_are_paid(live_server, nodes, clip, q
     assert len([call for call in live_server.received if call.on == "create"]) == 1
 
 
-def test_a_video_of_ours_is_a_clip_that_can_go_on(live_server, nodes, quick):
+def test_a_video_of_ours_is_a_clip_that_can_go_on(live_server, nodes, quick, videos_of_half_size):
     first = nodes.image_to_video(**nodes.settings_for("wan2.7-i2v") | {"duration": 2})
     more = nodes.continue_video(video=first.video, duration=4)
     assert more.receipt["video_seconds"] == pytest.approx(4, abs=0.1)

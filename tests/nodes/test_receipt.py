@@ -12,6 +12,8 @@ import av
 import pytest
 from media import plain_images
 from mock_faults import TaskStuck
+from skipping import SkippingClock
+from small_videos import nothing_is_drawn
 from wanpack.nodes import host
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.wan.api.errors import WaitExceeded
@@ -42,7 +44,7 @@ def videos(going_live, tmp_path_factory):
     """One video of each kind, with its settings, its receipt and its task at the service."""
     made = {}
     with going_live(tmp_path_factory.mktemp("receipts")) as server:
-        host.configure(clock=Clock(0.05))
+        host.configure(clock=SkippingClock(ready=nothing_is_drawn))
         for run, settings in RUNS.items():
             given = {"image": plain_images(side=304), "prompt": "a cat runs", **settings}
             shown = asyncio.run(DashScopeWanImageToVideo().generate(**given))
@@ -188,7 +190,7 @@ def test_an_estimate_is_by_the_regions_own_prices(serve, nodes, quick):
     assert receipt["estimated_cost"]["amount"] == pytest.approx(0.264213 * 3, abs=0.0001)
 
 
-def test_the_mock_server_costs_nothing(bare_environment, standalone_host, nodes, quick):
+def test_the_mock_server_costs_nothing(bare_environment, standalone_host, nodes, quick, own_offline_region):
     receipt = nodes.image_to_video(connection=nodes.connection("offline")).receipt
     assert receipt["region"] == "offline"
     assert receipt["estimated_cost"] == {"amount": 0.0, "currency": "CNY", "as_of": "2026-05-26"}

@@ -11,14 +11,18 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from small_videos import QUARTER, small_videos
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "workflows"
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
 NOTES = ("Note", "MarkdownNote")
+SCALES = {"chain_clips": 2, "continue_video": 2}
+"""What the width and height of a workflow's videos are divided by. What goes on from a video is of an allowed size."""
 
 
 def _load_cli():
@@ -57,12 +61,16 @@ class Flow:
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run printed, and what came to the mock server meanwhile. `videos` are in the order they were printed."""
+    """What a run printed, and what came to the mock server meanwhile. `videos` are in the order they were printed.
+
+    Their width and height are those of the service's videos divided by `scale`.
+    """
 
     status: int
     out: str
     err: str
     folder: Path
+    scale: int
     creates: list[Any]
     tasks: list[Any]
 
@@ -91,7 +99,7 @@ def read_flow():
 
 
 @pytest.fixture(scope="session")
-def runner(tmp_path_factory, rendered_once):
+def runner(tmp_path_factory):
     """The command `run` with a mock server whose tasks end as soon as their videos are there."""
     from cli.pack import load_pack
 
@@ -103,43 +111,49 @@ def runner(tmp_path_factory, rendered_once):
     with mock_server as server, pytest.MonkeyPatch.context() as patch:
         # The mock server of the region "offline", but for its tempo.
         patch.setattr(offline, "shared_servers", [server])
-        patch.setattr(pack.module("offline.render"), "render", rendered_once)
         host = pack.module("nodes.host")
         before = host.configure(clock=pack.module("wan.tasks.retry").Clock(0.1))
-        yield Runner(server, tmp_path_factory.mktemp("runs"))
+        yield Runner(server, tmp_path_factory.mktemp("runs"), pack.module("offline.render"))
         host.configure(**vars(before))
 
 
 class Runner:
     """Runs each workflow once, in a folder of its own, and remembers what came of it."""
 
-    def __init__(self, server: Any, folder: Path) -> None:
+    def __init__(self, server: Any, folder: Path, renderer: ModuleType) -> None:
         self._server = server
         self._folder = folder
+        self._renderer = renderer
         self._ran: dict[str, Ran] = {}
 
     def __call__(self, name: str) -> Ran:
         if name not in self._ran:
-            self._ran[name] = self._run(FOLDER / "api" / f"{name}.json")
+            self._ran[name] = self._run(FOLDER / "api" / f"{name}.json", SCALES.get(name, QUARTER))
         return self._ran[name]
 
     def graph(self, graph: dict[str, Any], path: Path) -> Ran:
-        """Run a graph that is not shipped, from a file beside which its media are."""
+        """Run a graph that is not shipped and goes on from a video, from a file beside which its media are."""
         path.write_text(json.dumps(graph), "utf-8")
-        return self._run(path)
+        return self._run(path, SCALES["continue_video"])
 
-    def _run(self, path: Path) -> Ran:
+    def _run(self, path: Path, scale: int) -> Ran:
         from cli.run import main
 
         folder, since = self._folder / path.stem, time.time()
         out, err = io.StringIO(), io.StringIO()
-        with _restored(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with (
+            small_videos(scale, self._renderer),
+            _restored(),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
             status = main([str(path), "--out", str(folder)])
         return Ran(
             status,
             out.getvalue(),
             err.getvalue(),
             folder,
+            scale,
             creates=[call for call in self._server.received if call.on == "create" and call.at >= since],
             tasks=[task for task in self._server.tasks if task.submitted >= since],
         )
