@@ -104,7 +104,9 @@ class Run:
             reported += [repr(one.args), repr(vars(one)), *self._requests_of(one)]
             with contextlib.suppress(Exception):  # Not every error can be pickled; one that can is searched so too.
                 reported.append(repr(pickle.dumps(one)))
-            logging.getLogger("dashscope_wan").error("failed: %s", one, exc_info=one)
+            # What it follows from has its own turn.
+            told = traceback.format_exception(type(one), one, one.__traceback__, chain=False)
+            logging.getLogger("dashscope_wan").error("failed: %s\n%s", one, "".join(told))
         self.errors.write("\n".join(reported) + "\n")
         if not self.key_is_in_the_graph:
             self.frames.write("\n".join([f"== {name}", *self.values_held_by(error)]) + "\n")
@@ -294,14 +296,18 @@ def main(folder, secrets):
     faulthandler.dump_traceback_later(100, exit=True)
     run = Run(folder, secrets)
     from mock_server import MockServer
+    from skipping import SkippingClock
+    from small_videos import nothing_is_drawn, small_videos
     from wanpack.nodes import host
     from wanpack.offline.server import shared_server
     from wanpack.offline.tasks import Timing
     from wanpack.wan.tasks.retry import Clock
 
-    with MockServer(region="beijing", key=run.key, timing=Timing(scale=0), enforce_rates=False) as server:
+    mock_server = MockServer(region="beijing", key=run.key, timing=Timing(scale=0), enforce_rates=False)
+    # Half of the width and height is enough for the service to go on from.
+    with small_videos(2), mock_server as server:
         os.environ |= {"DASHSCOPE_REGION": "beijing", "DASHSCOPE_BASE_URL": server.base_url}
-        host.configure(clock=Clock(0.05))
+        host.configure(clock=SkippingClock(ready=nothing_is_drawn))
         task_id = successes(run)
         host.configure(clock=Clock(0.0005))
         run.key_is_in_the_graph = False

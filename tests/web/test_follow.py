@@ -11,6 +11,7 @@ from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.catalog.spec import FIRST_CLIP, FIRST_FRAME, LAST_FRAME
+from webpage.pages import in_one_page, on_canvas
 
 OFFLINE = REGIONS["offline"]
 URL = "https://example.com/sound.mp3"
@@ -87,6 +88,8 @@ def offered(states, names):
     for state in states:
         widgets = state["widgets"]
         choices = {name: values_of(widgets[name]) for name in names if name in widgets}
+        if names.get("duration") == SOME_SECONDS:
+            choices["duration"] = [seconds for seconds in choices["duration"] if seconds in SOME_SECONDS]
         if "shot_type" in widgets:
             choices["shot_type"] = [widgets["shot_type"]["value"]]
         for values in itertools.product(*choices.values()):
@@ -106,9 +109,17 @@ def asked_for(request, linked):
     return json.dumps(build_body(request, region=OFFLINE, media=media), sort_keys=True)
 
 
-SETTINGS = {
+SOME_SECONDS = (1, 4, 5, 10, 15, 31)
+"""Every model has some of them, and none all."""
+LENGTHS = {
     "resolution": RESOLUTIONS,
     "duration": range(1, 32),
+    "shot_type": SHOT_TYPES,
+    "generate_audio": (True, False),
+}
+SETTINGS = {
+    "resolution": RESOLUTIONS,
+    "duration": SOME_SECONDS,
     "shot_type": SHOT_TYPES,
     "prompt_extend": (True, False),
     "generate_audio": (True, False),
@@ -122,7 +133,7 @@ SHAPES = {
     "generate_audio": (True, False),
 }
 LINKS = [(), ("audio",), ("last_frame",), ("audio", "last_frame")]
-CHOICES = {"settings": SETTINGS, "shapes": SHAPES}
+CHOICES = {"lengths": LENGTHS, "settings": SETTINGS, "shapes": SHAPES}
 
 
 @functools.cache
@@ -148,6 +159,7 @@ def judged(request, linked):
     return tuple(validate(request, region=OFFLINE, provided=kinds_of(linked))), asked_for(request, linked)
 
 
+@on_canvas
 def test_what_the_widgets_offer_is_what_the_server_allows(page):
     states = page.run(COLLECT, [MAIN, list(MODELS)])
     for name, choices in CHOICES.items():
@@ -156,6 +168,7 @@ def test_what_the_widgets_offer_is_what_the_server_allows(page):
         assert {asked for _, asked in found} == allowed_by_the_server(name)
 
 
+@on_canvas
 def test_what_the_continue_node_offers_is_what_the_server_allows(page):
     choices = {"resolution": RESOLUTIONS, "duration": range(1, 32), "prompt_extend": (True, False)}
     states = page.run(COLLECT, [CONTINUE, CONTINUE_MODELS])
@@ -179,6 +192,7 @@ def test_what_the_continue_node_offers_is_what_the_server_allows(page):
     assert set(requests) == allowed
 
 
+@on_canvas
 def test_what_the_effect_node_offers_is_what_the_server_allows(page):
     choices = {"template": list(EFFECTS), "resolution": RESOLUTIONS, "duration": range(1, 17)}
     requests = list(offered(page.run(COLLECT, [EFFECT, EFFECT_MODELS]), choices))
@@ -211,6 +225,7 @@ def test_what_a_model_does_not_have_is_hidden_and_labelled(page):
         assert state["labels"]["last_frame"] == f"last_frame{last or needed}"
 
 
+@in_one_page
 def test_the_nearest_value_is_taken(page):
     cases = [
         ("resolution", "720P", "wan2.2-i2v-plus", "480P"),
@@ -226,12 +241,14 @@ def test_the_nearest_value_is_taken(page):
         assert state["widgets"][widget]["value"] == after, (before, model)
 
 
+@on_canvas
 def test_a_typed_duration_becomes_one_that_the_model_has(page):
     typed = {7: 5, 8: 10, 14: 15, 1: 5, 99: 15}
     _, *states = page.run(SET_EACH, [MAIN, [["model", "wan2.6-i2v-us"], *(["duration", value] for value in typed)]])
     assert [state["widgets"]["duration"]["value"] for state in states] == list(typed.values())
 
 
+@on_canvas
 def test_hidden_widgets_get_their_values_back(page):
     node = page.add(MAIN)
     mine = {"prompt_extend": False, "generate_audio": False, "audio_url": URL}
@@ -280,6 +297,7 @@ def test_linked_widgets_are_left_alone(page):
     assert states[1]["price"] == "The price depends on linked values"
 
 
+@on_canvas
 def test_a_hidden_value_does_not_come_back_for_a_model_that_is_linked(page):
     node = page.add(MAIN)
     page.set(node, "shot_type", "multi")
@@ -296,6 +314,7 @@ def test_refreshing_the_lists_does_not_widen_them(page):
     assert page.state(node)["widgets"]["resolution"]["values"] == ["720P"]
 
 
+@in_one_page
 def test_an_unknown_model_changes_nothing(page):
     node = page.add(MAIN)
     page.set(node, "duration", 13)

@@ -9,7 +9,7 @@ from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.catalog.spec import PRICES_AS_OF
-from webpage.frontends import NEWEST
+from webpage.pages import in_one_page, on_canvas
 
 MAIN, EFFECT, CONNECTION = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect", "DashScopeWanConnection"
 
@@ -53,6 +53,7 @@ def expected(row, template=""):
     return f"about {price['currency']} {price['amount'] + 1e-9:.2f} in {title} (list of {price['as_of']})"
 
 
+@in_one_page
 @pytest.mark.parametrize(("kind", "template"), [(MAIN, ""), (EFFECT, "squish")])
 def test_every_price_is_the_lists(page, kind, template):
     models = [row.id for row in MODELS.values() if kind == MAIN or row.effects]
@@ -68,21 +69,7 @@ def test_without_a_connection_the_machines_own_region_is_named(page):
     assert page.state(node)["price"] == "wan2.6-i2v-us is not available in Beijing"
 
 
-@pytest.mark.parametrize(
-    ("own", "price"),
-    [
-        ("virginia", f"about CNY 5.50 in Virginia (list of {PRICES_AS_OF})"),
-        ("nowhere", "The price depends on the region"),
-    ],
-)
-def test_the_default_is_the_region_that_the_machines_owner_has_set(open_page, own, price):
-    with open_page(NEWEST, region=own) as page:
-        node, connection = page.add(MAIN), page.add(CONNECTION)
-        page.set(node, "model", "wan2.6-i2v-us")
-        page.run("steps.link(steps.node(given[1]), 0, steps.node(given[0]), 'connection')", [node, connection])
-        assert page.state(node)["price"] == price
-
-
+@on_canvas
 def test_behind_a_link_the_region_is_not_known(page):
     prices = page.run(
         """
@@ -118,6 +105,7 @@ OF_THE_IMAGE = """
 """
 
 
+@in_one_page
 @pytest.mark.parametrize("kind", [MAIN, EFFECT])
 @pytest.mark.parametrize(
     ("file", "data"),
@@ -135,6 +123,7 @@ def test_the_frames_of_an_animated_image_are_counted(page, kind, file, data):
     assert shown == f"24 videos, about CNY {float(each) * 24:.2f} in Beijing (list of {PRICES_AS_OF})"
 
 
+@in_one_page
 @pytest.mark.parametrize(
     ("file", "data"),
     [("one.gif", animated("GIF", 1)), ("one.webp", animated("WEBP", 1)), ("still.png", b""), ("no.gif", b"GIF89a")],
@@ -182,6 +171,7 @@ def test_a_batch_is_counted_through_the_nodes_that_make_it(page):
     assert page.errors == []
 
 
+@in_one_page
 def test_a_batch_where_nothing_is_paid_shows_its_count(page):
     shown = page.run(
         """
@@ -198,6 +188,7 @@ def test_a_batch_where_nothing_is_paid_shows_its_count(page):
     assert shown == "3 videos, free of charge (Offline)"
 
 
+@in_one_page
 def test_seconds_count(page):
     node = page.add(MAIN)
     page.set(node, "duration", 10)
@@ -229,6 +220,7 @@ def test_the_region_is_followed_through_links_reroutes_and_bypass(page):
     assert prices == [offline, beijing, offline, beijing, offline, offline]
 
 
+@on_canvas
 def test_the_line_is_neither_saved_nor_sent(page):
     node = page.add(MAIN)
     saved = page.saved()["nodes"][0]

@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.spec import PRICES_AS_OF
-from webpage.frontends import CANVAS, NEWEST, NODES2
+from webpage.frontends import NEWEST
+from webpage.pages import in_nodes2, on_canvas
 
 MAIN = "DashScopeWanImageToVideo"
 SHOWN = [
@@ -19,10 +20,6 @@ SHOWN = [
     "watermark",
     "filename_prefix",
 ]
-
-
-on_canvas = pytest.mark.parametrize("shared_page", CANVAS, indirect=True, ids="-".join)
-in_nodes2 = pytest.mark.parametrize("shared_page", NODES2, indirect=True, ids="-".join)
 
 
 def click(page, node, widget, *, right):
@@ -127,13 +124,18 @@ def test_what_the_nodes_show_is_a_video(page):
     assert page.run("return given.map((kind) => steps.add(kind).previewMediaType)", kinds) == ["video"] * 3
 
 
-def test_the_page_speaks_chinese(open_page):
-    with open_page(NEWEST, locale="zh") as page:
+def test_the_page_speaks_chinese_and_knows_that_the_machines_own_region_is_none_that_there_is(open_page):
+    with open_page(NEWEST, locale="zh", region="nowhere") as page:
         page.clear()
-        node = page.add(MAIN)
+        node, connection = page.add(MAIN), page.add("DashScopeWanConnection")
         page.set(node, "model", "wan2.2-i2v-plus")
-        state = page.state(node)
-    assert state["price"] == f"约 CNY 3.50，北京（{PRICES_AS_OF} 价目）"
+        state, prices = page.state(node), []
+        page.run("steps.link(steps.node(given[1]), 0, steps.node(given[0]), 'connection')", [node, connection])
+        for region in ("default", "beijing"):
+            page.set(connection, "region", region)
+            prices.append(page.state(node)["price"])
+    unknown = "价格取决于地域"
+    assert [state["price"], *prices] == [unknown, unknown, f"约 CNY 3.50，北京（{PRICES_AS_OF} 价目）"]
     assert state["labels"]["audio"].endswith("(此模型不支持)")
 
 

@@ -7,6 +7,7 @@ import pytest
 from wanpack import NODE_CLASS_MAPPINGS
 from wanpack.wan.catalog.effects import EFFECTS
 from wanpack.wan.catalog.models import CLIP_SECONDS, MODELS
+from webpage.pages import in_nodes2, on_canvas
 
 MAIN, EFFECT, CONTINUE = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect", "DashScopeWanContinueVideo"
 WITH_MODEL = (MAIN, EFFECT, CONTINUE)
@@ -97,6 +98,7 @@ def check(widgets, row, kind):
     assert widgets["ratio"]["hidden"] == (not row.ratios)
 
 
+@on_canvas
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_workflow_is_saved_as_it_was_and_sent_as_its_api_twin(page, name):
     workflow = read(name)
@@ -118,6 +120,20 @@ def test_a_shipped_workflow_is_saved_as_it_was_and_sent_as_its_api_twin(page, na
     assert sent == {number: appended(twin[number]["class_type"], twin[number]["inputs"]) for number in sent}
 
 
+@in_nodes2
+@pytest.mark.parametrize("name", ["audio_file.json", "continue_video.json", "first_last_frame.json"])
+def test_nodes2_saves_and_sends_a_shipped_workflow_with_a_model_that_was_chosen(page, name):
+    workflow = read(name)
+    page.load(workflow)
+    for number, models in with_model(workflow):
+        for model, widgets in zip(models[-2:], page.run(SET_ALL, [number, models[-2:]]), strict=True):
+            check(widgets, MODELS[model], ours(workflow)[number]["type"])
+    saved, sent = page.saved(), page.prompt()
+    page.load(saved)
+    assert (values(page.saved()), page.prompt()) == (values(saved), sent)
+
+
+@on_canvas
 @pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
 def test_every_model_can_be_chosen_in_a_shipped_workflow(page, name):
     workflow = read(name)
@@ -132,6 +148,7 @@ def test_every_model_can_be_chosen_in_a_shipped_workflow(page, name):
     assert values(page.saved()) == values(saved)
 
 
+@on_canvas
 @pytest.mark.parametrize("kind", WITH_MODEL)
 def test_every_model_survives_saving_and_loading(page, kind):
     before = page.run(ADD_EACH, [kind, models_of(kind)])
@@ -143,6 +160,7 @@ def test_every_model_survives_saving_and_loading(page, kind):
     assert after == before
 
 
+@on_canvas
 def test_allowed_values_of_hidden_widgets_are_not_touched(page):
     node = page.add(MAIN)
     page.set(node, "model", "wan2.2-i2v-flash")
@@ -156,6 +174,7 @@ def test_allowed_values_of_hidden_widgets_are_not_touched(page):
     assert values(page.saved()) == values(saved)
 
 
+@on_canvas
 def test_refused_values_of_a_saved_workflow_are_corrected(page):
     node = page.add(MAIN)
     page.set(node, "model", "wan2.2-i2v-plus")
@@ -168,6 +187,7 @@ def test_refused_values_of_a_saved_workflow_are_corrected(page):
     assert stored[2:5] == ["480P", 5, "single"]
 
 
+@on_canvas
 def test_the_seed_of_a_new_node_stays_and_that_of_a_saved_one_does_what_it_says(page):
     node = page.add(MAIN)
     saved = page.saved()
@@ -180,13 +200,14 @@ def test_the_seed_of_a_new_node_stays_and_that_of_a_saved_one_does_what_it_says(
     assert values(page.saved()) == values(saved)
 
 
+@on_canvas
 def test_sockets_keep_their_places(page):
     node = page.add(MAIN)
     names = "return steps.node(given).inputs.map((slot) => slot.name)"
     before = page.run(names, node)
     assert before[:4] == ["image", "audio", "connection", "last_frame"]
     for model in MODELS:
-        page.set(node, "model", model)
+        page.run("steps.set(steps.node(given[0]), 'model', given[1])", [node, model])
         assert page.run(names, node) == before
 
 
@@ -207,6 +228,7 @@ def test_loading_keeps_the_size(page):
     assert size == [500, 900]
 
 
+@on_canvas
 def test_a_node_that_is_configured_anew_forgets_what_its_widgets_had(page):
     node = page.add(MAIN)
     page.set(node, "shot_type", "multi")

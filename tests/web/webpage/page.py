@@ -121,6 +121,7 @@ class ComfyPage:
         self.version, self.renderer = version, renderer
         self.errors: list[str] = []
         self._starting = True
+        self._loaded = True
         self._context = browser.new_context(viewport={"width": 1000, "height": 800}, locale="en-US")
         self.page: Page = self._context.new_page()
         self.page.on("console", self._on_console)
@@ -143,15 +144,23 @@ class ComfyPage:
 
     def run(self, body: str, argument: Any = None) -> Any:
         """Run the body of an async function in the page. `steps` is at hand, `given` is the argument."""
+        # Such a body leaves more behind than nodes.
+        self._loaded |= any(word in body for word in ("loadGraphData", "convertToSubgraph", "dispatchEvent"))
         return self.page.evaluate(f"async (given) => {{ {body} }}", argument)
 
     def load(self, workflow: dict[str, Any]) -> None:
         """Load a graph as a file that the user opens."""
+        self._loaded = True
         self.run("await steps.app.loadGraphData(given); await steps.frames()", workflow)
 
     def clear(self) -> None:
         """Go on with an empty graph, in the only tab: the page draws every tab again with each change."""
+        if not self._loaded:
+            # The page keeps what widgets have by their graph's id.
+            self.run("steps.app.clean(); steps.root().clear(); steps.root().id = crypto.randomUUID()")
+            return
         self.load(_EMPTY)
+        self._loaded = False
         self.run(
             """
             const tabs = steps.app.extensionManager.workflow;
