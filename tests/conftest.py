@@ -82,8 +82,9 @@ NOT_QUICK = (
     *("offline/test_media.py", "offline/test_media_checks.py", "offline/test_render.py", "offline/test_sdk.py"),
     *("offline/test_sdk_aio.py", "security/test_bombs.py", "security/test_endless.py", "security/test_fuzz_widgets.py"),
     *("security/test_key_search.py", "security/test_parsing.py", "wan/api/test_transport.py"),
-    *("wan/media/test_last_frame.py", "wan/tasks/test_faults.py", "wan/tasks/test_interrupt.py"),
-    *("wan/tasks/test_proof.py", "wan/tasks/test_reconcile.py"),
+    *("offline/test_faults.py", "offline/test_timing.py", "wan/media/test_last_frame.py", "wan/tasks/test_faults.py"),
+    *("wan/tasks/test_history.py", "wan/tasks/test_interrupt.py", "wan/tasks/test_polling.py"),
+    *("wan/tasks/test_proof.py", "wan/tasks/test_reconcile.py", "wan/tasks/test_sharing.py"),
 )
 """Folders and files that wait, render or start browsers for most of their time."""
 MAX_CASES = 60
