@@ -6,7 +6,7 @@ import base64
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class EncodedFrame:
     """An image ready to be sent: `data` is its file.
 
     `width` and `height` are pixels as sent, `quality` is the JPEG quality (None for PNG, which is lossless), and
-    `scaled` says whether the image was scaled down. `content_hash` is the SHA-256 of its data URI.
+    `scaled` says whether the image was scaled down.
     """
 
     data: bytes = field(repr=False)
@@ -53,7 +53,6 @@ class EncodedFrame:
     height: int
     quality: int | None
     scaled: bool
-    content_hash: str = ""
 
     @property
     def data_uri_length(self) -> int:
@@ -65,6 +64,13 @@ class EncodedFrame:
         yield _head(self.mime)
         for start in range(0, len(self.data), CHUNK_BYTES):
             yield base64.b64encode(self.data[start : start + CHUNK_BYTES])
+
+    def content_hash(self) -> str:
+        """Return the SHA-256 of the image's data URI."""
+        whole = hashlib.sha256()
+        for piece in self.iter_chunks():
+            whole.update(piece)
+        return whole.hexdigest()
 
     @property
     def data_uri(self) -> str:
@@ -120,12 +126,7 @@ def encode_frame(image: Any, *, max_chars: int, sides: tuple[int, int]) -> Encod
         _to_rgb8_of_size(image, size), max_bytes=(max_chars - len(_head(JPEG))) // 4 * 3, min_side=sides[0]
     )
     width, height = encoded.size
-    scaled = encoded.size != original
-    frame = EncodedFrame(encoded.data, encoded.mime, width, height, encoded.quality, scaled=scaled)
-    whole = hashlib.sha256()
-    for piece in frame.iter_chunks():
-        whole.update(piece)
-    return replace(frame, content_hash=whole.hexdigest())
+    return EncodedFrame(encoded.data, encoded.mime, width, height, encoded.quality, scaled=encoded.size != original)
 
 
 def _form_problems(images: Any) -> list[str]:

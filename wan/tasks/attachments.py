@@ -7,6 +7,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from ..api.validation import INPUT_NAMES
 from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP
@@ -60,25 +61,24 @@ class Attachments:
         has_audio = bool(self._audio_url) or DRIVING_AUDIO in self._uploads
         self.kinds = [kind for kind in plan.media_kinds if kind != DRIVING_AUDIO] + [DRIVING_AUDIO] * has_audio
 
-    def for_request(self, index: int, *, max_chars: int) -> tuple[dict[str, Attachment], list[str]]:
+    def for_request(self, images: Mapping[str, Any], *, max_chars: int) -> tuple[dict[str, Attachment], list[str]]:
         """Return the media of one request by kind, and notes for the user on changes to them.
 
-        Its images get at most `max_chars` characters of the body. Blocking.
+        Its `images` are float [H,W,C] by kind. They get at most `max_chars` characters of the body. Blocking.
         """
         media: dict[str, Attachment] = {}
         if clip := self._uploads.get(FIRST_CLIP):
             media[FIRST_CLIP] = Attachment(content_id(clip.data()), upload=clip)
-        images, notes = self._encode_images(index, max_chars)
-        media |= images
+        encoded, notes = self._encode_images(images, max_chars)
+        media |= encoded
         if audio := self._uploads.get(DRIVING_AUDIO):
             media[DRIVING_AUDIO] = Attachment(content_id(audio.data()), upload=audio)
         elif self._audio_url:
             media[DRIVING_AUDIO] = Attachment(self._audio_url, url=self._audio_url)
         return media, notes
 
-    def _encode_images(self, index: int, max_chars: int) -> tuple[dict[str, Attachment], list[str]]:
+    def _encode_images(self, images: Mapping[str, Any], max_chars: int) -> tuple[dict[str, Attachment], list[str]]:
         """Encode the images of one request. If they are too large together, the larger one is uploaded."""
-        images = self._plan.batch.images_for(index)
         encode = partial(encode_frame, sides=self._plan.model.image_limits.sides)
         frames = {kind: encode(image, max_chars=max_chars) for kind, image in images.items()}
         notes, outside = [], ""
@@ -98,7 +98,7 @@ class Attachments:
         return {kind: self._attachment(frame, uploaded=kind == outside) for kind, frame in frames.items()}, notes
 
     def _attachment(self, frame: EncodedFrame, *, uploaded: bool) -> Attachment:
-        content = frame.content_hash
+        content = frame.content_hash()
         if not uploaded:
             return Attachment(content, frame=frame)
         kind = FileType("image", _SUFFIXES[frame.mime], frame.mime)

@@ -94,11 +94,11 @@ class PreparedRequest:
     def prepare(self) -> Record:
         """Encode the media, build the body and return the draft of the record. Blocking on the first call."""
         if self._draft is None:
-            region = self.plan.endpoint.region
+            region, images = self.plan.endpoint.region, self.plan.batch.images_for(self.index)
             self.request = request = self.plan.batch.request.numbered(self.index)
             self._body = CreateBody(request, region=region, kinds=self.attachments.kinds)
             room = BODY_BYTES - self._body.size - RESERVED_URL_CHARS
-            self._media, self.notes = self.attachments.for_request(self.index, max_chars=room)
+            self._media, self.notes = self.attachments.for_request(images, max_chars=room)
             for note in self.notes:
                 logger.warning("%s", note)
             self._hashed = self._body.with_hashes({kind: one.content_hash for kind, one in self._media.items()})
