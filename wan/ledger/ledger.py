@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..redaction import Secret
 from .database import LedgerUnavailable, database_for
 from .record import COLUMNS, Claim, Record, State
-from .recovery import LOST
+from .recovery import LOST, REPORTED
 from .run_lock import RunLock, is_alive
 
 if TYPE_CHECKING:
@@ -33,10 +33,6 @@ _UPSERT = (
 # Word for word the condition of the index, which is empty in a ledger without such records.
 OLDER_ACCOUNTS = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint, 1, 2) <> '2:'"
 """The accounts of the records whose fingerprints are in an older format."""
-
-
-REPORTED = "lost reported by"
-"""The fact with the run that has reported the loss of records."""
 
 
 class RecordsLost(LedgerUnavailable):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dashscope_wan")
 
+REPORTED = "lost reported by"
+"""The fact with the run that has reported the loss."""
+
 LOCK_SECONDS = 5.0
 """Seconds to wait for another process that recovers the same file."""
 
@@ -56,6 +59,8 @@ def quarantine(
             whole = [_take_over(table, partial(connect, away, "ro"), database) for table in ("facts", "requests")]
             if not all(whole):
                 database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (LOST, str(away)))
+                # An earlier loss that was reported is not this one.
+                database.execute("DELETE FROM facts WHERE name = ?", (REPORTED,))
         finally:
             database.close()
         logger.warning(

@@ -161,10 +161,10 @@ class Generation:
         context = self._context
         create = await prepared.create_request(context, self._report)
         send = partial(self._create, create)
-        is_first, since, trusted = lambda: self.record.id not in context.sent_at, 0.0, 0
+        since, trusted = 0.0, 0
         while True:
             try:
-                await send_with_retries(create, send, is_first=is_first, context=context, report=self._report)
+                await send_with_retries(self.record.id, create, send, context=context, report=self._report)
             except NoResponse as error:
                 since = since or context.clock.now()
                 # After one server error a task is unlikely, and a short search suffices. After two, a proof is needed.

@@ -239,10 +239,10 @@ def classify(error: WanError) -> Failure | None:
     return None
 
 
-async def sync_service_clock(context: RunContext, *, is_first: Callable[[], bool]) -> None:
+async def sync_service_clock(context: RunContext, *, record_id: str) -> None:
     """Query the service's time, free of charge, if it is not known. A bad key or network fails here.
 
-    `is_first` returns True if the request was never sent before.
+    `record_id` is the record of the request that is sent next.
 
     Raises:
         AuthenticationError, RateLimited, NetworkError, UnexpectedResponse: nothing was sent.
@@ -254,7 +254,8 @@ async def sync_service_clock(context: RunContext, *, is_first: Callable[[], bool
         await context.to_thread(context.client.get_task, UNKNOWN_TASK_ID)
     except (AuthenticationError, RateLimited, NetworkError, UnexpectedResponse) as error:
         error.task_id = ""
-        error.hint = f"{error.hint} Nothing was sent.".strip() if is_first() else error.hint
+        if record_id not in context.sent_at:
+            error.hint = f"{error.hint} Nothing was sent.".strip()
         raise
     except ServiceError as error:
         # The key may still be allowed to create tasks: the create request will show.
@@ -262,16 +263,9 @@ async def sync_service_clock(context: RunContext, *, is_first: Callable[[], bool
 
 
 async def send_with_retries(
-    create: CreateRequest,
-    send: Callable[[], Awaitable[None]],
-    *,
-    is_first: Callable[[], bool],
-    context: RunContext,
-    report: Progress,
+    record_id: str, create: CreateRequest, send: Callable[[], Awaitable[None]], *, context: RunContext, report: Progress
 ) -> None:
-    """Send a create request by `send`. Retry transient errors while it certainly created no task.
-
-    `is_first` returns True if the request was never sent before.
+    """Send a record's create request by `send`. Retry transient errors while it certainly created no task.
 
     Raises:
         NoResponse: whether a task was created is unknown.
@@ -284,7 +278,7 @@ async def send_with_retries(
     while True:
         try:
             async with context.create_lock:
-                await sync_service_clock(context, is_first=is_first)
+                await sync_service_clock(context, record_id=record_id)
                 await RATE_LIMITER.acquire(
                     "submit", context.ledger.account, create.model_name, per_second=create.rate_limit, clock=clock
                 )

