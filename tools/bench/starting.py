@@ -99,7 +99,10 @@ def use_ledger(*, home: str, rows: int) -> dict[str, float]:
     """Part: the seconds that the ledger takes to open, to look up (the median of many) and to close."""
     pack = load_pack(ROOT)
     module, entry = pack.module("wan.ledger.ledger"), pack.module("wan.ledger.record")
-    import sqlite3  # noqa: F401 - loaded with the first ledger of a process, whatever its size
+    # Loaded with the first ledger of a process, whatever its size; in ComfyUI they are there already.
+    import sqlite3  # noqa: F401
+
+    import sqlalchemy.dialects.sqlite  # noqa: F401
 
     start = time.perf_counter()
     ledger = module.Ledger(Path(home))

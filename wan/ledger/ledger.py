@@ -14,39 +14,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..redaction import Secret
-from .database import LedgerUnavailable, database_for
+from .database import database_for, sql
+from .errors import RecordsLost
 from .record import COLUMNS, Claim, Record, State
 from .recovery import LOST, REPORTED
-from .run_lock import RunLock, is_alive
 
 if TYPE_CHECKING:
-    import sqlite3
+    from sqlalchemy import Connection
 
 HISTORY = 20
 """Number of tasks of the same kind that the estimate of the next duration is based on."""
 
 _NAMES = ", ".join(COLUMNS)
-_UPSERT = (
-    f"INSERT INTO requests ({_NAMES}) VALUES ({', '.join('?' for _ in COLUMNS)}) "  # noqa: S608 - our own names
+UPSERT = (
+    f"INSERT INTO requests ({_NAMES}) VALUES ({', '.join(f':{name}' for name in COLUMNS)}) "  # noqa: S608 - our own names
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)}"
+)
+_SET_FACT = (
+    "INSERT INTO facts (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
 # Word for word the condition of the index, which is empty in a ledger without such records.
 OLDER_ACCOUNTS = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint, 1, 2) <> '2:'"
 """The accounts of the records whose fingerprints are in an older format."""
-
-
-class RecordsLost(LedgerUnavailable):
-    """Records of a damaged ledger were lost: their requests would be charged again without notice."""
-
-    @classmethod
-    def at(cls, away: str) -> RecordsLost:
-        """Return the error for a damaged ledger that was renamed."""
-        return cls(
-            f"The ledger was damaged and is kept as {away}. Some of its records could not be read.",
-            hint="Nothing was sent. Run again to continue with a new ledger. Requests whose records were lost are then "
-            "submitted and charged again: for a video of the last 24 hours use Wan Fetch Task with its task id "
-            "instead.",
-        )
 
 
 class Ledger:
@@ -59,9 +48,8 @@ class Ledger:
     def __init__(self, home: Path, *, identity: Secret | None = None) -> None:
         self.account = ""
         self._identity = identity
-        self._locks_folder = home / "running"
-        self._run_lock = RunLock(self._locks_folder)
         self._database = database_for(home)
+        self._run_lock = self._database.store.run_lock()
         self._is_closed = False
 
     @property
@@ -93,14 +81,14 @@ class Ledger:
         """
         self._run_lock.acquire()
 
-        def decide(database: sqlite3.Connection) -> tuple[Record, Claim, str]:
-            found = _find_claimed(database, draft, earlier)
+        def decide(connection: Connection) -> tuple[Record, Claim, str]:
+            found = _find_claimed(connection, draft, earlier)
             record, role = self._decide(draft, found, following=following, free=free)
-            if role is Claim.NEW and not free and not draft.task_id and (lost := self._lost(database)):
+            if role is Claim.NEW and not free and not draft.task_id and (lost := self._lost(connection)):
                 return record, role, lost
             if role in (Claim.NEW, Claim.RESUME):
                 record.owner = self.run_id
-                _upsert(database, record)
+                _upsert(connection, record)
             return record, role, ""
 
         record, role, lost = self._database.transaction(decide)
@@ -117,28 +105,28 @@ class Ledger:
             return found, Claim.REUSE
         if not draft.task_id and (found.is_unbilled or (free and found.is_terminal)):
             return draft, Claim.NEW
-        if not found.is_terminal and is_alive(self._locks_folder, found.owner):
+        if not found.is_terminal and self._run_lock.is_alive(found.owner):
             return found, Claim.WAIT
         # The record of a dead run, which may have saved the video.
         return found, Claim.REUSE if found.has_video_file else Claim.RESUME
 
-    def _lost(self, database: sqlite3.Connection) -> str:
+    def _lost(self, connection: Connection) -> str:
         """Return the path of a damaged ledger whose lost records no other run has reported; "" if there is none."""
-        facts = dict(
-            database.execute("SELECT name, value FROM facts WHERE name IN (?, ?)", (LOST, REPORTED)).fetchall()
-        )
+        named = {"lost": LOST, "reported": REPORTED}
+        found = connection.execute(sql("SELECT name, value FROM facts WHERE name IN (:lost, :reported)"), named)
+        facts = {row.name: str(row.value) for row in found}
         if facts.get(REPORTED, self.run_id) == self.run_id:
-            return str(facts.get(LOST, ""))
-        database.execute("DELETE FROM facts WHERE name IN (?, ?)", (LOST, REPORTED))
+            return facts.get(LOST, "")
+        connection.execute(sql("DELETE FROM facts WHERE name IN (:lost, :reported)"), named)
         return ""
 
     def note_loss_reported(self) -> None:
         """Record that this run has reported lost records: the next run may pay again."""
-        self._database.write("INSERT OR REPLACE INTO facts VALUES (?, ?)", [(REPORTED, self.run_id)])
+        self._database.write(_SET_FACT, {"name": REPORTED, "value": self.run_id})
 
     def save(self, *records: Record) -> None:
         """Insert or update records, in one transaction."""
-        self._database.write(_UPSERT, [_row(record) for record in records])
+        self._database.write(UPSERT, *map(_row, records))
 
     def by_task(self, task_id: str) -> Record | None:
         """Return the record of a task, None if this ledger does not know it."""
@@ -149,14 +137,18 @@ class Ledger:
         """Return the rendering times of the latest tasks of the same kind, in seconds; none for an unknown kind."""
         if not like.model:
             return []
-        kind = {"model": like.model, "resolution": like.resolution, "duration": like.duration, "region": like.region}
-        # Some of them failed.
-        records = self.find(newest=2 * HISTORY, **kind)
-        return [record.rendered for record in records if record.rendered > 0][:HISTORY]
+        values = {"model": like.model, "resolution": like.resolution, "duration": like.duration, "region": like.region}
+        statement = sql(
+            "SELECT rendered FROM requests WHERE model = :model AND resolution = :resolution AND duration = :duration "
+            f"AND region = :region AND rendered > 0 ORDER BY rowid DESC LIMIT {HISTORY}"  # noqa: S608 - a number
+        )
+        return self._database.transaction(lambda connection: list(connection.execute(statement, values).scalars()))
 
     def unknown_tasks(self, task_ids: Iterable[str]) -> list[str]:
         """Return the tasks that belong to no request of this ledger."""
-        return self._database.transaction(lambda database: [one for one in task_ids if not _is_known(database, one)])
+        return self._database.transaction(
+            lambda connection: [one for one in task_ids if not _is_known(connection, one)]
+        )
 
     def acknowledged_tasks(self, *, account: str, since: float) -> dict[str, float]:
         """Return the tasks that the service confirmed for this ledger's requests under an account.
@@ -173,12 +165,12 @@ class Ledger:
         lacks its own: then either may be the task's.
         """
 
-        def give(database: sqlite3.Connection) -> bool:
-            lacking = _find(database, region=record.region, model=record.model, task_id="")
+        def give(connection: Connection) -> bool:
+            lacking = _find(connection, region=record.region, model=record.model, task_id="")
             disputed = any(one.id != record.id and one.is_outcome_unknown and rival(one) for one in lacking)
-            if disputed or _is_known(database, record.task_id):
+            if disputed or _is_known(connection, record.task_id):
                 return False
-            _upsert(database, record)
+            _upsert(connection, record)
             return True
 
         return self._database.transaction(give)
@@ -192,50 +184,56 @@ class Ledger:
 
     def find(self, **values: Any) -> list[Record]:
         """Return the records with these values, newest first; with `newest`, at most so many."""
-        return self._database.transaction(lambda database: _find(database, **values))
+        return self._database.transaction(lambda connection: _find(connection, **values))
 
 
-def _find(database: sqlite3.Connection, *, newest: int = -1, **values: object) -> list[Record]:
-    """Return the records with these values, newest first, at most `newest` of them."""
-    where = " AND ".join(f"{name} = ?" for name in values)
-    statement = f"SELECT {_NAMES} FROM requests WHERE {where} ORDER BY rowid DESC LIMIT ?"  # noqa: S608 - our own names
-    return [Record(**dict(row)) for row in database.execute(statement, (*values.values(), newest))]
+def _find(connection: Connection, *, newest: int = 0, **values: object) -> list[Record]:
+    """Return the records with these values, newest first, at most `newest` of them if it is given."""
+    where = " AND ".join(f"{name} = :{name}" for name in values)
+    limit = f" LIMIT {newest}" if newest else ""
+    statement = f"SELECT {_NAMES} FROM requests WHERE {where} ORDER BY rowid DESC{limit}"  # noqa: S608 - our own names
+    return [Record(**row) for row in connection.execute(sql(statement), values).mappings()]
 
 
-def _find_claimed(
-    database: sqlite3.Connection, draft: Record, earlier: Callable[[str], Iterable[str]]
-) -> Record | None:
+def _find_claimed(connection: Connection, draft: Record, earlier: Callable[[str], Iterable[str]]) -> Record | None:
     """Return the record of a draft's task or request: the newest that may have been charged."""
     if draft.task_id:
-        found = _find(database, task_id=draft.task_id, newest=1)
+        found = _find(connection, task_id=draft.task_id, newest=1)
         return found[0] if found else None
-    found = _find(database, fingerprint=draft.fingerprint)
+    found = _find(connection, fingerprint=draft.fingerprint)
     # Earlier versions named a request by its account too: whichever account it was, it is paid.
-    for (account,) in database.execute(OLDER_ACCOUNTS).fetchall():
+    for account in connection.execute(sql(OLDER_ACCOUNTS)).scalars().all():
         for fingerprint in earlier(account):
-            found += _find(database, fingerprint=fingerprint)
+            found += _find(connection, fingerprint=fingerprint)
     # One that cost nothing hides none that is paid.
     return next((one for one in found if not one.is_unbilled), found[0] if found else None)
 
 
-def _is_known(database: sqlite3.Connection, task_id: str) -> bool:
+def _is_known(connection: Connection, task_id: str) -> bool:
     """Tell whether a task belongs to a request. A task that was fetched by its id may belong to any request."""
-    return any(record.model for record in _find(database, task_id=task_id))
+    return any(record.model for record in _find(connection, task_id=task_id))
 
 
-def _upsert(database: sqlite3.Connection, record: Record) -> None:
-    database.execute(_UPSERT, _row(record))
+def _upsert(connection: Connection, record: Record) -> None:
+    connection.execute(sql(UPSERT), _row(record))
 
 
-def _row(record: Record) -> list[Any]:
-    """Return the values of a record's row. A new record gets its id. A lone surrogate, which SQLite refuses, goes."""
+def _row(record: Record) -> dict[str, Any]:
+    """Return the values of a record's row. A new record gets its id. What an engine refuses is escaped or goes."""
     record.id = record.id or secrets.token_hex(8)
-    values = [getattr(record, name) for name in COLUMNS]
-    return [one.encode("utf-8", "backslashreplace").decode() if isinstance(one, str) else one for one in values]
+    values = {name: getattr(record, name) for name in COLUMNS}
+    return {name: _storable(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
-def _account(database: sqlite3.Connection, identity: Secret) -> str:
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "")
+
+
+def _account(connection: Connection, identity: Secret) -> str:
     """Return the ledger's id of an account: a salted hash, never the key itself."""
-    database.execute("INSERT OR IGNORE INTO facts VALUES ('salt', ?)", (secrets.token_hex(16),))
-    salt = str(database.execute("SELECT value FROM facts WHERE name = 'salt'").fetchone()[0])
+    find = "SELECT value FROM facts WHERE name = 'salt'"
+    salt = connection.execute(sql(find)).scalar()
+    if salt is None:
+        salt = secrets.token_hex(16)
+        connection.execute(sql(_SET_FACT), {"name": "salt", "value": salt})
     return hashlib.sha256(f"{salt}\0{identity.reveal()}".encode()).hexdigest()[:24]

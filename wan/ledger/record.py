@@ -67,6 +67,9 @@ class Record:
     receipt: str = ""
     id: str = ""
     subject: str = ""
+    host: str = ""
+    folder: str = ""
+    digest: str = ""
 
     @property
     def is_terminal(self) -> bool:

@@ -96,6 +96,7 @@ def _take_over(table: str, open_source: Callable[[], sqlite3.Connection], databa
     try:
         old = open_source()
         try:
+            old.row_factory = sqlite3.Row
             for row in old.execute(f"SELECT rowid AS rowid, * FROM {table} ORDER BY rowid DESC"):  # noqa: S608 - our own names
                 names, marks = ", ".join(row.keys()), ", ".join("?" for _ in row)
                 statement = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - our own names

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .database import LedgerUnavailable
+from .errors import LedgerUnavailable
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -62,24 +62,23 @@ class RunLock:
                 self._lock = None
             _local.discard(self.run_id)
 
+    def is_alive(self, run_id: str) -> bool:
+        """Tell whether another run is alive, in this process or in another."""
+        from filelock import FileLock
 
-def is_alive(folder: Path, run_id: str) -> bool:
-    """Tell whether a run is alive, in this process or in another."""
-    from filelock import FileLock
-
-    path = _path(folder, run_id)
-    if run_id in _local or not run_id or not path.exists():
-        return run_id in _local
-    lock = FileLock(path, thread_local=False)
-    try:
-        lock.acquire(timeout=0)
-    except (OSError, NotImplementedError) as error:
-        # Held, or untestable: waiting for a run is safer than running beside it.
-        logger.debug("run %s counts as alive: %s", run_id, error)
-        return True
-    lock.release()
-    _remove(path)
-    return False
+        path = _path(self.folder, run_id)
+        if run_id in _local or not run_id or not path.exists():
+            return run_id in _local
+        lock = FileLock(path, thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except (OSError, NotImplementedError) as error:
+            # Held, or untestable: waiting for a run is safer than running beside it.
+            logger.debug("run %s counts as alive: %s", run_id, error)
+            return True
+        lock.release()
+        _remove(path)
+        return False
 
 
 def _path(folder: Path, run_id: str) -> Path:

@@ -18,7 +18,7 @@ from ..api.errors import AuthenticationError
 from ..api.settings import Settings
 from ..api.task import Task
 from ..catalog.regions import Region
-from ..ledger.database import LedgerUnavailable
+from ..ledger.errors import LedgerUnavailable
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record
 from ..redaction import Secret

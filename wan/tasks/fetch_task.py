@@ -17,7 +17,7 @@ from ..api.request import fingerprint
 from ..api.settings import Settings
 from ..errors import DownloadFailed, InvalidRequest, UnusableTask
 from ..frozen import frozen
-from ..ledger.database import LedgerUnavailable
+from ..ledger.errors import LedgerUnavailable
 from ..ledger.record import Claim, Record, State
 from ..redaction import contains_secret
 from .context import RunContext, open_run_context, run_in_thread

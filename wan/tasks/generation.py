@@ -16,7 +16,7 @@ from typing import Any
 from ..api.errors import BadRequest, PermissionDenied, TaskCanceled, TaskUnknown
 from ..api.task import Task, TaskStatus, rendered_seconds
 from ..errors import WanError
-from ..ledger.database import LedgerUnavailable
+from ..ledger.errors import LedgerUnavailable
 from ..ledger.record import Claim, Record, State
 from .attachments import Attachments
 from .batch import ValidatedBatch

@@ -11,7 +11,7 @@ from ..api.errors import NoVideo, TaskCanceled, TaskUnknown, WaitExceeded
 from ..api.task import Task, TaskStatus
 from ..errors import WanError
 from ..frozen import frozen
-from ..ledger.database import LedgerUnavailable
+from ..ledger.errors import LedgerUnavailable
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record
 from .context import RunContext

@@ -21,7 +21,7 @@ from ..api.task import ListedTask, Task, TaskStatus, prompt_differs
 from ..catalog.regions import TASK_TTL
 from ..errors import WanError
 from ..frozen import frozen
-from ..ledger.database import LedgerUnavailable
+from ..ledger.errors import LedgerUnavailable
 from ..ledger.record import Record
 from ..media.likeness import Likeness, compare, first_image
 from ..media.video import probe

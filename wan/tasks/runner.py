@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..api.errors import AuthenticationError, PermissionDenied
 from ..errors import WanError
-from ..ledger.database import LedgerUnavailable
+from ..ledger.errors import LedgerUnavailable
 from .attachments import Attachments
 from .batch import Batch, validate_batch
 from .context import open_run_context, run_in_thread

@@ -33,7 +33,7 @@ from ..catalog.fields import VideoRequest
 from ..catalog.spec import FIRST_FRAME
 from ..errors import WanError
 from ..frozen import frozen
-from ..ledger.ledger import RecordsLost
+from ..ledger.errors import RecordsLost
 from ..ledger.record import Claim, Record
 from ..media.likeness import first_image, to_image
 from .attachments import RESERVED_URL_CHARS, Attachment, Attachments

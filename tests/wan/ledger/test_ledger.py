@@ -17,12 +17,13 @@ import pytest
 from mock_faults import ErrorResponse
 from wanpack.wan.api.request import earlier_fingerprints, fingerprint, subject_fingerprint
 from wanpack.wan.catalog.regions import TASK_TTL
-from wanpack.wan.ledger import database as ledger_database
-from wanpack.wan.ledger.database import LedgerUnavailable
-from wanpack.wan.ledger.ledger import OLDER_ACCOUNTS, Ledger, RecordsLost
+from wanpack.wan.ledger import schema
+from wanpack.wan.ledger.errors import LedgerUnavailable, RecordsLost
+from wanpack.wan.ledger.ledger import OLDER_ACCOUNTS, Ledger
 from wanpack.wan.ledger.record import Claim, Record, State
 from wanpack.wan.ledger.recovery import quarantine
-from wanpack.wan.ledger.run_lock import RunLock, is_alive
+from wanpack.wan.ledger.run_lock import RunLock
+from wanpack.wan.ledger.sqlite import connect, create_file
 from wanpack.wan.redaction import Secret
 
 DAY = 86400.0
@@ -241,15 +242,15 @@ class TestAdopting:
 class TestLives:
     def test_a_run_is_alive_from_acquire_to_release(self, tmp_path):
         life = RunLock(tmp_path)
-        assert not is_alive(tmp_path, life.run_id)
+        assert not life.is_alive(life.run_id)
         life.acquire()
-        assert is_alive(tmp_path, life.run_id)
+        assert life.is_alive(life.run_id)
         life.release()
-        assert not is_alive(tmp_path, life.run_id)
+        assert not life.is_alive(life.run_id)
         assert list(tmp_path.iterdir()) == []
 
     def test_no_run_is_alive_without_an_id(self, tmp_path):
-        assert not is_alive(tmp_path, "")
+        assert not RunLock(tmp_path).is_alive("")
 
     def test_another_process_sees_it_until_it_is_killed(self, tmp_path):
         program = (
@@ -263,10 +264,10 @@ class TestLives:
         command = [sys.executable, "-c", program, str(tmp_path / "other.lock")]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:  # noqa: S603 - our own program
             assert other.stdout.readline() == "held\n"
-            assert is_alive(tmp_path, "other")
+            assert RunLock(tmp_path).is_alive("other")
             other.kill()
             other.wait()
-        assert not is_alive(tmp_path, "other")
+        assert not RunLock(tmp_path).is_alive("other")
         assert list(tmp_path.iterdir()) == []
 
     def test_without_a_lock_nothing_is_sent(self, tmp_path):
@@ -275,7 +276,7 @@ class TestLives:
         life = RunLock(tmp_path / "in the way")
         with pytest.raises(LedgerUnavailable, match="Nothing was sent"):
             life.acquire()
-        assert not is_alive(tmp_path / "in the way", life.run_id)
+        assert not life.is_alive(life.run_id)
         life.release()
 
 
@@ -288,7 +289,7 @@ class TestFile:
         again.open()
         assert again.account == run.account != ""
         database = sqlite3.connect(tmp_path / "home" / "ledger.sqlite3")
-        assert database.execute("PRAGMA user_version").fetchone()[0] == len(ledger_database._VERSIONS)
+        assert database.execute("PRAGMA user_version").fetchone()[0] == len(schema.VERSIONS)
         assert database.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         database.close()
 
@@ -302,7 +303,7 @@ class TestFile:
         assert "USING INDEX requests_by_account" in plan
 
     def test_an_older_version_is_brought_up_with_its_rows(self, new_run, tmp_path, monkeypatch):
-        versions = ledger_database._VERSIONS
+        versions = schema.VERSIONS
         home = tmp_path / "home"
         home.mkdir()
         database = sqlite3.connect(home / "ledger.sqlite3")
@@ -316,7 +317,7 @@ class TestFile:
         database.commit()
         database.close()
         more = "ALTER TABLE requests ADD COLUMN later TEXT NOT NULL DEFAULT ''"
-        monkeypatch.setattr(ledger_database, "_VERSIONS", (*versions, more))
+        monkeypatch.setattr(schema, "VERSIONS", (*versions, more))
         found, role = new_run().claim(draft())
         assert (found.task_id, role) == ("t", Claim.RESUME)
         assert version(home) == len(versions) + 1
@@ -394,7 +395,7 @@ class TestFile:
         path.parent.mkdir()
         path.write_bytes(b"garbage" * 1000)
         for _ in range(2):
-            quarantine(path, connect=ledger_database.connect, create=ledger_database.open_database)
+            quarantine(path, connect=connect, create=create_file)
         assert len(list(path.parent.glob("*.damaged-*"))) == 1
 
     @pytest.mark.parametrize("method", ["claim", "save"])

@@ -221,13 +221,18 @@ def no_home(bench, patch):
     (bench.home / "running").write_text("")
 
 
-class FullDatabase(sqlite3.Connection):
-    """A database on a full disk."""
-
+class FullCursor(sqlite3.Cursor):
     def execute(self, statement, *values):
         if statement.startswith("INSERT"):
             raise sqlite3.OperationalError("database or No space left")
         return super().execute(statement, *values)
+
+
+class FullDatabase(sqlite3.Connection):
+    """A database on a full disk."""
+
+    def cursor(self):
+        return super().cursor(FullCursor)
 
 
 def ledger_full(bench, patch):

@@ -23,7 +23,7 @@ from wanpack.wan.api.client import Client
 from wanpack.wan.api.errors import OutcomeUnknown
 from wanpack.wan.api.request import earlier_fingerprints
 from wanpack.wan.errors import DownloadFailed, WanError
-from wanpack.wan.ledger.database import LedgerUnavailable
+from wanpack.wan.ledger.errors import LedgerUnavailable
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Record
 from wanpack.wan.tasks import attachments, reconcile, submit

@@ -11,7 +11,7 @@ from wanpack.wan.api.endpoint import Connection, Endpoint
 from wanpack.wan.api.settings import read_settings
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.ledger.record import Record
-from wanpack.wan.ledger.run_lock import is_alive
+from wanpack.wan.ledger.run_lock import RunLock
 from wanpack.wan.redaction import Secret
 from wanpack.wan.tasks.context import open_run_context, run_in_thread
 
@@ -58,7 +58,7 @@ def test_a_thread_that_cannot_start_does_not_keep_the_run_alive(bench, monkeypat
         return record
 
     record = asyncio.run(without_threads())
-    assert not is_alive(bench.home / "running", record.owner)
+    assert not RunLock(bench.home / "running").is_alive(record.owner)
 
 
 def test_a_run_stays_alive_until_its_last_thread_has_ended(bench):
@@ -78,7 +78,7 @@ def test_a_run_stays_alive_until_its_last_thread_has_ended(bench):
         return record
 
     record = asyncio.run(leave_a_thread_behind())
-    assert is_alive(bench.home / "running", record.owner)
+    assert RunLock(bench.home / "running").is_alive(record.owner)
     go_on.set()
-    while is_alive(bench.home / "running", record.owner):
+    while RunLock(bench.home / "running").is_alive(record.owner):
         time.sleep(0.01)

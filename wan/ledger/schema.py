@@ -1,0 +1,80 @@
+"""The schema of the ledger, one migration script for each version. Each engine accepts the same statements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+VERSIONS = (
+    """
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+    CREATE TABLE requests (
+        id TEXT PRIMARY KEY,
+        fingerprint TEXT NOT NULL,
+        account TEXT NOT NULL,
+        region TEXT NOT NULL,
+        model TEXT NOT NULL,
+        resolution TEXT NOT NULL,
+        duration INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        task_id TEXT NOT NULL,
+        request_id TEXT NOT NULL,
+        created_at DOUBLE PRECISION NOT NULL,
+        sent_at DOUBLE PRECISION NOT NULL,
+        submitted_at DOUBLE PRECISION NOT NULL,
+        finished_at DOUBLE PRECISION NOT NULL,
+        part TEXT NOT NULL,
+        path TEXT NOT NULL,
+        bytes BIGINT NOT NULL,
+        error TEXT NOT NULL,
+        receipt TEXT NOT NULL
+    );
+    CREATE INDEX requests_by_fingerprint ON requests (fingerprint);
+    CREATE INDEX requests_by_task ON requests (task_id);
+    CREATE INDEX requests_by_age ON requests (created_at);
+    """,
+    """
+    ALTER TABLE requests ADD COLUMN rendered DOUBLE PRECISION NOT NULL DEFAULT 0;
+    CREATE INDEX requests_by_kind ON requests (model, resolution, duration, region);
+    """,
+    """
+    ALTER TABLE requests ADD COLUMN service_sent_at DOUBLE PRECISION NOT NULL DEFAULT 0;
+    """,
+    """
+    ALTER TABLE requests ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+    """,
+    """
+    CREATE INDEX requests_by_account ON requests (account) WHERE substr(fingerprint, 1, 2) <> '2:';
+    """,
+    """
+    ALTER TABLE requests ADD COLUMN host TEXT NOT NULL DEFAULT '';
+    ALTER TABLE requests ADD COLUMN folder TEXT NOT NULL DEFAULT '';
+    ALTER TABLE requests ADD COLUMN digest TEXT NOT NULL DEFAULT '';
+    """,
+)
+"""Append only."""
+
+
+class NewerVersion(OSError):
+    """The ledger was created by a newer version of the pack."""
+
+
+def migrate(connection: Connection, version: int, save_version: Callable[[int], object], *, first: str = "") -> None:
+    """Bring a database of a version, 0 for a new one, to the current version. The caller holds a lock on it.
+
+    `first` is what an engine needs in a new database beside the tables.
+
+    Raises:
+        NewerVersion: as its name says. Nothing is changed.
+    """
+    if version > len(VERSIONS):
+        raise NewerVersion("it was created by a newer version of the pack")
+    for script in (*VERSIONS[version:], "" if version else first):
+        for statement in filter(str.strip, script.split(";")):
+            connection.exec_driver_sql(statement)
+    if version < len(VERSIONS):
+        save_version(len(VERSIONS))
