@@ -36,7 +36,7 @@ def child(batch: dict[str, Any]) -> int:
     real, ahead = time.time, batch["clock"]
     time.time = lambda: real() + ahead
     pack = load_pack(ROOT)
-    pack.module("nodes.host").configure(clock=pack.module("wan.tasks.retry").Clock(batch["scale"]))
+    pack.module("nodes.host").configure(clock=pack.module("wan.tasks.limits").Clock(batch["scale"]))
     return run.main(batch["arguments"])
 
 

@@ -23,6 +23,9 @@ logger = logging.getLogger("dashscope_wan")
 FILE_NAME = "credentials.toml"
 # Straight, typographic, and those of Chinese keyboards.
 _QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\xab\xbb\u2039\u203a\u300c\u300d\u300e\u300f\uff02\uff07"
+_OF_THE_PACK = ("home", "ledger_url", "repay_missing")
+"""Settings that are no other program's: their environment variables begin with DASHSCOPE_WAN_."""
+
 _warned_of: set[Path] = set()
 
 
@@ -52,6 +55,17 @@ class Settings:
                 if found.reveal():
                     return found
         return None
+
+    @property
+    def ledger_url(self) -> Secret | None:
+        """The URL of the database that several machines share as their ledger; None for the file."""
+        found = self._find("ledger_url")
+        return found if found.reveal() else None
+
+    @property
+    def repay_missing(self) -> bool:
+        """Whether a paid video that cannot be had any more is paid for once more."""
+        return self.get("repay_missing").lower() in ("1", "true", "yes", "on")
 
     def keyed_regions(self) -> list[str]:
         """Return the regions that have a key of their own."""
@@ -94,7 +108,7 @@ def read_settings(home: Path) -> Settings:
     Raises:
         InvalidRequest: `credentials.toml` exists but cannot be read, or `DASHSCOPE_WAN_HOME` names an unknown user.
     """
-    moved = _from_environment("wan_home").reveal()
+    moved = _from_environment("home").reveal()
     try:
         folder = Path(moved).expanduser() if moved else home
     except RuntimeError as error:
@@ -108,7 +122,8 @@ def unquoted(text: str) -> str:
 
 
 def _from_environment(name: str) -> Secret:
-    return Secret(unquoted(os.environ.get(f"DASHSCOPE_{name.upper()}", "")))
+    prefix = "DASHSCOPE_WAN_" if name in _OF_THE_PACK else "DASHSCOPE_"
+    return Secret(unquoted(os.environ.get(f"{prefix}{name.upper()}", "")))
 
 
 def _read_file(path: Path) -> dict[str, Secret]:
@@ -138,7 +153,8 @@ def _parsed_file(path: Path) -> tuple[dict[str, Secret], str]:
         return {}, f'{path} is not valid TOML: write lines such as api_key = "sk-..."'
     except (OSError, ValueError, RecursionError) as error:
         return {}, _unreadable(path, error)
-    return {name.lower(): Secret(unquoted(value)) for name, value in table.items() if isinstance(value, str)}, ""
+    texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in table.items()}
+    return {name.lower(): Secret(unquoted(value)) for name, value in texts.items() if isinstance(value, str)}, ""
 
 
 def _unreadable(path: Path, error: Exception) -> str:

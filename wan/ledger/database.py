@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Mapping
-from functools import cache
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..redaction import Secret
 from .errors import LedgerUnavailable
-from .sqlite import SqliteStore
+from .recovery import is_damage, quarantine
+from .run_lock import RunLock
+from .schema import VERSIONS, NewerVersion
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, TextClause
+    import sqlite3
+
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.exc import DBAPIError
+
+    from .postgres import PostgresStore
 
 T = TypeVar("T")
 
+FILE_NAME = "ledger.sqlite3"
+BUSY_SECONDS = 5.0
+"""Seconds to wait for another process's transaction. Transactions take milliseconds."""
 
-@cache
-def sql(statement: str) -> TextClause:
-    """Return a statement with its values as `:name`."""
-    from sqlalchemy import text
-
-    return text(statement)
+DOWN_SECONDS = 5.0
+"""Seconds for which nobody waits again for a server that did not answer, but who is about to send a request."""
 
 
 class Database:
@@ -31,11 +39,12 @@ class Database:
     Each run calls `open` first and `close` last. `store` is the engine that keeps the rows.
     """
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: SqliteStore | PostgresStore) -> None:
         self.store = store
         self._guard = threading.Lock()
         self._users = 0
         self._engine: Engine | None = None
+        self._down: tuple[float, str, str] = (-math.inf, "", "")
 
     def open(self) -> Database:
         """Count one more run. The database is connected on first use."""
@@ -44,43 +53,64 @@ class Database:
         return self
 
     def close(self) -> None:
-        """Count one run less. After the last run the connections are closed."""
+        """Count one run less. After the last run a file is closed; a server stays connected."""
         with self._guard:
             self._users -= 1
-            unused = self._users <= 0
+            unused = self._users <= 0 and not self.store.is_shared
         if unused:
             self._disconnect()
 
-    def write(self, statement: str, *rows: Mapping[str, Any]) -> None:
-        """Run a statement with the values of each row, in a transaction of its own. Raises as `transaction` does."""
-        self.transaction(lambda connection: connection.execute(sql(statement), rows))
+    def listen(self) -> Any:
+        """Return a connection of its driver that hears notifications; only of a store that is shared.
 
-    def transaction(self, work: Callable[[Connection], T]) -> T:
-        """Return the result of `work`, which reads and writes while no other transaction does. Blocks.
+        Raises:
+            LedgerUnavailable: the database cannot be reached.
+        """
+        from sqlalchemy.exc import SQLAlchemyError
 
-        A damaged file is quarantined, and `work` runs on a new one with the rows that could be read.
+        try:
+            return self.store.listen()
+        except (SQLAlchemyError, OSError) as error:
+            message, do = self.store.describe(getattr(error, "orig", None) or error)
+            raise LedgerUnavailable(message, hint=f"Nothing was sent. {do}") from error
+
+    def transaction(self, work: Callable[[Connection], T], *, exclusive: bool = True) -> T:
+        """Return the result of `work`. Blocks.
+
+        If it is `exclusive`, no other transaction takes place meanwhile; otherwise `work` is a single statement. A
+        damaged file is quarantined, and `work` runs on a new one with the rows that could be read. If the connection to
+        a server was lost, `work` runs once more: it must not matter whether its first run was committed.
 
         Raises:
             LedgerUnavailable: the ledger cannot be used.
         """
         from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+        since, message, do = self._down
+        if not exclusive and time.monotonic() - since < DOWN_SECONDS:
+            raise LedgerUnavailable(message, hint=do)
         try:
             try:
-                return self._transact(work)
+                return self._transact(work, exclusive=exclusive)
             except DBAPIError as error:
                 self._disconnect()
-                if not self.store.repair(error.orig):
+                if not self.store.repair(error):
                     raise
-                return self._transact(work)
+                return self._transact(work, exclusive=exclusive)
         except (SQLAlchemyError, OSError, NotImplementedError) as error:
             self._disconnect()
             message, do = self.store.describe(getattr(error, "orig", None) or error)
-            raise LedgerUnavailable(message, hint=f"Nothing was sent. {do}") from error
+            do = f"Nothing was sent. {do}"
+            if self.store.is_shared:
+                self._down = (time.monotonic(), message, do)
+            raise LedgerUnavailable(message, hint=do) from error
 
-    def _transact(self, work: Callable[[Connection], T]) -> T:
-        with self._connected().begin() as connection:
-            self.store.lock(connection)
+    def _transact(self, work: Callable[[Connection], T], *, exclusive: bool) -> T:
+        engine = self._connected()
+        if exclusive or not self.store.is_shared:
+            with engine.begin() as connection:
+                return work(connection)
+        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             return work(connection)
 
     def _connected(self) -> Engine:
@@ -88,8 +118,7 @@ class Database:
             if self._engine is None:
                 engine = self.store.create_engine()
                 with engine.begin() as connection:
-                    self.store.lock(connection)
-                    self.store.prepare(connection)
+                    migrate(connection, self.store)
                 self._engine = engine
             return self._engine
 
@@ -100,11 +129,141 @@ class Database:
             engine.dispose()
 
 
-_databases: dict[Path, Database] = {}
+class SqliteStore:
+    """A file in the folder `home`."""
+
+    is_shared = False
+    """Whether several machines share the ledger."""
+
+    tables = ""
+    """What a new database has beside the tables of the schema: a script."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / FILE_NAME
+        self._locks_folder = home / "running"
+
+    def create_engine(self) -> Engine:
+        """Return an engine with one connection, as SQLite has one writer. The file is opened by `connect`."""
+        from sqlalchemy import create_engine, event
+        from sqlalchemy.pool import QueuePool
+
+        engine = create_engine(
+            "sqlite://",
+            creator=self._connect,
+            poolclass=QueuePool,
+            pool_size=1,
+            max_overflow=0,
+            hide_parameters=True,
+        )
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        return engine
+
+    def _connect(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        return connect(self._path)
+
+    def version(self, connection: Connection) -> int:
+        """Return the version of the schema, 0 for a new file."""
+        return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+    def set_version(self, connection: Connection, version: int) -> None:
+        """Write the version of the schema down."""
+        connection.exec_driver_sql(f"PRAGMA user_version = {version}")
+
+    def run_lock(self, *, scale: float) -> RunLock:  # noqa: ARG002 - the operating system holds it
+        """Return the lock of a new run."""
+        return RunLock(self._locks_folder)
+
+    def listen(self) -> None:
+        """Return nothing: one machine's processes need no queue."""
+
+    def repair(self, error: DBAPIError) -> bool:
+        """Replace a damaged file by a new one with the rows that can be read. Return whether the file was damaged."""
+        if not isinstance(error.orig, Exception) or not is_damage(error.orig):
+            return False
+        quarantine(self._path, connect=connect, create=create_file)
+        return True
+
+    def describe(self, error: Exception) -> tuple[str, str]:
+        """Return what happened and what to do about it."""
+        said = str(error).lower()
+        if "locked" in said or "timeout" in type(error).__name__.lower():
+            do = "Another program has it open: close that program, then run again."
+        elif "full" in said or "no space" in said:
+            do = f"Free some space in {self._path.parent}, then run again."
+        elif isinstance(error, NewerVersion):
+            do = "Update the pack, then run again."
+        else:
+            do = (
+                f"Make {self._path.parent} writable, or set DASHSCOPE_WAN_HOME to a folder on a local disk that is, "
+                "then run again."
+            )
+        return f"The ledger {self._path} cannot be used ({error}).", do
+
+
+def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
+    """Open an SQLite file in a mode of its URIs."""
+    import sqlite3
+
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    database = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        if mode == "rwc":
+            # A file with a newer schema is not touched.
+            if database.execute("PRAGMA user_version").fetchone()[0] <= len(VERSIONS):
+                database.execute("PRAGMA journal_mode = WAL")
+            # A record must be on disk before its request is sent, even if the power fails.
+            database.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def create_file(path: Path) -> sqlite3.Connection:
+    """Create a new ledger file, and return its connection."""
+    store = SqliteStore(path.parent)
+    engine = store.create_engine()
+    with engine.begin() as connection:
+        migrate(connection, store)
+    engine.dispose()
+    return connect(path)
+
+
+def migrate(connection: Connection, store: SqliteStore | PostgresStore) -> None:
+    """Bring a database to the current version of the schema, in an exclusive transaction.
+
+    Raises:
+        NewerVersion: it was created by a newer version of the pack. Nothing is changed.
+    """
+    version = store.version(connection)
+    if version > len(VERSIONS):
+        raise NewerVersion("it was created by a newer version of the pack")
+    for script in (*VERSIONS[version:], "" if version else store.tables):
+        for statement in filter(str.strip, script.split(";")):
+            connection.exec_driver_sql(statement)
+    if version < len(VERSIONS):
+        store.set_version(connection, len(VERSIONS))
+
+
+_databases: dict[str, Database] = {}
 _databases_guard = threading.Lock()
 
 
-def database_for(home: Path) -> Database:
-    """Return the database of a folder, the same one for the whole process, for one more run."""
+def database_for(home: Path, url: Secret | None = None) -> Database:
+    """Return the database at a URL, or the file in a folder: the same one for the whole process, for one more run.
+
+    Raises:
+        LedgerUnavailable: the URL cannot be used.
+    """
+    name = url.reveal() if url else str(home.absolute())
     with _databases_guard:
-        return _databases.setdefault(home.absolute(), Database(SqliteStore(home))).open()
+        if name not in _databases:
+            _databases[name] = Database(_postgres(url) if url else SqliteStore(home))
+        return _databases[name].open()
+
+
+def _postgres(url: Secret) -> PostgresStore:
+    from .postgres import PostgresStore
+
+    return PostgresStore(url)

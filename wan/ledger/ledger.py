@@ -1,26 +1,34 @@
 """The ledger: every request is recorded before it is sent, so that a paid task is neither lost nor paid for twice.
 
-It is an SQLite file that several ComfyUI processes may share. A record's `owner` is the run that processes it. If the
-ledger cannot be used, no request is sent; requests sent before are still completed.
+It is an SQLite file that several ComfyUI processes may share, or a PostgreSQL database for several machines. A record's
+`owner` is the run that processes it. If the ledger cannot be used, no request is sent; requests sent before are still
+completed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
+import platform
 import secrets
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..redaction import Secret
-from .database import database_for, sql
-from .errors import RecordsLost
-from .record import COLUMNS, Claim, Record, State
+from .database import database_for
+from .errors import LedgerUnavailable, RecordsLost
+from .record import COLUMNS, Claim, ClaimRules, Record, State
 from .recovery import LOST, REPORTED
+from .run_lock import RENEWAL_SECONDS, Renewal
+from .spool import flush, keep
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, TextClause
+
+logger = logging.getLogger("dashscope_wan")
 
 HISTORY = 20
 """Number of tasks of the same kind that the estimate of the next duration is based on."""
@@ -38,18 +46,39 @@ OLDER_ACCOUNTS = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint
 """The accounts of the records whose fingerprints are in an older format."""
 
 
-class Ledger:
-    """A run's view of the ledger. Close it when the run ends. Its file is opened on first use.
+_ACCOUNT = (
+    "SELECT (SELECT value FROM facts WHERE name = 'salt') AS salt, "
+    "EXISTS (SELECT 1 FROM requests WHERE substr(fingerprint, 1, 2) <> '2:') AS has_older"
+)
 
-    All methods block, so call them from threads, and raise `LedgerUnavailable` if the file cannot be used. `identity`
-    is what the ledger's id of the account is a hash of. `account` is that id, "" before `open`.
+
+@cache
+def sql(statement: str) -> TextClause:
+    """Return a statement with its values as `:name`."""
+    from sqlalchemy import text
+
+    return text(statement)
+
+
+class Ledger:
+    """A run's view of the ledger. Close it when the run ends. The database is connected on first use.
+
+    All methods block, so call them from threads, and raise `LedgerUnavailable` if the ledger cannot be used. It is the
+    database at `url`, or a file in the folder `home`. `identity` is what the ledger's id of the account is a hash of.
+    `account` is that id, "" before `open`. `scale` is the real seconds of one second of waiting.
     """
 
-    def __init__(self, home: Path, *, identity: Secret | None = None) -> None:
+    def __init__(
+        self, home: Path, *, url: Secret | None = None, identity: Secret | None = None, scale: float = 1.0
+    ) -> None:
         self.account = ""
         self._identity = identity
-        self._database = database_for(home)
-        self._run_lock = self._database.store.run_lock()
+        self._has_older = True
+        self._database = database_for(home, url)
+        self.is_shared = self._database.store.is_shared
+        self._run_lock = self._database.store.run_lock(scale=scale)
+        self._unwritten = home / "unwritten"
+        self._renewal = Renewal(self._renew, RENEWAL_SECONDS * scale)
         self._is_closed = False
 
     @property
@@ -58,9 +87,30 @@ class Ledger:
         return self._run_lock.run_id
 
     def open(self) -> None:
-        """Open the file, and learn the `account`."""
+        """Connect, learn the `account`, and write the records that could not be written before."""
         if self._identity:
-            self.account = self._database.transaction(partial(_account, identity=self._identity))
+            salt, self._has_older = self.execute(_ACCOUNT)
+            salt = salt or self._database.transaction(_new_salt)
+            self.account = hashlib.sha256(f"{salt}\0{self._identity.reveal()}".encode()).hexdigest()[:24]
+        if self._unwritten.is_dir():
+            flush(self._unwritten, self._save_kept)
+
+    def execute(self, statement: str, **values: Any) -> Any:
+        """Run a statement with its values as `:name`, and return the first row of its result, None if it has none."""
+        return self._execute(statement, values)
+
+    def _execute(self, statement: str, *rows: Mapping[str, Any]) -> Any:
+        """Run a statement with the values of each row, in one transaction. Return the first row of its result."""
+
+        def run(connection: Connection) -> Any:
+            result = connection.execute(sql(statement), rows)
+            return result.first() if result.returns_rows else None
+
+        return self._database.transaction(run, exclusive=len(rows) > 1)
+
+    def listen(self) -> Any:
+        """Return a connection of the driver to a shared ledger that hears its notifications."""
+        return self._database.listen()
 
     def claim(
         self,
@@ -69,49 +119,59 @@ class Ledger:
         following: str = "",
         earlier: Callable[[str], Iterable[str]] = lambda _: (),
         free: bool = False,
+        admit: Callable[[Connection], bool] = lambda _: True,
     ) -> tuple[Record, Claim]:
         """Find the request's record in the ledger, or insert it, and return it with the claim on it.
 
         A draft with a task id stands for that task, whatever request created it. `following` is the record that this
         run has been waiting for: if it fails, this run fails too. `earlier` returns the request's fingerprints in
-        older formats for an account. A `free` request is submitted again if its video is missing.
+        older formats for an account. A `free` request is submitted again if its video is missing. `admit` tells whether
+        a new task may be submitted now: if not, nothing is inserted, and the claim is QUEUE.
 
         Raises:
             RecordsLost: the ledger was damaged, and no run has reported the loss yet. Nothing may be sent.
         """
-        self._run_lock.acquire()
+        draft.host, draft.id = platform.node(), draft.id or secrets.token_hex(8)
 
-        def decide(connection: Connection) -> tuple[Record, Claim, str]:
-            found = _find_claimed(connection, draft, earlier)
-            record, role = self._decide(draft, found, following=following, free=free)
+        def work(connection: Connection) -> tuple[Record, Claim, str]:
+            is_alive = partial(self._run_lock.is_alive, connection=connection)
+            record, role = draft, Claim.NEW
+            if found := self._find_all(connection, draft, earlier):
+                rules = ClaimRules(is_alive, self.is_shared, following, free)
+                record, role = rules.decide(draft, rules.choose(found, draft))
             if role is Claim.NEW and not free and not draft.task_id and (lost := self._lost(connection)):
                 return record, role, lost
+            if role is Claim.NEW and not admit(connection):
+                return record, Claim.QUEUE, ""
             if role in (Claim.NEW, Claim.RESUME):
-                record.owner = self.run_id
+                self._run_lock.acquire(connection)
+                record.owner, record.host, record.folder = self.run_id, draft.host, draft.folder
                 _upsert(connection, record)
             return record, role, ""
 
-        record, role, lost = self._database.transaction(decide)
+        record, role, lost = self._database.transaction(work)
         if lost:
             raise RecordsLost.at(lost)
+        if self.is_shared and role in (Claim.NEW, Claim.RESUME):
+            self._renewal.start()
         return record, role
 
-    def _decide(self, draft: Record, found: Record | None, *, following: str, free: bool) -> tuple[Record, Claim]:
-        if found is None:
-            return draft, Claim.NEW
-        if found.state == State.FAILED.value and found.id == following:
-            return found, Claim.FAILED
-        if found.state in (State.SAVED.value, State.EXPIRED.value) and found.has_video_file:
-            return found, Claim.REUSE
-        if not draft.task_id and (found.is_unbilled or (free and found.is_terminal)):
-            return draft, Claim.NEW
-        if not found.is_terminal and self._run_lock.is_alive(found.owner):
-            return found, Claim.WAIT
-        # The record of a dead run, which may have saved the video.
-        return found, Claim.REUSE if found.has_video_file else Claim.RESUME
+    def _find_all(self, connection: Connection, draft: Record, earlier: Callable[[str], Iterable[str]]) -> list[Record]:
+        """Return the records of a draft's task or request, newest first."""
+        if draft.task_id:
+            return _find(connection, task_id=draft.task_id)
+        found = _find(connection, fingerprint=draft.fingerprint)
+        # Earlier versions named a request by its account too: whichever account it was, it is paid.
+        older = connection.execute(sql(OLDER_ACCOUNTS)).scalars().all() if self._has_older else ()
+        for account in older:
+            for fingerprint in earlier(account):
+                found += _find(connection, fingerprint=fingerprint)
+        return found
 
     def _lost(self, connection: Connection) -> str:
         """Return the path of a damaged ledger whose lost records no other run has reported; "" if there is none."""
+        if self.is_shared:
+            return ""
         named = {"lost": LOST, "reported": REPORTED}
         found = connection.execute(sql("SELECT name, value FROM facts WHERE name IN (:lost, :reported)"), named)
         facts = {row.name: str(row.value) for row in found}
@@ -122,11 +182,31 @@ class Ledger:
 
     def note_loss_reported(self) -> None:
         """Record that this run has reported lost records: the next run may pay again."""
-        self._database.write(_SET_FACT, {"name": REPORTED, "value": self.run_id})
+        self._execute(_SET_FACT, {"name": REPORTED, "value": self.run_id})
 
     def save(self, *records: Record) -> None:
         """Insert or update records, in one transaction."""
-        self._database.write(UPSERT, *map(_row, records))
+        self._execute(UPSERT, *map(_row, records))
+
+    def keep(self, record: Record) -> None:
+        """Keep a record that cannot be written, until the ledger is back."""
+        keep(self._unwritten, record)
+
+    def _save_kept(self, record: Record) -> None:
+        """Write a record that was kept, unless another run has saved its video meanwhile."""
+        found = self.find(id=record.id)
+        if not found or found[0].state != State.SAVED.value or record.state == State.SAVED.value:
+            self.save(record)
+
+    def _renew(self) -> bool:
+        """Renew the run's lease, and write what could not be written before. Return whether it was possible."""
+        try:
+            self._database.transaction(self._run_lock.acquire, exclusive=False)
+            flush(self._unwritten, self._save_kept)
+        except LedgerUnavailable as error:
+            logger.debug("the lease is not renewed: %s", error.message)
+            return False
+        return True
 
     def by_task(self, task_id: str) -> Record | None:
         """Return the record of a task, None if this ledger does not know it."""
@@ -137,12 +217,8 @@ class Ledger:
         """Return the rendering times of the latest tasks of the same kind, in seconds; none for an unknown kind."""
         if not like.model:
             return []
-        values = {"model": like.model, "resolution": like.resolution, "duration": like.duration, "region": like.region}
-        statement = sql(
-            "SELECT rendered FROM requests WHERE model = :model AND resolution = :resolution AND duration = :duration "
-            f"AND region = :region AND rendered > 0 ORDER BY rowid DESC LIMIT {HISTORY}"  # noqa: S608 - a number
-        )
-        return self._database.transaction(lambda connection: list(connection.execute(statement, values).scalars()))
+        work = partial(_durations, like=like)
+        return self._database.transaction(work, exclusive=False)
 
     def unknown_tasks(self, task_ids: Iterable[str]) -> list[str]:
         """Return the tasks that belong to no request of this ledger."""
@@ -168,7 +244,7 @@ class Ledger:
         def give(connection: Connection) -> bool:
             lacking = _find(connection, region=record.region, model=record.model, task_id="")
             disputed = any(one.id != record.id and one.is_outcome_unknown and rival(one) for one in lacking)
-            if disputed or _is_known(connection, record.task_id):
+            if disputed or _is_known(connection, record.task_id, but=record.id):
                 return False
             _upsert(connection, record)
             return True
@@ -179,12 +255,22 @@ class Ledger:
         """Release the run: other runs may take its records. Calling it again does nothing."""
         if not self._is_closed:
             self._is_closed = True
-            self._run_lock.release()
+            self._renewal.stop()
+            with contextlib.suppress(LedgerUnavailable):
+                self._run_lock.release(partial(self._database.transaction, exclusive=False))
             self._database.close()
 
     def find(self, **values: Any) -> list[Record]:
         """Return the records with these values, newest first; with `newest`, at most so many."""
-        return self._database.transaction(lambda connection: _find(connection, **values))
+        return self._database.transaction(lambda connection: _find(connection, **values), exclusive=False)
+
+
+def _durations(connection: Connection, like: Record) -> list[float]:
+    statement = (
+        "SELECT rendered FROM requests WHERE model = :model AND resolution = :resolution AND duration = :duration "
+        "AND region = :region AND rendered > 0 ORDER BY rowid DESC LIMIT :newest"
+    )
+    return list(connection.execute(sql(statement), {**vars(like), "newest": HISTORY}).scalars())
 
 
 def _find(connection: Connection, *, newest: int = 0, **values: object) -> list[Record]:
@@ -195,23 +281,9 @@ def _find(connection: Connection, *, newest: int = 0, **values: object) -> list[
     return [Record(**row) for row in connection.execute(sql(statement), values).mappings()]
 
 
-def _find_claimed(connection: Connection, draft: Record, earlier: Callable[[str], Iterable[str]]) -> Record | None:
-    """Return the record of a draft's task or request: the newest that may have been charged."""
-    if draft.task_id:
-        found = _find(connection, task_id=draft.task_id, newest=1)
-        return found[0] if found else None
-    found = _find(connection, fingerprint=draft.fingerprint)
-    # Earlier versions named a request by its account too: whichever account it was, it is paid.
-    for account in connection.execute(sql(OLDER_ACCOUNTS)).scalars().all():
-        for fingerprint in earlier(account):
-            found += _find(connection, fingerprint=fingerprint)
-    # One that cost nothing hides none that is paid.
-    return next((one for one in found if not one.is_unbilled), found[0] if found else None)
-
-
-def _is_known(connection: Connection, task_id: str) -> bool:
+def _is_known(connection: Connection, task_id: str, *, but: str = "") -> bool:
     """Tell whether a task belongs to a request. A task that was fetched by its id may belong to any request."""
-    return any(record.model for record in _find(connection, task_id=task_id))
+    return any(record.model and record.id != but for record in _find(connection, task_id=task_id))
 
 
 def _upsert(connection: Connection, record: Record) -> None:
@@ -229,11 +301,9 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "")
 
 
-def _account(connection: Connection, identity: Secret) -> str:
-    """Return the ledger's id of an account: a salted hash, never the key itself."""
-    find = "SELECT value FROM facts WHERE name = 'salt'"
-    salt = connection.execute(sql(find)).scalar()
-    if salt is None:
-        salt = secrets.token_hex(16)
-        connection.execute(sql(_SET_FACT), {"name": "salt", "value": salt})
-    return hashlib.sha256(f"{salt}\0{identity.reveal()}".encode()).hexdigest()[:24]
+def _new_salt(connection: Connection) -> str:
+    """Return the salt of the account ids, so that they are no plain hashes of keys. The first run draws it."""
+    values = {"name": "salt", "value": secrets.token_hex(16)}
+    statement = "INSERT INTO facts (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"
+    connection.execute(sql(statement), values)
+    return str(connection.execute(sql("SELECT value FROM facts WHERE name = 'salt'")).scalar_one())

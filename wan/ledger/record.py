@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -23,7 +25,8 @@ class State(str, enum.Enum):
 class Claim(enum.Enum):
     """What a run must do with a request: send it, resume it, wait for the run that has it, or reuse the video.
 
-    A request that may have been charged is never sent again. FAILED: the run that was waited for failed.
+    A request that may have been charged is never sent again. FAILED: the run that was waited for failed. QUEUE: the
+    request is new, and the account's other tasks come first.
     """
 
     NEW = "send"
@@ -31,6 +34,7 @@ class Claim(enum.Enum):
     WAIT = "follow"
     REUSE = "reuse"
     FAILED = "failed"
+    QUEUE = "queue"
 
 
 @dataclass
@@ -41,7 +45,8 @@ class Record:
     `service_sent_at` is the same moment by the service's clock, 0 if unknown. `account` is a hash of the URL and the
     key. Requests with the same `subject` have the same model and image. `rendered` is the rendering time in seconds, by
     the service's clock. `owner` is the run that processes the request. `part` is the partial download, `path` the saved
-    file. `model` is empty for a task that is only known by its id. `id` is empty until the ledger has the record.
+    file on `host`, in its output `folder`, with its `digest`. `model` is empty for a task that is only known by its id.
+    `id` is empty until the ledger has the record.
     """
 
     fingerprint: str
@@ -103,5 +108,89 @@ class Record:
         except OSError:
             return False
 
+    def for_another_machine(self, draft: Record) -> Record:
+        """Return the record of another machine's download of this task's video. The task is paid once."""
+        own = vars(Record("", id=draft.id, host=draft.host, folder=draft.folder, created_at=draft.created_at))
+        same = {"fingerprint", "account", "region", "model", "resolution", "duration", "task_id", "subject"}
+        same |= {"submitted_at", "service_sent_at", "finished_at"}
+        values = {**own, **{name: getattr(self, name) for name in same}, "state": State.SUBMITTED.value}
+        return Record(**values)
+
+
+def digest(path: Path) -> str:
+    """Return a hash of a video's beginning, end and size, which tells it from others of its name; "" if unreadable."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            begin = file.read(_DIGEST_BYTES)
+            file.seek(max(0, size - _DIGEST_BYTES))
+            return hashlib.sha256(b"%d %s %s" % (size, begin, file.read())).hexdigest()[:32]
+    except OSError:
+        return ""
+
+
+_DIGEST_BYTES = 64 * 1024
 
 COLUMNS = tuple(field.name for field in fields(Record))
+
+
+@dataclass(frozen=True)
+class ClaimRules:
+    """The rules by which a run claims a request. `is_alive` tells whether a run is alive.
+
+    `is_shared` is whether several machines share the ledger; `following` and `free` are those of `Ledger.claim`.
+    """
+
+    is_alive: Callable[[str], bool]
+    is_shared: bool
+    following: str = ""
+    free: bool = False
+
+    def choose(self, found: Sequence[Record], draft: Record) -> Record:
+        """Return the record to go on with, of those that were found for a draft, newest first.
+
+        One that cost nothing hides none that is paid. In a ledger that machines share, a video that is here comes
+        first.
+        """
+
+        def rank(record: Record) -> tuple[bool, ...]:
+            elsewhere = (not _is_here(record, draft), not _is_own(record, draft)) if self.is_shared else ()
+            return (record.is_unbilled and not draft.task_id, *elsewhere)
+
+        return min(found, key=rank)
+
+    def decide(self, draft: Record, found: Record) -> tuple[Record, Claim]:
+        """Return the record of a draft and the claim on it: of the draft itself, or of what was found for it."""
+        # The draft itself was found: a connection was lost while it was inserted.
+        if found.id == draft.id:
+            return draft, Claim.NEW
+        has_video = _is_here(found, draft) if self.is_shared else found.has_video_file
+        is_finished = found.state in (State.SUCCEEDED.value, State.SAVED.value)
+        if found.state == State.FAILED.value and found.id == self.following:
+            claim = Claim.FAILED
+        elif found.state in (State.SAVED.value, State.EXPIRED.value) and has_video:
+            claim = Claim.REUSE
+        elif not draft.task_id and (found.is_unbilled or (self.free and found.is_terminal)):
+            found, claim = draft, Claim.NEW
+        elif self.is_shared and is_finished and not _is_own(found, draft):
+            found, claim = found.for_another_machine(draft), Claim.RESUME
+        elif not found.is_terminal and self.is_alive(found.owner):
+            claim = Claim.WAIT
+        else:
+            # The record of a dead run, which may have saved the video.
+            claim = Claim.REUSE if has_video else Claim.RESUME
+        return found, claim
+
+
+def _is_own(record: Record, draft: Record) -> bool:
+    """Tell whether a record's video belongs into the draft's folder on this machine."""
+    return (record.host or draft.host, record.folder or draft.folder) == (draft.host, draft.folder)
+
+
+def _is_here(record: Record, draft: Record) -> bool:
+    """Tell whether a record's video is in the draft's folder, which several machines may share."""
+    path = Path(record.path)
+    if not draft.folder or not path.is_relative_to(draft.folder) or not record.has_video_file:
+        return False
+    return record.host == draft.host or (record.digest != "" and record.digest == digest(path))

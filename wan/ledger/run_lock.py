@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 logger = logging.getLogger("dashscope_wan")
+
+RENEWAL_SECONDS = 15.0
+"""Seconds between two renewals of the lease of a run, where runs have leases."""
 
 _local: set[str] = set()
 
@@ -29,7 +33,12 @@ class RunLock:
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _lock: FileLock | None = None
 
-    def acquire(self) -> None:
+    @property
+    def is_held(self) -> bool:
+        """Whether the lock is acquired."""
+        return self._lock is not None
+
+    def acquire(self, _connection: object = None) -> None:
         """Acquire the lock, once.
 
         Raises:
@@ -53,7 +62,7 @@ class RunLock:
             self._lock = lock
             _local.add(self.run_id)
 
-    def release(self) -> None:
+    def release(self, _transact: object = None) -> None:
         """Release the lock."""
         with self._guard:
             if self._lock is not None:
@@ -62,7 +71,7 @@ class RunLock:
                 self._lock = None
             _local.discard(self.run_id)
 
-    def is_alive(self, run_id: str) -> bool:
+    def is_alive(self, run_id: str, connection: object = None) -> bool:  # noqa: ARG002 - a lease needs it
         """Tell whether another run is alive, in this process or in another."""
         from filelock import FileLock
 
@@ -90,3 +99,28 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         logger.debug("%s cannot be removed: %s", path, error)
+
+
+@dataclass
+class Renewal:
+    """Calls `renew` every few `seconds` in a thread of its own, from `start` to `stop`. It returns whether it did."""
+
+    renew: Callable[[], bool]
+    seconds: float
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, once."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="wan-lease", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End. A renewal that is under way is not waited for."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        done = True
+        while not self._stopped.wait(self.seconds if done else min(1.0, self.seconds)):
+            done = self.renew()

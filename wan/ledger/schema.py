@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
 VERSIONS = (
     """
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -61,20 +55,3 @@ VERSIONS = (
 
 class NewerVersion(OSError):
     """The ledger was created by a newer version of the pack."""
-
-
-def migrate(connection: Connection, version: int, save_version: Callable[[int], object], *, first: str = "") -> None:
-    """Bring a database of a version, 0 for a new one, to the current version. The caller holds a lock on it.
-
-    `first` is what an engine needs in a new database beside the tables.
-
-    Raises:
-        NewerVersion: as its name says. Nothing is changed.
-    """
-    if version > len(VERSIONS):
-        raise NewerVersion("it was created by a newer version of the pack")
-    for script in (*VERSIONS[version:], "" if version else first):
-        for statement in filter(str.strip, script.split(";")):
-            connection.exec_driver_sql(statement)
-    if version < len(VERSIONS):
-        save_version(len(VERSIONS))

@@ -22,7 +22,7 @@ from ..ledger.errors import LedgerUnavailable
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record
 from ..redaction import Secret
-from .retry import QUERIES_PER_SECOND, RATE_LIMITER, Clock
+from .limits import AccountLimits, Clock
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -74,6 +74,7 @@ class RunContext:
         self.ledger = ledger
         self.max_wait = max_wait
         self.clock = clock
+        self.limits = AccountLimits(ledger, clock=clock, to_thread=self.to_thread)
         self.create_lock = asyncio.Lock()
         self.sent_at: dict[str, float] = {}
         self.unwritten: set[str] = set()
@@ -100,10 +101,11 @@ class RunContext:
             if self._holders:
                 return
         self.ledger.close()
+        self.limits.close()
 
     async def get_task(self, task_id: str) -> Task:
         """Query a task, within the account's query limit. Raises the errors of `Client.get_task`."""
-        await RATE_LIMITER.acquire("query", per_second=QUERIES_PER_SECOND, clock=self.clock)
+        await self.limits.wait_to_query(task_id)
         return await self.to_thread(self.client.get_task, task_id)
 
     async def update(self, record: Record, **changes: object) -> None:
@@ -114,12 +116,14 @@ class RunContext:
     def update_sync(self, record: Record, **changes: object) -> None:
         """Change a record and save it. For threads: it blocks.
 
-        If the ledger cannot be written, a warning is logged and the run continues, so that the paid video is saved.
+        If the ledger cannot be written, a warning is logged and the run continues, so that the paid video is saved. The
+        record is written when the ledger is back.
         """
         _change(record, changes)
         try:
             self.ledger.save(record)
         except LedgerUnavailable as error:
+            self.ledger.keep(record)
             if record.task_id not in self.unwritten:
                 self.unwritten.add(record.task_id)
                 logger.warning(
@@ -146,7 +150,7 @@ async def open_run_context(
     # The mock server has a new key in every process, but its saved videos stay valid.
     region = endpoint.region
     identity = Secret(region.id if region.simulated else f"{endpoint.base_url}\0{endpoint.key.reveal()}")
-    ledger = Ledger(settings.home, identity=identity)
+    ledger = Ledger(settings.home, url=settings.ledger_url, identity=identity, scale=clock.scale)
     client = Client(endpoint)
     context = RunContext(client, ledger, max_wait=connection.max_wait_minutes * 60.0, clock=clock)
     try:

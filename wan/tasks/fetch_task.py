@@ -23,10 +23,10 @@ from ..redaction import contains_secret
 from .context import RunContext, open_run_context, run_in_thread
 from .generation import Generation
 from .interrupt import run_interruptible
+from .limits import Clock
 from .output import OutputTarget, resolve_output
 from .progress import BatchProgress, Progress, RunMonitor
 from .receipt import SavedVideo, cached_video
-from .retry import Clock
 from .save_video import SaveOptions
 
 logger = logging.getLogger("dashscope_wan")
@@ -85,7 +85,7 @@ async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
     endpoint, settings, output = await run_in_thread(_resolve, request)
     async with open_run_context(endpoint, settings, request.connection, clock=request.clock, pays=False) as context:
         generation = Generation(context, report)
-        draft = _new_record(request.task_id, context)
+        draft = _new_record(request.task_id, request.output_folder, context)
         try:
             claimed = await generation.claim(lambda: replace(draft))
         except LedgerUnavailable as error:
@@ -110,7 +110,7 @@ async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
             raise
 
 
-def _new_record(task_id: str, context: RunContext) -> Record:
+def _new_record(task_id: str, folder: Path, context: RunContext) -> Record:
     """Return a record for a task that this ledger does not know."""
     return Record(
         fingerprint=fingerprint({"task_id": task_id}, region=context.region.id),
@@ -120,4 +120,5 @@ def _new_record(task_id: str, context: RunContext) -> Record:
         task_id=task_id,
         created_at=time.time(),
         submitted_at=time.time(),
+        folder=str(folder.resolve()),
     )

@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -58,12 +58,16 @@ class Generation:
         self._context = context
         self._report = report
         self._on_finished = on_finished
+        self._place = context.limits.place()
 
     async def make(self, plan: ValidatedBatch, index: int, *, attachments: Attachments) -> SavedVideo:
         """Submit a request of a batch, or resume the task of an earlier run, and return the saved video."""
-        prepared = PreparedRequest(plan, index, attachments)
+        prepared, region = PreparedRequest(plan, index, attachments), plan.endpoint.region
+        if not region.simulated:
+            self._place.limit(plan.model.running_limit, model=plan.model.id, region=region.id)
+        free = region.simulated or plan.settings.repay_missing
         while True:
-            claimed = await self.claim(prepared.prepare, earlier=prepared.earlier)
+            claimed = await self.claim(prepared.prepare, earlier=prepared.earlier, free=free)
             if claimed is Claim.REUSE:
                 self._report(1.0, "already saved: reused free of charge; change the seed for a new video")
                 return cached_video(self.record)
@@ -75,32 +79,28 @@ class Generation:
             except WanError as error:
                 # Release the record: another run of the same request need not wait for the rest of this batch.
                 await self._update(owner="")
-                anew = isinstance(error, TaskCanceled) or (
-                    self._context.region.simulated and isinstance(error, TaskUnknown)
-                )
+                self._place.leave_soon()
+                anew = isinstance(error, TaskCanceled) or (free and isinstance(error, TaskUnknown))
                 if claimed is not Claim.RESUME or not anew or not self.record.is_terminal:
                     raise
-                was = self.record
-                logger.warning("Task %s is %s and was not charged; submitting a new request", was.task_id, was.state)
+                logger.warning("Task %s is %s; submitting a new request", self.record.task_id, self.record.state)
             except Exception:
                 # An unexpected error names no task, and the task may be charged.
                 if task_id := self.record.task_id:
                     logger.warning("Task %s exists at DashScope; use Wan Fetch Task to save its video.", task_id)
                 raise
 
-    async def claim(
-        self, prepare: Callable[[], Record], *, earlier: Callable[[str], Iterable[str]] = lambda _: ()
-    ) -> Claim:
+    async def claim(self, prepare: Callable[[], Record], **options: Any) -> Claim:
         """Claim a request: NEW, RESUME or REUSE. While another run has it, wait for that run.
 
-        `prepare` returns the draft of its record (blocking), `earlier` the request's fingerprints in older formats for
-        an account.
+        `prepare` returns the draft of its record (blocking). `options` are those of `Ledger.claim`.
 
         Raises:
             LedgerUnavailable: the record cannot be saved; nothing may be sent.
             WanError: the run that was waited for failed.
         """
-        self.record, claimed = await claim(prepare, earlier=earlier, context=self._context, report=self._report)
+        context, report, place = self._context, self._report, self._place
+        self.record, claimed = await claim(prepare, place=place, context=context, report=report, **options)
         record = self.record
         if claimed is Claim.FAILED:
             raise WanError(record.error, task_id=record.task_id, request_id=record.request_id)
@@ -281,6 +281,7 @@ class Generation:
         task = await poll_until_done(record, context=context, report=self._report, likely=likely, task_age=task_age)
         self._on_finished()
         await self._finish(task)
+        self._place.leave_soon()
         download = VideoDownload(
             task, record, options=options, context=context, report=self._report, on_saved=self._note_saved
         )
@@ -309,7 +310,7 @@ class Generation:
             if record.part:
                 await self._context.to_thread(discard, Path(record.part))
             await self._update(state=State.EXPIRED.value, part="")
-            raise unknown_error(record, context=self._context, otherwise=expired_error(record))
+            raise await unknown_error(record, context=self._context, otherwise=expired_error(record))
 
     def _note_saved(self, receipt: Mapping[str, Any]) -> None:
         """Record that the video is saved. For threads: it blocks."""

@@ -13,10 +13,11 @@ from ..errors import WanError
 from ..frozen import frozen
 from ..ledger.errors import LedgerUnavailable
 from ..ledger.ledger import Ledger
-from ..ledger.record import Record
+from ..ledger.record import Record, State
 from .context import RunContext
+from .limits import Clock
 from .progress import Progress
-from .retry import Clock, RetryBudget
+from .retry import RetryBudget
 
 UNKNOWN_TASK_TIMEOUT = 60.0
 """Seconds that a recent task may stay unknown to the service before polling ends."""
@@ -105,7 +106,7 @@ async def poll_until_done(
             task.status is TaskStatus.UNKNOWN
             and _task_age(task, state, submitted_at_service=record.service_sent_at) < context.region.task_ttl
         ):
-            _raise_if_unknown(record, state, context)
+            await _raise_if_unknown(record, state, context)
         elif task.status is TaskStatus.OTHER:
             _check_strange(task, state)
         elif task.status is TaskStatus.SUCCEEDED and not task.video_url:
@@ -146,7 +147,7 @@ async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> 
         raise
 
 
-def _raise_if_unknown(record: Record, state: _WaitState, context: RunContext) -> None:
+async def _raise_if_unknown(record: Record, state: _WaitState, context: RunContext) -> None:
     """Raise if a recent task stays unknown. One such response proves nothing, and a new task is charged."""
     if state.unknown_since is None or state.clock.now() - state.unknown_since < UNKNOWN_TASK_TIMEOUT:
         return
@@ -156,7 +157,7 @@ def _raise_if_unknown(record: Record, state: _WaitState, context: RunContext) ->
         "and run the same graph again later to query it again. To give it up and pay for a new video, change the seed.",
         task_id=record.task_id,
     )
-    raise unknown_error(record, context=context, otherwise=error)
+    raise await unknown_error(record, context=context, otherwise=error)
 
 
 def _check_strange(task: Task, state: _WaitState) -> None:
@@ -242,13 +243,22 @@ def canceled_error(record: Record) -> TaskCanceled:
     )
 
 
-def unknown_error(record: Record, *, context: RunContext, otherwise: TaskUnknown) -> TaskUnknown:
-    """Return the most specific error for a task that the service does not know. No new request is submitted."""
+async def unknown_error(record: Record, *, context: RunContext, otherwise: TaskUnknown) -> TaskUnknown:
+    """Return the most specific error for a task that the service does not know."""
     task_id = record.task_id
     if context.region.simulated:
         return TaskUnknown(
             "The offline server does not know the task: it forgets all tasks when ComfyUI is closed.",
             hint="Run the graph that created it again; offline mode is free of charge.",
+            task_id=task_id,
+        )
+    found = await context.to_thread(context.ledger.find, task_id=task_id) if context.ledger.is_shared else []
+    if saved := next((one for one in found if one.state == State.SAVED.value and one.id != record.id), None):
+        return TaskUnknown(
+            f"The video of this request was saved on {saved.host or 'another machine'} as {saved.path}, and DashScope "
+            "keeps a video for 24 hours only.",
+            hint="Copy it from there. For a new video, which is charged, change the seed, or set repay_missing = true "
+            "in credentials.toml (DASHSCOPE_WAN_REPAY_MISSING) to have every such video made anew.",
             task_id=task_id,
         )
     if record.path:

@@ -1,16 +1,13 @@
-"""Retries: the clock of a run, backoff, retry budgets and the rate limiter."""
+"""Retries: backoff and retry budgets."""
 
 from __future__ import annotations
 
-import asyncio
 import random
-import threading
-import time
 from collections.abc import Callable
 
 from ..api.errors import NetworkError, ServiceError, UnexpectedResponse
 from ..errors import WanError
-from ..frozen import frozen
+from .limits import Clock
 
 MAX_INTERVAL = 30.0
 MAX_RETRY_AFTER = 120.0
@@ -19,39 +16,6 @@ OUTAGE_TIMEOUT = 15 * 60.0
 
 UNKNOWN_THROTTLE_TIMEOUT = 2 * 60.0
 """Seconds to retry a 429 with an unknown error code: it may concern the account."""
-
-QUERIES_PER_SECOND = 20
-"""The service's query limit per main account. All its keys share it, so one limit serves the process."""
-
-SPACING = 1.1
-"""Factor by which requests are spaced wider than the rate requires, as a request may leave late."""
-
-
-@frozen
-class Clock:
-    """The clock of a run. Every sleep and timeout is measured by it.
-
-    `scale` is the real seconds of one second of waiting: 1.0 is real time. `monotonic` returns the time in seconds; if
-    it is not the machine's own, the event loop must use it too.
-    """
-
-    scale: float = 1.0
-    monotonic: Callable[[], float] = time.monotonic
-
-    def now(self) -> float:
-        """Return the seconds of waiting since some moment in the past."""
-        return self.monotonic() / self.scale
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait for some seconds."""
-        await asyncio.sleep(seconds * self.scale)
-
-    async def sleep_with_countdown(self, seconds: float, on_tick: Callable[[float], None]) -> None:
-        """Wait, reporting once a second how many seconds are left."""
-        until = self.now() + seconds
-        while (left := until - self.now()) > 0:
-            on_tick(left)
-            await self.sleep(min(1.0, left))
 
 
 def backoff(tries: int, *, retry_after: float | None = None) -> float:
@@ -99,23 +63,3 @@ class RetryBudget:
             backoff(self._tries, retry_after=retry_after),
             lambda left: report(f"{error.message} Retrying in {left:.0f} s"),
         )
-
-
-class RateLimiter:
-    """Gives callers their turns, in order. All runs of a process share one, as the limits are per main account."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._next_slot: dict[tuple[str, ...], float] = {}
-
-    async def acquire(self, *key: str, per_second: float, clock: Clock) -> None:
-        """Wait for the caller's turn: callers with the same key pass in order, at most `per_second` a second."""
-        with self._lock:
-            moment = clock.monotonic()
-            at = max(moment, self._next_slot.get(key, 0.0))
-            self._next_slot[key] = at + SPACING / per_second * clock.scale
-        if at > moment:
-            await asyncio.sleep(at - moment)
-
-
-RATE_LIMITER = RateLimiter()

@@ -15,7 +15,7 @@ from ..api.task import Task
 from ..catalog.fields import VideoRequest
 from ..errors import DownloadFailed, MediaError, WanError
 from ..frozen import frozen
-from ..ledger.record import Record
+from ..ledger.record import Record, digest
 from ..media.video import REMUX_SUFFIX, VideoInfo, probe, write_metadata
 from ..net.download import STALL_SECONDS, DownloadInterrupted, UrlExpired, download
 from .context import RunContext
@@ -109,7 +109,7 @@ class VideoDownload:
         discard(self._partial_path.with_name(self._partial_path.name + REMUX_SUFFIX))
         is_complete = record.bytes > 0 and self._partial_path.exists() and not self._verify()
         # A missing video may be restored: its size stays recorded until there is another.
-        if not is_complete and not record.path:
+        if not is_complete and record.bytes and not record.path:
             self.context.update_sync(record, bytes=0)
         return is_complete
 
@@ -219,6 +219,7 @@ class VideoDownload:
             resumed=options.resumed,
             warnings=list(options.warnings),
         )
+        record.digest = digest(path)
         self.on_saved(receipt)
         return SavedVideo(path, self.task.task_id, receipt)
 

@@ -40,17 +40,18 @@ from .attachments import RESERVED_URL_CHARS, Attachment, Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
 from .interrupt import report_interrupt_unsent, report_interrupt_waiting
+from .limits import Place
 from .progress import Progress
 from .reconcile import OwnTask
-from .retry import QUERIES_PER_SECOND, RATE_LIMITER, UNKNOWN_THROTTLE_TIMEOUT, backoff
+from .retry import UNKNOWN_THROTTLE_TIMEOUT, backoff
 
 if TYPE_CHECKING:
     from PIL import Image
 
 logger = logging.getLogger("dashscope_wan")
 
-CLAIM_POLL_INTERVAL = 0.5
-"""Seconds between two looks at the run that has the same request."""
+CLAIM_POLL_INTERVAL, SHARED_CLAIM_POLL_INTERVAL = 0.5, 2.0
+"""Seconds between two looks at the run that has the same request, on this machine or on any."""
 
 MAX_CONNECT_ATTEMPTS = 5
 """Tries to open a connection."""
@@ -110,6 +111,7 @@ class PreparedRequest:
                 resolution=request.resolution,
                 duration=request.duration,
                 created_at=time.time(),
+                folder=str(self.plan.batch.output_folder.resolve()),
             )
         return replace(self._draft)
 
@@ -149,24 +151,26 @@ class PreparedRequest:
 async def claim(
     prepare: Callable[[], Record],
     *,
-    earlier: Callable[[str], Iterable[str]],
+    place: Place,
     context: RunContext,
     report: Progress,
+    **options: Any,
 ) -> tuple[Record, Claim]:
     """Claim a request in the ledger, and return its record. While another run has it, wait for that run.
 
-    `prepare` returns the draft of its record (blocking), `earlier` the request's fingerprints in older formats for an
-    account. If the run that was waited for failed, the claim is FAILED.
+    `prepare` returns the draft of its record (blocking). A new request first waits for its `place`. `options` are those
+    of `Ledger.claim`. If the run that was waited for failed, the claim is FAILED.
 
     Raises:
         LedgerUnavailable: the record cannot be saved; nothing may be sent.
     """
-    record, followed, free = Record(""), "", context.region.simulated
+    record, followed = Record(""), ""
+    interval = SHARED_CLAIM_POLL_INTERVAL if context.ledger.is_shared else CLAIM_POLL_INTERVAL
 
     def claim_once() -> tuple[Record, Claim]:
         draft = prepare()
         draft.account = context.ledger.account
-        return context.ledger.claim(draft, earlier=earlier, following=followed, free=free)
+        return context.ledger.claim(draft, following=followed, admit=place.admit, **options)
 
     def show_waiting(_left: float) -> None:
         task = f" (task {record.task_id})" if record.task_id else ""
@@ -175,10 +179,13 @@ async def claim(
     try:
         while True:
             record, claimed = await context.to_thread(claim_once)
-            if claimed is not Claim.WAIT:
+            if claimed is Claim.QUEUE:
+                await place.wait(report)
+            elif claimed is Claim.WAIT:
+                followed = record.id
+                await context.clock.sleep_with_countdown(interval, show_waiting)
+            else:
                 return record, claimed
-            followed = record.id
-            await context.clock.sleep_with_countdown(CLAIM_POLL_INTERVAL, show_waiting)
     except RecordsLost:
         await context.to_thread(context.ledger.note_loss_reported)
         raise
@@ -249,7 +256,7 @@ async def sync_service_clock(context: RunContext, *, record_id: str) -> None:
     """
     if context.region.simulated or context.client.clock.now():
         return
-    await RATE_LIMITER.acquire("query", per_second=QUERIES_PER_SECOND, clock=context.clock)
+    await context.limits.wait_to_query()
     try:
         await context.to_thread(context.client.get_task, UNKNOWN_TASK_ID)
     except (AuthenticationError, RateLimited, NetworkError, UnexpectedResponse) as error:
@@ -279,9 +286,7 @@ async def send_with_retries(
         try:
             async with context.create_lock:
                 await sync_service_clock(context, record_id=record_id)
-                await RATE_LIMITER.acquire(
-                    "submit", context.ledger.account, create.model_name, per_second=create.rate_limit, clock=clock
-                )
+                await context.limits.wait_to_submit(create.model_name, per_second=create.rate_limit, report=report)
                 report(0.05, f"submitting{create.price}")
                 await send()
         except (NetworkError, UnexpectedResponse) as error:

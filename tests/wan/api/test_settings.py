@@ -104,7 +104,7 @@ def test_the_other_settings_come_from_the_same_two_places(env, write):
 
 
 def test_what_is_no_text_in_the_file_is_not_used(write):
-    settings = write('api_key = 5\nregion = true\n[table]\napi_key = "inner"')
+    settings = write('api_key = 5\nregion = 1.5\n[table]\napi_key = "inner"')
     assert (key(settings), settings.get("region")) == (None, "")
 
 

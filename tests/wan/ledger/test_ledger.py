@@ -17,13 +17,14 @@ import pytest
 from mock_faults import ErrorResponse
 from wanpack.wan.api.request import earlier_fingerprints, fingerprint, subject_fingerprint
 from wanpack.wan.catalog.regions import TASK_TTL
+from wanpack.wan.ledger import database as ledger_database
 from wanpack.wan.ledger import schema
+from wanpack.wan.ledger.database import connect, create_file
 from wanpack.wan.ledger.errors import LedgerUnavailable, RecordsLost
 from wanpack.wan.ledger.ledger import OLDER_ACCOUNTS, Ledger
 from wanpack.wan.ledger.record import Claim, Record, State
 from wanpack.wan.ledger.recovery import quarantine
 from wanpack.wan.ledger.run_lock import RunLock
-from wanpack.wan.ledger.sqlite import connect, create_file
 from wanpack.wan.redaction import Secret
 
 DAY = 86400.0
@@ -317,7 +318,7 @@ class TestFile:
         database.commit()
         database.close()
         more = "ALTER TABLE requests ADD COLUMN later TEXT NOT NULL DEFAULT ''"
-        monkeypatch.setattr(schema, "VERSIONS", (*versions, more))
+        monkeypatch.setattr(ledger_database, "VERSIONS", (*versions, more))
         found, role = new_run().claim(draft())
         assert (found.task_id, role) == ("t", Claim.RESUME)
         assert version(home) == len(versions) + 1

@@ -16,8 +16,8 @@ from wanpack.wan.api.task import Task, TaskStatus, prompt_differs
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.tasks import submit
+from wanpack.wan.tasks.limits import Clock
 from wanpack.wan.tasks.reconcile import RESPONSE_LOST_SECONDS
-from wanpack.wan.tasks.retry import Clock
 
 PROMPTLESS = {"": {"prompt": ""}, "effect": {"template": "flying"}}
 

@@ -1,0 +1,297 @@
+"""The clock of a run, and the limits of its account: submissions, queries and running tasks.
+
+A shared ledger holds the limits over all machines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..frozen import frozen
+from ..ledger.errors import LedgerUnavailable
+from ..ledger.ledger import Ledger, sql
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+logger = logging.getLogger("dashscope_wan")
+
+QUERIES_PER_SECOND = 20
+"""The service's query limit per main account. All its keys share it, so one limit serves the process."""
+
+SPACING = 1.1
+"""Factor by which requests are spaced wider than the rate requires, as a request may leave late."""
+
+LANE_SECONDS, BUSY_LANE_SECONDS = 12.0, 3.3
+"""Seconds for which a run reserves one of the account's queries a second: usually, and while others wait for it."""
+
+LOOK_SECONDS = 30.0
+"""Seconds after which a run looks for itself whether its turn has come, times its place in the queue."""
+
+NOTICE_SECONDS = 2.0
+"""Seconds of waiting for a turn from which on the node says so."""
+
+_NOW = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
+_SPACING = "CAST(:spacing AS DOUBLE PRECISION)"
+_TURN = (
+    f"INSERT INTO turns AS turn VALUES (:name, {_NOW} + {_SPACING}) ON CONFLICT (name) DO UPDATE "  # noqa: S608 - our own names
+    f"SET next_at = GREATEST(turn.next_at, {_NOW}) + {_SPACING} RETURNING next_at - {_SPACING} - {_NOW}"
+)
+_LANE = (
+    f"UPDATE turns SET next_at = GREATEST(next_at, {_NOW}) + {_SPACING} WHERE name = (SELECT name FROM turns "  # noqa: S608 - our own names
+    "WHERE name LIKE 'query %' ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) "
+    f"RETURNING next_at - {_SPACING} - {_NOW}"
+)
+_AHEAD = (
+    "SELECT (SELECT count(*) FROM requests JOIN runs ON runs.id = requests.owner "  # noqa: S608 - our own names
+    "WHERE requests.model = :model AND requests.region = :region AND requests.state IN ('submitting', 'submitted') "
+    f"AND runs.until > {_NOW}) AS running, "
+    "(SELECT count(*) FROM waiting WHERE name = :name AND (ticket < :ticket OR :ticket = 0)) AS waiting"
+)
+_QUEUE = (
+    "WITH gone AS (DELETE FROM waiting WHERE pid NOT IN (SELECT pid FROM pg_stat_activity)) "
+    "INSERT INTO waiting (name, pid) VALUES (:name, :pid) RETURNING ticket"
+)
+_QUEUE_AGAIN = "INSERT INTO waiting (ticket, name, pid) VALUES (:ticket, :name, :pid) ON CONFLICT DO NOTHING"
+_UNQUEUE = "DELETE FROM waiting WHERE ticket = :ticket"
+_WAKE = (
+    "WITH woken AS (DELETE FROM waiting WHERE ticket = (SELECT ticket FROM waiting JOIN pg_stat_activity USING (pid) "
+    "WHERE waiting.name = :name ORDER BY ticket LIMIT 1 FOR UPDATE OF waiting SKIP LOCKED) RETURNING ticket) "
+    "SELECT pg_notify('dashscope_wan', :name || ' ' || CAST(ticket AS TEXT)) FROM woken"
+)
+
+
+@frozen
+class Clock:
+    """The clock of a run. Every sleep and timeout is measured by it.
+
+    `scale` is the real seconds of one second of waiting: 1.0 is real time. `monotonic` returns the time in seconds; if
+    it is not the machine's own, the event loop must use it too.
+    """
+
+    scale: float = 1.0
+    monotonic: Callable[[], float] = time.monotonic
+
+    def now(self) -> float:
+        """Return the seconds of waiting since some moment in the past."""
+        return self.monotonic() / self.scale
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for some seconds."""
+        await asyncio.sleep(seconds * self.scale)
+
+    async def sleep_with_countdown(self, seconds: float, on_tick: Callable[[float], None]) -> None:
+        """Wait, reporting once a second how many seconds are left."""
+        until = self.now() + seconds
+        while (left := until - self.now()) > 0:
+            on_tick(left)
+            await self.sleep(min(1.0, left))
+
+
+class RateLimiter:
+    """Gives callers their turns, in order. All runs of a process share one, as the limits are per main account."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next_slot: dict[tuple[str, ...], float] = {}
+
+    async def acquire(self, *key: str, per_second: float, clock: Clock) -> None:
+        """Wait for the caller's turn: callers with the same key pass in order, at most `per_second` a second."""
+        with self._lock:
+            moment = clock.monotonic()
+            at = max(moment, self._next_slot.get(key, 0.0))
+            self._next_slot[key] = at + SPACING / per_second * clock.scale
+        if at > moment:
+            await asyncio.sleep(at - moment)
+
+
+RATE_LIMITER = RateLimiter()
+
+
+@dataclass
+class AccountLimits:
+    """The limits of one run's account. `to_thread` runs a blocking call in a thread of the run."""
+
+    ledger: Ledger
+    clock: Clock
+    to_thread: Callable[..., Any]
+    _lanes: dict[str, float] = field(default_factory=dict)
+    _lane_seconds: float = LANE_SECONDS
+    _listener: Listener | None = None
+    _places: list[Place] = field(default_factory=list)
+
+    async def wait_to_submit(self, name: str, *, per_second: float, report: Progress) -> None:
+        """Wait for the turn of a create request for a model of that name in the region.
+
+        Raises:
+            LedgerUnavailable: the shared ledger cannot be reached.
+        """
+        await RATE_LIMITER.acquire("submit", self.ledger.account, name, per_second=per_second, clock=self.clock)
+        if not self.ledger.is_shared:
+            return
+        spacing = SPACING / per_second
+        values = {"name": f"submit {name}", "spacing": spacing * self.clock.scale}
+        (delay,) = await self.to_thread(self.ledger.execute, _TURN, **values)
+        seconds = delay / self.clock.scale
+
+        def show(left: float) -> None:
+            if seconds > NOTICE_SECONDS:
+                report(0.05, ahead_text(math.ceil(left / spacing)))
+
+        await self.clock.sleep_with_countdown(seconds, show)
+
+    async def wait_to_query(self, task_id: str = "") -> None:
+        """Wait for the turn of a query of a task, or of another query, "".
+
+        In a shared ledger each query takes place in a lane, of which each has one query a second. A task keeps its lane
+        for some queries, so that not each of them asks for its turn.
+        """
+        await RATE_LIMITER.acquire("query", per_second=QUERIES_PER_SECOND, clock=self.clock)
+        now = self.clock.now()
+        if not self.ledger.is_shared or now < self._lanes.get(task_id, -math.inf):
+            return
+        seconds = self._lane_seconds if task_id else SPACING
+        try:
+            (delay,) = await self.to_thread(self.ledger.execute, _LANE, spacing=seconds * self.clock.scale) or (0.0,)
+        except LedgerUnavailable as error:
+            # The task is paid for: its video is brought home without the other machines' knowledge.
+            logger.debug("no lane: %s", error.message)
+            delay, seconds = 0.0, BUSY_LANE_SECONDS
+        delay = max(0.0, delay / self.clock.scale)
+        self._lane_seconds = LANE_SECONDS if delay == 0 else BUSY_LANE_SECONDS
+        # The last query is a second before the next one's turn.
+        self._lanes[task_id] = now + delay + seconds - SPACING
+        await self.clock.sleep(delay)
+
+    def listener(self) -> Listener:
+        """Return what hears that a turn has come, connected. Blocking."""
+        if self._listener is None or self._listener.is_lost:
+            self._listener = Listener(self.ledger.listen())
+        return self._listener
+
+    def place(self) -> Place:
+        """Return a place among the tasks that the account may run at once."""
+        self._places.append(Place(self))
+        return self._places[-1]
+
+    def close(self) -> None:
+        """Give up all places, after the run's lease. Blocking."""
+        if self._listener is not None:
+            self._listener.stop()
+        for place in self._places:
+            place.leave()
+
+
+class Listener:
+    """Hears the notifications of the database in a thread. `pid` is the backend whose end means that nobody waits."""
+
+    def __init__(self, connection: Any) -> None:
+        self.pid: int = connection.info.backend_pid
+        self.heard: list[str] = []
+        self.is_lost = False
+        self._connection = connection
+        self._stopped = threading.Event()
+        threading.Thread(target=self._run, name="wan-queue", daemon=True).start()
+
+    def stop(self) -> None:
+        """End within a second."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                self.heard += [one.payload for one in self._connection.notifies(timeout=1.0, stop_after=1)]
+        except Exception as error:  # noqa: BLE001 - of the driver: the run connects anew
+            logger.debug("the queue is not heard any more: %s", error)
+        finally:
+            self.is_lost = True
+            with contextlib.suppress(Exception):
+                self._connection.close()
+
+
+@dataclass
+class Place:
+    """A place among the tasks that the account may run at once. It is free until there is a `limit`."""
+
+    _limits: AccountLimits
+    _values: dict[str, Any] = field(default_factory=dict)
+    _limit: int = 0
+    _ticket: int = 0
+    _ahead: int = 0
+    _heard: int = 0
+    _is_taken: bool = False
+    _listener: Listener | None = None
+
+    def limit(self, tasks: int, *, model: str, region: str) -> None:
+        """Let the account run that many tasks of a model in a region at once."""
+        self._limit, self._values = tasks, {"model": model, "region": region, "name": f"{region}/{model}"}
+
+    def admit(self, connection: Connection) -> bool:
+        """Tell whether the task may run now; if not, queue for it. For the transaction that claims the request."""
+        if not self._limits.ledger.is_shared or not self._limit:
+            return True
+        values = {**self._values, "ticket": self._ticket}
+        running, waiting = connection.execute(sql(_AHEAD), values).one()
+        self._is_taken, self._ahead = running + waiting < self._limit, running + waiting
+        if self._is_taken:
+            if self._ticket and not self._is_woken():
+                connection.execute(sql(_UNQUEUE), values)
+        elif self._listener is not None:
+            self._heard = len(self._listener.heard)
+            values["pid"] = self._listener.pid
+            if self._ticket:
+                connection.execute(sql(_QUEUE_AGAIN), values)
+            else:
+                self._ticket = connection.execute(sql(_QUEUE), values).scalar_one()
+        return self._is_taken
+
+    async def wait(self, report: Progress) -> None:
+        """Wait until the turn may have come.
+
+        Raises:
+            LedgerUnavailable: the ledger cannot be reached.
+        """
+        if self._listener is None or self._listener.is_lost:
+            # Only what is heard from now on counts: the caller looks once more.
+            self._listener = await self._limits.to_thread(self._limits.listener)
+            return
+        clock = self._limits.clock
+        until = clock.now() + LOOK_SECONDS * (1 + self._ahead)
+        while clock.now() < until and not self._is_woken() and not self._listener.is_lost:
+            report(0.05, ahead_text(max(1, self._ahead - self._passed())))
+            await clock.sleep(min(1.0, 0.1 / clock.scale))
+
+    def leave_soon(self) -> None:
+        """Give the place to the next task, while nobody waits for that."""
+        if self._is_taken and self._limits.ledger.is_shared:
+            self._limits.to_thread(self.leave)
+
+    def leave(self) -> None:
+        """Give the place to the next task in the queue. Blocking; calling it again does nothing."""
+        if self._is_taken and self._limits.ledger.is_shared:
+            self._is_taken = False
+            with contextlib.suppress(LedgerUnavailable):
+                self._limits.ledger.execute(_WAKE, name=self._values["name"])
+
+    def _is_woken(self) -> bool:
+        return self._listener is not None and f"{self._values['name']} {self._ticket}" in self._listener.heard
+
+    def _passed(self) -> int:
+        """Return how many tasks before this one have begun since."""
+        prefix = f"{self._values['name']} "
+        heard = self._listener.heard[self._heard :] if self._listener else []
+        return sum(one.startswith(prefix) and int(one.rpartition(" ")[2]) < self._ticket for one in heard)
+
+
+def ahead_text(tasks: int) -> str:
+    """Return the status text of a task that waits for its turn."""
+    return f"waiting; {tasks} {'task' if tasks == 1 else 'tasks'} of this account {'is' if tasks == 1 else 'are'} ahead"
