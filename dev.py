@@ -126,12 +126,14 @@ def test(arguments: list[str]) -> int:
     link_pack()
     for step in steps:
         print(f"== {' '.join(step)}", flush=True)
+        command, environment = [str(PYTHON), "-m", *step], dict(os.environ)
         if step[0] == "lint-imports":
             # A program, not a module; it finds the pack where Python would.
-            command, path = [str(PYTHON.with_name(step[0])), *step[1:]], str(PACK_LINK.parent)
-            status = call(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path})
-        else:
-            status = call([str(PYTHON), "-m", *step], cwd=ROOT)
+            command, environment["PYTHONPATH"] = [str(PYTHON.with_name(step[0])), *step[1:]], str(PACK_LINK.parent)
+        elif step[0] == "pytest":
+            # Each of its processes, and each that a test starts, would compile every module again.
+            environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        status = call(command, cwd=ROOT, env=environment)
         if status:
             print(f"== FAILED (status {status}): {' '.join(step)}", flush=True)
             return status

@@ -174,13 +174,27 @@ def small(width: int, height: int, **tier: Any) -> tuple[int, int]:
     return tuple(max(48, side // 64 * 16) for side in FRAME_SIZE(width, height, **tier))
 
 
+@pytest.fixture(scope="session")
+def drawn():
+    """The small videos that are drawn already, by their scenes' names."""
+    return {}
+
+
 @pytest.fixture(autouse=True)
-def small_videos(request, monkeypatch, rendered_once):
-    """The videos are small, which is quick, and all else that they should be. Not where `full_size` is asked for."""
-    if "full_size" not in request.fixturenames:
-        monkeypatch.setattr(offline_render, "frame_size", small)
-        # What is rendered once for all tests is of full size.
-        monkeypatch.setattr(offline_render, "render", DRAW)
+def small_videos(request, monkeypatch, rendered_once, drawn):
+    """The videos are small and each is drawn once, which is quick. Not where `full_size` is asked for."""
+    if "full_size" in request.fixturenames:
+        return
+
+    def draw(scene: Any, path: Any, **more: Any) -> None:
+        if scene.name not in drawn:
+            DRAW(scene, path, **more)
+            drawn[scene.name] = path.read_bytes()
+        path.write_bytes(drawn[scene.name])
+
+    monkeypatch.setattr(offline_render, "frame_size", small)
+    # What is rendered once for all tests is of full size.
+    monkeypatch.setattr(offline_render, "render", draw)
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_the_nearest_ratio_is_that_of_the_shape():
     assert {size: nearest_ratio(*size) for size in sizes} == sizes
 
 
-@pytest.mark.parametrize(("has_audio", "fps"), [(True, 30), (False, 30), (True, 24)])
+@pytest.mark.parametrize(("has_audio", "fps"), [(True, 30), (False, 24)])
 def test_a_video_is_h264_of_exact_length(full_size, tmp_path, photo, has_audio, fps):
     path = make_video(tmp_path, image=photo, duration=2, has_audio=has_audio, fps=fps)
     with av.open(str(path)) as container:
@@ -230,11 +230,7 @@ def test_a_clip_that_is_nearly_the_whole_video_still_ends_with_the_last_frame(tm
 
 
 def test_a_video_has_the_clips_shape(full_size, tmp_path, clip):
-    assert frames(make_video(tmp_path, clip=clip(size=(240, 480), fps=5), resolution="720P", duration=3))[0].shape == (
-        1344,
-        672,
-        3,
-    )
+    assert frames(make_video(tmp_path, clip=clip(size=(240, 480), fps=5), duration=3))[0].shape == (880, 432, 3)
 
 
 def test_a_clip_that_was_recorded_upright_is_shown_upright(tmp_path, kit):
@@ -312,10 +308,10 @@ def test_a_served_video_goes_from_its_first_to_its_last_frame(served, model):
         ("wan2.7-i2v", {}, (1104, 816), 30, True),
     ],
 )
-def test_a_served_video_has_the_models_form(full_size, served, model, parameters, size, fps, loud):
+def test_a_served_video_has_the_models_form(served, model, parameters, size, fps, loud):
     with av.open(str(served(model, {"first_frame": ("a.png", image_of(RED))}, **parameters))) as container:
         video = container.streams.video[0]
-        assert ((video.width, video.height), video.average_rate) == (size, fps)
+        assert ((video.width, video.height), video.average_rate) == (tuple(side // 64 * 16 for side in size), fps)
         assert bool(container.streams.audio) is loud
 
 

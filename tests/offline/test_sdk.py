@@ -151,21 +151,12 @@ def files(tmp_path, photo, speech, kit):
     return {"first_frame": photo, "last_frame": last, "driving_audio": speech, "first_clip": clip}
 
 
-SIX_SETS = [
-    ["first_frame"],
-    ["first_frame", "driving_audio"],
-    ["first_frame", "last_frame"],
-    ["first_frame", "last_frame", "driving_audio"],
-    ["first_clip"],
-    ["first_clip", "last_frame"],
-]
+LARGE_SETS = [["first_frame", "last_frame", "driving_audio"], ["first_clip", "last_frame"]]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("model", "kinds"), [*(("wan2.7-i2v", kinds) for kinds in SIX_SETS), ("wan2.7-i2v-2026-04-25", SIX_SETS[-1])]
-)
-def test_wan27_makes_a_video_of_each_set_of_media(sdk, api, files, model, kinds):
+@pytest.mark.parametrize(("model", "kinds"), [("wan2.7-i2v", LARGE_SETS[0]), ("wan2.7-i2v-2026-04-25", LARGE_SETS[1])])
+def test_wan27_makes_a_video_of_its_large_sets_of_media(sdk, api, files, model, kinds):
     media = [{"type": kind, "url": str(files[kind])} for kind in kinds]
     reply = sdk.call(
         model=model,

@@ -123,17 +123,17 @@ def test_what_is_less_than_one_a_second_is_counted_over_a_minute(make_server, cl
 @pytest.mark.slow
 def test_a_full_queue_takes_no_more(make_server, clock, kit):
     api = make_server(clock=clock, enforce_rates=True, running_limit=0)
-    body = kit.body("wan2.6-i2v-flash", media={"first_frame": "https://example.com/a.png"})
+    body = kit.body("wan3.0-video", media={"first_frame": "https://example.com/a.png"})
     first = api.submit(body)
-    for _ in range(499):
-        clock.advance(0.2)
+    for _ in range(199):
+        clock.advance(1.2)
         api.submit(body)
-    clock.advance(0.2)
+    clock.advance(1.2)
     refused = api.create(body)
     assert (refused.status_code, refused.json()["code"]) == (429, "Throttling.Concurrency")
     assert api.submit(kit.body("wan2.6-i2v", media={"first_frame": "https://example.com/a.png"}))
     assert api.post(f"/tasks/{first}/cancel").status_code == 200
-    clock.advance(0.2)
+    clock.advance(1.2)
     assert api.submit(body)
 
 

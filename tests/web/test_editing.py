@@ -2,6 +2,7 @@
 
 import pytest
 from wanpack.wan.catalog.spec import PRICES_AS_OF
+from webpage.pages import in_one_page, on_canvas
 
 MAIN = "DashScopeWanImageToVideo"
 CHANGED = {"model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
@@ -39,6 +40,7 @@ def test_undo_and_redo_bring_both_values_and_limits_back(page):
     assert narrowed(page.state(number))
 
 
+@on_canvas
 def test_copies_are_like_the_original(page, node):
     copies = page.run(
         """
@@ -56,6 +58,7 @@ def test_copies_are_like_the_original(page, node):
     assert all(narrowed(state) for state in copies)
 
 
+@in_one_page
 def test_a_copy_is_free_of_its_original(page, node):
     states = page.run(
         """
@@ -70,6 +73,7 @@ def test_a_copy_is_free_of_its_original(page, node):
     assert states[1]["widgets"]["resolution"]["values"] == ["720P", "1080P"]
 
 
+@on_canvas
 def test_a_bypassed_node_goes_on_following(page, node):
     page.run("steps.node(given).mode = 4", node)
     assert narrowed(page.state(node))
@@ -98,6 +102,7 @@ def test_in_a_subgraph(page, node):
     assert narrowed(state)
 
 
+@on_canvas
 def test_a_node_in_a_subgraph_is_sent_as_it_was(page, node):
     before = page.prompt()[str(node)]["inputs"]
     page.run("steps.root().convertToSubgraph(new Set([steps.node(given)])); await steps.frames()", node)
@@ -105,6 +110,7 @@ def test_a_node_in_a_subgraph_is_sent_as_it_was(page, node):
     assert after["inputs"] == before
 
 
+@on_canvas
 def test_a_hidden_widget_takes_no_room(page, node):
     heights = page.run(
         """

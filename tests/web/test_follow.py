@@ -115,7 +115,6 @@ LENGTHS = {
     "resolution": RESOLUTIONS,
     "duration": range(1, 32),
     "shot_type": SHOT_TYPES,
-    "generate_audio": (True, False),
 }
 SETTINGS = {
     "resolution": RESOLUTIONS,
@@ -130,7 +129,6 @@ SHAPES = {
     "shot_type": SHOT_TYPES,
     "ratio": RATIOS,
     "negative_prompt": ("", URL),
-    "generate_audio": (True, False),
 }
 LINKS = [(), ("audio",), ("last_frame",), ("audio", "last_frame")]
 CHOICES = {"lengths": LENGTHS, "settings": SETTINGS, "shapes": SHAPES}
@@ -206,6 +204,7 @@ def test_what_the_effect_node_offers_is_what_the_server_allows(page):
     assert {request for request, _ in requests} == allowed
 
 
+@on_canvas
 def test_what_a_model_does_not_have_is_hidden_and_labelled(page):
     for state in page.run(SET_EACH, [MAIN, [["model", model] for model in MODELS]]):
         row = MODELS[state["widgets"]["model"]["value"]]
@@ -274,6 +273,7 @@ def test_hidden_widgets_get_their_values_back(page):
     assert page.state(node)["widgets"]["prompt_extend"]["value"] is False
 
 
+@on_canvas
 def test_linked_widgets_are_left_alone(page):
     states = page.run(
         """
@@ -307,6 +307,7 @@ def test_a_hidden_value_does_not_come_back_for_a_model_that_is_linked(page):
     assert (shot_type["value"], shot_type["hidden"]) == ("single", False)
 
 
+@on_canvas
 def test_refreshing_the_lists_does_not_widen_them(page):
     node = page.add(MAIN)
     page.set(node, "model", "wanx2.1-i2v-plus")

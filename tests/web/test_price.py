@@ -62,6 +62,7 @@ def test_every_price_is_the_lists(page, kind, template):
     assert [row["price"] for row in found] == [expected(row, template) for row in found]
 
 
+@in_one_page
 def test_without_a_connection_the_machines_own_region_is_named(page):
     node = page.add(MAIN)
     assert page.state(node)["price"] == f"about CNY 2.50 in Beijing (list of {PRICES_AS_OF})"
@@ -135,6 +136,7 @@ def test_a_still_image_costs_one_video(page, file, data):
     )
 
 
+@on_canvas
 def test_a_batch_is_counted_through_the_nodes_that_make_it(page):
     prices = page.run(
         """
@@ -195,6 +197,7 @@ def test_seconds_count(page):
     assert page.state(node)["price"] == f"about CNY 5.00 in Beijing (list of {PRICES_AS_OF})"
 
 
+@on_canvas
 def test_the_region_is_followed_through_links_reroutes_and_bypass(page):
     prices = page.run(
         """

@@ -6,7 +6,7 @@ import pytest
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.spec import PRICES_AS_OF
 from webpage.frontends import NEWEST
-from webpage.pages import in_nodes2, on_canvas
+from webpage.pages import in_nodes2, in_one_page, on_canvas
 
 MAIN = "DashScopeWanImageToVideo"
 SHOWN = [
@@ -118,6 +118,7 @@ def test_nodes2_shows_the_widgets_again(page):
     assert body.get_by_text("audio (not supported by this model)").count() == 0
 
 
+@in_one_page
 def test_what_the_nodes_show_is_a_video(page):
     # Nodes 2.0 of ComfyUI 0.8.0 takes it for an image otherwise.
     kinds = [MAIN, "DashScopeWanVideoEffect", "DashScopeWanFetchTask"]

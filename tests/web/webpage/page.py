@@ -122,7 +122,10 @@ class ComfyPage:
         self.errors: list[str] = []
         self._starting = True
         self._loaded = True
-        self._context = browser.new_context(viewport={"width": 1000, "height": 800}, locale="en-US")
+        # What is drawn costs most of a page's time: no more than the tests look at, and nothing that moves.
+        self._context = browser.new_context(
+            viewport={"width": 640, "height": 640}, locale="en-US", reduced_motion="reduce"
+        )
         self.page: Page = self._context.new_page()
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self._complain(str(error)))
