@@ -256,6 +256,7 @@ def test_a_follower_that_is_stopped_says_that_the_other_run_goes_on(make_bench, 
     assert bench.server.tasks[0].state == "RUNNING"
 
 
+@pytest.mark.usefixtures("large_videos")
 def test_a_nearly_downloaded_video_is_gone_on_with(make_real_bench, new_watch):
     bench = make_real_bench()
     bench.server.faults.add(on="download", fault=Stalled(290_000))
