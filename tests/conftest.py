@@ -131,17 +131,17 @@ def soak(request):
 @pytest.fixture(scope="session", autouse=True)
 def rendered_once(tmp_path_factory):
     """The mock server draws each video once for all tests, whichever process they run in. Returns what renders it."""
+    import small_videos
     import wanpack.offline.render as offline_render
 
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "rendered"
     folder.mkdir(exist_ok=True)
-    draw = offline_render.render
 
     def render(scene, path, **more):
-        known = folder / scene.name
+        known = folder / f"{scene.name}-{small_videos.scale()}"
         if not known.exists():
-            draw(scene, path, **more)
+            small_videos.draw(scene, path, **more)
             made = known.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
             shutil.copyfile(path, made)
             made.replace(known)

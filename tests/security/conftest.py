@@ -11,6 +11,7 @@ import threading
 import tracemalloc
 
 import pytest
+from small_videos import small_videos
 
 KEY = "sk-marked-5f3a9c1e7b2d4680"
 STOP_SECONDS = 600
@@ -253,3 +254,10 @@ def has_key():
 def marked():
     """The key that is searched for."""
     return KEY
+
+
+@pytest.fixture(scope="module", autouse=True)
+def videos_are_small():
+    """The mock server's videos have a quarter of their width and height, which is quick."""
+    with small_videos():
+        yield

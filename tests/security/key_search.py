@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
+import torch  # noqa: E402 - after the path, as the modules below
 from media import audio, plain_images  # noqa: E402 - found by the line above
 
 MODEL = {"model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
@@ -295,6 +296,8 @@ def settings_failures(run):
 def main(folder, secrets):
     faulthandler.dump_traceback_later(100, exit=True)
     run = Run(folder, secrets)
+    # Frames hold images, of which a corner is enough.
+    torch.set_printoptions(edgeitems=1)
     from mock_server import MockServer
     from skipping import SkippingClock
     from small_videos import nothing_is_drawn, small_videos

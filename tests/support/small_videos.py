@@ -13,14 +13,21 @@ import wanpack.offline.render as offline_render
 DRAW, FRAME_SIZE = offline_render.render, offline_render.frame_size
 QUARTER = 4
 _drawing: list[Any] = []
+_scales = [1]
 
 
 def nothing_is_drawn() -> bool:
-    """Whether no video is being drawn in this process just now, of those that are small."""
+    """Whether no video is being drawn in this process just now, of those that `draw` draws."""
     return not _drawing
 
 
-def _draw(scene: Any, *where: Any, **more: Any) -> None:
+def scale() -> int:
+    """Return what the sides of the videos are divided by just now."""
+    return _scales[-1]
+
+
+def draw(scene: Any, *where: Any, **more: Any) -> None:
+    """Render as the mock server does."""
     _drawing.append(scene)
     try:
         DRAW(scene, *where, **more)
@@ -36,9 +43,10 @@ def part_of(scale: int) -> Any:
 @contextmanager
 def small_videos(scale: int = QUARTER, module: ModuleType = offline_render) -> Any:
     """Let the mock server of a module `offline.render` draw videos of a part of their width and height."""
+    _scales.append(scale)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "frame_size", part_of(scale))
-        if module is offline_render:
-            # What is rendered once for all tests is of full size.
-            patch.setattr(module, "render", _draw)
+        if module.render is DRAW:
+            patch.setattr(module, "render", draw)
         yield
+    _scales.pop()

@@ -29,6 +29,8 @@ from wanpack.wan.api.endpoint import Connection, Endpoint
 from wanpack.wan.api.request import to_json
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.regions import REGIONS
+from wanpack.wan.ledger.ledger import Ledger
+from wanpack.wan.ledger.record import Record, State
 from wanpack.wan.redaction import Secret
 from wanpack.wan.tasks.batch import Batch
 from wanpack.wan.tasks.fetch_task import FetchRequest, fetch_video
@@ -161,6 +163,18 @@ class Bench:
         client.create_task(to_json({"model": model, "input": given, "parameters": {"resolution": "480P"}}))
         client.close()
         return self.server.tasks[-1]
+
+    def make_used(self) -> Bench:
+        """Let the user have made a video before: the list and the ledger have its task, so the list can prove much."""
+        task = self.foreign_task()
+        task.frozen_in = None
+        ledger = Ledger(self.home, identity=Secret(f"{self.server.base_url}\0{self.server.key}"))
+        ledger.open()
+        known = {"account": ledger.account, "region": "beijing", "model": MODEL, "task_id": task.id, "request_id": "r"}
+        times = dict.fromkeys(("created_at", "sent_at", "service_sent_at", "submitted_at"), task.submitted)
+        ledger.save(Record("another", state=State.SUCCEEDED.value, **known, **times))
+        ledger.close()
+        return self
 
     def live_home(self, name: str) -> Path:
         """A home whose settings lead to this bench's server, for when there are several."""

@@ -10,6 +10,7 @@ with the process's id.
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import json
 import os
 import signal
@@ -17,6 +18,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -45,7 +48,9 @@ def serve() -> None:
     pack = load_pack(ROOT)
     for name in ("wan.tasks.runner", "wan.net.download"):
         pack.module(name)
-    from cli import core_nodes  # noqa: F401 - loads torch
+    for name in ("av", "cli.core_nodes", "filelock", "numpy.ma", "sqlite3"):
+        importlib.import_module(name)
+    Image.preinit()
 
     logs: dict[int, Path] = {}
 

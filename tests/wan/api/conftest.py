@@ -6,6 +6,7 @@ import socket
 
 import pytest
 from mock_server import MockServer
+from small_videos import small_videos
 from wanpack.offline.tasks import Timing
 from wanpack.wan.api.client import Client
 from wanpack.wan.api.endpoint import Endpoint
@@ -47,3 +48,10 @@ def closed_port():
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def videos_are_small():
+    """The mock server's videos have a quarter of their width and height, which is quick."""
+    with small_videos():
+        yield

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from jumping import JumpingLoop
+from small_videos import small_videos
 from wanpack.wan.ledger import database as ledger_database
 
 
@@ -22,3 +23,17 @@ def jumping(monkeypatch):
     monkeypatch.setattr(time, "monotonic", loop.time)
     yield loop
     loop.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def videos_are_small():
+    """The mock server's videos have half of their width and height, which is quick."""
+    with small_videos(2):
+        yield
+
+
+@pytest.fixture
+def large_videos():
+    """Videos of more than one piece of a download."""
+    with small_videos(1):
+        yield

@@ -133,6 +133,7 @@ def test_a_video_that_the_user_deleted_is_fetched_again_within_a_day(make_bench,
     assert bench.calls["create"] == 1
 
 
+@pytest.mark.usefixtures("large_videos")
 def test_a_part_of_a_video_that_is_gone_is_removed(make_bench, monkeypatch):
     clock = [time.time()]
     bench = make_bench(clock=lambda: clock[0])
@@ -170,6 +171,7 @@ def test_a_cancelled_task_is_asked_for_anew_by_the_next_run(make_bench):
     assert [task.state for task in bench.server.tasks] == ["CANCELED", "SUCCEEDED"]
 
 
+@pytest.mark.usefixtures("large_videos")
 def test_a_part_moves_with_the_prefix(bench):
     bench.server.faults.add(on="download", fault=Stalled(290_000))
     bench.server.faults.add(on="download", fault=HtmlPage(400), times=1)
@@ -206,6 +208,7 @@ def another_disk(tmp_path):
         yield Path(folder)
 
 
+@pytest.mark.usefixtures("large_videos")
 def test_a_part_moves_to_another_disk(bench, another_disk):
     held = left_half(bench)
     video = bench.run(replace(bench.batch(), output_folder=another_disk))
@@ -216,6 +219,7 @@ def test_a_part_moves_to_another_disk(bench, another_disk):
     assert [path for path in another_disk.rglob("*") if path.is_file()] == [video.path]
 
 
+@pytest.mark.usefixtures("large_videos")
 def test_a_part_that_cannot_be_moved_is_dropped_and_the_download_begins_anew(bench, monkeypatch):
     left_half(bench)
     move = Path.replace
@@ -233,6 +237,7 @@ def test_a_part_that_cannot_be_moved_is_dropped_and_the_download_begins_anew(ben
     assert bench.strays == []
 
 
+@pytest.mark.usefixtures("large_videos")
 def test_a_part_that_breaks_off_on_its_way_to_another_disk_is_dropped(bench, another_disk, monkeypatch):
     left_half(bench)
 

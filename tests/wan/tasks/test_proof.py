@@ -35,8 +35,7 @@ from wanpack.wan.tasks.output import OutputTarget
 @pytest.fixture
 def used(bench):
     """A bench whose user has made a video before: the list can prove something."""
-    bench.run(bench.batch(prompt="a horse"))
-    return bench
+    return bench.make_used()
 
 
 def records(bench, **values):

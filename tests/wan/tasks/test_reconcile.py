@@ -60,8 +60,7 @@ def test_an_effect_has_no_prompt():
 @pytest.fixture
 def used(bench):
     """A bench whose user has made a video before: the list can prove something."""
-    bench.run(bench.batch(prompt="a horse"))
-    return bench
+    return bench.make_used()
 
 
 def asked(bench, *, other: bool = False, home: str = "", **changes):
