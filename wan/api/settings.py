@@ -31,10 +31,16 @@ _warned_of: set[Path] = set()
 
 @frozen
 class Settings:
-    """The settings of the machine's owner. `home` is the folder of `credentials.toml` and of the ledger."""
+    """The settings of the machine's owner. `home` is the folder of `credentials.toml` and of the ledger.
+
+    `ledger_url` is the database that several machines share as their ledger, None for a file. `repay_missing` is
+    whether a paid video that cannot be had any more is paid for once more.
+    """
 
     home: Path
     _file: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+    ledger_url: Secret | None = field(init=False)
+    repay_missing: bool = field(init=False)
 
     def __post_init__(self) -> None:
         # From here on every configured key is redacted from every text, whichever of them is used. Quotes around a key
@@ -42,6 +48,9 @@ class Settings:
         for name in ("api_key", *(f"api_key_{region}" for region in REGIONS)):
             for source in (_from_environment, self._from_file):
                 register_secret(source(name).reveal())
+        url = self._find("ledger_url")
+        object.__setattr__(self, "ledger_url", url if url.reveal() else None)
+        object.__setattr__(self, "repay_missing", self.get("repay_missing").lower() in ("1", "true", "yes", "on"))
 
     def get(self, name: str) -> str:
         """Return a setting that is not secret, such as "region"; "" if it is not set."""
@@ -55,17 +64,6 @@ class Settings:
                 if found.reveal():
                     return found
         return None
-
-    @property
-    def ledger_url(self) -> Secret | None:
-        """The URL of the database that several machines share as their ledger; None for the file."""
-        found = self._find("ledger_url")
-        return found if found.reveal() else None
-
-    @property
-    def repay_missing(self) -> bool:
-        """Whether a paid video that cannot be had any more is paid for once more."""
-        return self.get("repay_missing").lower() in ("1", "true", "yes", "on")
 
     def keyed_regions(self) -> list[str]:
         """Return the regions that have a key of their own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -59,6 +59,19 @@ class Database:
             unused = self._users <= 0 and not self.store.is_shared
         if unused:
             self._disconnect()
+
+    def execute(self, statement: str, *rows: Mapping[str, Any]) -> Any:
+        """Run a statement with the values of each row, and return the first row of its result, None if it has none.
+
+        Raises as `transaction` does.
+        """
+        from sqlalchemy import text
+
+        def run(connection: Connection) -> Any:
+            result = connection.execute(text(statement), rows)
+            return result.first() if result.returns_rows else None
+
+        return self.transaction(run, exclusive=len(rows) > 1)
 
     def listen(self) -> Any:
         """Return a connection of its driver that hears notifications; only of a store that is shared.

@@ -12,7 +12,7 @@ import hashlib
 import logging
 import platform
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,7 @@ OLDER_ACCOUNTS = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint
 """The accounts of the records whose fingerprints are in an older format."""
 
 
-_ACCOUNT = (
+_FACTS = (
     "SELECT (SELECT value FROM facts WHERE name = 'salt') AS salt, "
     "EXISTS (SELECT 1 FROM requests WHERE substr(fingerprint, 1, 2) <> '2:') AS has_older"
 )
@@ -65,7 +65,7 @@ class Ledger:
 
     All methods block, so call them from threads, and raise `LedgerUnavailable` if the ledger cannot be used. It is the
     database at `url`, or a file in the folder `home`. `identity` is what the ledger's id of the account is a hash of.
-    `account` is that id, "" before `open`. `scale` is the real seconds of one second of waiting.
+    `account` is that id, "" before `open`. `run_id` is this run's id. `scale` is the real seconds of one second of waiting.
     """
 
     def __init__(
@@ -77,36 +77,22 @@ class Ledger:
         self._database = database_for(home, url)
         self.is_shared = self._database.store.is_shared
         self._run_lock = self._database.store.run_lock(scale=scale)
+        self.run_id = self._run_lock.run_id
         self._unwritten = home / "unwritten"
         self._renewal = Renewal(self._renew, RENEWAL_SECONDS * scale)
         self._is_closed = False
 
-    @property
-    def run_id(self) -> str:
-        """The id of this run."""
-        return self._run_lock.run_id
-
     def open(self) -> None:
         """Connect, learn the `account`, and write the records that could not be written before."""
         if self._identity:
-            salt, self._has_older = self.execute(_ACCOUNT)
-            salt = salt or self._database.transaction(_new_salt)
+            salt, self._has_older = self._database.transaction(_read_facts, exclusive=False)
             self.account = hashlib.sha256(f"{salt}\0{self._identity.reveal()}".encode()).hexdigest()[:24]
         if self._unwritten.is_dir():
             flush(self._unwritten, self._save_kept)
 
     def execute(self, statement: str, **values: Any) -> Any:
         """Run a statement with its values as `:name`, and return the first row of its result, None if it has none."""
-        return self._execute(statement, values)
-
-    def _execute(self, statement: str, *rows: Mapping[str, Any]) -> Any:
-        """Run a statement with the values of each row, in one transaction. Return the first row of its result."""
-
-        def run(connection: Connection) -> Any:
-            result = connection.execute(sql(statement), rows)
-            return result.first() if result.returns_rows else None
-
-        return self._database.transaction(run, exclusive=len(rows) > 1)
+        return self._database.execute(statement, values)
 
     def listen(self) -> Any:
         """Return a connection of the driver to a shared ledger that hears its notifications."""
@@ -132,6 +118,7 @@ class Ledger:
             RecordsLost: the ledger was damaged, and no run has reported the loss yet. Nothing may be sent.
         """
         draft.host, draft.id = platform.node(), draft.id or secrets.token_hex(8)
+        tried: set[str] = set()
 
         def work(connection: Connection) -> tuple[Record, Claim, str]:
             is_alive = partial(self._run_lock.is_alive, connection=connection)
@@ -139,11 +126,15 @@ class Ledger:
             if found := self._find_all(connection, draft, earlier):
                 rules = ClaimRules(is_alive, self.is_shared, following, free)
                 record, role = rules.decide(draft, rules.choose(found, draft))
+            if role is Claim.WAIT and record.id in tried:
+                # Taken over, when the connection was lost before the database could say so.
+                role = Claim.RESUME
             if role is Claim.NEW and not free and not draft.task_id and (lost := self._lost(connection)):
                 return record, role, lost
-            if role is Claim.NEW and not admit(connection):
+            if role is Claim.NEW and self.is_shared and not admit(connection):
                 return record, Claim.QUEUE, ""
             if role in (Claim.NEW, Claim.RESUME):
+                tried.add(record.id)
                 self._run_lock.acquire(connection)
                 record.owner, record.host, record.folder = self.run_id, draft.host, draft.folder
                 _upsert(connection, record)
@@ -182,11 +173,25 @@ class Ledger:
 
     def note_loss_reported(self) -> None:
         """Record that this run has reported lost records: the next run may pay again."""
-        self._execute(_SET_FACT, {"name": REPORTED, "value": self.run_id})
+        self._database.execute(_SET_FACT, {"name": REPORTED, "value": self.run_id})
 
     def save(self, *records: Record) -> None:
         """Insert or update records, in one transaction."""
-        self._execute(UPSERT, *map(_row, records))
+        self._database.execute(UPSERT, *map(_row, records))
+
+    def save_before_sending(self, record: Record) -> None:
+        """Update a record whose request is sent next.
+
+        Raises:
+            LedgerUnavailable: this is not possible, or the run was taken for dead and another one has the record.
+        """
+        if not self.is_shared:
+            self.save(record)
+        elif self.execute(f"{UPSERT} WHERE requests.owner = excluded.owner RETURNING id", **_row(record)) is None:
+            raise LedgerUnavailable(
+                "This machine was cut off from the ledger, and another one has taken over the request.",
+                hint="Nothing was sent. Run again to get its video.",
+            )
 
     def keep(self, record: Record) -> None:
         """Keep a record that cannot be written, until the ledger is back."""
@@ -301,9 +306,15 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "")
 
 
-def _new_salt(connection: Connection) -> str:
-    """Return the salt of the account ids, so that they are no plain hashes of keys. The first run draws it."""
-    values = {"name": "salt", "value": secrets.token_hex(16)}
-    statement = "INSERT INTO facts (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"
-    connection.execute(sql(statement), values)
-    return str(connection.execute(sql("SELECT value FROM facts WHERE name = 'salt'")).scalar_one())
+def _read_facts(connection: Connection) -> tuple[str, bool]:
+    """Return the salt of the account ids, which the first run draws, and whether there are older fingerprints.
+
+    Salted, the ids are no plain hashes of keys.
+    """
+    salt, has_older = connection.execute(sql(_FACTS)).one()
+    if salt is None:
+        values = {"name": "salt", "value": secrets.token_hex(16)}
+        statement = "INSERT INTO facts (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"
+        connection.execute(sql(statement), values)
+        salt = connection.execute(sql("SELECT value FROM facts WHERE name = 'salt'")).scalar_one()
+    return salt, has_older

@@ -22,6 +22,7 @@ from .attachments import Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
 from .interrupt import cancel_queued_task, report_interrupt
+from .limits import Place
 from .output import discard
 from .polling import canceled_error, estimate_for, expired_error, poll_until_done, unknown_error
 from .progress import Progress
@@ -58,11 +59,11 @@ class Generation:
         self._context = context
         self._report = report
         self._on_finished = on_finished
-        self._place = context.limits.place()
+        self._place = Place(context.limits)
 
     async def make(self, plan: ValidatedBatch, index: int, *, attachments: Attachments) -> SavedVideo:
         """Submit a request of a batch, or resume the task of an earlier run, and return the saved video."""
-        prepared, region = PreparedRequest(plan, index, attachments), plan.endpoint.region
+        prepared, region = PreparedRequest(plan, index, attachments), self._context.region
         if not region.simulated:
             self._place.limit(plan.model.running_limit, model=plan.model.id, region=region.id)
         free = region.simulated or plan.settings.repay_missing
@@ -99,9 +100,9 @@ class Generation:
             LedgerUnavailable: the record cannot be saved; nothing may be sent.
             WanError: the run that was waited for failed.
         """
-        context, report, place = self._context, self._report, self._place
-        self.record, claimed = await claim(prepare, place=place, context=context, report=report, **options)
-        record = self.record
+        given = {"place": self._place, "context": self._context, "report": self._report, **options}
+        record, claimed = await claim(prepare, **given)
+        self.record = record
         if claimed is Claim.FAILED:
             raise WanError(record.error, task_id=record.task_id, request_id=record.request_id)
         if claimed is Claim.REUSE and record.state != State.SAVED.value:
@@ -189,8 +190,7 @@ class Generation:
         """
         handoff, context, record = threading.Lock(), self._context, self.record
         record.state, record.sent_at, record.account = State.PENDING_SUBMIT.value, time.time(), context.ledger.account
-        record.service_sent_at = context.client.clock.now()
-        context.sent_at[record.id] = context.clock.now()
+        record.service_sent_at, context.sent_at[record.id] = context.client.clock.now(), context.clock.now()
         sent = replace(record)
         try:
             await context.to_thread(self._create_in_thread, sent, create, handoff)
@@ -204,7 +204,7 @@ class Generation:
         # Before it counts as sent: what cannot be encoded is not.
         body = create.encode()
         try:
-            context.ledger.save(record)
+            context.ledger.save_before_sending(record)
         except LedgerUnavailable:
             record.sent_at = record.service_sent_at = 0.0
             handoff.acquire(blocking=False)

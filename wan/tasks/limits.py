@@ -127,7 +127,7 @@ class AccountLimits:
     _lanes: dict[str, float] = field(default_factory=dict)
     _lane_seconds: float = LANE_SECONDS
     _listener: Listener | None = None
-    _places: list[Place] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
 
     async def wait_to_submit(self, name: str, *, per_second: float, report: Progress) -> None:
         """Wait for the turn of a create request for a model of that name in the region.
@@ -178,16 +178,11 @@ class AccountLimits:
             self._listener = Listener(self.ledger.listen())
         return self._listener
 
-    def place(self) -> Place:
-        """Return a place among the tasks that the account may run at once."""
-        self._places.append(Place(self))
-        return self._places[-1]
-
     def close(self) -> None:
         """Give up all places, after the run's lease. Blocking."""
         if self._listener is not None:
             self._listener.stop()
-        for place in self._places:
+        for place in self.places:
             place.leave()
 
 
@@ -220,9 +215,9 @@ class Listener:
 
 @dataclass
 class Place:
-    """A place among the tasks that the account may run at once. It is free until there is a `limit`."""
+    """A place among the tasks that an account may run at once, in a shared ledger. It is free without a `limit`."""
 
-    _limits: AccountLimits
+    limits: AccountLimits
     _values: dict[str, Any] = field(default_factory=dict)
     _limit: int = 0
     _ticket: int = 0
@@ -233,11 +228,12 @@ class Place:
 
     def limit(self, tasks: int, *, model: str, region: str) -> None:
         """Let the account run that many tasks of a model in a region at once."""
+        self.limits.places.append(self)
         self._limit, self._values = tasks, {"model": model, "region": region, "name": f"{region}/{model}"}
 
     def admit(self, connection: Connection) -> bool:
         """Tell whether the task may run now; if not, queue for it. For the transaction that claims the request."""
-        if not self._limits.ledger.is_shared or not self._limit:
+        if not self._limit:
             return True
         values = {**self._values, "ticket": self._ticket}
         running, waiting = connection.execute(sql(_AHEAD), values).one()
@@ -262,9 +258,9 @@ class Place:
         """
         if self._listener is None or self._listener.is_lost:
             # Only what is heard from now on counts: the caller looks once more.
-            self._listener = await self._limits.to_thread(self._limits.listener)
+            self._listener = await self.limits.to_thread(self.limits.listener)
             return
-        clock = self._limits.clock
+        clock = self.limits.clock
         until = clock.now() + LOOK_SECONDS * (1 + self._ahead)
         while clock.now() < until and not self._is_woken() and not self._listener.is_lost:
             report(0.05, ahead_text(max(1, self._ahead - self._passed())))
@@ -272,15 +268,15 @@ class Place:
 
     def leave_soon(self) -> None:
         """Give the place to the next task, while nobody waits for that."""
-        if self._is_taken and self._limits.ledger.is_shared:
-            self._limits.to_thread(self.leave)
+        if self._is_taken:
+            self.limits.to_thread(self.leave)
 
     def leave(self) -> None:
         """Give the place to the next task in the queue. Blocking; calling it again does nothing."""
-        if self._is_taken and self._limits.ledger.is_shared:
+        if self._is_taken:
             self._is_taken = False
             with contextlib.suppress(LedgerUnavailable):
-                self._limits.ledger.execute(_WAKE, name=self._values["name"])
+                self.limits.ledger.execute(_WAKE, name=self._values["name"])
 
     def _is_woken(self) -> bool:
         return self._listener is not None and f"{self._values['name']} {self._ticket}" in self._listener.heard

@@ -219,7 +219,7 @@ class VideoDownload:
             resumed=options.resumed,
             warnings=list(options.warnings),
         )
-        record.digest = digest(path)
+        record.digest = digest(path) if self.context.ledger.is_shared else ""
         self.on_saved(receipt)
         return SavedVideo(path, self.task.task_id, receipt)
 
