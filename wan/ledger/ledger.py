@@ -65,7 +65,7 @@ class Ledger:
 
     All methods block, so call them from threads, and raise `LedgerUnavailable` if the ledger cannot be used. It is the
     database at `url`, or a file in the folder `home`. `identity` is what the ledger's id of the account is a hash of.
-    `account` is that id, "" before `open`. `run_id` is this run's id. `scale` is the real seconds of one second of waiting.
+    `account` is that id, "" before `open`. `scale` is the real seconds of one second of waiting.
     """
 
     def __init__(

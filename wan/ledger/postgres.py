@@ -70,7 +70,7 @@ class PostgresStore:
         silence = {"keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 6000}
         arguments = {"connect_timeout": 4, "application_name": CHANNEL, "options": _OPTIONS, **silence}
         engine = create_engine(
-            self._url, connect_args=arguments, pool_size=1, max_overflow=2, pool_timeout=10, hide_parameters=True
+            self._url, connect_args=arguments, pool_size=1, max_overflow=2, pool_timeout=5, hide_parameters=True
         )
         event.listen(engine, "begin", _begin)
         return engine
