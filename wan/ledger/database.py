@@ -18,7 +18,7 @@ from .schema import VERSIONS, NewerVersion
 if TYPE_CHECKING:
     import sqlite3
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, TextClause
     from sqlalchemy.exc import DBAPIError
 
     from .postgres import PostgresStore
@@ -44,6 +44,7 @@ class Database:
         self._guard = threading.Lock()
         self._users = 0
         self._engine: Engine | None = None
+        self._is_current = False
         self._down: tuple[float, str, str] = (-math.inf, "", "")
 
     def open(self) -> Database:
@@ -60,15 +61,14 @@ class Database:
         if unused:
             self._disconnect()
 
-    def execute(self, statement: str, *rows: Mapping[str, Any]) -> Any:
+    def execute(self, statement: TextClause, *rows: Mapping[str, Any]) -> Any:
         """Run a statement with the values of each row, and return the first row of its result, None if it has none.
 
         Raises as `transaction` does.
         """
-        from sqlalchemy import text
 
         def run(connection: Connection) -> Any:
-            result = connection.execute(text(statement), rows)
+            result = connection.execute(statement, rows)
             return result.first() if result.returns_rows else None
 
         return self.transaction(run, exclusive=len(rows) > 1)
@@ -119,27 +119,23 @@ class Database:
             raise LedgerUnavailable(message, hint=do) from error
 
     def _transact(self, work: Callable[[Connection], T], *, exclusive: bool) -> T:
-        engine = self._connected()
-        if exclusive or not self.store.is_shared:
-            with engine.begin() as connection:
-                return work(connection)
-        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            return work(connection)
-
-    def _connected(self) -> Engine:
         with self._guard:
-            if self._engine is None:
-                engine = self.store.create_engine()
-                with engine.begin() as connection:
-                    migrate(connection, self.store)
-                self._engine = engine
-            return self._engine
+            engine = self._engine = self._engine or self.store.create_engine()
+        if self._is_current and self.store.is_shared and not exclusive:
+            with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                return work(connection)
+        with engine.begin() as connection:
+            if not self._is_current:
+                migrate(connection, self.store)
+            result = work(connection)
+        self._is_current = True
+        return result
 
     def _disconnect(self) -> None:
         with self._guard:
-            engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.dispose()
+            self._is_current = False
+            if self._engine is not None:
+                self._engine.dispose()
 
 
 class SqliteStore:

@@ -92,7 +92,7 @@ class Ledger:
 
     def execute(self, statement: str, **values: Any) -> Any:
         """Run a statement with its values as `:name`, and return the first row of its result, None if it has none."""
-        return self._database.execute(statement, values)
+        return self._database.execute(sql(statement), values)
 
     def listen(self) -> Any:
         """Return a connection of the driver to a shared ledger that hears its notifications."""
@@ -173,11 +173,11 @@ class Ledger:
 
     def note_loss_reported(self) -> None:
         """Record that this run has reported lost records: the next run may pay again."""
-        self._database.execute(_SET_FACT, {"name": REPORTED, "value": self.run_id})
+        self._database.execute(sql(_SET_FACT), {"name": REPORTED, "value": self.run_id})
 
     def save(self, *records: Record) -> None:
         """Insert or update records, in one transaction."""
-        self._database.execute(UPSERT, *map(_row, records))
+        self._database.execute(sql(UPSERT), *map(_row, records))
 
     def save_before_sending(self, record: Record) -> None:
         """Update a record whose request is sent next.
