@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, TextClause
     from sqlalchemy.exc import DBAPIError
 
-    from .postgres import PostgresStore
+    from .postgres import PostgresStore, RunLease
 
 T = TypeVar("T")
 
@@ -31,6 +32,12 @@ BUSY_SECONDS = 5.0
 
 DOWN_SECONDS = 5.0
 """Seconds for which nobody waits again for a server that did not answer, but who is about to send a request."""
+
+
+_FACTS = (
+    "SELECT (SELECT value FROM facts WHERE name = 'salt') AS salt, "
+    "EXISTS (SELECT 1 FROM requests WHERE substr(fingerprint, 1, 2) <> '2:') AS has_older"
+)
 
 
 class Database:
@@ -72,6 +79,13 @@ class Database:
             return result.first() if result.returns_rows else None
 
         return self.transaction(run, exclusive=len(rows) > 1)
+
+    def read_facts(self) -> tuple[str, bool]:
+        """Return the salt of the account ids, which the first run draws, and whether there are older fingerprints.
+
+        Salted, the ids are no plain hashes of keys.
+        """
+        return self.transaction(_read_facts, exclusive=False)
 
     def listen(self) -> Any:
         """Return a connection of its driver that hears notifications; only of a store that is shared.
@@ -255,12 +269,25 @@ def migrate(connection: Connection, store: SqliteStore | PostgresStore) -> None:
         store.set_version(connection, len(VERSIONS))
 
 
+def _read_facts(connection: Connection) -> tuple[str, bool]:
+    from sqlalchemy import text
+
+    salt, has_older = connection.execute(text(_FACTS)).one()
+    if salt is None:
+        statement = "INSERT INTO facts (name, value) VALUES ('salt', :salt) ON CONFLICT (name) DO NOTHING"
+        connection.execute(text(statement), {"salt": secrets.token_hex(16)})
+        salt, has_older = connection.execute(text(_FACTS)).one()
+    return str(salt), bool(has_older)
+
+
 _databases: dict[str, Database] = {}
 _databases_guard = threading.Lock()
 
 
-def database_for(home: Path, url: Secret | None = None) -> Database:
-    """Return the database at a URL, or the file in a folder: the same one for the whole process, for one more run.
+def database_for(home: Path, url: Secret | None = None, *, scale: float = 1.0) -> tuple[Database, RunLock | RunLease]:
+    """Return the database at a URL, or the file in a folder, and the lock of one more run.
+
+    The database is the same one for the whole process. `scale` is the real seconds of one second of waiting.
 
     Raises:
         LedgerUnavailable: the URL cannot be used.
@@ -269,7 +296,8 @@ def database_for(home: Path, url: Secret | None = None) -> Database:
     with _databases_guard:
         if name not in _databases:
             _databases[name] = Database(_postgres(url) if url else SqliteStore(home))
-        return _databases[name].open()
+        database = _databases[name].open()
+    return database, database.store.run_lock(scale=scale)
 
 
 def _postgres(url: Secret) -> PostgresStore:

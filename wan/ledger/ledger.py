@@ -46,12 +46,6 @@ OLDER_ACCOUNTS = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint
 """The accounts of the records whose fingerprints are in an older format."""
 
 
-_FACTS = (
-    "SELECT (SELECT value FROM facts WHERE name = 'salt') AS salt, "
-    "EXISTS (SELECT 1 FROM requests WHERE substr(fingerprint, 1, 2) <> '2:') AS has_older"
-)
-
-
 @cache
 def sql(statement: str) -> TextClause:
     """Return a statement with its values as `:name`."""
@@ -74,9 +68,8 @@ class Ledger:
         self.account = ""
         self._identity = identity
         self._has_older = True
-        self._database = database_for(home, url)
+        self._database, self._run_lock = database_for(home, url, scale=scale)
         self.is_shared = self._database.store.is_shared
-        self._run_lock = self._database.store.run_lock(scale=scale)
         self.run_id = self._run_lock.run_id
         self._unwritten = home / "unwritten"
         self._renewal = Renewal(self._renew, RENEWAL_SECONDS * scale)
@@ -85,7 +78,7 @@ class Ledger:
     def open(self) -> None:
         """Connect, learn the `account`, and write the records that could not be written before."""
         if self._identity:
-            salt, self._has_older = self._database.transaction(_read_facts, exclusive=False)
+            salt, self._has_older = self._database.read_facts()
             self.account = hashlib.sha256(f"{salt}\0{self._identity.reveal()}".encode()).hexdigest()[:24]
         if self._unwritten.is_dir():
             flush(self._unwritten, self._save_kept)
@@ -304,17 +297,3 @@ def _row(record: Record) -> dict[str, Any]:
 
 def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "")
-
-
-def _read_facts(connection: Connection) -> tuple[str, bool]:
-    """Return the salt of the account ids, which the first run draws, and whether there are older fingerprints.
-
-    Salted, the ids are no plain hashes of keys.
-    """
-    salt, has_older = connection.execute(sql(_FACTS)).one()
-    if salt is None:
-        values = {"name": "salt", "value": secrets.token_hex(16)}
-        statement = "INSERT INTO facts (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"
-        connection.execute(sql(statement), values)
-        salt = connection.execute(sql("SELECT value FROM facts WHERE name = 'salt'")).scalar_one()
-    return salt, has_older
