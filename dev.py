@@ -1,6 +1,7 @@
 """`python dev.py run|key|ledger|test|bench|offline|docs`: all about this pack that needs no ComfyUI.
 
-It makes .venv by itself. Standard library only, and it must at least parse on Pythons too old for the pack, to tell them so.
+It makes .venv by itself. Standard library only, and it must at least parse on Pythons too old for the pack, to tell
+them so.
 """
 
 import hashlib

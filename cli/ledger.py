@@ -153,10 +153,7 @@ def _say_copied(done: Copied, *, source: str, target: str) -> int:
     if done.lost:
         print(f"Some records of {source} were lost when it was damaged. What was saved of it: {done.lost}")
     if done.is_other_salt:
-        print(
-            "The ledgers name accounts by different ids, and the copied records keep theirs. Their videos are found all "
-            "the same."
-        )
+        print("The ledgers have different ids of accounts. The copied records keep theirs and are found all the same.")
     if done.refused:
         print(f"Not copied, as the record in {target} is newer or has another task:")
         for refusal in done.refused:
@@ -169,11 +166,11 @@ def _records(number: int) -> str:
 
 
 def say_error(text: str) -> None:
-    """Print an error without the passwords of its URLs."""
-    print(f"Error: {masked(text)}", file=sys.stderr)
+    """Print an error."""
+    print(f"Error: {text}", file=sys.stderr)
 
 
 def masked(text: str) -> str:
     """Return a text with the passwords of its URLs as ***; a text with several URLs loses what is between them."""
-    text = re.sub(r"(://[^:@/]*:).*@", r"\1***@", text, flags=re.DOTALL)
+    text = re.sub(r"(://[^:@/\s]*:).*@", r"\1***@", text, flags=re.DOTALL)
     return re.sub(r"(password=)[^&\s]*", r"\1***", text, flags=re.IGNORECASE)

@@ -89,7 +89,7 @@ class LedgerStore:
             message, do = self._store.describe(cause)
             if not self.is_shared and self.modules("ledger.recovery").is_damage(cause):
                 do = "It is damaged. Run any graph: the pack then makes a new ledger of what can be read."
-            raise StandaloneError(f"{message}\n{do}") from error
+            raise StandaloneError(self.modules("redaction").redact(f"{message}\n{do}")) from error
 
     def execute(self, statement: str, **values: Any) -> list[Any]:
         """Return the rows of a statement with its values as `:name`; a collection of values is `IN :name`."""

@@ -58,7 +58,8 @@ class PostgresStore:
 
     def __init__(self, url: Secret) -> None:
         self._url = _parse(url)
-        register_secret(self._url.password or "")
+        for password in (self._url.password, self._url.query.get("password")):
+            register_secret(str(password or ""))
         at = self._url.host or "the local socket"
         self.place = f"{at}{f':{self._url.port}' if self._url.port else ''}/{self._url.database or ''}"
 
@@ -101,7 +102,7 @@ class PostgresStore:
             return f"The ledger at {self.place} cannot be used: {why}.", "Update the pack, then run again."
         return (
             f"The ledger at {self.place} cannot be reached ({why}).",
-            "Start the database, or correct DASHSCOPE_WAN_LEDGER_URL, then run again.",
+            "Start the database, or correct its URL (DASHSCOPE_WAN_LEDGER_URL), then run again.",
         )
 
     def listen(self) -> Any:
