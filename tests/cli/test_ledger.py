@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import signal
 import sqlite3
 import subprocess
@@ -14,8 +15,11 @@ from pathlib import Path
 
 import children
 import pytest
+from sqlalchemy import make_url
+from wanpack.wan.api.settings import read_settings
 from wanpack.wan.ledger import schema
 from wanpack.wan.ledger.ledger import Ledger
+from wanpack.wan.ledger.postgres import PostgresStore
 from wanpack.wan.ledger.record import Claim, Record, State
 from wanpack.wan.redaction import Secret
 
@@ -422,3 +426,54 @@ class TestCommandLine:
         assert "5 records" in run("copy", home, tmp_path / "ComfyUI" / "user" / "__dashscope_wan")
         bare_environment.delenv("DASHSCOPE_WAN_HOME")
         assert "records: 5" in run("check")
+
+
+class TestDocuments:
+    """What the READMEs and the example for Docker tell the reader to write."""
+
+    @pytest.fixture
+    def compose(self):
+        yaml = pytest.importorskip("yaml")
+        text = (ROOT / "docs" / "docker-compose.yml").read_text("utf-8")
+        return yaml.safe_load(re.sub(r"\$\{LEDGER_PASSWORD:\?\}", "pw4711", text))
+
+    def test_the_workers_of_the_example_use_its_database(self, compose):
+        server = compose["services"]["database"]["environment"]
+        workers = {name: one for name, one in compose["services"].items() if name != "database"}
+        for name, worker in workers.items():
+            url = make_url(worker["environment"]["DASHSCOPE_WAN_LEDGER_URL"])
+            assert (url.drivername, url.host, url.port) == ("postgresql", "database", None)
+            assert url.username == server["POSTGRES_USER"]
+            assert url.password == server["POSTGRES_PASSWORD"] == "pw4711"
+            assert url.database == server["POSTGRES_DB"]
+            assert worker["hostname"] == name
+            assert worker["depends_on"]["database"]["condition"] == "service_healthy"
+        assert len(workers) == 2
+
+    def test_the_workers_of_the_example_share_nothing_else(self, compose):
+        used = [one.split(":")[0] for service in compose["services"].values() for one in service["volumes"]]
+        assert sorted(used) == sorted(compose["volumes"])
+        assert len(used) == len(set(used)) == 5
+
+    def test_the_settings_of_the_example_are_those_that_the_pack_reads(self, compose, bare_environment, tmp_path):
+        for name, value in compose["services"]["worker-1"]["environment"].items():
+            bare_environment.setenv(name, value)
+        settings = read_settings(tmp_path)
+        assert PostgresStore(settings.ledger_url).place == "database/wan"
+        assert settings.key("beijing")
+
+    @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md", "docs/docker-compose.yml"])
+    def test_the_driver_is_that_of_pyproject(self, name):
+        said = re.findall(r'pip install "(psycopg[^"]+)"', (ROOT / name).read_text("utf-8"))
+        project = (ROOT / "pyproject.toml").read_text("utf-8")
+        assert said == re.findall(r'fleet = \[\s+"([^"]+)"', project)
+
+    @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+    def test_the_commands_of_the_readmes_are_understood(self, name, ledger, open_ledger, url, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        open_ledger(tmp_path / "ComfyUI" / "user" / "__dashscope_wan").save(*STORY)
+        found = re.findall(r"python dev\.py ledger ([^`\n]+)", (ROOT / name).read_text("utf-8"))
+        commands = [re.sub(r"postgresql://\S+", url, one).replace("DAYS", "30").split() for one in found]
+        assert [one[0] for one in commands] == ["check", "copy", "prune"]
+        for command in commands:
+            assert ledger(*command, *([url] if command[0] == "prune" else []))[::2] == (0, "")
