@@ -1,6 +1,7 @@
-"""`python dev.py run|key|test|bench|offline|docs`: all about this pack that needs no ComfyUI. Makes .venv by itself.
+"""`python dev.py run|key|ledger|test|bench|offline|docs`: all about this pack that needs no ComfyUI.
 
-Standard library only, and it must at least parse on Pythons too old for the pack, to tell them so.
+It makes .venv by itself. Standard library only, and it must at least parse on Pythons too old for the pack, to tell
+them so.
 """
 
 import hashlib
@@ -45,6 +46,9 @@ USAGE = """usage: python dev.py COMMAND ...
                      run a workflow without ComfyUI; offline and free unless --live is given
   key [--region R] [--home DIR]
                      ask for the API key and write it where the pack reads it; sets nothing up
+  ledger check | copy FROM TO | prune --older-than DAYS
+                     look at the ledger of paid requests, copy it between SQLite and PostgreSQL, remove old records;
+                     runs with the Python that calls it, such as ComfyUI's; sets nothing up
   test [--quick] [ARGUMENTS]
                      ruff, mypy, lint-imports and pytest with the arguments; --quick leaves out what waits, renders or
                      starts browsers
@@ -67,7 +71,7 @@ def main(arguments: list[str]) -> int:
     if command in ("-h", "--help", "help"):
         print(USAGE, end="")
         return 0
-    commands = {"run": run, "key": key, "test": test, "bench": bench, "offline": offline, "docs": docs}
+    commands = {one.__name__: one for one in (run, key, ledger, test, bench, offline, docs)}
     if command not in commands:
         print(f"dev.py: there is no command {command!r}\n\n{USAGE}", end="", file=sys.stderr)
         return 2
@@ -91,6 +95,11 @@ def key(arguments: list[str]) -> int:
     """Write the API key."""
     # By the path that this was called by: custom_nodes may hold a link to the pack.
     return become([sys.executable, str(Path(__file__).absolute().parent / "cli" / "key.py"), *arguments])
+
+
+def ledger(arguments: list[str]) -> int:
+    """Look after the ledger."""
+    return become([sys.executable, str(Path(__file__).absolute().parent / "cli" / "__main__.py"), "ledger", *arguments])
 
 
 def bench(arguments: list[str]) -> int:

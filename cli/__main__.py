@@ -1,19 +1,22 @@
-"""`<.venv's python> cli run|offline ...`, started by dev.py by its path."""
+"""`<python> cli run|offline|ledger ...`, started by dev.py by its path."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 _ROOT = str(Path(__file__).resolve().parent.parent)
 # For this import only: the pack's own folders (`nodes`, `tests`) are no top-level packages in ComfyUI either.
 sys.path.insert(0, _ROOT)
-from cli import offline, run  # noqa: E402
+from cli import ledger, offline, run  # noqa: E402
 
 sys.path.remove(_ROOT)
 
 if __name__ == "__main__":
     commands: dict[str, Callable[[Sequence[str]], int]]
-    commands = {"run": run.main, "offline": offline.main}
+    # By the path that this was called by: custom_nodes may hold a link to the pack.
+    called = Path(__file__).absolute().parent.parent
+    commands = {"run": run.main, "offline": offline.main, "ledger": partial(ledger.main, root=called)}
     sys.exit(commands[sys.argv[1]](sys.argv[2:]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +44,17 @@ def load_pack(root: Path) -> Pack:
     except (ImportError, SyntaxError, AttributeError, OSError) as error:
         sys.modules.pop(name, None)
         raise StandaloneError(f"The pack in {root} does not load:\n{described(error)}") from error
+
+
+def load_engine(root: Path) -> Callable[[str], Any]:
+    """Return what imports a module of the pack's engine, such as "ledger.ledger". The nodes and PyTorch stay out.
+
+    Raises:
+        ImportError: it cannot be imported.
+    """
+    name = str(root / "wan").replace(".", "_")
+    _imported(name, root / "wan")
+    return lambda module: importlib.import_module(f"{name}.{module}")
 
 
 def _imported(name: str, root: Path) -> ModuleType:

@@ -78,6 +78,7 @@ WEB, LONG = "tests/web/", "tests/wan/tasks/"
 MAX_QUICK_CASES = 10
 NOT_QUICK = (
     *("web", "workflows", "tools", "comfyui", "cli/test_run.py", "nodes/test_audio.py", "nodes/test_last_frame.py"),
+    "cli/test_ledger.py",
     *("nodes/test_loading.py", "nodes/test_media_inputs.py", "nodes/test_metadata.py", "nodes/test_receipt.py"),
     *("offline/test_media.py", "offline/test_media_checks.py", "offline/test_render.py", "offline/test_sdk.py"),
     *("offline/test_sdk_aio.py", "security/test_bombs.py", "security/test_endless.py", "security/test_fuzz_widgets.py"),

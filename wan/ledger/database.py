@@ -153,7 +153,7 @@ class Database:
 
 
 class SqliteStore:
-    """A file in the folder `home`."""
+    """A file `name` in the folder `home`."""
 
     is_shared = False
     """Whether several machines share the ledger."""
@@ -161,8 +161,8 @@ class SqliteStore:
     tables = ""
     """What a new database has beside the tables of the schema: a script."""
 
-    def __init__(self, home: Path) -> None:
-        self._path = home / FILE_NAME
+    def __init__(self, home: Path, name: str = FILE_NAME) -> None:
+        self._path = home / name
         self._locks_folder = home / "running"
 
     def create_engine(self) -> Engine:

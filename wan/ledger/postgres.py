@@ -58,9 +58,10 @@ class PostgresStore:
 
     def __init__(self, url: Secret) -> None:
         self._url = _parse(url)
-        register_secret(self._url.password or "")
+        for password in (self._url.password, self._url.query.get("password")):
+            register_secret(str(password or ""))
         at = self._url.host or "the local socket"
-        self._place = f"{at}{f':{self._url.port}' if self._url.port else ''}/{self._url.database or ''}"
+        self.place = f"{at}{f':{self._url.port}' if self._url.port else ''}/{self._url.database or ''}"
 
     def create_engine(self) -> Engine:
         """Return an engine with one connection for this process, and another one for a moment where needed."""
@@ -98,10 +99,10 @@ class PostgresStore:
         """Return what happened and what to do about it."""
         why = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, NewerVersion):
-            return f"The ledger at {self._place} cannot be used: {why}.", "Update the pack, then run again."
+            return f"The ledger at {self.place} cannot be used: {why}.", "Update the pack, then run again."
         return (
-            f"The ledger at {self._place} cannot be reached ({why}).",
-            "Start the database, or correct DASHSCOPE_WAN_LEDGER_URL, then run again.",
+            f"The ledger at {self.place} cannot be reached ({why}).",
+            "Start the database, or correct its URL (DASHSCOPE_WAN_LEDGER_URL), then run again.",
         )
 
     def listen(self) -> Any:

@@ -150,13 +150,13 @@ class ClaimRules:
     def choose(self, found: Sequence[Record], draft: Record) -> Record:
         """Return the record to go on with, of those that were found for a draft, newest first.
 
-        One that cost nothing hides none that is paid. In a ledger that machines share, a video that is here comes
-        first.
+        One that cost nothing hides none that is paid. A video that is here comes first.
         """
 
         def rank(record: Record) -> tuple[bool, ...]:
-            elsewhere = (not _is_here(record, draft), not _is_own(record, draft)) if self.is_shared else ()
-            return (record.is_unbilled and not draft.task_id, *elsewhere)
+            is_here = _is_here(record, draft) if self.is_shared else record.has_video_file
+            is_own = _is_own(record, draft) or not self.is_shared
+            return (record.is_unbilled and not draft.task_id, not is_here, not is_own)
 
         return min(found, key=rank)
 

@@ -1,0 +1,176 @@
+"""`python dev.py ledger check|copy|prune`: looks at a ledger, copies it to another database, removes old records.
+
+It runs with the Python that starts it, ComfyUI's for example, which has the pack's requirements. It sets nothing up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from .errors import StandaloneError, described
+from .key import FILE_NAME, KeyFileError, home_folder
+from .ledger_copy import Copied, copy_ledger
+from .ledger_store import LedgerStore, Modules
+from .pack import ROOT, load_engine
+
+INTERRUPTED = 130
+MIN_DAYS = 2
+"""The task list of the service covers a day: younger records tell whose its tasks are."""
+
+PRUNABLE = ("saved", "failed", "canceled", "expired")
+LEDGER_HELP = "a PostgreSQL URL, or the folder or file of an SQLite ledger"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Shows no password of a URL in its errors."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(masked(message))
+
+
+def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
+    """Do what the command line says. Returns the exit status. `root` is the pack's folder as it was called."""
+    options = _parse(arguments)
+    # A path may have letters that the terminal's encoding lacks.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _run(options, root=root)
+    except KeyboardInterrupt:
+        more = " Run the same command again to go on." if options.command == "copy" else ""
+        print(f"Interrupted.{more}", file=sys.stderr)
+        return INTERRUPTED
+    except ImportError as error:
+        say_error(
+            f"{error.name} is not installed for {sys.executable}.\nRun this with ComfyUI's Python, or first run: "
+            f'"{sys.executable}" -m pip install -r "{root / "requirements.txt"}"'
+        )
+    except (StandaloneError, KeyFileError) as error:
+        say_error(str(error))
+    except Exception as error:
+        # The pack's own errors say in words what to do; their class has another name in each process.
+        if type(error).__module__ != "dashscope_wan":
+            raise
+        # The commands send nothing.
+        say_error(described(error).replace("Nothing was sent. ", ""))
+    return 1
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _Parser(prog="dev.py ledger", description="Looks after the ledger, the record of all paid requests.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="check|copy|prune")
+    check_parser = commands.add_parser("check", help="tell whether the ledger can be used, and what is in it")
+    copy_parser = commands.add_parser("copy", help="copy the records of a ledger to another one")
+    prune_parser = commands.add_parser("prune", help="remove old records without further use")
+    copy_parser.add_argument("source", metavar="FROM", help=f"{LEDGER_HELP}; stop its ComfyUIs first")
+    copy_parser.add_argument("target", metavar="TO", help="the same; it is made where there is none")
+    for one in (check_parser, prune_parser):
+        one.add_argument("ledger", nargs="?", metavar="LEDGER", help=f"{LEDGER_HELP} (default: the one in use)")
+        one.add_argument("--home", type=Path, metavar="DIR", help=f"the folder of {FILE_NAME} (default: the pack's)")
+    prune_parser.add_argument(
+        "--older-than", type=_days, required=True, metavar="DAYS", help=f"at least {MIN_DAYS}", dest="days"
+    )
+    return parser.parse_args(arguments)
+
+
+def _days(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < MIN_DAYS:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number from {MIN_DAYS} on: younger records tell whose the tasks in DashScope's list are"
+        )
+    return int(text)
+
+
+def _run(options: argparse.Namespace, *, root: Path) -> int:
+    modules = load_engine(root)
+    if options.command == "copy":
+        source, target = LedgerStore(modules, options.source), LedgerStore(modules, options.target)
+        return _say_copied(copy_ledger(source, target), source=masked(options.source), target=masked(options.target))
+    home = home_folder(options.home, root=root, environment=os.environ)
+    os.environ["DASHSCOPE_WAN_HOME"] = str(home)
+    name = options.ledger or _in_use(modules, home)
+    kept = list((home / "unwritten").glob("*.json"))
+    if kept or options.command == "check":
+        print(f"records that the next run writes: {len(kept)} in {home / 'unwritten'}")
+    with LedgerStore(modules, name).opened() as ledger:
+        return check(ledger) if options.command == "check" else prune(ledger, days=options.days)
+
+
+def _in_use(modules: Modules, home: Path) -> str:
+    """Return the URL or folder of the ledger that the pack uses."""
+    url = modules("api.settings").read_settings(home).ledger_url
+    return str(url.reveal()) if url else str(home)
+
+
+def check(ledger: LedgerStore) -> int:
+    """Print the state of a ledger. Nothing is changed."""
+    if ledger.version == 0:
+        print(f"There is no ledger yet in {ledger.name}, which can be used: the first run makes it.")
+    else:
+        print(f"The ledger {ledger.name} can be used.")
+        known = len(ledger.modules("ledger.schema").VERSIONS)
+        later = "" if ledger.version == known else f"; the next run makes it {known}"
+        print(f"engine: {ledger.engine_name()}, schema version {ledger.version}{later}")
+        states = ledger.count_states()
+        counts = ", ".join(f"{number} {state}" for state, number in states)
+        print(f"records: {sum(number for _, number in states)}{f' ({counts})' if counts else ''}")
+        runs = ledger.runs_alive()
+        hosts = ", ".join(sorted(set(filter(None, runs))))
+        print(f"runs with tasks: {len(runs)}{f' on {hosts}' if hosts else ''}")
+    return 0
+
+
+def prune(ledger: LedgerStore, *, days: int) -> int:
+    """Remove the records that are older than some days and have no further use."""
+    ledger.require()
+    before = time.time() - days * 86400
+    removed, kept = 0, 0
+    for rows in ledger.batches():
+        old = [row for row in rows if row["state"] in PRUNABLE and _latest(row) < before]
+        unused = [row["id"] for row in old if not ledger.may_have_video(row)]
+        removed += ledger.remove(unused, states=PRUNABLE)
+        kept += len(old) - len(unused)
+    print(f"Removed from {ledger.name}: {_records(removed)} older than {days} days. These requests are charged anew.")
+    if kept:
+        print(f"{_records(kept)} of that age stay, as the video is there or on another machine.")
+    return 0
+
+
+def _latest(row: dict[str, float]) -> float:
+    return max(row["created_at"], row["sent_at"], row["submitted_at"], row["finished_at"])
+
+
+def _say_copied(done: Copied, *, source: str, target: str) -> int:
+    print(f"Copied from {source} to {target}: {_records(done.copied)}; {done.same} were there already.")
+    if done.lost:
+        print(f"Some records of {source} were lost when it was damaged. What was saved of it: {done.lost}")
+    if done.is_other_salt:
+        print("The ledgers have different ids of accounts. The copied records keep theirs and are found all the same.")
+    if done.refused:
+        print(f"Not copied, as the record in {target} is newer or has another task:")
+        for refusal in done.refused:
+            print(f"  {refusal}")
+    return 1 if done.refused else 0
+
+
+def _records(number: int) -> str:
+    return f"{number} {'record' if number == 1 else 'records'}"
+
+
+def say_error(text: str) -> None:
+    """Print an error."""
+    print(f"Error: {text}", file=sys.stderr)
+
+
+def masked(text: str) -> str:
+    """Return a text with the passwords of its URLs as ***; a text with several URLs loses what is between them."""
+    text = re.sub(r"(://[^:@/\s]*:).*@", r"\1***@", text, flags=re.DOTALL)
+    return re.sub(r"(password=)[^&\s]*", r"\1***", text, flags=re.IGNORECASE)
