@@ -1,10 +1,10 @@
 """Runs `dev.py run` in processes that can be killed, and that begin at once.
 
 Started as a program it loads the runner and the pack once and then forks a process for each line of its input, a JSON
-object: the runner's `arguments`, the process's `environment`, the `scale` of the waiting, by how many seconds the
-process's `clock` is ahead, and `log`, the beginning of the names of the files that take what the run prints
-(`.out`, `.err`) and, when it has ended, how (`.end`, an exit status or the negative number of a signal). It answers
-with the process's id.
+object: the runner's `arguments`, the process's `environment`, the `scale` of the waiting, and `log`, the beginning of
+the names of the files that take what the run prints (`.out`, `.err`) and, when it has ended, how (`.end`, an exit status
+or the negative number of a signal). It may have by how many seconds the process's `clock` is ahead, after how many real
+seconds its `lease` ends in a ledger that machines share, and the name of its `host`. It answers with the process's id.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import platform
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +35,14 @@ def child(batch: dict[str, Any]) -> int:
     faulthandler.enable()
     os.environ.clear()
     os.environ.update(batch["environment"])
-    real, ahead = time.time, batch["clock"]
+    real, ahead = time.time, batch.get("clock", 0.0)
     time.time = lambda: real() + ahead
+    platform.node = partial(batch.get, "host", platform.node())
     pack = load_pack(ROOT)
+    # Of real time: a busy machine does not slow down what a scale shortens.
+    seconds = batch.get("lease", 50.0) / batch["scale"]
+    pack.module("wan.ledger.postgres").LEASE_SECONDS = seconds
+    pack.module("wan.ledger.ledger").RENEWAL_SECONDS = seconds * 0.2
     pack.module("nodes.host").configure(clock=pack.module("wan.tasks.limits").Clock(batch["scale"]))
     return run.main(batch["arguments"])
 
