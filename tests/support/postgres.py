@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-PASSWORD = "pw/test 71c9e4"  # noqa: S105 - the server asks for none
+PASSWORD = "pw/test 71c9e4"
 """In each URL, percent-encoded there."""
 
 

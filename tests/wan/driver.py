@@ -2,9 +2,10 @@
 
 Started as a program it loads the runner and the pack once and then forks a process for each line of its input, a JSON
 object: the runner's `arguments`, the process's `environment`, the `scale` of the waiting, and `log`, the beginning of
-the names of the files that take what the run prints (`.out`, `.err`) and, when it has ended, how (`.end`, an exit status
-or the negative number of a signal). It may have by how many seconds the process's `clock` is ahead, after how many real
-seconds its `lease` ends in a ledger that machines share, and the name of its `host`. It answers with the process's id.
+the names of the files that take what the run prints (`.out`, `.err`) and, when it has ended, how (`.end`, an exit
+status or the negative number of a signal). It may have by how many seconds the process's `clock` is ahead, after how
+many real seconds its `lease` ends in a ledger that machines share, and the name of its `host`. It answers with the
+process's id.
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ def child(batch: dict[str, Any]) -> int:
     platform.node = partial(batch.get, "host", platform.node())
     pack = load_pack(ROOT)
     # Of real time: a busy machine does not slow down what a scale shortens.
-    seconds = batch.get("lease", 50.0) / batch["scale"]
-    pack.module("wan.ledger.postgres").LEASE_SECONDS = seconds
-    pack.module("wan.ledger.ledger").RENEWAL_SECONDS = seconds * 0.2
+    postgres, ledger = pack.module("wan.ledger.postgres"), pack.module("wan.ledger.ledger")
+    shorter = batch.get("lease", postgres.LEASE_SECONDS) / postgres.LEASE_SECONDS / batch["scale"]
+    postgres.LEASE_SECONDS *= shorter
+    ledger.RENEWAL_SECONDS *= shorter
     pack.module("nodes.host").configure(clock=pack.module("wan.tasks.limits").Clock(batch["scale"]))
     return run.main(batch["arguments"])
 
