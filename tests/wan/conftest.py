@@ -30,11 +30,6 @@ from wanpack.wan.api.request import to_json
 from wanpack.wan.api.settings import read_settings
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.regions import REGIONS
-from wanpack.wan.ledger import ledger as ledger_module
-from wanpack.wan.ledger import postgres as ledger_postgres
-from wanpack.wan.ledger.ledger import Ledger
-from wanpack.wan.ledger.postgres import LEASE_SECONDS
-from wanpack.wan.ledger.run_lock import RENEWAL_SECONDS
 from wanpack.wan.redaction import Secret
 from wanpack.wan.tasks.batch import Batch
 from wanpack.wan.tasks.fetch_task import FetchRequest, fetch_video
@@ -179,8 +174,10 @@ class Bench:
             set_up(home, base_url=self.server.base_url, api_key=self.server.key)
         return home
 
-    def ledger(self) -> Ledger:
+    def ledger(self) -> Any:
         """Open the ledger beside the runs."""
+        from wanpack.wan.ledger.ledger import Ledger
+
         return Ledger(self.home, url=read_settings(self.home).ledger_url)
 
     def rotate_key(self, key: str) -> None:
@@ -260,8 +257,8 @@ def make_bench(bare_environment, tmp_path, new_ledger):
         if isinstance(waiting, SkippingClock):
             settings.setdefault("clock", waiting.wall)
             # Time that is skipped is nobody's: a run in this process is alive as long as it works.
-            bare_environment.setattr(ledger_postgres, "LEASE_SECONDS", LEASE_SECONDS / waiting.scale)
-            bare_environment.setattr(ledger_module, "RENEWAL_SECONDS", RENEWAL_SECONDS / waiting.scale)
+            bare_environment.setattr("wanpack.wan.ledger.postgres.LEASE_SECONDS", 50.0 / waiting.scale)
+            bare_environment.setattr("wanpack.wan.ledger.ledger.RENEWAL_SECONDS", 15.0 / waiting.scale)
         server = MockServer(region="beijing", key=KEY, **settings).start()
         bare_environment.setenv("DASHSCOPE_REGION", "beijing")
         bare_environment.setenv("DASHSCOPE_BASE_URL", server.base_url)

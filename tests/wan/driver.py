@@ -51,12 +51,13 @@ def child(batch: dict[str, Any]) -> int:
 
 def serve() -> None:
     """Fork a run for each order that comes in."""
-    pack = load_pack(ROOT)
-    for name in ("wan.tasks.runner", "wan.net.download"):
-        pack.module(name)
     import psycopg  # noqa: F401 - what a run loads on its way
     import sqlalchemy.dialects.postgresql.psycopg
     import sqlalchemy.dialects.sqlite  # noqa: F401
+
+    pack = load_pack(ROOT)
+    for name in ("wan.tasks.runner", "wan.net.download"):
+        pack.module(name)
     from cli import core_nodes  # noqa: F401 - loads torch
 
     logs: dict[int, Path] = {}
