@@ -32,11 +32,11 @@ class PostgresServer:
             self.execute(f"ALTER SYSTEM SET {name} = off")
         self.execute("SELECT pg_reload_conf()")
 
-    def execute(self, statement: str, *values: Any, database: str = "postgres") -> list[Any]:
-        """Run a statement, with %s for each value, and return its rows."""
+    def execute(self, statement: str, *values: Any, url: str = "") -> list[Any]:
+        """Run a statement in the database of a URL, with %s for each value, and return its rows."""
         import psycopg
 
-        with psycopg.connect(self._uri, dbname=database, autocommit=True) as connection:
+        with psycopg.connect(self._uri, dbname=name_of(url) or "postgres", autocommit=True) as connection:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
