@@ -9,6 +9,7 @@ import importlib.util
 import os
 import shutil
 import sys
+import tempfile
 import threading
 import traceback
 from contextlib import contextmanager
@@ -151,6 +152,51 @@ def rendered_once(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(offline_render, "render", render)
         yield render
+
+
+ENGINES = ("sqlite", "postgresql")
+"""What keeps a ledger."""
+
+
+def pytest_generate_tests(metafunc):
+    """Tests with the mark `engines` run once on each, or on those that it names; a quick run needs no server."""
+    marker = metafunc.definition.get_closest_marker("engines")
+    if marker and "engine" in metafunc.fixturenames:
+        names = [one for one in marker.args or ENGINES if one == "sqlite" or not metafunc.config.getoption("--quick")]
+        metafunc.parametrize("engine", names, indirect=True)
+
+
+@pytest.fixture
+def engine(request):
+    """What keeps the ledger of a test, one of `ENGINES`."""
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The PostgreSQL server of all processes of this test run. It is started when the first test asks for it."""
+    from postgres import PostgresServer
+
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or os.getpid()
+    # Not in the folder of the tests' files: as root the server is another user, who could not get there.
+    folder = Path(tempfile.gettempdir()) / f"dashscope-wan-postgres-{run}"
+    server = PostgresServer(folder / "data")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def new_database(request):
+    """Create a database of the test's own, and return its URL."""
+    urls = []
+
+    def create():
+        urls.append(request.getfixturevalue("postgres").create_database())
+        return urls[-1]
+
+    yield create
+    for url in urls:
+        request.getfixturevalue("postgres").drop_database(url)
 
 
 SERVER_KEY = "sk-test-0d7c4b19e8f25a36"

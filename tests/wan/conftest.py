@@ -27,6 +27,7 @@ from wanpack.offline.tasks import Timing
 from wanpack.wan.api.client import Client
 from wanpack.wan.api.endpoint import Connection, Endpoint
 from wanpack.wan.api.request import to_json
+from wanpack.wan.api.settings import read_settings
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.ledger.ledger import Ledger
@@ -116,6 +117,7 @@ class Bench:
     folder: Path
     home: Path
     clock: Clock
+    new_ledger: Callable[[Path], None]
 
     @property
     def output(self) -> Path:
@@ -135,6 +137,8 @@ class Bench:
         if "video" in asked.inputs:
             more["open_clip"] = lambda: clip(self.folder / "clip.mp4")
         wait = more.pop("max_wait_minutes", 60)
+        if "home" in more:
+            self.new_ledger(more["home"])
         return Batch(
             request,
             image(images),
@@ -180,11 +184,15 @@ class Bench:
         """A home whose settings lead to this bench's server, for when there are several."""
         home = self.folder / "homes" / name
         if not home.exists():
-            home.mkdir(parents=True)
-            settings = home / "credentials.toml"
-            settings.write_text(f'base_url = "{self.server.base_url}"\napi_key = "{self.server.key}"\n')
-            settings.chmod(0o600)
+            self.new_ledger(home)
+            set_up(home, base_url=self.server.base_url, api_key=self.server.key)
         return home
+
+    def ledger(self) -> Any:
+        """Open the ledger beside the runs."""
+        from wanpack.wan.ledger.ledger import Ledger
+
+        return Ledger(self.home, url=read_settings(self.home).ledger_url)
 
     def rotate_key(self, key: str) -> None:
         """Let the owner set another key, and the service take that one alone."""
@@ -231,8 +239,28 @@ def clip(path: Path) -> Path:
     return path
 
 
+def set_up(home: Path, **settings: str) -> None:
+    """Add settings to those of a home."""
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / "credentials.toml"
+    path.touch(0o600)
+    with path.open("a") as file:
+        file.writelines(f'{name} = "{value}"\n' for name, value in settings.items())
+
+
 @pytest.fixture
-def make_bench(bare_environment, tmp_path):
+def new_ledger(engine, new_database):
+    """Let a home without settings have a ledger of its own, on the engine of the test."""
+
+    def prepare(home: Path) -> None:
+        if engine == "postgresql" and not (home / "credentials.toml").exists():
+            set_up(home, ledger_url=new_database())
+
+    return prepare
+
+
+@pytest.fixture
+def make_bench(bare_environment, tmp_path, new_ledger):
     """Make a bench; the settings of MockServer by name. The environment leads to the last one."""
     benches = []
 
@@ -242,11 +270,15 @@ def make_bench(bare_environment, tmp_path):
         waiting = settings.pop("waiting", None) or SkippingClock(ready=lambda: server.wait_idle(0))
         if isinstance(waiting, SkippingClock):
             settings.setdefault("clock", waiting.wall)
+            # Time that is skipped is nobody's: a run in this process is alive as long as it works.
+            bare_environment.setattr("wanpack.wan.ledger.postgres.LEASE_SECONDS", 50.0 / waiting.scale)
+            bare_environment.setattr("wanpack.wan.ledger.ledger.RENEWAL_SECONDS", 15.0 / waiting.scale)
         server = MockServer(region="beijing", key=KEY, **settings).start()
         bare_environment.setenv("DASHSCOPE_REGION", "beijing")
         bare_environment.setenv("DASHSCOPE_BASE_URL", server.base_url)
         bare_environment.setenv("DASHSCOPE_API_KEY", server.key)
-        benches.append(Bench(server, tmp_path, tmp_path / "home", waiting))
+        new_ledger(tmp_path / "home")
+        benches.append(Bench(server, tmp_path, tmp_path / "home", waiting, new_ledger))
         return benches[-1]
 
     yield make
@@ -350,12 +382,17 @@ class Driver:
         assert self._program.stdout is not None
         assert self._program.stdout.readline() == "ready\n"
 
-    def start(self, graph: Graph, *, home: Path, output: Path, scale: float, name: str = "", clock: float = 0.0) -> Run:
-        """Start a run whose clock is some seconds ahead. `name` tells it from others of the same graph."""
+    def start(
+        self, graph: Graph, *, home: Path, output: Path, scale: float, name: str = "", **more: float | str
+    ) -> Run:
+        """Start a run. `name` tells it from others of the same graph.
+
+        Its `clock` is some seconds ahead. Its `lease` ends after as many real seconds. Its `host` has that name.
+        """
         log = graph.folder / (name or graph.prompt)
         Path(f"{log}.end").unlink(missing_ok=True)
         arguments = [str(graph.write()), "--live", "--out", str(output)]
-        batch = {"arguments": arguments, "scale": scale, "log": str(log), "clock": clock}
+        batch = {"arguments": arguments, "scale": scale, "log": str(log), **more}
         batch["environment"] = {**bare(), "DASHSCOPE_WAN_HOME": str(home)}
         assert self._program.stdout is not None
         assert self._program.stdin is not None

@@ -1,10 +1,11 @@
 """Runs `dev.py run` in processes that can be killed, and that begin at once.
 
 Started as a program it loads the runner and the pack once and then forks a process for each line of its input, a JSON
-object: the runner's `arguments`, the process's `environment`, the `scale` of the waiting, by how many seconds the
-process's `clock` is ahead, and `log`, the beginning of the names of the files that take what the run prints
-(`.out`, `.err`) and, when it has ended, how (`.end`, an exit status or the negative number of a signal). It answers
-with the process's id.
+object: the runner's `arguments`, the process's `environment`, the `scale` of the waiting, and `log`, the beginning of
+the names of the files that take what the run prints (`.out`, `.err`) and, when it has ended, how (`.end`, an exit
+status or the negative number of a signal). It may have by how many seconds the process's `clock` is ahead, after how
+many real seconds its `lease` ends in a ledger that machines share, and the name of its `host`. It answers with the
+process's id.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import faulthandler
 import importlib
 import json
 import os
+import platform
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +39,25 @@ def child(batch: dict[str, Any]) -> int:
     faulthandler.enable()
     os.environ.clear()
     os.environ.update(batch["environment"])
-    real, ahead = time.time, batch["clock"]
+    real, ahead = time.time, batch.get("clock", 0.0)
     time.time = lambda: real() + ahead
+    platform.node = partial(batch.get, "host", platform.node())
     pack = load_pack(ROOT)
+    # Of real time: a busy machine does not slow down what a scale shortens.
+    postgres, ledger = pack.module("wan.ledger.postgres"), pack.module("wan.ledger.ledger")
+    shorter = batch.get("lease", postgres.LEASE_SECONDS) / postgres.LEASE_SECONDS / batch["scale"]
+    postgres.LEASE_SECONDS *= shorter
+    ledger.RENEWAL_SECONDS *= shorter
     pack.module("nodes.host").configure(clock=pack.module("wan.tasks.limits").Clock(batch["scale"]))
     return run.main(batch["arguments"])
 
 
 def serve() -> None:
     """Fork a run for each order that comes in."""
+    import psycopg  # noqa: F401 - what a run loads on its way
+    import sqlalchemy.dialects.postgresql.psycopg
+    import sqlalchemy.dialects.sqlite  # noqa: F401
+
     pack = load_pack(ROOT)
     for name in ("wan.tasks.runner", "wan.net.download"):
         pack.module(name)

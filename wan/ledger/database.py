@@ -120,7 +120,8 @@ class Database:
             try:
                 return self._transact(work, exclusive=exclusive)
             except DBAPIError as error:
-                self._disconnect()
+                if not error.connection_invalidated:
+                    self._disconnect()
                 if not self.store.repair(error):
                     raise
                 return self._transact(work, exclusive=exclusive)

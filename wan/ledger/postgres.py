@@ -118,7 +118,7 @@ class PostgresStore:
 
 def _begin(connection: Connection) -> None:
     """Make a transaction the only one. A single statement needs none."""
-    if connection.get_isolation_level() != "AUTOCOMMIT":
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql(_LOCK)
 
 

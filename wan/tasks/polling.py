@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -252,7 +253,9 @@ async def unknown_error(record: Record, *, context: RunContext, otherwise: TaskU
             hint="Run the graph that created it again; offline mode is free of charge.",
             task_id=task_id,
         )
-    found = await context.to_thread(context.ledger.find, task_id=task_id) if context.ledger.is_shared else []
+    found: list[Record] = []
+    with contextlib.suppress(LedgerUnavailable):
+        found = await context.to_thread(context.ledger.find, task_id=task_id) if context.ledger.is_shared else []
     if saved := next((one for one in found if one.state == State.SAVED.value and one.id != record.id), None):
         return TaskUnknown(
             f"The video of this request was saved on {saved.host or 'another machine'} as {saved.path}, and DashScope "

@@ -31,6 +31,8 @@ from wanpack.wan.tasks.batch import validate_batch
 from wanpack.wan.tasks.context import RunContext
 from wanpack.wan.tasks.output import OutputTarget
 
+pytestmark = pytest.mark.engines
+
 
 @pytest.fixture
 def used(bench):
@@ -39,14 +41,14 @@ def used(bench):
 
 
 def records(bench, **values):
-    ledger = Ledger(bench.home)
+    ledger = bench.ledger()
     found = ledger.find(**values)
     ledger.close()
     return found
 
 
 def save(bench, record):
-    ledger = Ledger(bench.home)
+    ledger = bench.ledger()
     ledger.save(record)
     ledger.close()
 
@@ -211,9 +213,9 @@ class TestWhatIsKnown:
         def old(account):
             return next(earlier_fingerprints(bodies[0], region="beijing", account=account, duration=3))
 
-        with sqlite3.connect(bench.home / "ledger.sqlite3") as database:
-            database.execute("DELETE FROM requests")
-        database.close()
+        ledger = bench.ledger()
+        ledger.execute("DELETE FROM requests")
+        ledger.close()
         refused = Record(old("wrong"), "wrong", "beijing", record.model, state="failed", id="1")
         save(bench, refused)
         save(bench, replace(record, fingerprint=old("right"), account="right"))
@@ -258,6 +260,7 @@ class TestTheLedger:
         assert used.run().receipt["resumed"] is True
         assert len(used.tasks()) == 1
 
+    @pytest.mark.engines("sqlite")
     def test_that_lost_its_memory_tells_the_next_run_that_pays(self, bench):
         """Fetch Task meets the damage first, and needs no ledger."""
         first = bench.run()
@@ -273,6 +276,7 @@ class TestTheLedger:
         bench.run(bench.batch(prompt="a cow"))
         assert bench.created == 3
 
+    @pytest.mark.engines("sqlite")
     def test_that_lost_its_memory_stops_the_whole_batch(self, bench):
         bench.run()
         (bench.home / "ledger.sqlite3").write_bytes(b"garbage" * 1000)
@@ -282,6 +286,7 @@ class TestTheLedger:
         assert bench.created == 1
         assert len(bench.run(bench.batch(images=3))) == 3
 
+    @pytest.mark.engines("sqlite")
     def test_that_lost_its_memory_tells_so_after_a_run_that_was_stopped(
         self, bench, new_watch, interrupted, monkeypatch
     ):
@@ -314,6 +319,7 @@ class TestTheLedger:
             bench.run()
         assert bench.created == 1
 
+    @pytest.mark.engines("sqlite")
     def test_that_is_locked_is_waited_for_once_by_a_batch(self, bench, new_watch):
         bench.run()
         other = sqlite3.connect(bench.home / "ledger.sqlite3", isolation_level=None)
@@ -326,6 +332,7 @@ class TestTheLedger:
         assert watch.texts == []
         assert bench.created == 1
 
+    @pytest.mark.engines("sqlite")
     def test_that_is_full_does_not_make_fetch_speak_of_another_key(self, bench):
         bench.run()
         with contextlib.closing(sqlite3.connect(bench.home / "ledger.sqlite3")) as database:

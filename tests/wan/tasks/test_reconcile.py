@@ -14,10 +14,11 @@ from wanpack.wan.api.errors import OutcomeUnknown, TaskUnknown
 from wanpack.wan.api.request import earlier_fingerprints, expected_prompt
 from wanpack.wan.api.task import Task, TaskStatus, prompt_differs
 from wanpack.wan.catalog.fields import VideoRequest
-from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.tasks import submit
 from wanpack.wan.tasks.limits import Clock
 from wanpack.wan.tasks.reconcile import RESPONSE_LOST_SECONDS
+
+pytestmark = pytest.mark.engines
 
 PROMPTLESS = {"": {"prompt": ""}, "effect": {"template": "flying"}}
 
@@ -145,7 +146,7 @@ class TestAnothersTask:
         with pytest.raises(OutcomeUnknown):
             used.run()
         used.server.faults.clear()
-        ledger = Ledger(used.home)
+        ledger = used.ledger()
         record = ledger.find(state="uncertain")[0]
         ledger.save(replace(record, state="submitted", task_id=theirs.task_id, subject=""))
         ledger.close()
@@ -303,7 +304,7 @@ class TestASavedVideo:
 
     def test_is_known_however_old_its_record_is(self, bench):
         first = bench.run()
-        ledger = Ledger(bench.home)
+        ledger = bench.ledger()
         record = ledger.by_task(first.task_id)
         ledger.save(replace(record, created_at=record.created_at - 400 * 86400.0))
         ledger.close()
@@ -320,7 +321,7 @@ class TestASavedVideo:
                 submit, "fingerprint", lambda body, *, region: bodies.append(body) or made(body, region=region)
             )
             first = bench.run()
-        ledger = Ledger(bench.home)
+        ledger = bench.ledger()
         record = ledger.by_task(first.task_id)
         for old in earlier_fingerprints(bodies[0], region="beijing", account="a former key", duration=3):
             ledger.save(replace(record, fingerprint=old, account="a former key"))

@@ -11,6 +11,8 @@ from wanpack.offline.tasks import Timing
 from wanpack.wan.errors import WanError
 from wanpack.wan.tasks.runner import make_videos
 
+pytestmark = pytest.mark.engines
+
 
 def test_two_identical_nodes_share_one_task(bench, new_watch):
     async def graph():
