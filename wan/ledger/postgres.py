@@ -123,7 +123,8 @@ class PostgresStore:
 
 def _begin(connection: Connection) -> None:
     """Make a transaction the only one. A single statement needs none."""
-    if connection.get_isolation_level() != "AUTOCOMMIT":
+    # As it was asked for: the database would have to be asked, and knows only its own levels.
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql(_LOCK)
 
 
