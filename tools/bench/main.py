@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from . import downloading, first_frame, last_frame, parallel, sdk, soak, starting, waiting
+from . import downloading, first_frame, fleet, last_frame, parallel, sdk, soak, starting, waiting
 from .mock_server import bare_environment, serve
 from .parts import Part, run_part
 from .report import Line, machine, summary, table, write_json
@@ -21,6 +21,7 @@ BENCHES: Mapping[str, Callable[..., Iterator[Line]]] = {
     "last_frame": last_frame.lines,
     "starting": starting.lines,
     "soak": soak.lines,
+    "fleet": fleet.lines,
 }
 PARTS: Mapping[str, Part] = {
     "frame-memory": first_frame.frame_memory,
@@ -32,6 +33,8 @@ PARTS: Mapping[str, Part] = {
     "last-frame": last_frame.last_frame,
     "ledger": starting.use_ledger,
     "soak": soak.soak,
+    "fleet-service": fleet.serve,
+    "fleet-workers": fleet.work,
 }
 
 

@@ -93,12 +93,10 @@ class Database:
         Raises:
             LedgerUnavailable: the database cannot be reached.
         """
-        from sqlalchemy.exc import SQLAlchemyError
-
         try:
             return self.store.listen()
-        except (SQLAlchemyError, OSError) as error:
-            message, do = self.store.describe(getattr(error, "orig", None) or error)
+        except Exception as error:
+            message, do = self.store.describe(error)
             raise LedgerUnavailable(message, hint=f"Nothing was sent. {do}") from error
 
     def transaction(self, work: Callable[[Connection], T], *, exclusive: bool = True) -> T:

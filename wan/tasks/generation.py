@@ -280,7 +280,7 @@ class Generation:
         likely = await context.to_thread(estimate_for, record, context.ledger, usual=typical)
         task = await poll_until_done(record, context=context, report=self._report, likely=likely, task_age=task_age)
         self._on_finished()
-        await self._finish(task)
+        await self._finish(task, part=str(options.output.partial_path(record.id)))
         self._place.leave_soon()
         download = VideoDownload(
             task, record, options=options, context=context, report=self._report, on_saved=self._note_saved
@@ -293,12 +293,12 @@ class Generation:
         self._report(1.0, f"saved {video.path.name}")
         return video
 
-    async def _finish(self, task: Task) -> None:
-        """Save the outcome of a task, and raise its error if it did not succeed."""
+    async def _finish(self, task: Task, *, part: str) -> None:
+        """Save the outcome of a task, or raise its error. `part` is its new partial download."""
         record = self.record
         if task.status is TaskStatus.SUCCEEDED:
-            finished, rendered = record.finished_at or time.time(), rendered_seconds(task) or 0.0
-            await self._update(state=State.SUCCEEDED.value, finished_at=finished, rendered=rendered, error="")
+            known = {"finished_at": record.finished_at or time.time(), "rendered": rendered_seconds(task) or 0.0}
+            await self._update(state=State.SUCCEEDED.value, part=record.part or part, error="", **known)
         elif task.status is TaskStatus.FAILED:
             failure = task.failure()
             await self._update(state=State.FAILED.value, error=f"{failure.message}\n{failure.hint}".strip())

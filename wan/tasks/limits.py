@@ -51,8 +51,9 @@ _LANE = (
     "WHERE name LIKE 'query %' ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) "
     f"RETURNING next_at - {_SPACING} - {_NOW}"
 )
-_AHEAD = (
-    "SELECT (SELECT count(*) FROM requests JOIN runs ON runs.id = requests.owner "  # noqa: S608 - our own names
+_LOOK = (
+    "SELECT EXISTS (SELECT 1 FROM requests WHERE fingerprint = :fingerprint) AS known, "  # noqa: S608 - our own names
+    "(SELECT count(*) FROM requests JOIN runs ON runs.id = requests.owner "
     "WHERE requests.model = :model AND requests.region = :region AND requests.state IN ('submitting', 'submitted') "
     f"AND runs.until > {_NOW}) AS running, "
     "(SELECT count(*) FROM waiting WHERE name = :name AND (ticket < :ticket OR :ticket = 0)) AS waiting"
@@ -61,7 +62,10 @@ _QUEUE = (
     "WITH gone AS (DELETE FROM waiting WHERE pid NOT IN (SELECT pid FROM pg_stat_activity)) "
     "INSERT INTO waiting (name, pid) VALUES (:name, :pid) RETURNING ticket"
 )
-_QUEUE_AGAIN = "INSERT INTO waiting (ticket, name, pid) VALUES (:ticket, :name, :pid) ON CONFLICT DO NOTHING"
+_QUEUE_AGAIN = (
+    "INSERT INTO waiting (ticket, name, pid) VALUES (:ticket, :name, :pid) "
+    "ON CONFLICT (ticket) DO UPDATE SET pid = excluded.pid RETURNING ticket"
+)
 _UNQUEUE = "DELETE FROM waiting WHERE ticket = :ticket"
 _WAKE = (
     "WITH woken AS (DELETE FROM waiting WHERE ticket = (SELECT ticket FROM waiting JOIN pg_stat_activity USING (pid) "
@@ -224,6 +228,7 @@ class Place:
     _ahead: int = 0
     _heard: int = 0
     _is_taken: bool = False
+    _is_queued: bool = False
     _listener: Listener | None = None
 
     def limit(self, tasks: int, *, model: str, region: str) -> None:
@@ -231,40 +236,54 @@ class Place:
         self.limits.places.append(self)
         self._limit, self._values = tasks, {"model": model, "region": region, "name": f"{region}/{model}"}
 
+    def must_wait(self, fingerprint: str) -> bool:
+        """Tell whether a request is new, and other tasks come first. Blocking. Who was told has its turn."""
+        was_told = self._ticket and not self._is_queued
+        if was_told or not self._limit:
+            return False
+        known, *others = self.limits.ledger.execute(_LOOK, **self._looked(fingerprint))
+        self._ahead = sum(others)
+        return not known and self._ahead >= self._limit
+
     def admit(self, connection: Connection) -> bool:
-        """Tell whether the task may run now; if not, queue for it. For the transaction that claims the request."""
+        """Tell whether the task may run now. For the transaction that claims the request."""
         if not self._limit:
             return True
-        values = {**self._values, "ticket": self._ticket}
-        running, waiting = connection.execute(sql(_AHEAD), values).one()
-        self._is_taken, self._ahead = running + waiting < self._limit, running + waiting
-        if self._is_taken:
-            if self._ticket and not self._is_woken():
-                connection.execute(sql(_UNQUEUE), values)
-        elif self._listener is not None:
-            self._heard = len(self._listener.heard)
-            values["pid"] = self._listener.pid
-            if self._ticket:
-                connection.execute(sql(_QUEUE_AGAIN), values)
-            else:
-                self._ticket = connection.execute(sql(_QUEUE), values).scalar_one()
+        _, *others = connection.execute(sql(_LOOK), self._looked()).one()
+        self._ahead = sum(others)
+        self._is_taken = self._ahead < self._limit
+        if self._is_taken and self._is_queued:
+            connection.execute(sql(_UNQUEUE), self._looked())
         return self._is_taken
 
+    def _looked(self, fingerprint: str = "") -> dict[str, Any]:
+        return {**self._values, "ticket": self._ticket, "fingerprint": fingerprint}
+
     async def wait(self, report: Progress) -> None:
-        """Wait until the turn may have come.
+        """Queue, or wait until the turn may have come. Who has queued looks once more: a place may just have been left.
 
         Raises:
             LedgerUnavailable: the ledger cannot be reached.
         """
-        if self._listener is None or self._listener.is_lost:
-            # Only what is heard from now on counts: the caller looks once more.
-            self._listener = await self.limits.to_thread(self.limits.listener)
+        if not self._is_queued or self._listener is None or self._listener.is_lost:
+            await self.limits.to_thread(self._queue)
             return
         clock = self.limits.clock
         until = clock.now() + LOOK_SECONDS * (1 + self._ahead)
-        while clock.now() < until and not self._is_woken() and not self._listener.is_lost:
+        while clock.now() < until and self._is_queued and not self._listener.is_lost:
             report(0.05, ahead_text(max(1, self._ahead - self._passed())))
             await clock.sleep(min(1.0, 0.1 / clock.scale))
+            self._is_queued = f"{self._values['name']} {self._ticket}" not in self._listener.heard[self._heard :]
+
+    def _queue(self) -> None:
+        self._listener = self.limits.listener()
+        self._heard = len(self._listener.heard)
+        values = {"name": self._values["name"], "pid": self._listener.pid}
+        if self._ticket:
+            self.limits.ledger.execute(_QUEUE_AGAIN, ticket=self._ticket, **values)
+        else:
+            (self._ticket,) = self.limits.ledger.execute(_QUEUE, **values)
+        self._is_queued = True
 
     def leave_soon(self) -> None:
         """Give the place to the next task, while nobody waits for that."""
@@ -277,9 +296,6 @@ class Place:
             self._is_taken = False
             with contextlib.suppress(LedgerUnavailable):
                 self.limits.ledger.execute(_WAKE, name=self._values["name"])
-
-    def _is_woken(self) -> bool:
-        return self._listener is not None and f"{self._values['name']} {self._ticket}" in self._listener.heard
 
     def _passed(self) -> int:
         """Return how many tasks before this one have begun since."""

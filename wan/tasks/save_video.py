@@ -105,7 +105,8 @@ class VideoDownload:
         if before.name and before != self._partial_path:
             self._move_from(before)
         # Recorded before the file exists, so that no partial download is orphaned.
-        self.context.update_sync(record, part=str(self._partial_path))
+        if record.part != str(self._partial_path):
+            self.context.update_sync(record, part=str(self._partial_path))
         discard(self._partial_path.with_name(self._partial_path.name + REMUX_SUFFIX))
         is_complete = record.bytes > 0 and self._partial_path.exists() and not self._verify()
         # A missing video may be restored: its size stays recorded until there is another.
@@ -180,11 +181,11 @@ class VideoDownload:
             return ""
 
     def _check(self) -> None:
-        """Record that the video is complete. An invalid file is removed and downloaded again from the start."""
+        """Note that the video is complete. An invalid file is removed and downloaded again from the start."""
         if flaw := self._verify():
             discard(self._partial_path)
             raise DownloadInterrupted(f"The downloaded file is not a valid video: {flaw}")
-        self.context.update_sync(self.record, bytes=self._size())
+        self.record.bytes = self._size()
 
     def _verify(self) -> str:
         """Return why the partial download is not a complete video; "" if it is."""

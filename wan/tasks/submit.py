@@ -168,8 +168,9 @@ async def claim(
     interval = SHARED_CLAIM_POLL_INTERVAL if context.ledger.is_shared else CLAIM_POLL_INTERVAL
 
     def claim_once() -> tuple[Record, Claim]:
-        draft = prepare()
-        draft.account = context.ledger.account
+        (draft := prepare()).account = context.ledger.account
+        if context.ledger.is_shared and place.must_wait(draft.fingerprint):
+            return draft, Claim.QUEUE
         return context.ledger.claim(draft, following=followed, admit=place.admit, **options)
 
     def show_waiting(_left: float) -> None:
