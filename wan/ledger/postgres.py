@@ -106,10 +106,9 @@ class PostgresStore:
 
     def listen(self) -> Any:
         """Return a connection of psycopg that hears what is notified."""
-        engine = self.create_engine()
-        connection = engine.raw_connection()
-        connection.detach()
+        connection = self.create_engine().raw_connection()
         driver: Any = connection.driver_connection
+        connection.detach()
         driver.autocommit = True
         driver.execute(f"LISTEN {CHANNEL}")
         return driver
