@@ -355,10 +355,10 @@ class Graph:
         else:
             nodes["3"] = ("DashScopeWanImageToVideo", asked | {"image": image, "shot_type": "single"})
         path = self.folder / f"{self.prompt}.json"
-        path.write_text(
-            json.dumps({key: {"class_type": kind, "inputs": given} for key, (kind, given) in nodes.items()})
-        )
-        return path
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps({key: {"class_type": kind, "inputs": given} for key, (kind, given) in nodes.items()}))
+        # Another process may just read it.
+        return new.replace(path)
 
     def _write_media(self) -> None:
         if not (self.folder / "sound.wav").exists():
