@@ -74,8 +74,8 @@ class Regime:
 
 
 REGIMES = (
-    Regime("running", "the running limit binds", 30.0, 5, 20.0),
-    Regime("rate", "the rate of submissions binds", 6.0, 200, 1.0),
+    Regime("running", "the running limit binds", 30.0, 5, 12.0),
+    Regime("rate", "the rate of submissions binds", 5.0, 200, 1.0),
 )
 
 

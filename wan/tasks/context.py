@@ -103,9 +103,12 @@ class RunContext:
         self.ledger.close()
         self.limits.close()
 
-    async def get_task(self, task_id: str) -> Task:
-        """Query a task, within the account's query limit. Raises the errors of `Client.get_task`."""
-        await self.limits.wait_to_query(task_id)
+    async def get_task(self, task_id: str, *, seconds: float = 0.0) -> Task:
+        """Query a task, within the account's query limit. Raises the errors of `Client.get_task`.
+
+        `seconds` is how long more queries of the task are likely to follow.
+        """
+        await self.limits.wait_to_query(task_id, seconds=seconds)
         return await self.to_thread(self.client.get_task, task_id)
 
     async def update(self, record: Record, **changes: object) -> None:

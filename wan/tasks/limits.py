@@ -31,8 +31,11 @@ QUERIES_PER_SECOND = 20
 SPACING = 1.1
 """Factor by which requests are spaced wider than the rate requires, as a request may leave late."""
 
-LANE_SECONDS, BUSY_LANE_SECONDS = 12.0, 3.3
-"""Seconds for which a run reserves one of the account's queries a second: usually, and while others wait for it."""
+LANE_SECONDS = 30.0
+"""Seconds for which a task reserves one of the account's queries a second, at most, where many are free."""
+
+SPARE_LANES = 10
+"""Lanes that no task reserves for long, so that another one's query need not wait."""
 
 LOOK_SECONDS = 30.0
 """Seconds after which a run looks for itself whether its turn has come, times its place in the queue."""
@@ -47,9 +50,11 @@ _TURN = (
     f"SET next_at = GREATEST(turn.next_at, {_NOW}) + {_SPACING} RETURNING next_at - {_SPACING} - {_NOW}"
 )
 _LANE = (
-    f"UPDATE turns SET next_at = GREATEST(next_at, {_NOW}) + {_SPACING} WHERE name = (SELECT name FROM turns "  # noqa: S608 - our own names
-    "WHERE name LIKE 'query %' ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) "
-    f"RETURNING next_at - {_SPACING} - {_NOW}"
+    "WITH free AS (SELECT count(*) AS lanes FROM turns "  # noqa: S608 - our own names
+    f"WHERE name LIKE 'query %' AND next_at <= {_NOW}), lane AS (SELECT name, GREATEST(next_at, {_NOW}) AS at "
+    "FROM turns WHERE name LIKE 'query %' ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED) "
+    "UPDATE turns SET next_at = at + CAST(CASE WHEN lanes > :spare THEN :long ELSE :short END AS DOUBLE PRECISION) "
+    f"FROM lane, free WHERE turns.name = lane.name RETURNING at - {_NOW}, next_at - at"
 )
 _LOOK = (
     "SELECT EXISTS (SELECT 1 FROM requests WHERE fingerprint = :fingerprint) AS known, "  # noqa: S608 - our own names
@@ -129,7 +134,7 @@ class AccountLimits:
     clock: Clock
     to_thread: Callable[..., Any]
     _lanes: dict[str, float] = field(default_factory=dict)
-    _lane_seconds: float = LANE_SECONDS
+    queries_are_scarce: bool = False
     _listener: Listener | None = None
     places: list[Place] = field(default_factory=list)
 
@@ -153,27 +158,29 @@ class AccountLimits:
 
         await self.clock.sleep_with_countdown(seconds, show)
 
-    async def wait_to_query(self, task_id: str = "") -> None:
-        """Wait for the turn of a query of a task, or of another query, "".
+    async def wait_to_query(self, task_id: str = "", *, seconds: float = 0.0) -> None:
+        """Wait for the turn of a query of a task that may take some seconds more, or of another query, "".
 
         In a shared ledger each query takes place in a lane, of which each has one query a second. A task keeps its lane
-        for some queries, so that not each of them asks for its turn.
+        for some queries where many are free, so that not each of them asks for its turn.
         """
         await RATE_LIMITER.acquire("query", per_second=QUERIES_PER_SECOND, clock=self.clock)
-        now = self.clock.now()
+        now, scale, lane = self.clock.now(), self.clock.scale, None
         if not self.ledger.is_shared or now < self._lanes.get(task_id, -math.inf):
             return
-        seconds = self._lane_seconds if task_id else SPACING
+        long, short = max(SPACING, min(seconds, LANE_SECONDS)) * scale, SPACING * scale
         try:
-            (delay,) = await self.to_thread(self.ledger.execute, _LANE, spacing=seconds * self.clock.scale) or (0.0,)
+            # Others may be about to take each of them.
+            while lane is None:
+                lane = await self.to_thread(self.ledger.execute, _LANE, spare=SPARE_LANES, long=long, short=short)
         except LedgerUnavailable as error:
             # The task is paid for: its video is brought home without the other machines' knowledge.
             logger.debug("no lane: %s", error.message)
-            delay, seconds = 0.0, BUSY_LANE_SECONDS
-        delay = max(0.0, delay / self.clock.scale)
-        self._lane_seconds = LANE_SECONDS if delay == 0 else BUSY_LANE_SECONDS
+            lane = (0.0, long)
+        delay = max(0.0, lane[0] / scale)
+        self.queries_are_scarce = delay > 0
         # The last query is a second before the next one's turn.
-        self._lanes[task_id] = now + delay + seconds - SPACING
+        self._lanes[task_id] = now + delay + lane[1] / scale - SPACING
         await self.clock.sleep(delay)
 
     def listener(self) -> Listener:

@@ -92,11 +92,12 @@ async def poll_until_done(
     """
     task_id, clock = record.task_id, context.clock
     state, retries = _WaitState(clock, task_age), RetryBudget(clock)
-    if task_age < FIRST_POLLS[0]:
-        await clock.sleep_with_countdown(FIRST_POLLS[0] - task_age, lambda _: report(0.06, f"queued; task {task_id}"))
+    first = _not_before(likely, context) or FIRST_POLLS[0]
+    if task_age < first:
+        await clock.sleep_with_countdown(first - task_age, lambda _: report(0.06, f"queued; task {task_id}"))
     while True:
         try:
-            task = await context.get_task(task_id)
+            task = await context.get_task(task_id, seconds=likely.span[1] - state.since_submission)
         except WanError as error:
             error.task_id = error.task_id or task_id
             await _retry(error, retries, report=report)
@@ -124,9 +125,13 @@ async def poll_until_done(
                 hint="It still runs at DashScope. Run the same graph again to keep waiting, or use Wan Fetch Task.",
                 task_id=task_id,
             )
-        await clock.sleep_with_countdown(
-            poll_interval(state.since_submission), partial(_show, task, state, likely, report)
-        )
+        seconds = max(poll_interval(state.since_submission), _not_before(likely, context) - state.since_submission)
+        await clock.sleep_with_countdown(seconds, partial(_show, task, state, likely, report))
+
+
+def _not_before(likely: Estimate, context: RunContext) -> float:
+    """Return the age of a task before which no query is spent on it, where the account's queries are scarce."""
+    return likely.soonest if context.limits.queries_are_scarce else 0.0
 
 
 def _task_age(task: Task, state: _WaitState, *, submitted_at_service: float) -> float:
@@ -190,10 +195,14 @@ def poll_interval(age: float) -> float:
 
 @frozen
 class Estimate:
-    """The estimated rendering time of a task, in seconds: the `median`, and the `span` shown to the user."""
+    """The estimated rendering time of a task, in seconds: the `median`, and the `span` shown to the user.
+
+    `soonest` is the time before which earlier tasks of the kind hardly ended, 0 if there are none.
+    """
 
     median: float
     span: tuple[float, float] = (0.0, 0.0)
+    soonest: float = 0.0
 
     def text(self) -> str:
         """Return the usual duration as text; "" if it is unknown."""
@@ -219,7 +228,8 @@ def estimate(past: Sequence[float], *, usual: tuple[int, int]) -> Estimate:
     median = math.fsum(logs) / len(logs)
     squares = PRIOR_WEIGHT * PRIOR_SIGMA**2 + math.fsum((one - median) ** 2 for one in logs)
     spread = math.sqrt(squares / (PRIOR_WEIGHT + len(logs) - 1))
-    return Estimate(math.exp(median), (math.exp(median - spread), math.exp(median + spread)))
+    low, high = math.exp(median - spread), math.exp(median + spread)
+    return Estimate(math.exp(median), (low, high), soonest=low)
 
 
 def estimate_for(record: Record, ledger: Ledger, *, usual: tuple[int, int]) -> Estimate:
