@@ -119,7 +119,7 @@ class Ledger:
             if found := self._find_all(connection, draft, earlier):
                 rules = ClaimRules(is_alive, self.is_shared, following, free)
                 record, role = rules.decide(draft, rules.choose(found, draft))
-            if role is Claim.WAIT and record.id in tried:
+            if role is Claim.WAIT and record.id in tried and record.owner == self.run_id:
                 # Taken over, when the connection was lost before the database could say so.
                 role = Claim.RESUME
             if role is Claim.NEW and not free and not draft.task_id and (lost := self._lost(connection)):

@@ -162,9 +162,9 @@ class ClaimRules:
 
     def decide(self, draft: Record, found: Record) -> tuple[Record, Claim]:
         """Return the record of a draft and the claim on it: of the draft itself, or of what was found for it."""
-        # The draft itself was found: a connection was lost while it was inserted.
+        # The draft itself was found: a connection was lost while it was inserted, with a task or without one.
         if found.id == draft.id:
-            return draft, Claim.NEW
+            return found, Claim.RESUME if found.task_id else Claim.NEW
         has_video = _is_here(found, draft) if self.is_shared else found.has_video_file
         is_finished = found.state in (State.SUCCEEDED.value, State.SAVED.value)
         if found.state == State.FAILED.value and found.id == self.following:

@@ -1,0 +1,94 @@
+"""Runs that share a ledger on PostgreSQL, of which one loses its connection or its records to another."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+
+import pytest
+from wanpack.wan.ledger import database as ledger_database
+from wanpack.wan.ledger.ledger import Ledger
+from wanpack.wan.ledger.record import Claim, Record, State
+from wanpack.wan.redaction import Secret
+
+
+@pytest.fixture
+def machine(new_database, tmp_path):
+    """Open the shared ledger as one more machine does."""
+    url, opened = Secret(new_database()), []
+
+    def start():
+        ledger_database._databases.clear()
+        opened.append(Ledger(tmp_path / f"home{len(opened)}", url=url, identity=Secret("an account")))
+        opened[-1].open()
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()
+        one._database._disconnect()
+
+
+def draft(folder="/here"):
+    return Record("2:a cat", region="beijing", model="a model", folder=folder)
+
+
+def send(ledger, record, **outcome):
+    """Write a record as one does that sends its request, with the outcome."""
+    record.sent_at = time.time()
+    ledger.save_before_sending(record)
+    vars(record).update(outcome)
+    if outcome:
+        ledger.save(record)
+
+
+@pytest.fixture
+def cut_off(machine):
+    """A machine whose lease ran out after it had claimed the request, and its record."""
+    first = machine()
+    record, claimed = first.claim(draft())
+    assert claimed is Claim.NEW
+    first.execute("DELETE FROM runs WHERE id = :id", id=first.run_id)
+    return first, record
+
+
+@contextmanager
+def lost_at_commit(ledger, *, after, then=lambda: None):
+    """Lose the connection at the next COMMIT, before or after it is carried out."""
+    dialect, commits = ledger._database._engine.dialect, []
+    carry_out = dialect.do_commit
+
+    def do_commit(connection):
+        commits.append(connection)
+        if len(commits) > 1:
+            return carry_out(connection)
+        if after:
+            carry_out(connection)
+        driver = getattr(connection, "driver_connection", connection)
+        driver.close()
+        then()
+        return driver.execute("SELECT 1")
+
+    dialect.do_commit = do_commit
+    yield
+    dialect.do_commit = carry_out
+    assert len(commits) > 1
+
+
+class TestLostConnections:
+    @pytest.mark.parametrize("after", [False, True])
+    def test_another_machine_does_not_pay_for_a_saved_video(self, machine, after):
+        first = machine()
+        record, _ = first.claim(draft("/first"))
+        send(first, record, task_id="T1", state=State.SAVED.value, owner="", path="/first/v.mp4", bytes=3)
+        second = machine()
+        with lost_at_commit(second, after=after):
+            record, claimed = second.claim(draft("/second"))
+        assert (claimed, record.task_id) == (Claim.RESUME, "T1")
+
+    def test_a_dead_run_is_taken_over_by_one_run(self, machine, cut_off):
+        second, third = machine(), machine()
+        taken = []
+        with lost_at_commit(second, after=False, then=lambda: taken.append(third.claim(draft())[1])):
+            _, claimed = second.claim(draft())
+        assert (taken, claimed) == ([Claim.RESUME], Claim.WAIT)
