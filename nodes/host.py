@@ -16,7 +16,7 @@ from typing import Any
 
 from ..wan.api.endpoint import use_offline
 from ..wan.frozen import frozen
-from ..wan.tasks.limits import Clock
+from ..wan.tasks.retry import Clock
 from ..wan.values import finite
 
 logger = logging.getLogger("dashscope_wan")

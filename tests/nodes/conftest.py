@@ -277,7 +277,7 @@ def refused():
     """Call a node that must refuse, and return its faults. Nothing may have been sent."""
     from wanpack.nodes import host
     from wanpack.wan.errors import InvalidRequest
-    from wanpack.wan.tasks.limits import Clock
+    from wanpack.wan.tasks.retry import Clock
 
     def call(server, node, *arguments, **settings):
         before = len(server.received)

@@ -17,7 +17,7 @@ from small_videos import nothing_is_drawn
 from wanpack.nodes import host
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.wan.api.errors import WaitExceeded
-from wanpack.wan.tasks.limits import Clock
+from wanpack.wan.tasks.retry import Clock
 
 CONTRACT = {
     *("task_id", "request_id", "model", "region", "resolution", "duration", "seed", "prompt", "actual_prompt", "usage"),

@@ -304,7 +304,7 @@ def main(folder, secrets):
     from wanpack.nodes import host
     from wanpack.offline.server import shared_server
     from wanpack.offline.tasks import Timing
-    from wanpack.wan.tasks.limits import Clock
+    from wanpack.wan.tasks.retry import Clock
 
     mock_server = MockServer(region="beijing", key=run.key, timing=Timing(scale=0), enforce_rates=False)
     # Half of the width and height is enough for the service to go on from.

@@ -23,8 +23,8 @@ from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.errors import WanError
-from wanpack.wan.tasks.limits import Clock
 from wanpack.wan.tasks.output import resolve_output
+from wanpack.wan.tasks.retry import Clock
 
 anything = st.one_of(json_values, st.binary(max_size=8), st.builds(object))
 

@@ -16,7 +16,7 @@ from wanpack.nodes.fetch_task import DashScopeWanFetchTask
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
 from wanpack.wan.errors import DownloadFailed, WanError
-from wanpack.wan.tasks.limits import Clock
+from wanpack.wan.tasks.retry import Clock
 
 FINE = {"prompt": "a cat", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3, "shot_type": "single"}
 EFFECT = {"template": "flying", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from wanpack.wan.tasks.limits import Clock
+from wanpack.wan.tasks.retry import Clock
 
 PAUSE = 0.001
 """Real seconds of each wait, so that threads and other runs get their turn."""

@@ -38,7 +38,7 @@ from wanpack.wan.tasks.fetch_task import FetchRequest, fetch_video
 from wanpack.wan.tasks.runner import make_videos
 
 if TYPE_CHECKING:
-    from wanpack.wan.tasks.limits import Clock
+    from wanpack.wan.tasks.retry import Clock
 
 KEY = "sk-bench-5c1f8e0b7a3d4296"
 ROOT = Path(__file__).resolve().parents[2]

@@ -48,7 +48,7 @@ def child(batch: dict[str, Any]) -> int:
     shorter = batch.get("lease", postgres.LEASE_SECONDS) / postgres.LEASE_SECONDS / batch["scale"]
     postgres.LEASE_SECONDS *= shorter
     ledger.RENEWAL_SECONDS *= shorter
-    pack.module("nodes.host").configure(clock=pack.module("wan.tasks.limits").Clock(batch["scale"]))
+    pack.module("nodes.host").configure(clock=pack.module("wan.tasks.retry").Clock(batch["scale"]))
     return run.main(batch["arguments"])
 
 

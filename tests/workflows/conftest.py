@@ -112,7 +112,7 @@ def runner(tmp_path_factory):
         # The mock server of the region "offline", but for its tempo.
         patch.setattr(offline, "shared_servers", [server])
         host = pack.module("nodes.host")
-        before = host.configure(clock=pack.module("wan.tasks.limits").Clock(0.1))
+        before = host.configure(clock=pack.module("wan.tasks.retry").Clock(0.1))
         yield Runner(server, tmp_path_factory.mktemp("runs"), pack.module("offline.render"))
         host.configure(**vars(before))
 

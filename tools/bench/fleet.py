@@ -258,7 +258,7 @@ def _run_seconds(seconds: float, _resolution: str, _duration: int, *, task_id: s
 def work(*, own: Sequence[int], url: str, running: int, service: dict[str, str], **settings: Any) -> dict[str, Any]:
     """Part: some workers, each in the same event loop, until all have done their requests."""
     pack = load_pack(ROOT)
-    limits = pack.module("wan.tasks.limits")
+    limits = pack.module("wan.tasks.retry")
     crew = Crew(own=own, url=url, **settings)
     # The model's row, as all who are asked for it have it.
     vars(pack.module("wan.catalog.models").MODELS[FIVE_AT_ONCE.model])["running_limit"] = running

@@ -57,7 +57,7 @@ def order(kind: Kind, images: Any, *, home: Path, seed: int = 0, **clock: Any) -
     request = pack.module("wan.catalog.fields").VideoRequest(
         model=kind.model, resolution=kind.resolution, duration=kind.duration, prompt="a cat looks up", seed=seed
     )
-    waiting = pack.module("wan.tasks.limits").Clock(**clock)
+    waiting = pack.module("wan.tasks.retry").Clock(**clock)
     return pack.module("wan.tasks.batch").Batch(request, images, home / "output", "wan/bench", home, clock=waiting)
 
 

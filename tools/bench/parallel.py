@@ -145,7 +145,7 @@ def _hurry() -> Iterator[None]:
     """Let the pack's time pass as fast as the mock server's."""
     pack = load_pack(ROOT)
     host = pack.module("nodes.host")
-    before = host.configure(clock=pack.module("wan.tasks.limits").Clock(1 / SPEED))
+    before = host.configure(clock=pack.module("wan.tasks.retry").Clock(1 / SPEED))
     try:
         yield
     finally:

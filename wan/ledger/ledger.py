@@ -98,7 +98,7 @@ class Ledger:
         following: str = "",
         earlier: Callable[[str], Iterable[str]] = lambda _: (),
         free: bool = False,
-        admit: Callable[[Connection], bool] = lambda _: True,
+        admit: Callable[[Connection], bool] | None = None,
     ) -> tuple[Record, Claim]:
         """Find the request's record in the ledger, or insert it, and return it with the claim on it.
 
@@ -124,7 +124,7 @@ class Ledger:
                 role = Claim.RESUME
             if role is Claim.NEW and not free and not draft.task_id and (lost := self._lost(connection)):
                 return record, role, lost
-            if role is Claim.NEW and self.is_shared and not admit(connection):
+            if role is Claim.NEW and admit and not admit(connection):
                 return record, Claim.QUEUE, ""
             if role in (Claim.NEW, Claim.RESUME):
                 tried.add(record.id)

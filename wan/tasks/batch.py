@@ -29,8 +29,8 @@ from ..media.audio import audio_seconds, validate_audio
 from ..media.container import Source
 from ..media.image import validate_images
 from ..media.video import Clip, ClipLimits, read_clip, validate_clip
-from .limits import Clock
 from .output import OutputTarget, folder_problems, resolve_output
+from .retry import Clock
 
 CLIP_LIMITS = ClipLimits(CLIP_SECONDS, CLIP_SIDE, CLIP_RATIO, CLIP_BYTES)
 

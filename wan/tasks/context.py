@@ -22,7 +22,7 @@ from ..ledger.errors import LedgerUnavailable
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record
 from ..redaction import Secret
-from .limits import AccountLimits, Clock
+from .retry import AccountLimits, Clock
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -65,7 +65,8 @@ class RunContext:
     `region` is where calls go to. `max_wait` limits a task's rendering time in seconds. `create_lock` lets one create
     request of the run leave at a time: if the run is killed, at most one response is lost. `sent_at` holds the send
     times of the create requests by record, in seconds of `clock`. `unwritten` holds the tasks whose records could not
-    be written. The run stays alive until `release`, and until its threads have ended.
+    be written. `on_release` is called after the ledger is closed. The run stays alive until `release`, and until its
+    threads have ended.
     """
 
     def __init__(self, client: Client, ledger: Ledger, *, max_wait: float, clock: Clock) -> None:
@@ -77,6 +78,7 @@ class RunContext:
         self.limits = AccountLimits(ledger, clock=clock, to_thread=self.to_thread)
         self.create_lock = asyncio.Lock()
         self.sent_at: dict[str, float] = {}
+        self.on_release: list[Callable[[], None]] = []
         self.unwritten: set[str] = set()
         self._counting = threading.Lock()
         self._holders = 1
@@ -101,7 +103,8 @@ class RunContext:
             if self._holders:
                 return
         self.ledger.close()
-        self.limits.close()
+        for call in self.on_release:
+            call()
 
     async def get_task(self, task_id: str, *, seconds: float = 0.0) -> Task:
         """Query a task, within the account's query limit. Raises the errors of `Client.get_task`.

@@ -23,10 +23,10 @@ from ..redaction import contains_secret
 from .context import RunContext, open_run_context, run_in_thread
 from .generation import Generation
 from .interrupt import run_interruptible
-from .limits import Clock
 from .output import OutputTarget, resolve_output
 from .progress import BatchProgress, Progress, RunMonitor
 from .receipt import SavedVideo, cached_video
+from .retry import Clock
 from .save_video import SaveOptions
 
 logger = logging.getLogger("dashscope_wan")

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from .attachments import Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
 from .interrupt import cancel_queued_task, report_interrupt
-from .limits import Place
 from .output import discard
+from .places import Place
 from .polling import canceled_error, estimate_for, expired_error, poll_until_done, unknown_error
 from .progress import Progress
 from .receipt import SavedVideo, cached_video
@@ -46,27 +46,24 @@ logger = logging.getLogger("dashscope_wan")
 _UNSENT = {"sent_at": 0.0, "service_sent_at": 0.0}
 
 
+@dataclass
 class Generation:
-    """The generation of one video. `on_finished` is called when its task has finished at the service.
+    """The generation of one video, with a run's context and the progress of this video.
 
-    `record` is the claimed record: no other module writes its state.
+    `_on_finished` is called when its task has finished at the service. In a shared ledger a new task waits for its
+    `_place`. `record` is the claimed record: no other module writes its state.
     """
 
-    def __init__(
-        self, context: RunContext, report: Progress, *, on_finished: Callable[[], None] = lambda: None
-    ) -> None:
-        self.record = Record("")
-        self._context = context
-        self._report = report
-        self._on_finished = on_finished
-        self._place = Place(context.limits)
+    _context: RunContext
+    _report: Progress
+    _on_finished: Callable[[], None] = lambda: None
+    _place: Place | None = None
+    record: Record = field(default_factory=partial(Record, ""))
 
     async def make(self, plan: ValidatedBatch, index: int, *, attachments: Attachments) -> SavedVideo:
         """Submit a request of a batch, or resume the task of an earlier run, and return the saved video."""
-        prepared, region = PreparedRequest(plan, index, attachments), self._context.region
-        if not region.simulated:
-            self._place.limit(plan.model.running_limit, model=plan.model.id, region=region.id)
-        free = region.simulated or plan.settings.repay_missing
+        prepared = PreparedRequest(plan, index, attachments)
+        free = self._context.region.simulated or plan.settings.repay_missing
         while True:
             claimed = await self.claim(prepared.prepare, earlier=prepared.earlier, free=free)
             if claimed is Claim.REUSE:
@@ -80,7 +77,8 @@ class Generation:
             except WanError as error:
                 # Release the record: another run of the same request need not wait for the rest of this batch.
                 await self._update(owner="")
-                self._place.leave_soon()
+                if self._place:
+                    self._place.leave_soon()
                 anew = isinstance(error, TaskCanceled) or (free and isinstance(error, TaskUnknown))
                 if claimed is not Claim.RESUME or not anew or not self.record.is_terminal:
                     raise
@@ -281,7 +279,8 @@ class Generation:
         task = await poll_until_done(record, context=context, report=self._report, likely=likely, task_age=task_age)
         self._on_finished()
         await self._finish(task, part=str(options.output.partial_path(record.id)))
-        self._place.leave_soon()
+        if self._place:
+            self._place.leave_soon()
         download = VideoDownload(
             task, record, options=options, context=context, report=self._report, on_saved=self._note_saved
         )

@@ -16,9 +16,8 @@ from ..ledger.errors import LedgerUnavailable
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record, State
 from .context import RunContext
-from .limits import Clock
 from .progress import Progress
-from .retry import RetryBudget
+from .retry import Clock, RetryBudget
 
 UNKNOWN_TASK_TIMEOUT = 60.0
 """Seconds that a recent task may stay unknown to the service before polling ends."""

@@ -14,6 +14,7 @@ from .batch import Batch, validate_batch
 from .context import open_run_context, run_in_thread
 from .generation import Generation
 from .interrupt import cancel, run_interruptible
+from .places import Queue
 from .progress import BatchProgress, RunMonitor
 from .receipt import SavedVideo
 
@@ -68,6 +69,7 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
     async with open_run_context(plan.endpoint, plan.settings, batch.connection, clock=batch.clock) as context:
         attachments = Attachments(plan)
         progress = BatchProgress(monitor, count=plan.count, price=plan.total_price)
+        queue = Queue(context)
         slots = asyncio.Semaphore(plan.model.running_limit)
         fatal_errors: list[WanError] = []
 
@@ -76,7 +78,8 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
                 # An error of the account or the ledger concerns all requests: the rest of the batch is not submitted.
                 if fatal_errors:
                     raise fatal_errors[0]
-                generation = Generation(context, progress.items[index], on_finished=slot.release)
+                place = queue.place(plan.model.id, plan.model.running_limit) if context.ledger.is_shared else None
+                generation = Generation(context, progress.items[index], slot.release, place)
                 try:
                     return await generation.make(plan, index, attachments=attachments)
                 except (AuthenticationError, PermissionDenied, LedgerUnavailable) as error:

@@ -40,7 +40,7 @@ from .attachments import RESERVED_URL_CHARS, Attachment, Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
 from .interrupt import report_interrupt_unsent, report_interrupt_waiting
-from .limits import Place
+from .places import Place
 from .progress import Progress
 from .reconcile import OwnTask
 from .retry import UNKNOWN_THROTTLE_TIMEOUT, backoff
@@ -151,7 +151,7 @@ class PreparedRequest:
 async def claim(
     prepare: Callable[[], Record],
     *,
-    place: Place,
+    place: Place | None,
     context: RunContext,
     report: Progress,
     **options: Any,
@@ -165,13 +165,13 @@ async def claim(
         LedgerUnavailable: the record cannot be saved; nothing may be sent.
     """
     record, followed = Record(""), ""
-    interval = SHARED_CLAIM_POLL_INTERVAL if context.ledger.is_shared else CLAIM_POLL_INTERVAL
+    interval, admit = (SHARED_CLAIM_POLL_INTERVAL, place.admit) if place else (CLAIM_POLL_INTERVAL, None)
 
     def claim_once() -> tuple[Record, Claim]:
         (draft := prepare()).account = context.ledger.account
-        if context.ledger.is_shared and place.must_wait(draft.fingerprint):
+        if place and place.must_wait(draft.fingerprint):
             return draft, Claim.QUEUE
-        return context.ledger.claim(draft, following=followed, admit=place.admit, **options)
+        return context.ledger.claim(draft, following=followed, admit=admit, **options)
 
     def show_waiting(_left: float) -> None:
         task = f" (task {record.task_id})" if record.task_id else ""
@@ -180,7 +180,7 @@ async def claim(
     try:
         while True:
             record, claimed = await context.to_thread(claim_once)
-            if claimed is Claim.QUEUE:
+            if claimed is Claim.QUEUE and place:
                 await place.wait(report)
             elif claimed is Claim.WAIT:
                 followed = record.id

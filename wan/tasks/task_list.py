@@ -8,9 +8,8 @@ from ..api.errors import OutcomeUnknown
 from ..api.task import ListedTask
 from ..errors import WanError
 from .context import RunContext
-from .limits import QUERIES_PER_SECOND, RATE_LIMITER
 from .progress import Progress
-from .retry import RetryBudget
+from .retry import QUERIES_PER_SECOND, RATE_LIMITER, RetryBudget
 
 _PAGE_SIZE = 50
 _MAX_PAGES = 40

@@ -15,7 +15,7 @@ from wanpack.nodes import host
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
 from wanpack.wan.api.errors import ServiceError
-from wanpack.wan.tasks.limits import Clock
+from wanpack.wan.tasks.retry import Clock
 
 SAMPLES = {path.stem: json.loads(path.read_text("utf-8")) for path in (Path(__file__).parent / "requests").iterdir()}
 IMAGE = torch.linspace(0, 1, 256).expand(1, 240, 256)[..., None].expand(1, 240, 256, 3)

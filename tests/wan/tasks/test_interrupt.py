@@ -30,8 +30,8 @@ from mock_faults import (
 )
 from wanpack.wan.api import client
 from wanpack.wan.tasks.interrupt import run_interruptible
-from wanpack.wan.tasks.limits import Clock
 from wanpack.wan.tasks.progress import BatchProgress
+from wanpack.wan.tasks.retry import Clock
 from wanpack.wan.tasks.runner import make_videos
 
 ALWAYS = 1000

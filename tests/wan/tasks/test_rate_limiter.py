@@ -7,7 +7,7 @@ import bisect
 import itertools
 
 import pytest
-from wanpack.wan.tasks.limits import QUERIES_PER_SECOND, Clock, RateLimiter
+from wanpack.wan.tasks.retry import QUERIES_PER_SECOND, Clock, RateLimiter
 
 
 def test_never_more_queries_than_the_service_allows_in_any_second(jumping):

@@ -15,8 +15,8 @@ from wanpack.wan.api.request import earlier_fingerprints, expected_prompt
 from wanpack.wan.api.task import Task, TaskStatus, prompt_differs
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.tasks import submit
-from wanpack.wan.tasks.limits import Clock
 from wanpack.wan.tasks.reconcile import RESPONSE_LOST_SECONDS
+from wanpack.wan.tasks.retry import Clock
 
 pytestmark = pytest.mark.engines
 

@@ -8,8 +8,7 @@ import time
 import pytest
 from wanpack.wan.api.advice import service_error
 from wanpack.wan.api.errors import NetworkError, UnexpectedResponse
-from wanpack.wan.tasks.limits import Clock
-from wanpack.wan.tasks.retry import MAX_INTERVAL, MAX_RETRY_AFTER, RetryBudget, backoff
+from wanpack.wan.tasks.retry import MAX_INTERVAL, MAX_RETRY_AFTER, Clock, RetryBudget, backoff
 
 QUICK = Clock(0.01)
 
