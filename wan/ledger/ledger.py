@@ -77,7 +77,7 @@ class Ledger:
         self._database = database_for(home, url)
         self.is_shared = self._database.store.is_shared
         self._run_lock = self._database.store.run_lock(scale=scale)
-        self._unwritten = home / "unwritten"
+        self._unwritten = home / ("unwritten" if self.is_shared else "unwritten-file")
         self._renewal = Renewal(self._renew, RENEWAL_SECONDS * scale)
         self._is_closed = False
 
@@ -193,9 +193,10 @@ class Ledger:
         keep(self._unwritten, record)
 
     def _save_kept(self, record: Record) -> None:
-        """Write a record that was kept, unless another run has saved its video meanwhile."""
+        """Write a record that was kept, unless another run has saved its video or submitted it anew meanwhile."""
         found = self.find(id=record.id)
-        if not found or found[0].state != State.SAVED.value or record.state == State.SAVED.value:
+        is_older = found and (found[0].state == State.SAVED.value or found[0].task_id not in ("", record.task_id))
+        if record.state == State.SAVED.value or not is_older:
             self.save(record)
 
     def _renew(self) -> bool:
