@@ -55,6 +55,11 @@ class TestTheUrl:
         assert f'"{sys.executable}" -m pip install "psycopg[binary]' in str(caught.value)
         assert not [line for line in held_by(caught.value) if "secret-word" in line]
 
+    def test_a_password_of_any_characters_serves_each_connection(self, new_run):
+        run = new_run()
+        run.open()
+        run.listen().close()
+
 
 class TestLeases:
     def pass_by(self, run, seconds):
