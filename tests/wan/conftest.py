@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import media
 import numpy as np
@@ -324,7 +325,8 @@ class Ended:
 class Graph:
     """A workflow file of one of our nodes, in a folder with all it takes, which the command-line runner runs.
 
-    `images` times the same image, for a video each.
+    `images` times the same image, for a video each. `also` are prompts of more such nodes,
+    each with an image of its own.
     """
 
     folder: Path
@@ -332,6 +334,7 @@ class Graph:
     seed: int = 1
     images: int = 1
     kind: str = "plain"
+    also: tuple[str, ...] = ()
 
     def write(self) -> Path:
         """Write the file, and what it takes."""
@@ -354,11 +357,22 @@ class Graph:
             nodes["3"] = ("DashScopeWanContinueVideo", asked | {"video_path": "clip.mp4"})
         else:
             nodes["3"] = ("DashScopeWanImageToVideo", asked | {"image": image, "shot_type": "single"})
+        for number, prompt in enumerate(self.also, 10):
+            nodes[f"{number}0"] = ("LoadImage", {"image": self._draw(prompt)})
+            nodes[f"{number}"] = (nodes["3"][0], nodes["3"][1] | {"prompt": prompt, "image": [f"{number}0", 0]})
+        if self.also:
+            nodes["1"] = ("LoadImage", {"image": self._draw(self.prompt)})
         path = self.folder / f"{self.prompt}.json"
         new = path.with_suffix(".new")
         new.write_text(json.dumps({key: {"class_type": kind, "inputs": given} for key, (kind, given) in nodes.items()}))
         # Another process may just read it.
         return new.replace(path)
+
+    def _draw(self, prompt: str) -> str:
+        """Draw an image that is no other prompt's, and return the file's name."""
+        drawn = media.noise(300, seed=crc32(prompt.encode()), block=75)[0]
+        (self.folder / f"{prompt}.png").write_bytes(media.encoded((drawn * 255).astype(np.uint8)))
+        return f"{prompt}.png"
 
     def _write_media(self) -> None:
         if not (self.folder / "sound.wav").exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import secrets
 import threading
@@ -291,7 +292,8 @@ def database_for(home: Path, url: Secret | None = None, *, scale: float = 1.0) -
     Raises:
         LedgerUnavailable: the URL cannot be used.
     """
-    name = url.reveal() if url else str(home.absolute())
+    # No name that a traceback with its values would show.
+    name = hashlib.sha256(url.reveal().encode()).hexdigest() if url else str(home.absolute())
     with _databases_guard:
         if name not in _databases:
             _databases[name] = Database(_postgres(url) if url else SqliteStore(home))

@@ -71,7 +71,7 @@ class Ledger:
         self._database, self._run_lock = database_for(home, url, scale=scale)
         self.is_shared = self._database.store.is_shared
         self.run_id = self._run_lock.run_id
-        self._unwritten = home / "unwritten"
+        self._unwritten = home / ("unwritten" if self.is_shared else "unwritten-file")
         self._renewal = Renewal(self._renew, RENEWAL_SECONDS * scale)
         self._is_closed = False
 
@@ -191,9 +191,10 @@ class Ledger:
         keep(self._unwritten, record)
 
     def _save_kept(self, record: Record) -> None:
-        """Write a record that was kept, unless another run has saved its video meanwhile."""
+        """Write a record that was kept, unless another run has saved its video or submitted it anew meanwhile."""
         found = self.find(id=record.id)
-        if not found or found[0].state != State.SAVED.value or record.state == State.SAVED.value:
+        is_older = found and (found[0].state == State.SAVED.value or found[0].task_id not in ("", record.task_id))
+        if record.state == State.SAVED.value or not is_older:
             self.save(record)
 
     def _renew(self) -> bool:
