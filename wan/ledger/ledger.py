@@ -13,6 +13,7 @@ import logging
 import platform
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from .errors import LedgerUnavailable, RecordsLost
 from .record import COLUMNS, Claim, ClaimRules, Record, State
 from .recovery import LOST, REPORTED
 from .run_lock import RENEWAL_SECONDS, Renewal
-from .spool import flush, keep
+from .spool import flush, keep, superseding
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, TextClause
@@ -37,6 +38,11 @@ _NAMES = ", ".join(COLUMNS)
 UPSERT = (
     f"INSERT INTO requests ({_NAMES}) VALUES ({', '.join(f':{name}' for name in COLUMNS)}) "  # noqa: S608 - our own names
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)}"
+)
+# A record that another run has taken over only gets what that run lacks: a task, and what became of it.
+_SAVE = (
+    f"{UPSERT} WHERE requests.owner = :run OR (excluded.task_id <> '' AND requests.task_id IN ('', excluded.task_id) "
+    "AND (requests.state <> 'saved' OR requests.path = excluded.path))"
 )
 _SET_FACT = (
     "INSERT INTO facts (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -81,7 +87,7 @@ class Ledger:
             salt, self._has_older = self._database.read_facts()
             self.account = hashlib.sha256(f"{salt}\0{self._identity.reveal()}".encode()).hexdigest()[:24]
         if self._unwritten.is_dir():
-            flush(self._unwritten, self._save_kept)
+            flush(self._unwritten, self._write)
 
     def execute(self, statement: str, **values: Any) -> Any:
         """Run a statement with its values as `:name`, and return the first row of its result, None if it has none."""
@@ -169,8 +175,18 @@ class Ledger:
         self._database.execute(sql(_SET_FACT), {"name": REPORTED, "value": self.run_id})
 
     def save(self, *records: Record) -> None:
-        """Insert or update records, in one transaction."""
-        self._database.execute(sql(UPSERT), *map(_row, records))
+        """Insert or update records. One that another run has taken over keeps the task that it has there."""
+        with superseding(self._unwritten, records):
+            for record in records:
+                self._write(record, run=self.run_id)
+
+    def _write(self, record: Record, *, run: str) -> None:
+        row = {**_row(record), "run": run}
+        if not self.is_shared:
+            self._database.execute(sql(_SAVE), row)
+        elif not self._database.execute(sql(f"{_SAVE} RETURNING id"), row) and record.state == State.SAVED.value:
+            # Another machine has saved the video too, or another video.
+            self._database.execute(sql(UPSERT), _row(replace(record, id="")))
 
     def save_before_sending(self, record: Record) -> None:
         """Update a record whose request is sent next.
@@ -180,7 +196,10 @@ class Ledger:
         """
         if not self.is_shared:
             self.save(record)
-        elif self.execute(f"{UPSERT} WHERE requests.owner = excluded.owner RETURNING id", **_row(record)) is None:
+            return
+        with superseding(self._unwritten, [record]):
+            row = self.execute(f"{UPSERT} WHERE requests.owner = excluded.owner RETURNING id", **_row(record))
+        if row is None:
             raise LedgerUnavailable(
                 "This machine was cut off from the ledger, and another one has taken over the request.",
                 hint="Nothing was sent. Run again to get its video.",
@@ -188,19 +207,13 @@ class Ledger:
 
     def keep(self, record: Record) -> None:
         """Keep a record that cannot be written, until the ledger is back."""
-        keep(self._unwritten, record)
-
-    def _save_kept(self, record: Record) -> None:
-        """Write a record that was kept, unless another run has saved its video meanwhile."""
-        found = self.find(id=record.id)
-        if not found or found[0].state != State.SAVED.value or record.state == State.SAVED.value:
-            self.save(record)
+        keep(self._unwritten, record, run=self.run_id)
 
     def _renew(self) -> bool:
         """Renew the run's lease, and write what could not be written before. Return whether it was possible."""
         try:
             self._database.transaction(self._run_lock.acquire, exclusive=False)
-            flush(self._unwritten, self._save_kept)
+            flush(self._unwritten, self._write)
         except LedgerUnavailable as error:
             logger.debug("the lease is not renewed: %s", error.message)
             return False
