@@ -56,7 +56,8 @@ _LOOK = (
     "(SELECT count(*) FROM requests JOIN runs ON runs.id = requests.owner "
     "WHERE requests.model = :model AND requests.region = :region AND requests.state IN ('submitting', 'submitted') "
     f"AND runs.until > {_NOW}) AS running, "
-    "(SELECT count(*) FROM waiting WHERE name = :name AND (ticket < :ticket OR :ticket = 0)) AS waiting"
+    "(SELECT count(*) FROM waiting JOIN pg_stat_activity USING (pid) "
+    "WHERE name = :name AND (ticket < :ticket OR :ticket = 0)) AS waiting"
 )
 _QUEUE = (
     "WITH gone AS (DELETE FROM waiting WHERE pid NOT IN (SELECT pid FROM pg_stat_activity)) "
@@ -131,6 +132,7 @@ class AccountLimits:
     _lanes: dict[str, float] = field(default_factory=dict)
     _lane_seconds: float = LANE_SECONDS
     _listener: Listener | None = None
+    _connecting: threading.Lock = field(default_factory=threading.Lock)
     places: list[Place] = field(default_factory=list)
 
     async def wait_to_submit(self, name: str, *, per_second: float, report: Progress) -> None:
@@ -178,9 +180,10 @@ class AccountLimits:
 
     def listener(self) -> Listener:
         """Return what hears that a turn has come, connected. Blocking."""
-        if self._listener is None or self._listener.is_lost:
-            self._listener = Listener(self.ledger.listen())
-        return self._listener
+        with self._connecting:
+            if self._listener is None or self._listener.is_lost:
+                self._listener = Listener(self.ledger.listen())
+            return self._listener
 
     def close(self) -> None:
         """Give up all places, after the run's lease. Blocking."""
