@@ -97,21 +97,23 @@ class Ledger:
         """Return a connection of the driver to a shared ledger that hears its notifications."""
         return self._database.listen()
 
-    def claim(
+    def claim(  # noqa: PLR0913 - all by name
         self,
         draft: Record,
         *,
         following: str = "",
         earlier: Callable[[str], Iterable[str]] = lambda _: (),
         free: bool = False,
+        repay: bool = False,
         admit: Callable[[Connection], bool] = lambda _: True,
     ) -> tuple[Record, Claim]:
         """Find the request's record in the ledger, or insert it, and return it with the claim on it.
 
         A draft with a task id stands for that task, whatever request created it. `following` is the record that this
         run has been waiting for: if it fails, this run fails too. `earlier` returns the request's fingerprints in
-        older formats for an account. A `free` request is submitted again if its video is missing. `admit` tells whether
-        a new task may be submitted now: if not, nothing is inserted, and the claim is QUEUE.
+        older formats for an account. A `free` request, and one that its owner will `repay`, is submitted again if its
+        video is missing. `admit` tells whether a new task may be submitted now: if not, nothing is inserted, and the
+        claim is QUEUE.
 
         Raises:
             RecordsLost: the ledger was damaged, and no run has reported the loss yet. Nothing may be sent.
@@ -123,7 +125,7 @@ class Ledger:
             is_alive = partial(self._run_lock.is_alive, connection=connection)
             record, role = draft, Claim.NEW
             if found := self._find_all(connection, draft, earlier):
-                rules = ClaimRules(is_alive, self.is_shared, following, free)
+                rules = ClaimRules(is_alive, self.is_shared, following, free or repay)
                 record, role = rules.decide(draft, rules.choose(found, draft))
             if role is Claim.WAIT and record.id in tried and record.owner == self.run_id:
                 # Taken over, when the connection was lost before the database could say so.
@@ -212,7 +214,8 @@ class Ledger:
     def _renew(self) -> bool:
         """Renew the run's lease, and write what could not be written before. Return whether it was possible."""
         try:
-            self._database.transaction(self._run_lock.acquire, exclusive=False)
+            # A renewal that waits for a connection may outlive its run.
+            self._database.transaction(lambda one: self._is_closed or self._run_lock.acquire(one), exclusive=False)
             flush(self._unwritten, self._write)
         except LedgerUnavailable as error:
             logger.debug("the lease is not renewed: %s", error.message)

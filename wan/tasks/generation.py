@@ -66,9 +66,9 @@ class Generation:
         prepared, region = PreparedRequest(plan, index, attachments), self._context.region
         if not region.simulated:
             self._place.limit(plan.model.running_limit, model=plan.model.id, region=region.id)
-        free = region.simulated or plan.settings.repay_missing
+        pay = {"free": region.simulated, "repay": plan.settings.repay_missing}
         while True:
-            claimed = await self.claim(prepared.prepare, earlier=prepared.earlier, free=free)
+            claimed = await self.claim(prepared.prepare, earlier=prepared.earlier, **pay)
             if claimed is Claim.REUSE:
                 self._report(1.0, "already saved: reused free of charge; change the seed for a new video")
                 return cached_video(self.record)
@@ -81,7 +81,7 @@ class Generation:
                 # Release the record: another run of the same request need not wait for the rest of this batch.
                 await self._update(owner="")
                 self._place.leave_soon()
-                anew = isinstance(error, TaskCanceled) or (free and isinstance(error, TaskUnknown))
+                anew = isinstance(error, TaskCanceled) or (any(pay.values()) and isinstance(error, TaskUnknown))
                 if claimed is not Claim.RESUME or not anew or not self.record.is_terminal:
                     raise
                 logger.warning("Task %s is %s; submitting a new request", self.record.task_id, self.record.state)
