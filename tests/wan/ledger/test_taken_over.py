@@ -161,3 +161,14 @@ def test_a_kept_record_does_not_replace_a_later_one(engine, request, tmp_path, w
     one.open()
     assert one.find(id=record.id)[0].sent_at == 1.0
     one.close()
+
+
+@pytest.mark.parametrize("state", [State.SAVED, State.EXPIRED])
+def test_a_video_on_this_machine_is_reused_though_its_folder_is_unknown(machine, tmp_path, state):
+    """As a record is that was copied from the file of this machine."""
+    first = machine()
+    record, _ = first.claim(draft())
+    path = tmp_path / "video.mp4"
+    path.write_bytes(b"a video")
+    send(first, record, task_id="T1", state=state.value, owner="", path=str(path), bytes=7, folder="")
+    assert machine().claim(draft("/another"), repay=True)[1] is Claim.REUSE
