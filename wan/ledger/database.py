@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,6 +35,7 @@ BUSY_SECONDS = 5.0
 
 DOWN_SECONDS = 5.0
 """Seconds for which nobody waits again for a server that did not answer, but who is about to send a request."""
+_UP: tuple[float, str, str] = (-math.inf, "", "")
 
 
 _FACTS = (
@@ -50,10 +53,12 @@ class Database:
     def __init__(self, store: SqliteStore | PostgresStore) -> None:
         self.store = store
         self._guard = threading.Lock()
+        # A file has one writer. Its threads wait here, as the pool forgets who waits in it when it is disposed of.
+        self._turn: AbstractContextManager[object] = contextlib.nullcontext() if store.is_shared else threading.Lock()
         self._users = 0
         self._engine: Engine | None = None
         self._is_current = False
-        self._down: tuple[float, str, str] = (-math.inf, "", "")
+        self._down = _UP
 
     def open(self) -> Database:
         """Count one more run. The database is connected on first use."""
@@ -63,11 +68,12 @@ class Database:
 
     def close(self) -> None:
         """Count one run less. After the last run a file is closed; a server stays connected."""
-        with self._guard:
-            self._users -= 1
-            unused = self._users <= 0 and not self.store.is_shared
-        if unused:
-            self._disconnect()
+        with self._turn:
+            with self._guard:
+                self._users -= 1
+                unused = self._users <= 0 and not self.store.is_shared
+            if unused:
+                self._disconnect()
 
     def execute(self, statement: TextClause, *rows: Mapping[str, Any]) -> Any:
         """Run a statement with the values of each row, and return the first row of its result, None if it has none.
@@ -115,22 +121,22 @@ class Database:
         since, message, do = self._down
         if not exclusive and time.monotonic() - since < DOWN_SECONDS:
             raise LedgerUnavailable(message, hint=do)
-        try:
+        with self._turn:
             try:
-                return self._transact(work, exclusive=exclusive)
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    self._disconnect()
-                if not self.store.repair(error):
-                    raise
-                return self._transact(work, exclusive=exclusive)
-        except (SQLAlchemyError, OSError, NotImplementedError) as error:
-            self._disconnect()
-            message, do = self.store.describe(getattr(error, "orig", None) or error)
-            do = f"Nothing was sent. {do}"
-            if self.store.is_shared:
-                self._down = (time.monotonic(), message, do)
-            raise LedgerUnavailable(message, hint=do) from error
+                try:
+                    return self._transact(work, exclusive=exclusive)
+                except DBAPIError as error:
+                    self._give_up()
+                    if not self.store.repair(error):
+                        raise
+                    return self._transact(work, exclusive=exclusive)
+            except (SQLAlchemyError, OSError, NotImplementedError) as error:
+                self._give_up()
+                message, do = self.store.describe(getattr(error, "orig", None) or error)
+                do = f"Nothing was sent. {do}"
+                if self.store.is_shared:
+                    self._down = (time.monotonic(), message, do)
+                raise LedgerUnavailable(message, hint=do) from error
 
     def _transact(self, work: Callable[[Connection], T], *, exclusive: bool) -> T:
         with self._guard:
@@ -142,8 +148,15 @@ class Database:
             if not self._is_current:
                 migrate(connection, self.store)
             result = work(connection)
-        self._is_current = True
+        self._is_current, self._down = True, _UP
         return result
+
+    def _give_up(self) -> None:
+        """Begin anew next time. On a server other threads go on, and lost connections are replaced one by one."""
+        if self.store.is_shared:
+            self._is_current = False
+        else:
+            self._disconnect()
 
     def _disconnect(self) -> None:
         with self._guard:
@@ -202,9 +215,14 @@ class SqliteStore:
 
     def repair(self, error: DBAPIError) -> bool:
         """Replace a damaged file by a new one with the rows that can be read. Return whether the file was damaged."""
+        import sqlite3
+
         if not isinstance(error.orig, Exception) or not is_damage(error.orig):
             return False
-        quarantine(self._path, connect=connect, create=create_file)
+        try:
+            quarantine(self._path, connect=connect, create=create_file)
+        except sqlite3.Error as failure:
+            raise OSError(str(failure)) from failure
         return True
 
     def describe(self, error: Exception) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import logging
 import platform
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from .errors import LedgerUnavailable, RecordsLost
 from .record import COLUMNS, Claim, ClaimRules, Record, State
 from .recovery import LOST, REPORTED
 from .run_lock import RENEWAL_SECONDS, Renewal
-from .spool import flush, keep
+from .spool import flush, keep, superseding
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, TextClause
@@ -37,6 +38,11 @@ _NAMES = ", ".join(COLUMNS)
 UPSERT = (
     f"INSERT INTO requests ({_NAMES}) VALUES ({', '.join(f':{name}' for name in COLUMNS)}) "  # noqa: S608 - our own names
     f"ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)}"
+)
+# A record that another run has taken over only gets what that run lacks: a task, and what became of it.
+_SAVE = (
+    f"{UPSERT} WHERE requests.owner = :run OR (excluded.task_id <> '' AND requests.task_id IN ('', excluded.task_id) "
+    "AND (requests.state <> 'saved' OR requests.path = excluded.path))"
 )
 _SET_FACT = (
     "INSERT INTO facts (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -81,7 +87,7 @@ class Ledger:
             salt, self._has_older = self._database.read_facts()
             self.account = hashlib.sha256(f"{salt}\0{self._identity.reveal()}".encode()).hexdigest()[:24]
         if self._unwritten.is_dir():
-            flush(self._unwritten, self._save_kept)
+            flush(self._unwritten, self._write)
 
     def execute(self, statement: str, **values: Any) -> Any:
         """Run a statement with its values as `:name`, and return the first row of its result, None if it has none."""
@@ -91,21 +97,23 @@ class Ledger:
         """Return a connection of the driver to a shared ledger that hears its notifications."""
         return self._database.listen()
 
-    def claim(
+    def claim(  # noqa: PLR0913 - all by name
         self,
         draft: Record,
         *,
         following: str = "",
         earlier: Callable[[str], Iterable[str]] = lambda _: (),
         free: bool = False,
+        repay: bool = False,
         admit: Callable[[Connection], bool] | None = None,
     ) -> tuple[Record, Claim]:
         """Find the request's record in the ledger, or insert it, and return it with the claim on it.
 
         A draft with a task id stands for that task, whatever request created it. `following` is the record that this
         run has been waiting for: if it fails, this run fails too. `earlier` returns the request's fingerprints in
-        older formats for an account. A `free` request is submitted again if its video is missing. `admit` tells whether
-        a new task may be submitted now: if not, nothing is inserted, and the claim is QUEUE.
+        older formats for an account. A `free` request, and one that its owner will `repay`, is submitted again if its
+        video is missing. `admit` tells whether a new task may be submitted now: if not, nothing is inserted, and the
+        claim is QUEUE.
 
         Raises:
             RecordsLost: the ledger was damaged, and no run has reported the loss yet. Nothing may be sent.
@@ -117,7 +125,7 @@ class Ledger:
             is_alive = partial(self._run_lock.is_alive, connection=connection)
             record, role = draft, Claim.NEW
             if found := self._find_all(connection, draft, earlier):
-                rules = ClaimRules(is_alive, self.is_shared, following, free)
+                rules = ClaimRules(is_alive, self.is_shared, following, free or repay)
                 record, role = rules.decide(draft, rules.choose(found, draft))
             if role is Claim.WAIT and record.id in tried and record.owner == self.run_id:
                 # Taken over, when the connection was lost before the database could say so.
@@ -169,8 +177,18 @@ class Ledger:
         self._database.execute(sql(_SET_FACT), {"name": REPORTED, "value": self.run_id})
 
     def save(self, *records: Record) -> None:
-        """Insert or update records, in one transaction."""
-        self._database.execute(sql(UPSERT), *map(_row, records))
+        """Insert or update records. One that another run has taken over keeps the task that it has there."""
+        with superseding(self._unwritten, records):
+            for record in records:
+                self._write(record, run=self.run_id)
+
+    def _write(self, record: Record, *, run: str) -> None:
+        row = {**_row(record), "run": run}
+        if not self.is_shared:
+            self._database.execute(sql(_SAVE), row)
+        elif not self._database.execute(sql(f"{_SAVE} RETURNING id"), row) and record.state == State.SAVED.value:
+            # Another machine has saved the video too, or another video.
+            self._database.execute(sql(UPSERT), _row(replace(record, id="")))
 
     def save_before_sending(self, record: Record) -> None:
         """Update a record whose request is sent next.
@@ -180,7 +198,10 @@ class Ledger:
         """
         if not self.is_shared:
             self.save(record)
-        elif self.execute(f"{UPSERT} WHERE requests.owner = excluded.owner RETURNING id", **_row(record)) is None:
+            return
+        with superseding(self._unwritten, [record]):
+            row = self.execute(f"{UPSERT} WHERE requests.owner = excluded.owner RETURNING id", **_row(record))
+        if row is None:
             raise LedgerUnavailable(
                 "This machine was cut off from the ledger, and another one has taken over the request.",
                 hint="Nothing was sent. Run again to get its video.",
@@ -188,20 +209,14 @@ class Ledger:
 
     def keep(self, record: Record) -> None:
         """Keep a record that cannot be written, until the ledger is back."""
-        keep(self._unwritten, record)
-
-    def _save_kept(self, record: Record) -> None:
-        """Write a record that was kept, unless another run has saved its video or submitted it anew meanwhile."""
-        found = self.find(id=record.id)
-        is_older = found and (found[0].state == State.SAVED.value or found[0].task_id not in ("", record.task_id))
-        if record.state == State.SAVED.value or not is_older:
-            self.save(record)
+        keep(self._unwritten, record, run=self.run_id)
 
     def _renew(self) -> bool:
         """Renew the run's lease, and write what could not be written before. Return whether it was possible."""
         try:
-            self._database.transaction(self._run_lock.acquire, exclusive=False)
-            flush(self._unwritten, self._save_kept)
+            # A renewal that waits for a connection may outlive its run.
+            self._database.transaction(lambda one: self._is_closed or self._run_lock.acquire(one), exclusive=False)
+            flush(self._unwritten, self._write)
         except LedgerUnavailable as error:
             logger.debug("the lease is not renewed: %s", error.message)
             return False

@@ -191,6 +191,9 @@ def _is_own(record: Record, draft: Record) -> bool:
 def _is_here(record: Record, draft: Record) -> bool:
     """Tell whether a record's video is in the draft's folder, which several machines may share."""
     path = Path(record.path)
+    if record.host == draft.host and not record.folder:
+        # Copied from a file, whose records name no folder.
+        return record.has_video_file
     if not draft.folder or not path.is_relative_to(draft.folder) or not record.has_video_file:
         return False
     return record.host == draft.host or (record.digest != "" and record.digest == digest(path))

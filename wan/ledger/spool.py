@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,21 +18,35 @@ logger = logging.getLogger("dashscope_wan")
 _guard = threading.Lock()
 
 
-def keep(folder: Path, record: Record) -> None:
-    """Keep a record as a file of the folder; an earlier version of it is replaced."""
-    path = folder / f"{record.id}.json"
+def keep(folder: Path, record: Record, *, run: str) -> None:
+    """Keep a record of a run as a file of the folder; an earlier version of it is replaced."""
+    path = _path(folder, record)
     with _guard:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             new = path.with_suffix(".new")
-            new.write_text(json.dumps(asdict(record)), encoding="utf-8")
+            new.write_text(json.dumps({**asdict(record), "run": run}), encoding="utf-8")
             os.replace(new, path)  # noqa: PTH105 - over a file that is there, on Windows too
         except OSError as error:
             logger.debug("%s cannot be kept: %s", path, error)
 
 
-def flush(folder: Path, save: Callable[[Record], None]) -> None:
-    """Write all records of the folder by `save`, and forget them.
+@contextlib.contextmanager
+def superseding(folder: Path, records: Iterable[Record]) -> Iterator[None]:
+    """Forget what is kept of records, as a later version of them is written inside the `with` block."""
+    paths = [path for record in records if (path := _path(folder, record)).exists()]
+    if not paths:
+        yield
+        return
+    # Until the later version is written, nobody writes the one that is kept.
+    with _guard:
+        yield
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def flush(folder: Path, save: Callable[..., None]) -> None:
+    """Write all records of the folder by `save`, which gets the `run` of each too, and forget them.
 
     Raises:
         LedgerUnavailable: raised by `save`. What is not written stays.
@@ -39,7 +54,12 @@ def flush(folder: Path, save: Callable[[Record], None]) -> None:
     for path in sorted(folder.glob("*.json")):
         with _guard:
             try:
-                save(Record(**json.loads(path.read_text(encoding="utf-8"))))
+                values = json.loads(path.read_text(encoding="utf-8"))
+                save(run=values.pop("run"), record=Record(**values))
                 path.unlink(missing_ok=True)
-            except (OSError, ValueError, TypeError) as error:
+            except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
                 logger.warning("The unwritten record %s cannot be read: %s", path, error)
+
+
+def _path(folder: Path, record: Record) -> Path:
+    return folder / f"{record.id}.json"

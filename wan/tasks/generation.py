@@ -63,9 +63,9 @@ class Generation:
     async def make(self, plan: ValidatedBatch, index: int, *, attachments: Attachments) -> SavedVideo:
         """Submit a request of a batch, or resume the task of an earlier run, and return the saved video."""
         prepared = PreparedRequest(plan, index, attachments)
-        free = self._context.region.simulated or plan.settings.repay_missing
+        pay = {"free": self._context.region.simulated, "repay": plan.settings.repay_missing}
         while True:
-            claimed = await self.claim(prepared.prepare, earlier=prepared.earlier, free=free)
+            claimed = await self.claim(prepared.prepare, earlier=prepared.earlier, **pay)
             if claimed is Claim.REUSE:
                 self._report(1.0, "already saved: reused free of charge; change the seed for a new video")
                 return cached_video(self.record)
@@ -79,7 +79,7 @@ class Generation:
                 await self._update(owner="")
                 if self._place:
                     self._place.leave_soon()
-                anew = isinstance(error, TaskCanceled) or (free and isinstance(error, TaskUnknown))
+                anew = isinstance(error, TaskCanceled) or (any(pay.values()) and isinstance(error, TaskUnknown))
                 if claimed is not Claim.RESUME or not anew or not self.record.is_terminal:
                     raise
                 logger.warning("Task %s is %s; submitting a new request", self.record.task_id, self.record.state)

@@ -27,7 +27,8 @@ _LOOK = (
     "(SELECT count(*) FROM requests JOIN runs ON runs.id = requests.owner "
     "WHERE requests.model = :model AND requests.region = :region AND requests.state IN ('submitting', 'submitted') "
     f"AND runs.until > {NOW}) AS running, "
-    "(SELECT count(*) FROM waiting WHERE name = :name AND (ticket < :ticket OR :ticket = 0)) AS waiting"
+    "(SELECT count(*) FROM waiting JOIN pg_stat_activity USING (pid) "
+    "WHERE name = :name AND (ticket < :ticket OR :ticket = 0)) AS waiting"
 )
 _QUEUE = (
     "WITH gone AS (DELETE FROM waiting WHERE pid NOT IN (SELECT pid FROM pg_stat_activity)) "
@@ -51,6 +52,7 @@ class Queue:
 
     context: RunContext
     _listener: Listener | None = None
+    _connecting: threading.Lock = field(default_factory=threading.Lock)
     _places: list[Place] = field(default_factory=list)
 
     def place(self, model: str, limit: int) -> Place:
@@ -62,9 +64,10 @@ class Queue:
 
     def listener(self) -> Listener:
         """Return what hears that a turn has come, connected. Blocking."""
-        if self._listener is None or self._listener.is_lost:
-            self._listener = Listener(self.context.ledger.listen())
-        return self._listener
+        with self._connecting:
+            if self._listener is None or self._listener.is_lost:
+                self._listener = Listener(self.context.ledger.listen())
+            return self._listener
 
     def close(self) -> None:
         """Give up all places, after the run's lease. Blocking."""

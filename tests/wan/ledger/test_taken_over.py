@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from wanpack.wan.ledger import database as ledger_database
+from wanpack.wan.ledger.errors import LedgerUnavailable
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Claim, Record, State
 from wanpack.wan.redaction import Secret
@@ -18,7 +20,7 @@ def machine(new_database, tmp_path):
     url, opened = Secret(new_database()), []
 
     def start():
-        ledger_database._databases.clear()
+        ledger_database._databases.pop(url.reveal(), None)
         opened.append(Ledger(tmp_path / f"home{len(opened)}", url=url, identity=Secret("an account")))
         opened[-1].open()
         return opened[-1]
@@ -92,3 +94,81 @@ class TestLostConnections:
         with lost_at_commit(second, after=False, then=lambda: taken.append(third.claim(draft())[1])):
             _, claimed = second.claim(draft())
         assert (taken, claimed) == ([Claim.RESUME], Claim.WAIT)
+
+
+class TestTakenOver:
+    """The request of a machine that is cut off is sent by another one."""
+
+    @pytest.fixture
+    def resent(self, machine, cut_off):
+        """The machine that is cut off, the record of its request, and the machine that sent the request again."""
+        first, record = cut_off
+        send(first, record)
+        second = machine()
+        sent, claimed = second.claim(draft())
+        assert claimed is Claim.RESUME
+        send(second, sent, task_id="T2", state=State.SUBMITTED.value)
+        return first, record, second
+
+    @pytest.mark.parametrize("is_kept", [False, True])
+    def test_the_first_one_does_not_send_it_again(self, resent, is_kept):
+        first, record, second = resent
+        record.sent_at = 0.0
+        if is_kept:
+            first.keep(record)
+            assert first._renew()
+        else:
+            first.save(record)
+        (row,) = second.find(id=record.id)
+        assert (row.task_id, row.owner) == ("T2", second.run_id)
+        with pytest.raises(LedgerUnavailable, match="taken over"):
+            send(first, record)
+
+    @pytest.mark.parametrize("task", ["T1", "T2"])
+    def test_each_saved_video_stays_in_the_ledger(self, resent, task):
+        first, record, second = resent
+        (row,) = second.find(id=record.id)
+        second.save(replace(row, state=State.SAVED.value, owner="", path="/second.mp4"))
+        first.keep(replace(record, state=State.SAVED.value, owner="", path="/first.mp4", task_id=task))
+        assert first._renew()
+        assert {(one.path, one.task_id) for one in second.find(fingerprint=row.fingerprint)} == {
+            ("/second.mp4", "T2"),
+            ("/first.mp4", task),
+        }
+
+    def test_the_second_one_does_not_lose_the_first_ones_task(self, machine, cut_off):
+        first, record = cut_off
+        send(first, record)
+        second = machine()
+        looking, _ = second.claim(draft())
+        first.save(replace(record, task_id="T1", state=State.SUBMITTED.value))
+        looking.sent_at = 0.0
+        second.save(looking)
+        assert second.find(id=record.id)[0].task_id == "T1"
+        with pytest.raises(LedgerUnavailable, match="taken over"):
+            send(second, looking)
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize("writes", ["save", "save_before_sending"])
+def test_a_kept_record_does_not_replace_a_later_one(engine, request, tmp_path, writes):
+    one = request.getfixturevalue("machine")() if engine == "postgresql" else Ledger(tmp_path / "home")
+    one.open()
+    record, _ = one.claim(draft())
+    one.keep(record)
+    record.sent_at = 1.0
+    getattr(one, writes)(record)
+    one.open()
+    assert one.find(id=record.id)[0].sent_at == 1.0
+    one.close()
+
+
+@pytest.mark.parametrize("state", [State.SAVED, State.EXPIRED])
+def test_a_video_on_this_machine_is_reused_though_its_folder_is_unknown(machine, tmp_path, state):
+    """As a record is that was copied from the file of this machine."""
+    first = machine()
+    record, _ = first.claim(draft())
+    path = tmp_path / "video.mp4"
+    path.write_bytes(b"a video")
+    send(first, record, task_id="T1", state=state.value, owner="", path=str(path), bytes=7, folder="")
+    assert machine().claim(draft("/another"), repay=True)[1] is Claim.REUSE

@@ -1,0 +1,81 @@
+"""The queue of the tasks that an account may not run yet, in a shared ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from wanpack.wan.ledger import database as ledger_database
+from wanpack.wan.ledger.ledger import Ledger
+from wanpack.wan.ledger.record import Claim, Record, State
+from wanpack.wan.redaction import Secret
+from wanpack.wan.tasks.retry import AccountLimits, Clock, Place
+
+
+@pytest.fixture
+def worker(new_database, tmp_path):
+    """A machine of the account, with its limits."""
+    url, opened = Secret(new_database()), []
+
+    def start():
+        ledger_database._databases.pop(url.reveal(), None)
+        ledger = Ledger(tmp_path, url=url, identity=Secret("an account"))
+        ledger.open()
+        opened.append(AccountLimits(ledger, Clock(), asyncio.to_thread))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.ledger.close()
+        one.close()
+        one.ledger._database._disconnect()
+
+
+def new_place(limits):
+    place = Place(limits)
+    place.limit(1, model="a model", region="beijing")
+    return place
+
+
+def claim(place, name):
+    record = Record(f"2:{name}", region="beijing", model="a model")
+    return place.limits.ledger.claim(record, admit=place.admit)
+
+
+def listeners():
+    return [thread for thread in threading.enumerate() if thread.name == "wan-queue"]
+
+
+def test_one_that_died_in_the_queue_is_no_longer_ahead(worker):
+    async def run():
+        first, dead, last = new_place(worker()), new_place(worker()), new_place(worker())
+        record, claimed = claim(first, "first")
+        assert claimed is Claim.NEW
+        for place, name in ((dead, "dead"), (last, "last")):
+            assert claim(place, name)[1] is Claim.QUEUE
+            await place.wait(lambda *_: None)
+        (thread, _) = listeners()
+        # As if the machine had lost its power: it does not leave the queue.
+        dead._listener.stop()
+        await asyncio.to_thread(thread.join)
+        record.state = State.SUCCEEDED.value
+        first.limits.ledger.save(record)
+        assert claim(last, "last")[1] is Claim.NEW
+
+    asyncio.run(run())
+
+
+def test_the_videos_of_a_batch_share_a_connection_that_ends_with_the_run(worker):
+    async def run():
+        other, batch = worker(), worker()
+        claim(new_place(other), "first")
+        places = [new_place(batch) for _ in range(5)]
+        await asyncio.gather(*(place.wait(lambda *_: None) for place in places))
+        threads = listeners()
+        assert len(threads) == 1
+        batch.ledger.close()
+        batch.close()
+        await asyncio.to_thread(threads[0].join)
+
+    asyncio.run(run())
