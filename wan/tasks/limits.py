@@ -31,7 +31,7 @@ QUERIES_PER_SECOND = 20
 SPACING = 1.1
 """Factor by which requests are spaced wider than the rate requires, as a request may leave late."""
 
-LANE_SECONDS = 30.0
+LANE_SECONDS = 45.0
 """Seconds for which a task reserves one of the account's queries a second, at most, where many are free."""
 
 SPARE_LANES = 10
@@ -57,7 +57,8 @@ _LANE = (
     f"FROM lane, free WHERE turns.name = lane.name RETURNING at - {_NOW}, next_at - at"
 )
 _LOOK = (
-    "SELECT EXISTS (SELECT 1 FROM requests WHERE fingerprint = :fingerprint) AS known, (SELECT count(*) FROM requests JOIN runs ON runs.id = requests.owner "  # noqa: S608 - our own names
+    "SELECT EXISTS (SELECT 1 FROM requests WHERE fingerprint = :fingerprint) AS known, "  # noqa: S608 - our own names
+    "(SELECT count(*) FROM requests JOIN runs ON runs.id = requests.owner "
     "WHERE requests.model = :model AND requests.region = :region AND requests.state IN ('submitting', 'submitted') "
     f"AND runs.until > {_NOW}) AS running, "
     "(SELECT count(*) FROM waiting WHERE name = :name AND (ticket < :ticket OR :ticket = 0)) AS waiting"
