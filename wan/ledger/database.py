@@ -37,6 +37,8 @@ class Database:
     """The database of a ledger, shared by all runs and threads of the process.
 
     Each run calls `open` first and `close` last. `store` is the engine that keeps the rows.
+    `facts` are what all runs need to know of a shared ledger, `durations` the latest rendering times by kind, and when
+    they were read.
     """
 
     def __init__(self, store: SqliteStore | PostgresStore) -> None:
@@ -44,6 +46,8 @@ class Database:
         self._guard = threading.Lock()
         self._users = 0
         self._engine: Engine | None = None
+        self.facts: tuple[str, bool] | None = None
+        self.durations: dict[tuple[str, str, int, str], tuple[float, list[float]]] = {}
         self._down: tuple[float, str, str] = (-math.inf, "", "")
 
     def open(self) -> Database:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import math
 import platform
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -32,6 +34,9 @@ logger = logging.getLogger("dashscope_wan")
 
 HISTORY = 20
 """Number of tasks of the same kind that the estimate of the next duration is based on."""
+
+DURATIONS_SECONDS = 60.0
+"""Seconds for which a run asks a shared ledger no second time what that estimate is based on."""
 
 _NAMES = ", ".join(COLUMNS)
 UPSERT = (
@@ -89,8 +94,10 @@ class Ledger:
     def open(self) -> None:
         """Connect, learn the `account`, and write the records that could not be written before."""
         if self._identity:
-            salt, self._has_older = self.execute(_ACCOUNT)
+            salt, self._has_older = self._database.facts or self.execute(_ACCOUNT)
             salt = salt or self._database.transaction(_new_salt)
+            if self.is_shared:
+                self._database.facts = (salt, self._has_older)
             self.account = hashlib.sha256(f"{salt}\0{self._identity.reveal()}".encode()).hexdigest()[:24]
         if self._unwritten.is_dir():
             flush(self._unwritten, self._save_kept)
@@ -144,9 +151,8 @@ class Ledger:
             if role is Claim.NEW and not admit(connection):
                 return record, Claim.QUEUE, ""
             if role in (Claim.NEW, Claim.RESUME):
-                self._run_lock.acquire(connection)
                 record.owner, record.host, record.folder = self.run_id, draft.host, draft.folder
-                _upsert(connection, record)
+                connection.execute(sql(self._run_lock.hold() + UPSERT), _row(record))
             return record, role, ""
 
         record, role, lost = self._database.transaction(work)
@@ -217,8 +223,12 @@ class Ledger:
         """Return the rendering times of the latest tasks of the same kind, in seconds; none for an unknown kind."""
         if not like.model:
             return []
-        work = partial(_durations, like=like)
-        return self._database.transaction(work, exclusive=False)
+        kind, now = (like.model, like.resolution, like.duration, like.region), time.monotonic()
+        since, found = self._database.durations.get(kind, (-math.inf, []))
+        if not self.is_shared or now - since > DURATIONS_SECONDS:
+            found = self._database.transaction(partial(_durations, like=like), exclusive=False)
+            self._database.durations[kind] = (now, found)
+        return found
 
     def unknown_tasks(self, task_ids: Iterable[str]) -> list[str]:
         """Return the tasks that belong to no request of this ledger."""

@@ -162,6 +162,14 @@ class RunLease:
         self.seconds = seconds
         self.is_held = False
 
+    def hold(self) -> str:
+        """Take the lease as `RunLock.hold` does: with the `:owner` and `:host` of the record."""
+        self.is_held = True
+        return (
+            f"WITH lease AS (INSERT INTO runs VALUES (:owner, :host, {NOW} + {self.seconds}) "  # noqa: S608 - our own
+            "ON CONFLICT (id) DO UPDATE SET until = excluded.until) "
+        )
+
     def acquire(self, connection: Connection) -> None:
         """Take the lease, or renew it."""
         statement = (
