@@ -77,7 +77,7 @@ class Regime:
 
 
 REGIMES = (
-    Regime("running", "the running limit binds", 30.0, 5, 12.0),
+    Regime("running", "the running limit binds", 30.0, 5, 5.0),
     Regime("rate", "the rate of submissions binds", 5.0, 200, 1.0),
 )
 
