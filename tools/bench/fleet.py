@@ -109,7 +109,12 @@ def _postgres(folder: Path) -> Iterator[Any]:
 
 @dataclass
 class Found:
-    """What was seen. `calls` are kind, moment and status; `tasks` are seed, begin and end; `statements` counts them."""
+    """What was seen. `calls` are kind, moment and status; `tasks` are seed, begin and end; `statements` counts them.
+
+    `granted` is when the database gave the turns of submissions, by its clock; `left` is when workers heard of theirs.
+    `lags` are how late the event loops were, `coreless` is the share of the time in which the machine was short of
+    cores: what is late there and was granted in time is the machine's fault.
+    """
 
     calls: list[tuple[str, float, int]]
     tasks: list[tuple[int, float, float]]
@@ -118,6 +123,7 @@ class Found:
     videos: int
     errors: list[str]
     lags: list[float]
+    coreless: float
     statements: Counter[str]
 
     def arrived(self, kind: str) -> list[float]:
@@ -131,7 +137,7 @@ def _run(regime: Regime, server: Any, folder: Path, *, workers: int, requests: i
     url = server.get_uri().replace("/postgres?", f"/{regime.name}?")
     _prepare(url, folder / "first")
     server.psql(f"ALTER DATABASE {regime.name} SET log_statement = 'all';")
-    start = time.time()
+    start, short = time.time(), _core_pressure()
     service = {"seconds": regime.seconds, "log": str(folder / "service.json")}
     common = {"start": start, "speed": regime.speed, "running": regime.running}
     with ExitStack() as stack:
@@ -153,6 +159,7 @@ def _run(regime: Regime, server: Any, folder: Path, *, workers: int, requests: i
             for first in range(PROCESSES)
         ]
         ended = [json.loads(part.stdout.readlines()[-1]) for part in parts]
+        coreless = (_core_pressure() - short) / (time.time() - start)
     seen = json.loads((folder / "service.json").read_text(encoding="utf-8"))
     statements = Counter(
         match[2]
@@ -167,8 +174,18 @@ def _run(regime: Regime, server: Any, folder: Path, *, workers: int, requests: i
         videos=sum(one["videos"] for one in ended),
         errors=[error for one in ended for error in one["errors"]],
         lags=sorted(lag for one in ended for lag in one["lags"]),
+        coreless=coreless,
         statements=statements,
     )
+
+
+def _core_pressure() -> float:
+    """The seconds in which anything on this machine waited for a core; 0 where the system does not say."""
+    try:
+        line = Path("/proc/pressure/cpu").read_text(encoding="ascii").splitlines()[0]
+    except OSError:
+        return 0.0
+    return int(line.rpartition("=")[2]) / 1e6
 
 
 def _prepare(url: str, home: Path) -> None:
@@ -368,7 +385,8 @@ def _regime_lines(regime: Regime, found: Found, *, workers: int, requests: int) 
     total = found.statements.total()
     yield Line("fleet", f"{title}: statements a task", total / len(made), "", f"{total} in all", most=STATEMENTS)
     lag = statistics.quantiles(found.lags, n=100)[98] * 1000
-    yield Line("fleet", f"{title}: lateness of the event loops, 99th percentile", lag, "ms real")
+    label = (f"short of cores {found.coreless:.0%} of the time", f"speed {regime.speed:g}")
+    yield Line("fleet", f"{title}: lateness of the event loops, 99th percentile", lag, "ms real", *label)
     for text, count in Counter(found.errors).most_common(3):
         yield Line("fleet", f"{title}: error: {text[:150]}", count, "times", most=0)
 
