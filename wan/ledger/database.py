@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..redaction import Secret
-from .errors import LedgerUnavailable
+from .errors import LedgerUnavailable, NewerVersion, what_to_do
 from .recovery import is_damage, quarantine
 from .run_lock import RunLock
-from .schema import VERSIONS, NewerVersion
+from .schema import VERSIONS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -47,7 +47,8 @@ _FACTS = (
 class Database:
     """The database of a ledger, shared by all runs and threads of the process.
 
-    Each run calls `open` first and `close` last. `store` is the engine that keeps the rows.
+    Each run calls `open` first and `close` last. `store` is the engine that keeps the rows. `durations` are the latest
+    rendering times by kind, and when they were read.
     """
 
     def __init__(self, store: SqliteStore | PostgresStore) -> None:
@@ -57,6 +58,8 @@ class Database:
         self._turn: AbstractContextManager[object] = contextlib.nullcontext() if store.is_shared else threading.Lock()
         self._users = 0
         self._engine: Engine | None = None
+        self._facts: tuple[str, bool] | None = None
+        self.durations: dict[tuple[str, str, int, str], tuple[float, list[float]]] = {}
         self._is_current = False
         self._down = _UP
 
@@ -92,7 +95,9 @@ class Database:
 
         Salted, the ids are no plain hashes of keys.
         """
-        return self.transaction(_read_facts, exclusive=False)
+        if self._facts is None or not self.store.is_shared:
+            self._facts = self.transaction(_read_facts, exclusive=False)
+        return self._facts
 
     def listen(self) -> Any:
         """Return a connection of its driver that hears notifications; only of a store that is shared.
@@ -227,19 +232,7 @@ class SqliteStore:
 
     def describe(self, error: Exception) -> tuple[str, str]:
         """Return what happened and what to do about it."""
-        said = str(error).lower()
-        if "locked" in said or "timeout" in type(error).__name__.lower():
-            do = "Another program has it open: close that program, then run again."
-        elif "full" in said or "no space" in said:
-            do = f"Free some space in {self._path.parent}, then run again."
-        elif isinstance(error, NewerVersion):
-            do = "Update the pack, then run again."
-        else:
-            do = (
-                f"Make {self._path.parent} writable, or set DASHSCOPE_WAN_HOME to a folder on a local disk that is, "
-                "then run again."
-            )
-        return f"The ledger {self._path} cannot be used ({error}).", do
+        return f"The ledger {self._path} cannot be used ({error}).", what_to_do(error, folder=self._path.parent)
 
 
 def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..errors import WanError
 
 
 class LedgerUnavailable(WanError):
     """The ledger cannot be read or written: a full disk, a lock, a damaged file, a server that is down."""
+
+
+class TakenOver(LedgerUnavailable):
+    """The run was taken for dead, and another one has its request."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This machine was cut off from the ledger, and another one has taken over the request.",
+            hint="Nothing was sent. Run again to get its video.",
+        )
 
 
 class RecordsLost(LedgerUnavailable):
@@ -21,3 +33,21 @@ class RecordsLost(LedgerUnavailable):
             "submitted and charged again: for a video of the last 24 hours use Wan Fetch Task with its task id "
             "instead.",
         )
+
+
+class NewerVersion(OSError):
+    """The ledger was created by a newer version of the pack."""
+
+
+def what_to_do(error: Exception, *, folder: Path) -> str:
+    """Return what to do about an error of an SQLite file in a folder."""
+    said = str(error).lower()
+    if "locked" in said or "timeout" in type(error).__name__.lower():
+        do = "Another program has it open: close that program, then run again."
+    elif "full" in said or "no space" in said:
+        do = f"Free some space in {folder}, then run again."
+    elif isinstance(error, NewerVersion):
+        do = "Update the pack, then run again."
+    else:
+        do = f"Make {folder} writable, or set DASHSCOPE_WAN_HOME to a folder on a local disk that is, then run again."
+    return do

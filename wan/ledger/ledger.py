@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import math
 import platform
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache, partial
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..redaction import Secret
 from .database import database_for
-from .errors import LedgerUnavailable, RecordsLost
+from .errors import LedgerUnavailable, RecordsLost, TakenOver
 from .record import COLUMNS, Claim, ClaimRules, Record, State
 from .recovery import LOST, REPORTED
 from .run_lock import RENEWAL_SECONDS, Renewal
@@ -33,6 +35,9 @@ logger = logging.getLogger("dashscope_wan")
 
 HISTORY = 20
 """Number of tasks of the same kind that the estimate of the next duration is based on."""
+
+DURATIONS_SECONDS = 60.0
+"""Seconds for which a run asks a shared ledger no second time what that estimate is based on."""
 
 _NAMES = ", ".join(COLUMNS)
 UPSERT = (
@@ -136,9 +141,8 @@ class Ledger:
                 return record, Claim.QUEUE, ""
             if role in (Claim.NEW, Claim.RESUME):
                 tried.add(record.id)
-                self._run_lock.acquire(connection)
                 record.owner, record.host, record.folder = self.run_id, draft.host, draft.folder
-                _upsert(connection, record)
+                connection.execute(sql(self._run_lock.hold() + UPSERT), _row(record))
             return record, role, ""
 
         record, role, lost = self._database.transaction(work)
@@ -178,7 +182,7 @@ class Ledger:
 
     def save(self, *records: Record) -> None:
         """Insert or update records. One that another run has taken over keeps the task that it has there."""
-        with superseding(self._unwritten, records):
+        with superseding(self._unwritten, records) if self._unwritten.is_dir() else contextlib.nullcontext():
             for record in records:
                 self._write(record, run=self.run_id)
 
@@ -194,7 +198,7 @@ class Ledger:
         """Update a record whose request is sent next.
 
         Raises:
-            LedgerUnavailable: this is not possible, or the run was taken for dead and another one has the record.
+            TakenOver: the run was taken for dead, and another one has the record.
         """
         if not self.is_shared:
             self.save(record)
@@ -202,10 +206,7 @@ class Ledger:
         with superseding(self._unwritten, [record]):
             row = self.execute(f"{UPSERT} WHERE requests.owner = excluded.owner RETURNING id", **_row(record))
         if row is None:
-            raise LedgerUnavailable(
-                "This machine was cut off from the ledger, and another one has taken over the request.",
-                hint="Nothing was sent. Run again to get its video.",
-            )
+            raise TakenOver
 
     def keep(self, record: Record) -> None:
         """Keep a record that cannot be written, until the ledger is back."""
@@ -231,8 +232,12 @@ class Ledger:
         """Return the rendering times of the latest tasks of the same kind, in seconds; none for an unknown kind."""
         if not like.model:
             return []
-        work = partial(_durations, like=like)
-        return self._database.transaction(work, exclusive=False)
+        kind, now = (like.model, like.resolution, like.duration, like.region), time.monotonic()
+        since, found = self._database.durations.get(kind, (-math.inf, []))
+        if not self.is_shared or now - since > DURATIONS_SECONDS:
+            found = self._database.transaction(partial(_durations, like=like), exclusive=False)
+            self._database.durations[kind] = (now, found)
+        return found
 
     def unknown_tasks(self, task_ids: Iterable[str]) -> list[str]:
         """Return the tasks that belong to no request of this ledger."""

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..redaction import Secret, register_secret
-from .errors import LedgerUnavailable
-from .schema import NewerVersion
+from .errors import LedgerUnavailable, NewerVersion
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -166,6 +165,14 @@ class RunLease:
         self.run_id = secrets.token_hex(8)
         self.seconds = seconds
         self.is_held = False
+
+    def hold(self) -> str:
+        """Take the lease as `RunLock.hold` does: with the `:owner` and `:host` of the record."""
+        self.is_held = True
+        return (
+            f"WITH lease AS (INSERT INTO runs VALUES (:owner, :host, {NOW} + {self.seconds}) "  # noqa: S608 - our own
+            "ON CONFLICT (id) DO UPDATE SET until = excluded.until) "
+        )
 
     def acquire(self, connection: Connection) -> None:
         """Take the lease, or renew it."""

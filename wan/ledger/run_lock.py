@@ -62,6 +62,11 @@ class RunLock:
             self._lock = lock
             _local.add(self.run_id)
 
+    def hold(self) -> str:
+        """Acquire the lock, and return how the statement begins that writes a record of the run."""
+        self.acquire()
+        return ""
+
     def release(self, _transact: object = None) -> None:
         """Release the lock."""
         with self._guard:

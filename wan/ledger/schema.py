@@ -51,7 +51,3 @@ VERSIONS = (
     """,
 )
 """Append only."""
-
-
-class NewerVersion(OSError):
-    """The ledger was created by a newer version of the pack."""

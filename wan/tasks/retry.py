@@ -38,8 +38,8 @@ QUERIES_PER_SECOND = 20
 SPACING = 1.1
 """Factor by which requests are spaced wider than the rate requires, as a request may leave late."""
 
-LANE_SECONDS = 30.0
-"""Seconds for which a task reserves one of the account's queries a second, at most, where many are free."""
+LANE_SECONDS = (10.0, 45.0)
+"""The least and most seconds for which a task reserves one of the account's queries a second. Many must be free."""
 
 SPARE_LANES = 10
 """Lanes that no task reserves for long, so that another one's query need not wait."""
@@ -196,7 +196,8 @@ class AccountLimits:
         now, scale, lane = self.clock.now(), self.clock.scale, None
         if not self.ledger.is_shared or now < self._lanes.get(task_id, -math.inf):
             return
-        long, short = max(SPACING, min(seconds, LANE_SECONDS)) * scale, SPACING * scale
+        least, most = LANE_SECONDS if task_id else (SPACING, SPACING)
+        long, short = min(max(seconds, least), most) * scale, SPACING * scale
         try:
             # Others may be about to take each of them.
             while lane is None:
@@ -205,8 +206,7 @@ class AccountLimits:
             # The task is paid for: its video is brought home without the other machines' knowledge.
             logger.debug("no lane: %s", error.message)
             lane = (0.0, long)
-        delay = max(0.0, lane[0] / scale)
-        self.queries_are_scarce = delay > 0
+        self.queries_are_scarce = (delay := max(0.0, lane[0] / scale)) > 0
         # The last query is a second before the next one's turn.
         self._lanes[task_id] = now + delay + lane[1] / scale - SPACING
         await self.clock.sleep(delay)
