@@ -37,7 +37,6 @@ DOWN_SECONDS = 5.0
 """Seconds for which nobody waits again for a server that did not answer, but who is about to send a request."""
 _UP: tuple[float, str, str] = (-math.inf, "", "")
 
-
 _FACTS = (
     "SELECT (SELECT value FROM facts WHERE name = 'salt') AS salt, "
     "EXISTS (SELECT 1 FROM requests WHERE substr(fingerprint, 1, 2) <> '2:') AS has_older"
@@ -74,8 +73,7 @@ class Database:
         with self._turn:
             with self._guard:
                 self._users -= 1
-                unused = self._users <= 0 and not self.store.is_shared
-            if unused:
+            if self._users <= 0 and not self.store.is_shared:
                 self._disconnect()
 
     def execute(self, statement: TextClause, *rows: Mapping[str, Any]) -> Any:
@@ -138,10 +136,10 @@ class Database:
             except (SQLAlchemyError, OSError, NotImplementedError) as error:
                 self._give_up()
                 message, do = self.store.describe(getattr(error, "orig", None) or error)
-                do = f"Nothing was sent. {do}"
+                unavailable = LedgerUnavailable(message, hint=f"Nothing was sent. {do}")
                 if self.store.is_shared:
-                    self._down = (time.monotonic(), message, do)
-                raise LedgerUnavailable(message, hint=do) from error
+                    self._down = (time.monotonic(), message, unavailable.hint)
+                raise unavailable from error
 
     def _transact(self, work: Callable[[Connection], T], *, exclusive: bool) -> T:
         with self._guard:
@@ -158,9 +156,8 @@ class Database:
 
     def _give_up(self) -> None:
         """Begin anew next time. On a server other threads go on, and lost connections are replaced one by one."""
-        if self.store.is_shared:
-            self._is_current = False
-        else:
+        self._is_current = False
+        if not self.store.is_shared:
             self._disconnect()
 
     def _disconnect(self) -> None:
