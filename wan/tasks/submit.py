@@ -180,6 +180,8 @@ async def claim(
     try:
         while True:
             record, claimed = await context.to_thread(claim_once)
+            if claimed not in (Claim.NEW, Claim.QUEUE):
+                place.leave_soon(counts=claimed is Claim.RESUME)
             if claimed is Claim.QUEUE:
                 await place.wait(report)
             elif claimed is Claim.WAIT:
@@ -191,10 +193,7 @@ async def claim(
         await context.to_thread(context.ledger.note_loss_reported)
         raise
     except asyncio.CancelledError:
-        if followed:
-            report_interrupt_waiting(record, report)
-        else:
-            report_interrupt_unsent(report)
+        report_interrupt_waiting(record, report) if followed else report_interrupt_unsent(report)
         raise
 
 
