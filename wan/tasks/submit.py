@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dashscope_wan")
 
-CLAIM_POLL_INTERVAL, SHARED_CLAIM_POLL_INTERVAL = 0.5, 2.0
+CLAIM_POLL_INTERVAL, SHARED_CLAIM_POLL_INTERVAL = 0.5, 3.0
 """Seconds between two looks at the run that has the same request, on this machine or on any."""
 
 MAX_CONNECT_ATTEMPTS = 5
@@ -169,7 +169,7 @@ async def claim(
 
     def claim_once() -> tuple[Record, Claim]:
         (draft := prepare()).account = context.ledger.account
-        if place.must_wait(draft.fingerprint):
+        if not followed and place.must_wait(draft.fingerprint):
             return draft, Claim.QUEUE
         return context.ledger.claim(draft, following=followed, admit=place.admit, **options)
 
