@@ -173,7 +173,8 @@ class Bench:
         """Let the user have made a video before: the list and the ledger have its task, so the list can prove much."""
         task = self.foreign_task()
         task.frozen_in = None
-        ledger = Ledger(self.home, identity=Secret(f"{self.server.base_url}\0{self.server.key}"))
+        identity = Secret(f"{self.server.base_url}\0{self.server.key}")
+        ledger = Ledger(self.home, url=read_settings(self.home).ledger_url, identity=identity)
         ledger.open()
         known = {"account": ledger.account, "region": "beijing", "model": MODEL, "task_id": task.id, "request_id": "r"}
         times = dict.fromkeys(("created_at", "sent_at", "service_sent_at", "submitted_at"), task.submitted)

@@ -57,7 +57,6 @@ class Database:
         self._turn: AbstractContextManager[object] = contextlib.nullcontext() if store.is_shared else threading.Lock()
         self._users = 0
         self._engine: Engine | None = None
-        self._facts: tuple[str, bool] | None = None
         self.durations: dict[tuple[str, str, int, str], tuple[float, list[float]]] = {}
         self._is_current = False
         self._down = _UP
@@ -93,9 +92,7 @@ class Database:
 
         Salted, the ids are no plain hashes of keys.
         """
-        if self._facts is None or not self.store.is_shared:
-            self._facts = self.transaction(_read_facts, exclusive=False)
-        return self._facts
+        return self.transaction(_read_facts, exclusive=False)
 
     def listen(self) -> Any:
         """Return a connection of its driver that hears notifications; only of a store that is shared.

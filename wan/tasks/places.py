@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("dashscope_wan")
 
 LOOK_SECONDS = 30.0
-"""Seconds after which a run looks for itself whether its turn has come, times its place in the queue."""
+"""Seconds without progress after which a run looks whether its turn has come, times its place in the queue."""
 
 _LOOK = (
     "SELECT EXISTS (SELECT 1 FROM requests WHERE fingerprint = :fingerprint) AS known, "  # noqa: S608 - our own names
@@ -154,10 +155,14 @@ class Place:
         if not self._is_queued or self._listener is None or self._listener.is_lost:
             await self.queue.context.to_thread(self._queue)
             return
-        clock = self.queue.context.clock
-        until = clock.now() + LOOK_SECONDS * (1 + self._ahead)
-        while clock.now() < until and self._is_queued and not self._listener.is_lost:
-            report(0.05, ahead_text(max(1, self._ahead - self._passed())))
+        clock, passed, since = self.queue.context.clock, -1, 0.0
+        while self._is_queued and not self._listener.is_lost:
+            if passed != (passed := self._passed()):
+                since = clock.now()
+            left = max(1, self._ahead - passed)
+            if clock.now() - since > LOOK_SECONDS * max(1, left - self.limit + 1):
+                return
+            report(0.05, ahead_text(left))
             await clock.sleep(min(1.0, 0.1 / clock.scale))
             self._is_queued = f"{self.name} {self._ticket}" not in self._listener.heard[self._heard :]
 
@@ -171,17 +176,26 @@ class Place:
             (self._ticket,) = self.queue.context.ledger.execute(_QUEUE, **values)
         self._is_queued = True
 
-    def leave_soon(self) -> None:
-        """Give the place to the next task, while nobody waits for that."""
-        if self._is_taken:
-            self.queue.context.to_thread(self.leave)
+    def leave_soon(self, *, counts: bool = False) -> None:
+        """Give the place or the turn to the next task, while nobody waits for that. `counts`: an earlier task runs."""
+        self._leave(self.queue.context.to_thread)
+        self._is_taken = counts
 
     def leave(self) -> None:
-        """Give the place to the next task in the queue. Blocking; calling it again does nothing."""
-        if self._is_taken:
-            self._is_taken = False
-            with contextlib.suppress(LedgerUnavailable):
-                self.queue.context.ledger.execute(_WAKE, name=self.name)
+        """Give the place or the turn to the next task in the queue. Blocking; calling it again does nothing."""
+        self._leave(lambda wake, ticket: wake(ticket))
+
+    def _leave(self, run: Callable[..., Any]) -> None:
+        if self._is_taken or self._ticket:
+            ticket = self._ticket if self._is_queued else 0
+            self._is_taken, self._is_queued, self._ticket = False, False, 0
+            run(self._wake, ticket)
+
+    def _wake(self, ticket: int) -> None:
+        with contextlib.suppress(LedgerUnavailable):
+            if ticket:
+                self.queue.context.ledger.execute(_UNQUEUE, ticket=ticket)
+            self.queue.context.ledger.execute(_WAKE, name=self.name)
 
     def _passed(self) -> int:
         """Return how many tasks before this one have begun since."""

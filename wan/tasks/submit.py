@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dashscope_wan")
 
-CLAIM_POLL_INTERVAL, SHARED_CLAIM_POLL_INTERVAL = 0.5, 2.0
+CLAIM_POLL_INTERVAL, SHARED_CLAIM_POLL_INTERVAL = 0.5, 3.0
 """Seconds between two looks at the run that has the same request, on this machine or on any."""
 
 MAX_CONNECT_ATTEMPTS = 5
@@ -169,7 +169,7 @@ async def claim(
 
     def claim_once() -> tuple[Record, Claim]:
         (draft := prepare()).account = context.ledger.account
-        if place and place.must_wait(draft.fingerprint):
+        if place and not followed and place.must_wait(draft.fingerprint):
             return draft, Claim.QUEUE
         return context.ledger.claim(draft, following=followed, admit=admit, **options)
 
@@ -180,6 +180,8 @@ async def claim(
     try:
         while True:
             record, claimed = await context.to_thread(claim_once)
+            if place and claimed not in (Claim.NEW, Claim.QUEUE):
+                place.leave_soon(counts=claimed is Claim.RESUME)
             if claimed is Claim.QUEUE and place:
                 await place.wait(report)
             elif claimed is Claim.WAIT:
@@ -191,10 +193,7 @@ async def claim(
         await context.to_thread(context.ledger.note_loss_reported)
         raise
     except asyncio.CancelledError:
-        if followed:
-            report_interrupt_waiting(record, report)
-        else:
-            report_interrupt_unsent(report)
+        report_interrupt_waiting(record, report) if followed else report_interrupt_unsent(report)
         raise
 
 

@@ -82,11 +82,11 @@ class TestAbsence:
         used.server.faults.add(on="list", fault=ListLag(45), times=ALWAYS)
         query, waited = RunContext.get_task, []
 
-        async def slow(context, task_id):
+        async def slow(context, task_id, **more):
             if not waited:
                 waited.append(task_id)
                 await used.clock.sleep(210)
-            return await query(context, task_id)
+            return await query(context, task_id, **more)
 
         monkeypatch.setattr(RunContext, "get_task", slow)
         used.run()
