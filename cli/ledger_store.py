@@ -57,7 +57,7 @@ class LedgerStore:
         """Raise an error for a ledger of a later version of the pack, and for a file of another program."""
         schema = self.modules("ledger.schema")
         if self.version > len(schema.VERSIONS):
-            raise schema.NewerVersion("it was created by a newer version of the pack")
+            raise self.modules("ledger.errors").NewerVersion("it was created by a newer version of the pack")
         if self.is_shared:
             return
         tables = set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())

@@ -41,7 +41,7 @@ SPACING = 1.1
 LANE_SECONDS = (10.0, 45.0)
 """The least and most seconds for which a task reserves one of the account's queries a second. Many must be free."""
 
-SPARE_LANES = 10
+SPARE_LANES = 8
 """Lanes that no task reserves for long, so that another one's query need not wait."""
 
 NOTICE_SECONDS = 2.0

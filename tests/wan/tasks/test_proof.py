@@ -343,15 +343,15 @@ class TestTheLedger:
             bench.fetch("aaaaaaaa-0000-0000-0000-000000000001")
 
     def test_of_a_request_that_was_not_sent_says_so(self, bench, monkeypatch):
-        save_now, failing = Ledger.save, [1]
+        save_now, failing = Ledger.save_before_sending, [1]
 
         def locked(ledger, record):
-            if record.sent_at and failing:
+            if failing:
                 failing.pop()
                 raise LedgerUnavailable("The ledger is locked.", hint="Nothing was sent.")
             save_now(ledger, record)
 
-        monkeypatch.setattr(Ledger, "save", locked)
+        monkeypatch.setattr(Ledger, "save_before_sending", locked)
         with pytest.raises(LedgerUnavailable):
             bench.run()
         assert records(bench, region="beijing")[0].sent_at == 0.0

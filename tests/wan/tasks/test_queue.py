@@ -6,11 +6,16 @@ import asyncio
 import threading
 
 import pytest
+from wanpack.wan.api.client import Client
+from wanpack.wan.api.endpoint import Endpoint
+from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.ledger import database as ledger_database
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Claim, Record, State
 from wanpack.wan.redaction import Secret
-from wanpack.wan.tasks.retry import AccountLimits, Clock, Place
+from wanpack.wan.tasks.context import RunContext
+from wanpack.wan.tasks.places import Queue
+from wanpack.wan.tasks.retry import Clock
 
 
 @pytest.fixture
@@ -22,25 +27,24 @@ def worker(new_database, tmp_path):
         ledger_database._databases.pop(url.reveal(), None)
         ledger = Ledger(tmp_path, url=url, identity=Secret("an account"))
         ledger.open()
-        opened.append(AccountLimits(ledger, Clock(), asyncio.to_thread))
-        return opened[-1]
+        client = Client(Endpoint(REGIONS["beijing"], "http://127.0.0.1:9", Secret("a key")))
+        opened.append(RunContext(client, ledger, max_wait=60.0, clock=Clock()))
+        return Queue(opened[-1])
 
     yield start
     for one in opened:
-        one.ledger.close()
-        one.close()
+        one.release()
+        one.client.close()
         one.ledger._database._disconnect()
 
 
-def new_place(limits):
-    place = Place(limits)
-    place.limit(1, model="a model", region="beijing")
-    return place
+def new_place(queue):
+    return queue.place("a model", 1)
 
 
 def claim(place, name):
     record = Record(f"2:{name}", region="beijing", model="a model")
-    return place.limits.ledger.claim(record, admit=place.admit)
+    return place.queue.context.ledger.claim(record, admit=place.admit)
 
 
 def listeners():
@@ -60,7 +64,7 @@ def test_one_that_died_in_the_queue_is_no_longer_ahead(worker):
         dead._listener.stop()
         await asyncio.to_thread(thread.join)
         record.state = State.SUCCEEDED.value
-        first.limits.ledger.save(record)
+        first.queue.context.ledger.save(record)
         assert claim(last, "last")[1] is Claim.NEW
 
     asyncio.run(run())
@@ -74,8 +78,7 @@ def test_the_videos_of_a_batch_share_a_connection_that_ends_with_the_run(worker)
         await asyncio.gather(*(place.wait(lambda *_: None) for place in places))
         threads = listeners()
         assert len(threads) == 1
-        batch.ledger.close()
-        batch.close()
+        batch.context.release()
         await asyncio.to_thread(threads[0].join)
 
     asyncio.run(run())
