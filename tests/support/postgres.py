@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import warnings
 from pathlib import Path
@@ -20,6 +21,7 @@ class PostgresServer:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         folder.parent.mkdir(exist_ok=True)
         self._lock = FileLock(folder.with_suffix(".lock"))
         with warnings.catch_warnings(), self._lock:
@@ -69,6 +71,10 @@ class PostgresServer:
         """Do without the server from now on."""
         with self._lock:
             self._server.cleanup()
+        if not self._folder.exists():
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another process has begun anew
+                self._folder.parent.rmdir()
 
 
 def name_of(url: str) -> str:
