@@ -151,7 +151,8 @@ class TestAtOnce:
                 time.sleep(0.005)
             time.sleep(pause)
             run.kill()
-            assert run.wait().status == -9
+            # On a busy machine it may have come to its end before.
+            assert run.wait().status in (-9, 0)
         runs[:2] = [worker.start(driver, graph, lease=2.0) for worker, graph in zip(workers[4:], graphs, strict=False)]
         made = [run.wait() for run in runs]
         assert [one.status for one in made] == [0] * 6, "\n".join(one.err for one in made if one.status)
