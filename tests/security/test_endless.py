@@ -10,7 +10,7 @@ import pytest
 from wanpack.wan.api import client as client_module
 from wanpack.wan.api.errors import NetworkError, UnexpectedResponse
 from wanpack.wan.errors import DownloadFailed, WanError
-from wanpack.wan.net.download import download
+from wanpack.wan.net.download import DownloadInterrupted, download
 
 MEGABYTE = 1024 * 1024
 
@@ -168,3 +168,18 @@ def test_odd_headers_end_in_a_video_or_an_error_of_ours(head, hostile, client_of
         assert str(error)
     except ValueError as error:
         pytest.fail(f"{error!r}")
+
+
+def test_a_download_that_is_shut_is_not_taken_for_whole(hostile, tmp_path, monkeypatch):
+    # Without a length, the end of the connection is the end of the video.
+    monkeypatch.setattr("wanpack.wan.net.download.GRACE_SECONDS", 0.0)
+    server = hostile(ENDLESS["a body without length letter by letter"])
+    with pytest.raises(DownloadInterrupted):
+        download(
+            f"{server.root}/v.mp4",
+            tmp_path / "part",
+            on_progress=lambda *_: None,
+            stop=threading.Event(),
+            own=server.own,
+            stall_seconds=0.3,
+        )

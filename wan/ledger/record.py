@@ -166,7 +166,10 @@ class ClaimRules:
         if found.id == draft.id:
             return found, Claim.RESUME if found.task_id else Claim.NEW
         has_video = _is_here(found, draft) if self.is_shared else found.has_video_file
-        is_finished = found.state in (State.SUCCEEDED.value, State.SAVED.value)
+        # A dead run's video is taken over, with what it had of it.
+        is_finished = found.state == State.SAVED.value or (
+            found.state == State.SUCCEEDED.value and self.is_shared and self.is_alive(found.owner)
+        )
         if found.state == State.FAILED.value and found.id == self.following:
             claim = Claim.FAILED
         elif found.state in (State.SAVED.value, State.EXPIRED.value) and has_video:

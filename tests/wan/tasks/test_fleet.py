@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import platform
+import threading
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mock_faults import Slow, UnknownStatus
+from mock_faults import Fault, Slow, UnknownStatus
 from mock_server import ALWAYS
 from small_videos import small_videos
 from wanpack.offline.tasks import Timing
@@ -25,6 +27,17 @@ SCALE = 0.02
 def videos_are_smaller():
     with small_videos():
         yield
+
+
+@dataclass(frozen=True)
+class Gate(Fault):
+    """The right response, once something is set."""
+
+    opened: threading.Event
+
+    async def around(self, request, handler):
+        await asyncio.to_thread(self.opened.wait, 30)
+        return await handler(request)
 
 
 @dataclass
@@ -141,18 +154,24 @@ class TestAtOnce:
     def test_workers_that_are_killed_are_taken_over(self, make_bench, fleet, driver, new_graph):
         """24 requests of six workers; a third of these ends between a create request and the video."""
         bench = make_bench(timing=Timing(queued=0.05, rendering=0.2), running_limit=100)
-        bench.server.faults.add(on="download", fault=Slow(0.05), times=ALWAYS)
+        opened = threading.Event()
+        bench.server.faults.add(on="download", fault=Gate(opened), times=ALWAYS)
         workers = [Machine(bench, f"worker-{number}") for number in range(6)]
         prompts = [tuple(f"cat-{number}-{part}" for part in "abcd") for number in range(6)]
         graphs = [new_graph(bench.folder / "graphs", own[0], also=own[1:], kind="wan3.0") for own in prompts]
-        runs = [worker.start(driver, graph, lease=2.0) for worker, graph in zip(workers, graphs, strict=True)]
-        for last, pause, run in ((0, 0.0, runs[0]), (1, 0.1, runs[1])):
+        start = [partial(one.start, driver, graph, lease=2.0) for one, graph in zip(workers, graphs, strict=True)]
+        # Until they are killed, no video can be had.
+        runs = [begin() for begin in start[:2]]
+        for last in (0, 1):
             while not bench.tasks(prompts[last][last]):
                 time.sleep(0.005)
-            time.sleep(pause)
+        runs += [begin() for begin in start[2:]]
+        for run in runs[:2]:
             run.kill()
-            # On a busy machine it may have come to its end before.
-            assert run.wait().status in (-9, 0)
+            assert run.wait().status == -9
+        opened.set()
+        # Their leases have run out: what they had of a video is taken over with it.
+        time.sleep(2.5)
         runs[:2] = [worker.start(driver, graph, lease=2.0) for worker, graph in zip(workers[4:], graphs, strict=False)]
         made = [run.wait() for run in runs]
         assert [one.status for one in made] == [0] * 6, "\n".join(one.err for one in made if one.status)
