@@ -42,16 +42,17 @@ class Outage:
 
     server: PostgresServer
     url: str
-    is_down: bool = False
+    is_down: threading.Event = field(default_factory=threading.Event)
 
     def begin(self) -> None:
         self.server.stop()
-        self.is_down = True
+        self.is_down.set()
 
     def end(self) -> None:
-        if self.is_down:
-            self.server.start()
-            self.is_down = False
+        # The run may have given up the call that stops the server, and have ended before it.
+        assert self.is_down.wait(60)
+        self.server.start()
+        self.is_down.clear()
 
     def cut_off(self) -> None:
         """End all connections; new ones are possible."""
@@ -65,7 +66,8 @@ def outage(own_server, bare_environment):
     # The next run comes minutes later.
     bare_environment.setattr("wanpack.wan.ledger.database.DOWN_SECONDS", 0.0)
     yield outage
-    outage.end()
+    if outage.is_down.is_set():
+        outage.end()
     own_server.drop_database(outage.url)
 
 
