@@ -49,7 +49,6 @@ class Outage:
         self.is_down.set()
 
     def end(self) -> None:
-        # The run may have given up the call that stops the server, and have ended before it.
         assert self.is_down.wait(60)
         self.server.start()
         self.is_down.clear()
@@ -60,11 +59,13 @@ class Outage:
 
 
 @pytest.fixture
-def outage(own_server, bare_environment):
+def outage(own_server, bench, bare_environment):
     outage = Outage(own_server, own_server.create_database())
     bare_environment.setenv("DASHSCOPE_WAN_LEDGER_URL", outage.url)
     # The next run comes minutes later.
     bare_environment.setattr("wanpack.wan.ledger.database.DOWN_SECONDS", 0.0)
+    # A download is held in real time, until the server has stopped.
+    bare_environment.setattr("wanpack.wan.tasks.save_video.STALL_SECONDS", 30.0 / bench.clock.scale)
     yield outage
     if outage.is_down.is_set():
         outage.end()
