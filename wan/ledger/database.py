@@ -47,7 +47,7 @@ class Database:
     """The database of a ledger, shared by all runs and threads of the process.
 
     Each run calls `open` first and `close` last. `store` is the engine that keeps the rows. `durations` are the latest
-    rendering times by kind, and when they were read.
+    rendering times by kind, and when they were read. `full_queues` are when runs had to wait, by the queue's name.
     """
 
     def __init__(self, store: SqliteStore | PostgresStore) -> None:
@@ -58,6 +58,7 @@ class Database:
         self._users = 0
         self._engine: Engine | None = None
         self.durations: dict[tuple[str, str, int, str], tuple[float, list[float]]] = {}
+        self.full_queues: dict[str, float] = {}
         self._is_current = False
         self._down = _UP
 

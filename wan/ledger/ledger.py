@@ -80,7 +80,7 @@ class Ledger:
         self._identity = identity
         self._has_older = True
         self._database, self._run_lock = database_for(home, url, scale=scale)
-        self.is_shared = self._database.store.is_shared
+        self.is_shared, self.full_queues = self._database.store.is_shared, self._database.full_queues
         self.run_id = self._run_lock.run_id
         self._unwritten = home / ("unwritten" if self.is_shared else "unwritten-file")
         self._renewal = Renewal(self._renew, RENEWAL_SECONDS * scale)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ logger = logging.getLogger("dashscope_wan")
 
 LOOK_SECONDS = 30.0
 """Seconds without progress after which a run looks whether its turn has come, times its place in the queue."""
+
+FULL_SECONDS = 120.0
+"""Seconds for which a queue in which somebody waited is expected to be full: the next run queues before it looks."""
 
 _LOOK = (
     "SELECT EXISTS (SELECT 1 FROM requests WHERE fingerprint = :fingerprint) AS known, "  # noqa: S608 - our own names
@@ -129,8 +133,13 @@ class Place:
         """Tell whether a request is new, and other tasks come first. Blocking. Who was told has its turn."""
         if self._ticket and not self._is_queued:
             return False
-        known, *others = self.queue.context.ledger.execute(_LOOK, **self._looked(fingerprint))
+        context = self.queue.context
+        full, now = context.ledger.full_queues, context.clock.now()
+        if not self._ticket and now - full.get(self.name, -math.inf) < FULL_SECONDS:
+            return True
+        known, *others = context.ledger.execute(_LOOK, **self._looked(fingerprint))
         self._ahead = sum(others)
+        full[self.name] = now if self._ahead >= self.limit else -math.inf
         return not known and self._ahead >= self.limit
 
     def admit(self, connection: Connection) -> bool:
