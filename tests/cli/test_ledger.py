@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import make_url
 from wanpack.wan.api.settings import read_settings
 from wanpack.wan.ledger import schema
-from wanpack.wan.ledger.ledger import Ledger
+from wanpack.wan.ledger.ledger import UPSERT, Ledger
 from wanpack.wan.ledger.postgres import PostgresStore
 from wanpack.wan.ledger.record import Claim, Record, State
 from wanpack.wan.redaction import Secret
@@ -359,10 +359,8 @@ def _select_into(home, statement):
 
 def _insert(home, records):
     """Write new records in one transaction."""
-    rows = [tuple(vars(one).values()) for one in records]
     with sqlite3.connect(home / "ledger.sqlite3") as database:
-        names, values = ", ".join(vars(records[0])), ", ".join("?" * len(rows[0]))
-        database.executemany(f"INSERT INTO requests ({names}) VALUES ({values})", rows)
+        database.executemany(UPSERT, [vars(one) for one in records])
     database.close()
 
 
