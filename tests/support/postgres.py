@@ -45,7 +45,8 @@ class PostgresServer:
     def create_database(self) -> str:
         """Create a database and return its URL."""
         name = f"test_{secrets.token_hex(6)}"
-        self.execute(f"CREATE DATABASE {name}")
+        # Copied as files it takes a quarter of the time.
+        self.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
         user, _, rest = self._uri.partition("@")
         host = rest.partition("?")[2]
         return f"{user.rstrip(':')}:{PASSWORD.replace('/', '%2F').replace(' ', '%20')}@/{name}?{host}"
