@@ -147,6 +147,9 @@ class Place:
         _, *others = connection.execute(sql(_LOOK), self._looked()).one()
         self._ahead = sum(others)
         self._is_taken = self._ahead < self.limit
+        if self._ticket:
+            # Who had to wait will find the queue full again.
+            self.queue.context.ledger.full_queues[self.name] = self.queue.context.clock.now()
         if self._is_taken and self._is_queued:
             connection.execute(sql(_UNQUEUE), self._looked())
         return self._is_taken
