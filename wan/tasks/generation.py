@@ -24,7 +24,7 @@ from .context import RunContext
 from .interrupt import cancel_queued_task, report_interrupt
 from .output import discard
 from .places import Place
-from .polling import canceled_error, estimate_for, expired_error, poll_until_done, unknown_error
+from .polling import estimate_for, poll_until_done
 from .progress import Progress
 from .receipt import SavedVideo, cached_video
 from .reconcile import RESPONSE_LOST_SECONDS, SERVER_ERROR_SECONDS, OwnTask, reconcile
@@ -40,6 +40,7 @@ from .submit import (
     point_to_workspace,
     send_with_retries,
 )
+from .task_errors import canceled_error, expired_error, unknown_error
 
 logger = logging.getLogger("dashscope_wan")
 
