@@ -26,7 +26,7 @@ from .output import discard
 from .places import Place
 from .polling import estimate_for, poll_until_done
 from .progress import Progress
-from .receipt import SavedVideo, cached_video
+from .receipt import SavedVideo, cached_video, reused_text
 from .reconcile import RESPONSE_LOST_SECONDS, SERVER_ERROR_SECONDS, OwnTask, reconcile
 from .save_video import SaveOptions, VideoDownload
 from .submit import (
@@ -68,7 +68,7 @@ class Generation:
         while True:
             claimed = await self.claim(prepared.prepare, earlier=prepared.earlier, **pay)
             if claimed is Claim.REUSE:
-                self._report(1.0, "already saved: reused free of charge; change the seed for a new video")
+                self._report(1.0, reused_text(self._context.region))
                 return cached_video(self.record)
             try:
                 return await self._finish_claimed(prepared, claimed)
@@ -100,14 +100,13 @@ class Generation:
             WanError: the run that was waited for failed.
         """
         given = {"place": self._place, "context": self._context, "report": self._report, **options}
-        record, claimed = await claim(prepare, **given)
-        self.record = record
+        self.record, claimed = await claim(prepare, **given)
         if claimed is Claim.FAILED:
-            raise WanError(record.error, task_id=record.task_id, request_id=record.request_id)
-        if claimed is Claim.REUSE and record.state != State.SAVED.value:
+            raise WanError(self.record.error, task_id=self.record.task_id, request_id=self.record.request_id)
+        if claimed is Claim.REUSE and self.record.state != State.SAVED.value:
             # The run that saved the video was killed before it updated the record.
             await self._update(state=State.SAVED.value, part="")
-        if claimed is Claim.RESUME and record.state == State.SAVED.value:
+        if claimed is Claim.RESUME and self.record.state == State.SAVED.value:
             # The file is missing: it is downloaded again.
             await self._update(state=State.SUBMITTED.value)
         return claimed
@@ -305,7 +304,7 @@ class Generation:
             raise failure
         elif task.status is TaskStatus.CANCELED:
             await self._update(state=State.CANCELED.value)
-            raise canceled_error(record)
+            raise canceled_error(record, simulated=self._context.region.simulated)
         else:
             if record.part:
                 await self._context.to_thread(discard, Path(record.part))

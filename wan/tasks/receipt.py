@@ -82,6 +82,11 @@ def cached_video(record: Record) -> SavedVideo:
     return SavedVideo(Path(record.path), record.task_id, _clean(receipt))
 
 
+def reused_text(region: Region) -> str:
+    """Return the status text for a video that an earlier run saved."""
+    return f"already saved: reused{region.if_paid(' free of charge')}; change the seed for a new video"
+
+
 def _clean(receipt: dict[str, Any]) -> dict[str, Any]:
     return dict(finite(values_without_secrets(receipt)))
 

@@ -193,7 +193,7 @@ async def claim(
         await context.to_thread(context.ledger.note_loss_reported)
         raise
     except asyncio.CancelledError:
-        report_interrupt_waiting(record, report) if followed else report_interrupt_unsent(report)
+        report_interrupt_waiting(record, context, report) if followed else report_interrupt_unsent(context, report)
         raise
 
 

@@ -10,10 +10,10 @@ from ..ledger.record import Record, State
 from .context import RunContext
 
 
-def canceled_error(record: Record) -> TaskCanceled:
-    """Return the error for a cancelled task."""
+def canceled_error(record: Record, *, simulated: bool) -> TaskCanceled:
+    """Return the error for a cancelled task, of a `simulated` region or of the service."""
     return TaskCanceled(
-        "The task was cancelled at DashScope; nothing was charged.",
+        "The task was cancelled." if simulated else "The task was cancelled at DashScope; nothing was charged.",
         hint="Run the graph again to submit a new request.",
         task_id=record.task_id,
     )
