@@ -10,6 +10,12 @@ export function* allNodes(graph) {
   }
 }
 
+// Return the node with an id in a run, "3" or "3:7" for node 7 in the subgraph of node 3; undefined if there is none.
+export function nodeAt(id, root) {
+  const find = (host, inside) => (host?.subgraph ?? host)?.getNodeById?.(inside) ?? undefined;
+  return String(id).split(":").reduce(find, root);
+}
+
 export function isLinked(node, name) {
   const input = node.inputs?.find((slot) => slot.name === name || slot.widget?.name === name);
   return input?.link != null;
