@@ -26,7 +26,7 @@ from .output import discard
 from .places import Place
 from .polling import estimate_for, poll_until_done
 from .progress import Progress
-from .receipt import SavedVideo, cached_video, reused_text
+from .receipt import SavedVideo, cached_video, cost_text, reused_text
 from .reconcile import RESPONSE_LOST_SECONDS, SERVER_ERROR_SECONDS, OwnTask, reconcile
 from .save_video import SaveOptions, VideoDownload
 from .submit import (
@@ -289,7 +289,7 @@ class Generation:
         except WanError as error:
             error.task_id = error.task_id or task.task_id
             raise
-        self._report(1.0, f"saved {video.path.name}")
+        self._report(1.0, f"saved {video.path.name}{cost_text([video])}")
         return video
 
     async def _finish(self, task: Task, *, part: str) -> None:

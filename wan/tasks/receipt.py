@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,18 @@ def cached_video(record: Record) -> SavedVideo:
     return SavedVideo(Path(record.path), record.task_id, _clean(receipt))
 
 
+def cost_text(videos: Iterable[SavedVideo]) -> str:
+    """Return the status text's note on what a run paid for its videos: the list price of what was billed.
+
+    "about" stands for an estimate. What was reused, and what has no price, is left out; "" if nothing is left.
+    """
+    receipts = [video.receipt for video in videos if not video.receipt["reused"]]
+    billed = [receipt.get("billed_cost") for receipt in receipts]
+    costs = [cost for cost in (billed if all(billed) else (one.get("estimated_cost") for one in receipts)) if cost]
+    amount = math.fsum(cost["amount"] for cost in costs)
+    return f", {'paid' if all(billed) else 'about'} {costs[0]['currency']} {amount:.2f}" if amount else ""
+
+
 def reused_text(region: Region) -> str:
     """Return the status text for a video that an earlier run saved."""
     return f"already saved: reused{region.if_paid(' free of charge')}; change the seed for a new video"
@@ -97,4 +111,4 @@ class SavedVideo:
 
     path: Path
     task_id: str
-    receipt: dict[str, object]
+    receipt: dict[str, Any]

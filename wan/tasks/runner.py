@@ -16,7 +16,7 @@ from .generation import Generation
 from .interrupt import cancel, run_interruptible
 from .places import Queue
 from .progress import BatchProgress, RunMonitor
-from .receipt import SavedVideo
+from .receipt import SavedVideo, cost_text
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -93,7 +93,9 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
             # Only after an interruption does any of them still run.
             await cancel(futures)
         progress.show_links([future.exception() for future in futures])
-        return _gather_results(futures)
+        videos = _gather_results(futures)
+        progress.show_end(cost_text(videos))
+        return videos
 
 
 def _gather_results(futures: Sequence[asyncio.Future[SavedVideo]]) -> list[SavedVideo]:
