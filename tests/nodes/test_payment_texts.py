@@ -68,7 +68,7 @@ def test_stop_in_offline_mode_says_nothing_of_payments(offline_server, nodes, co
 def test_the_end_says_what_was_paid(serve, quick, comfy):
     serve("beijing")
     generate()
-    assert comfy.texts[-1][1] == "saved i2v_00001_.mp4, about CNY 0.72"
+    assert comfy.texts[-1][1] == "saved i2v_00001_.mp4, paid CNY 0.72"
     generate()
     assert comfy.texts[-1][1] == "already saved: reused free of charge; change the seed for a new video"
 
@@ -77,7 +77,7 @@ def test_a_batch_says_what_its_new_videos_cost(serve, quick, comfy):
     serve("beijing")
     generate()
     generate(image=plain_images(3))
-    assert comfy.texts[-1][1] == "3 videos saved, about CNY 1.44"
+    assert comfy.texts[-1][1] == "3 videos saved, paid CNY 1.44"
 
 
 def test_offline_mode_says_nothing_of_payments(offline_server, nodes, quick, comfy):
