@@ -1,22 +1,23 @@
 // The number of images at a node's image input, and so the number of videos of a run, as far as the page knows it.
 import { api } from "../../scripts/api.js";
-import { isLinked, originOf } from "./graph.js";
+import { originOf, valueOf } from "./graph.js";
 
 const ANIMATED = /\.(gif|webp)$/i;
 const SAME = ["ImageScale", "ImageScaleBy", "ImageScaleToTotalPixels", "ImageCrop"]; // one image out per image in
 const known = new Map(); // by URL; a promise while the file loads
 
-// Return the number of images; undefined if it is unknown. `later` is called when it becomes known.
-export function imageCount(node, root, later, input = "image") {
+// Return the number of images; undefined if it is unknown. `later` is called when it becomes known. `path` is the
+// node's, as of `pathsTo`.
+export function imageCount(node, path, later, input = "image") {
   const slot = node.inputs?.findIndex((one) => one.name === input) ?? -1;
-  const origin = originOf(node, slot, root);
+  const origin = originOf(node, slot, path);
   if (!origin) return undefined;
-  const of = (name) => imageCount(origin, root, later, name);
-  const value = (name) => isLinked(origin, name) ? undefined : origin.widgets?.find((widget) => widget.name === name)?.value;
-  const type = origin.comfyClass ?? origin.type;
+  const of = (name) => imageCount(origin.node, origin.path, later, name);
+  const value = (name) => valueOf(origin.node, name, origin.path);
+  const type = origin.node.comfyClass ?? origin.node.type;
   if (SAME.includes(type)) return of("image");
-  if (type === "LoadImage") return isLinked(origin, "image") ? undefined : inFile(value("image"), later);
-  if (type === "EmptyImage") return value("batch_size");
+  if (type === "LoadImage") return inFile(value("image"), later);
+  if (type === "EmptyImage") return whole(value("batch_size"));
   if (type === "RepeatImageBatch") return whole(of("image") * value("amount"));
   if (type === "ImageBatch") return whole(of("image1") + of("image2"));
   if (type === "ImageFromBatch") {

@@ -1,13 +1,13 @@
-// The pack's extension of ComfyUI's page: it limits widgets to the model's values, shows the price of a run and fixes
-// the seed. The nodes work without it, as the server validates everything.
+// The pack's extension of ComfyUI's page: it limits widgets to the model's values, shows the price of a run, fixes the
+// seed and completes the status texts. The nodes work without it, as the server validates everything.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { allNodes } from "./graph.js";
 import { applyModelRules, watch, withLoading } from "./model_widgets.js";
 import { addPriceLine, showPrice } from "./price.js";
 import { fixSeedControl } from "./seed.js";
+import { OURS, TEXT, followStatus } from "./status.js";
 
-const OURS = "DashScopeWan";
 const CONNECTION = "DashScopeWanConnection";
 const RULES = "dashscope_wan";
 
@@ -49,29 +49,12 @@ function showVideo(prototype) {
   });
 }
 
-// The error is shown on its node as well: some versions of ComfyUI hide the message behind "View details". The URLs of
-// videos that the server has shown on the node stay: errors do not contain them, as errors are logged.
-const urls = new Map();
-
-function rememberUrls({ nodeId, text }) {
-  urls.set(String(nodeId), text.split("\n").filter((line) => /https?:\/\//.test(line)));
-}
-
-function showErrorOnNode({ node_id, exception_message, prompt_id }) {
-  // The page renders such a text as HTML, some versions without sanitising it.
-  const error = exception_message.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  const text = [error, ...(urls.get(String(node_id)) ?? [])].join("\n");
-  const detail = { nodeId: node_id, text, prompt_id };
-  api.dispatchEvent(new CustomEvent("progress_text", { detail }));
-  urls.delete(String(node_id));
-}
-
 // Some versions of the page save a node's text with the workflow, including a video's signed URL.
 function excludeTextFromWorkflow(prototype) {
   const { serialize } = prototype;
   prototype.serialize = function (...args) {
     for (const widget of this.widgets ?? []) {
-      if (widget.name === "$$node-text-preview") widget.serialize = false;
+      if (widget.name === TEXT) widget.serialize = false;
     }
     return serialize.apply(this, args);
   };
@@ -89,10 +72,7 @@ app.registerExtension({
   setup() {
     // Changes elsewhere in the graph: a Connection node is bypassed, or linked to the subgraph of a node.
     api.addEventListener("graphChanged", showPrices);
-    api.addEventListener("progress_text", ({ detail }) => rememberUrls(detail));
-    api.addEventListener("execution_error", ({ detail }) => {
-      if (detail.node_type?.startsWith(OURS)) showErrorOnNode(detail);
-    });
+    followStatus();
   },
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (!nodeData.name?.startsWith(OURS)) return;

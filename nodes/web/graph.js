@@ -10,23 +10,56 @@ export function* allNodes(graph) {
   }
 }
 
+// Return the node with an id in a run, "3" or "3:7" for node 7 in the subgraph of node 3; undefined if there is none.
+export function nodeAt(id, root) {
+  const find = (host, inside) => (host?.subgraph ?? host)?.getNodeById?.(inside) ?? undefined;
+  return String(id).split(":").reduce(find, root);
+}
+
 export function isLinked(node, name) {
   const input = node.inputs?.find((slot) => slot.name === name || slot.widget?.name === name);
   return input?.link != null;
 }
 
-// Return the node at the origin of an input, through reroutes and out of subgraphs; undefined if there is none.
-export function originOf(node, slot, root) {
-  const id = node?.inputs?.[slot]?.link;
-  const link = id == null ? undefined : node.graph?.getLink?.(id) ?? node.graph?.links?.[id];
-  if (!link) return undefined;
-  const origin = node.graph.getNodeById(link.origin_id);
-  if (!origin) return originOf(hostOf(node.graph, root), link.origin_slot, root);
-  if (BYPASSED.includes(origin.mode)) return undefined;
-  return origin.type === "Reroute" ? originOf(origin, 0, root) : origin;
+// Yield the ways from a graph to the subgraph that another node is in: the subgraph nodes on it, innermost last. A
+// subgraph may be used several times.
+export function* pathsTo(graph, from, path = []) {
+  if (graph === from) yield path;
+  for (const host of from?.nodes ?? from?._nodes ?? []) {
+    if (host.subgraph) yield* pathsTo(graph, host.subgraph, [...path, host]);
+  }
 }
 
-function hostOf(subgraph, root) {
-  for (const node of allNodes(root)) if (node.subgraph === subgraph) return node;
-  return undefined;
+// Return the node at the origin of an input and its path, through reroutes, out of subgraphs and into them; undefined
+// if there is none. `path` is one of the node's own.
+export function originOf(node, slot, path) {
+  return originOfLink(linkOf(node?.inputs?.[slot], node), node?.graph, path);
+}
+
+function originOfLink(link, graph, path) {
+  if (!link) return undefined;
+  const origin = graph.getNodeById(link.origin_id);
+  if (!origin) return originOf(path.at(-1), link.origin_slot, path.slice(0, -1));
+  if (BYPASSED.includes(origin.mode)) return undefined;
+  if (origin.type === "Reroute") return originOf(origin, 0, path);
+  if (!origin.subgraph) return { node: origin, path };
+  const [id] = origin.subgraph.outputNode?.slots[link.origin_slot]?.linkIds ?? [];
+  return originOfLink(linkIn(origin.subgraph, id), origin.subgraph, [...path, origin]);
+}
+
+// Return a widget's value, or that of the widget that a subgraph node has for it; undefined if another node gives it.
+export function valueOf(node, name, path) {
+  const input = node?.inputs?.find((slot) => slot.name === name || slot.widget?.name === name);
+  const link = linkOf(input, node);
+  if (!link) return (node?.widgets?.find((widget) => widget.name === name) ?? input?._widget)?.value;
+  const host = node.graph.getNodeById(link.origin_id) ? undefined : path.at(-1);
+  return valueOf(host, host?.inputs[link.origin_slot]?.name, path.slice(0, -1));
+}
+
+function linkOf(input, node) {
+  return linkIn(node?.graph, input?.link);
+}
+
+function linkIn(graph, id) {
+  return id == null ? undefined : graph?.getLink?.(id) ?? graph?.links?.[id];
 }

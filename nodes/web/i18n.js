@@ -15,6 +15,9 @@ const en = {
   free: (region) => `free of charge (${region})`,
   unlisted: (region) => `no list price in ${region}`,
   elsewhere: (model, region) => `${model} is not available in ${region}`,
+  unchanged: "unchanged: nothing was paid; change the seed for a new video",
+  interrupted: "interrupted; run again to go on",
+  finished: "finished while the page was not connected; the video is saved",
 };
 
 const zh = {
@@ -39,6 +42,9 @@ const zh = {
   free: (region) => `免费（${region}）`,
   unlisted: (region) => `${region}价目中无此规格`,
   elsewhere: (model, region) => `${region}不提供 ${model}`,
+  unchanged: "未改动：未产生费用；如需新视频，请更改种子",
+  interrupted: "已中断；再次运行即可继续",
+  finished: "页面断开期间已完成；视频已保存",
 };
 
 export function strings() {

@@ -1,7 +1,7 @@
 // The price line of a node: the cost of a run by the price list. It is not part of the workflow or the prompt.
 import { app } from "../../scripts/app.js";
 import { imageCount } from "./batch.js";
-import { isLinked, originOf } from "./graph.js";
+import { isLinked, originOf, pathsTo, valueOf } from "./graph.js";
 import { strings } from "./i18n.js";
 
 const HEIGHT = 22;
@@ -37,21 +37,28 @@ export function addPriceLine(node, table) {
 export function showPrice(node) {
   const line = lines.get(node);
   if (!line) return;
-  const texts = strings();
-  const count = imageCount(node, app.rootGraph ?? app.graph, () => showPrice(node)) ?? 1;
-  const cost = price(node, line.table, count);
-  const text = cost && count > 1 ? texts.videos(count, cost) : cost;
+  const paths = [...pathsTo(node.graph, app.rootGraph ?? app.graph)];
+  const shown = (paths.length ? paths : [[]]).map((path) => priceOfRun(node, line.table, path));
+  // The uses of a subgraph share its nodes.
+  const [text, note] = shown.every(([one]) => one === shown[0][0]) ? shown[0] : [strings().linked, strings().estimate];
   if (line.element.textContent !== text) line.element.textContent = text;
-  line.element.title = `${text}\n${count > 1 ? texts.estimateOfAll : texts.estimate}`;
+  line.element.title = `${text}\n${note}`;
 }
 
-function price(node, table, count) {
+function priceOfRun(node, table, path) {
   const texts = strings();
-  if (COUNTED.some((name) => isLinked(node, name))) return texts.linked;
-  const value = Object.fromEntries(node.widgets.map((widget) => [widget.name, widget.value]));
+  const count = imageCount(node, path, () => showPrice(node)) ?? 1;
+  const cost = price(node, table, { count, path });
+  return count > 1 ? [cost && texts.videos(count, cost), texts.estimateOfAll] : [cost, texts.estimate];
+}
+
+function price(node, table, { count, path }) {
+  const texts = strings();
+  const value = Object.fromEntries(COUNTED.map((name) => [name, valueOf(node, name, path)]));
+  if (COUNTED.some((name) => isLinked(node, name) && value[name] === undefined)) return texts.linked;
   const regions = table.models[value.model]?.prices;
   if (!regions) return "";
-  const region = regionOf(node, table);
+  const region = regionOf(node, table, path);
   if (!region) return texts.somewhere;
   const title = texts.regions[region] ?? table.regions[region] ?? region;
   const list = regions[region];
@@ -63,11 +70,10 @@ function price(node, table, count) {
 }
 
 // Return the region of the Connection node, or the machine's default; undefined if it is linked or invalid.
-function regionOf(node, table) {
+function regionOf(node, table, path) {
   const slot = node.inputs?.findIndex((input) => input.type === table.connection) ?? -1;
-  const connection = originOf(node, slot, app.rootGraph ?? app.graph);
+  const connection = originOf(node, slot, path);
   if (!connection) return table.own_region;
-  if (isLinked(connection, "region")) return undefined;
-  const chosen = connection.widgets?.find((widget) => widget.name === "region")?.value;
-  return !chosen || chosen === table.default_region ? table.own_region : chosen;
+  const chosen = valueOf(connection.node, "region", connection.path);
+  return chosen === table.default_region ? table.own_region : chosen;
 }

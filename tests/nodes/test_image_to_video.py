@@ -290,7 +290,7 @@ def test_in_comfyui_the_video_is_saved_in_its_folder_with_its_graph(live_server,
     assert json.loads(receipt)["bytes"] == Path(path).stat().st_size
     texts = [text for _, text in comfy.texts]
     assert texts[0] == "preparing"
-    assert texts[-1] == f"saved {Path(path).name}"
+    assert texts[-1] == f"saved {Path(path).name}, paid CNY 0.72"
     assert "submitting, about CNY 0.72" in texts
     assert {node for node, _ in [*comfy.texts, *comfy.bars]} == {"7"}
     fractions = [fraction for _, fraction in comfy.bars]

@@ -45,6 +45,10 @@ class Region:
         """Whether this region can only be reached through a workspace host."""
         return not self.shared_host and not self.simulated
 
+    def if_paid(self, note: str) -> str:
+        """Return a note on what is paid; "" where nothing ever is."""
+        return "" if self.simulated else note
+
 
 _ROWS = (
     Region(

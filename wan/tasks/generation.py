@@ -14,32 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from ..api.errors import BadRequest, PermissionDenied, TaskCanceled, TaskUnknown
-from ..api.task import Task, TaskStatus, rendered_seconds
+from ..api.task import Task, TaskStatus
 from ..errors import WanError
 from ..ledger.errors import LedgerUnavailable
 from ..ledger.record import Claim, Record, State
 from .attachments import Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
+from .failures import Failure, NoResponse, classify, point_to_workspace
 from .interrupt import cancel_queued_task, report_interrupt
 from .output import discard
 from .places import Place
-from .polling import canceled_error, estimate_for, expired_error, poll_until_done, unknown_error
+from .polling import estimate_for, poll_until_done
 from .progress import Progress
-from .receipt import SavedVideo, cached_video
+from .receipt import SavedVideo, cached_video, cost_text, outcome, reused_text
 from .reconcile import RESPONSE_LOST_SECONDS, SERVER_ERROR_SECONDS, OwnTask, reconcile
 from .save_video import SaveOptions, VideoDownload
-from .submit import (
-    THROTTLE_TIMEOUT,
-    CreateRequest,
-    Failure,
-    NoResponse,
-    PreparedRequest,
-    claim,
-    classify,
-    point_to_workspace,
-    send_with_retries,
-)
+from .submit import THROTTLE_TIMEOUT, CreateRequest, PreparedRequest, claim, send_with_retries
+from .task_errors import canceled_error, expired_error, unknown_error
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -67,7 +59,7 @@ class Generation:
         while True:
             claimed = await self.claim(prepared.prepare, earlier=prepared.earlier, **pay)
             if claimed is Claim.REUSE:
-                self._report(1.0, "already saved: reused free of charge; change the seed for a new video")
+                self._report(1.0, reused_text(self._context.region))
                 return cached_video(self.record)
             try:
                 return await self._finish_claimed(prepared, claimed)
@@ -99,14 +91,13 @@ class Generation:
             WanError: the run that was waited for failed.
         """
         given = {"place": self._place, "context": self._context, "report": self._report, **options}
-        record, claimed = await claim(prepare, **given)
-        self.record = record
+        self.record, claimed = await claim(prepare, **given)
         if claimed is Claim.FAILED:
-            raise WanError(record.error, task_id=record.task_id, request_id=record.request_id)
-        if claimed is Claim.REUSE and record.state != State.SAVED.value:
+            raise WanError(self.record.error, task_id=self.record.task_id, request_id=self.record.request_id)
+        if claimed is Claim.REUSE and self.record.state != State.SAVED.value:
             # The run that saved the video was killed before it updated the record.
             await self._update(state=State.SAVED.value, part="")
-        if claimed is Claim.RESUME and record.state == State.SAVED.value:
+        if claimed is Claim.RESUME and self.record.state == State.SAVED.value:
             # The file is missing: it is downloaded again.
             await self._update(state=State.SUBMITTED.value)
         return claimed
@@ -254,7 +245,9 @@ class Generation:
             self.record, own, adopt=self._adopt, seconds=seconds, context=self._context, report=self._report
         )
         if not found:
-            await self._update(state=State.PENDING_SUBMIT.value, error="", **_UNSENT)
+            # What is sent again is paid for now.
+            now = self.record.reserved_at and time.time()
+            await self._update(state=State.PENDING_SUBMIT.value, error="", reserved_at=now, **_UNSENT)
         return found
 
     async def _adopt(self, task_id: str, rival: Callable[[Record], bool]) -> bool:
@@ -263,6 +256,7 @@ class Generation:
         given = await self._context.to_thread(self._context.ledger.adopt, adopted, rival=rival)
         if given:
             vars(self.record).update(vars(adopted))
+            self._context.note_change(adopted)
         return given
 
     async def wait_and_save(self, options: SaveOptions, *, typical: tuple[int, int], task_age: float) -> SavedVideo:
@@ -289,14 +283,14 @@ class Generation:
         except WanError as error:
             error.task_id = error.task_id or task.task_id
             raise
-        self._report(1.0, f"saved {video.path.name}")
+        self._report(1.0, f"saved {video.path.name}{cost_text([video])}")
         return video
 
     async def _finish(self, task: Task, *, part: str) -> None:
         """Save the outcome of a task, or raise its error. `part` is its new partial download."""
         record = self.record
         if task.status is TaskStatus.SUCCEEDED:
-            known = {"finished_at": record.finished_at or time.time(), "rendered": rendered_seconds(task) or 0.0}
+            known = outcome(task, record)
             await self._update(state=State.SUCCEEDED.value, part=record.part or part, error="", **known)
         elif task.status is TaskStatus.FAILED:
             failure = task.failure()
@@ -304,7 +298,7 @@ class Generation:
             raise failure
         elif task.status is TaskStatus.CANCELED:
             await self._update(state=State.CANCELED.value)
-            raise canceled_error(record)
+            raise canceled_error(record, simulated=self._context.region.simulated)
         else:
             if record.part:
                 await self._context.to_thread(discard, Path(record.part))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from ..api.client import Client
+from ..catalog.regions import Region
 from ..errors import WanError
 from ..ledger.record import Record, State
 from .context import RunContext
@@ -22,29 +23,32 @@ T = TypeVar("T")
 CLEANUP_TIMEOUT = 0.7
 
 
-def report_interrupt_unsent(report: Progress) -> None:
+def report_interrupt_unsent(context: RunContext, report: Progress) -> None:
     """Report that nothing was submitted."""
-    _report(report, "stopped before submission; nothing is charged")
+    _report(report, "stopped before submission", context.region.if_paid("; nothing is charged"))
 
 
-def report_interrupt_waiting(record: Record, report: Progress) -> None:
+def report_interrupt_waiting(record: Record, context: RunContext, report: Progress) -> None:
     """Report that another run continues the same request."""
     task = f" as task {record.task_id}" if record.task_id else ""
-    _report(report, f"stopped; another run continues the same request{task}, which is charged if it succeeds")
+    charged = context.region.if_paid(", which is charged if it succeeds")
+    _report(report, f"stopped; another run continues the same request{task}", charged)
 
 
 async def report_interrupt(
     record: Record, *, context: RunContext, report: Progress, cancel: Callable[[], bool | None] | None
 ) -> None:
     """Report the state of a stopped request. `cancel`, if given, cancels its task if it is still queued."""
+    region = context.region
     if record.state in (State.SUCCEEDED.value, State.SAVED.value):
+        paid = region.if_paid(" and paid for")
         _report(
             report,
-            f"stopped; the video of task {record.task_id} is finished and paid for: run the same graph again to save "
-            "it",
+            f"stopped; the video of task {record.task_id} is finished{paid}: run the same graph again to save it",
         )
     elif record.task_id and not record.is_terminal:
-        goes_on = f"stopped; task {record.task_id} is still running at DashScope and is charged if it succeeds"
+        charged = region.if_paid(" and is charged if it succeeds")
+        goes_on = f"stopped; task {record.task_id} is still running {_where(region)}{charged}"
         # A task found through the task list may belong to another client.
         if not cancel or record.is_adopted:
             _report(report, goes_on)
@@ -55,19 +59,23 @@ async def report_interrupt(
         if not done.done() or done.cancelled():
             return
         if done.result():
-            report(0.1, f"stopped; task {record.task_id} was still queued and is cancelled; nothing is charged")
+            nothing = region.if_paid("; nothing is charged")
+            report(0.1, f"stopped; task {record.task_id} was still queued and is cancelled{nothing}")
         elif done.result() is None:
-            report(
-                0.1,
-                f"stopped; whether task {record.task_id} was cancelled is unknown: if it runs on, it is charged",
-            )
+            charged = region.if_paid(": if it runs on, it is charged")
+            report(0.1, f"stopped; whether task {record.task_id} was cancelled is unknown{charged}")
     elif record.is_outcome_unknown:
         _report(report, "stopped; whether a task was created is unknown: run the same graph again to look for it")
     else:
-        report_interrupt_unsent(report)
+        report_interrupt_unsent(context, report)
 
 
-def _report(report: Progress, text: str) -> None:
+def _where(region: Region) -> str:
+    return "in offline mode" if region.simulated else "at DashScope"
+
+
+def _report(report: Progress, text: str, note: str = "") -> None:
+    text += note
     report(0.1, text)
     logger.warning("%s.", text[0].upper() + text[1:])
 
@@ -114,22 +122,20 @@ def cancel_queued_task(task_id: str, client: Client) -> bool | None:
 
     Blocking. Returns True if the task was cancelled, False if it still runs and is charged, None if that is unknown.
     """
+    region = client.endpoint.region
+    get = "Run the same graph again within 24 hours, or use Wan Fetch Task with this id, to get its video."
     try:
         done = client.cancel_task(task_id)
     except WanError as error:
+        charged = region.if_paid(" If it runs on, it is charged.")
         logger.warning(
-            "Stopped. Whether task %s was cancelled is unknown (%s) If it runs on, it is charged. Run the same graph "
-            "again within 24 hours, or use Wan Fetch Task with this id, to get its video.",
-            task_id,
-            error.message,
+            "Stopped. Whether task %s was cancelled is unknown (%s)%s %s", task_id, error.message, charged, get
         )
         return None
     if done:
-        logger.warning("Stopped. Task %s was still queued and is cancelled; nothing is charged.", task_id)
+        nothing = region.if_paid("; nothing is charged")
+        logger.warning("Stopped. Task %s was still queued and is cancelled%s.", task_id, nothing)
     else:
-        logger.warning(
-            "Stopped, but task %s is still running at DashScope and is charged if it succeeds. Run the same graph "
-            "again within 24 hours, or use Wan Fetch Task with this id, to get its video.",
-            task_id,
-        )
+        charged = region.if_paid(" and is charged if it succeeds")
+        logger.warning("Stopped, but task %s is still running %s%s. %s", task_id, _where(region), charged, get)
     return done

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from ..api.errors import NoVideo, TaskCanceled, TaskUnknown, WaitExceeded
+from ..api.errors import NoVideo, TaskUnknown, WaitExceeded
 from ..api.task import Task, TaskStatus
 from ..errors import WanError
 from ..frozen import frozen
 from ..ledger.errors import LedgerUnavailable
 from ..ledger.ledger import Ledger
-from ..ledger.record import Record, State
+from ..ledger.record import Record
 from .context import RunContext
 from .progress import Progress
 from .retry import Clock, RetryBudget
+from .task_errors import unknown_error
 
 UNKNOWN_TASK_TIMEOUT = 60.0
 """Seconds that a recent task may stay unknown to the service before polling ends."""
@@ -35,6 +35,9 @@ POLL_INTERVAL = 1.7
 whose interval grows to 5 s."""
 
 UNKNOWN_SECONDS = 30.0
+LATE = 1.25
+"""The part of the longest usual time from which on a task takes longer than usual."""
+
 PRIOR_SIGMA, PRIOR_WEIGHT = 0.25, 2
 """The assumed spread of durations of one kind, and the number of tasks that the assumption counts for."""
 
@@ -48,6 +51,7 @@ class _WaitState:
     started: float = field(init=False)
     rendering_since: float | None = None
     rendered: float = 0.0
+    rendered_before: float | None = None
     unknown_since: float | None = None
     strange_since: float | None = None
 
@@ -64,9 +68,17 @@ class _WaitState:
         """Seconds since the task was submitted, or since the wait began if that is unknown."""
         return self.passed + (self.task_age if math.isfinite(self.task_age) else 0.0)
 
+    @property
+    def rendering(self) -> float:
+        """Seconds that the task has been rendering, since its submission if it rendered before this wait began."""
+        now = self.clock.now()
+        return (self.rendered_before or 0.0) + self.rendered + now - (self.rendering_since or now)
+
     def observe(self, status: TaskStatus) -> None:
         """Count the time since the previous response as rendering time if the task was running."""
         at = self.clock.now()
+        if self.rendered_before is None:
+            self.rendered_before = self.since_submission if status is TaskStatus.RUNNING else 0.0
         if self.rendering_since is not None:
             self.rendered += at - self.rendering_since
         self.rendering_since = at if status is TaskStatus.RUNNING else None
@@ -184,7 +196,7 @@ def _show(task: Task, state: _WaitState, likely: Estimate, report: Progress, _le
         return
     # Approaches 0.9 and never reaches it: the end is unknown.
     fraction = 0.1 + 0.8 * (state.passed / (state.passed + likely.median / 2))
-    report(fraction, f"rendering {state.passed:.0f} s{likely.text()}; task {task.task_id}")
+    report(fraction, f"rendering {state.rendering:.0f} s{likely.text(state.rendering)}; task {task.task_id}")
 
 
 def poll_interval(age: float) -> float:
@@ -194,22 +206,31 @@ def poll_interval(age: float) -> float:
 
 @frozen
 class Estimate:
-    """The estimated rendering time of a task, in seconds: the `median`, and the `span` shown to the user.
+    """The estimated rendering time of a task, in seconds: the `median`, and the `span` of the usual times.
 
-    `soonest` is the time before which earlier tasks of the kind hardly ended, 0 if there are none.
+    `soonest` is the time before which earlier tasks of the kind hardly ended, 0 if there are none. From `latest` on it
+    takes unusually long.
     """
 
     median: float
     span: tuple[float, float] = (0.0, 0.0)
     soonest: float = 0.0
+    latest: float = math.inf
 
-    def text(self) -> str:
-        """Return the usual duration as text; "" if it is unknown."""
+    def text(self, rendered: float) -> str:
+        """Return the status text's note on a task that has been rendering for some seconds; "" if nothing is known.
+
+        The time that is left is only told from earlier tasks of the kind: the documented range is too wide for that.
+        """
         low, high = self.span
         if high < 10:
             return ""
+        if rendered > self.latest:
+            return ", taking longer than usual"
+        if self.soonest and rendered < self.median:
+            return f", about {_duration(self.median - rendered)} left"
         if high <= 1.5 * low:
-            return f", usually about {_rounded((low + high) / 2)} s"
+            return f", usually about {_duration((low + high) / 2)}"
         if high <= 120:
             return f", usually {_rounded(low)} to {_rounded(high)} s"
         return f", usually {max(1, round(low / 60))} to {round(high / 60)} min"
@@ -222,13 +243,13 @@ def estimate(past: Sequence[float], *, usual: tuple[int, int]) -> Estimate:
     (0, 0) if there is none; it is used if `past` is empty.
     """
     if not past:
-        return Estimate(math.sqrt(usual[0] * usual[1]) or UNKNOWN_SECONDS, usual)
+        return Estimate(math.sqrt(usual[0] * usual[1]) or UNKNOWN_SECONDS, usual, latest=LATE * usual[1])
     logs = [math.log(seconds) for seconds in past]
     median = math.fsum(logs) / len(logs)
     squares = PRIOR_WEIGHT * PRIOR_SIGMA**2 + math.fsum((one - median) ** 2 for one in logs)
     spread = math.sqrt(squares / (PRIOR_WEIGHT + len(logs) - 1))
     low, high = math.exp(median - spread), math.exp(median + spread)
-    return Estimate(math.exp(median), (low, high), soonest=low)
+    return Estimate(math.exp(median), (low, high), soonest=low, latest=max(LATE * high, math.exp(median + 2 * spread)))
 
 
 def estimate_for(record: Record, ledger: Ledger, *, usual: tuple[int, int]) -> Estimate:
@@ -239,67 +260,10 @@ def estimate_for(record: Record, ledger: Ledger, *, usual: tuple[int, int]) -> E
         return estimate([], usual=usual)
 
 
+def _duration(seconds: float) -> str:
+    return f"{_rounded(seconds)} s" if seconds <= 120 else f"{round(seconds / 60)} min"
+
+
 def _rounded(seconds: float) -> int:
     step = 5 if seconds < 60 else 10
     return max(step, round(seconds / step) * step)
-
-
-def canceled_error(record: Record) -> TaskCanceled:
-    """Return the error for a cancelled task."""
-    return TaskCanceled(
-        "The task was cancelled at DashScope; nothing was charged.",
-        hint="Run the graph again to submit a new request.",
-        task_id=record.task_id,
-    )
-
-
-async def unknown_error(record: Record, *, context: RunContext, otherwise: TaskUnknown) -> TaskUnknown:
-    """Return the most specific error for a task that the service does not know."""
-    task_id = record.task_id
-    if context.region.simulated:
-        return TaskUnknown(
-            "The offline server does not know the task: it forgets all tasks when ComfyUI is closed.",
-            hint="Run the graph that created it again; offline mode is free of charge.",
-            task_id=task_id,
-        )
-    found: list[Record] = []
-    with contextlib.suppress(LedgerUnavailable):
-        found = await context.to_thread(context.ledger.find, task_id=task_id) if context.ledger.is_shared else []
-    if saved := next((one for one in found if one.state == State.SAVED.value and one.id != record.id), None):
-        return TaskUnknown(
-            f"The video of this request was saved on {saved.host or 'another machine'} as {saved.path}, and DashScope "
-            "keeps a video for 24 hours only.",
-            hint="Copy it from there. For a new video, which is charged, change the seed, or set repay_missing = true "
-            "in credentials.toml (DASHSCOPE_WAN_REPAY_MISSING) to have every such video made anew.",
-            task_id=task_id,
-        )
-    if record.path:
-        return TaskUnknown(
-            f"The video of this request was saved as {record.path}, but that file is missing, and DashScope keeps a "
-            "video for 24 hours only.",
-            hint="Restore the file, or change the seed for a new video, which is charged.",
-            task_id=task_id,
-        )
-    if record.account != context.ledger.account:
-        return TaskUnknown(
-            "This request was submitted with another API key or base URL, and the account of the current key does not "
-            "know its task.",
-            hint="Restore that key to get the video, or change the seed for a new video, which is charged.",
-            task_id=task_id,
-        )
-    return otherwise
-
-
-def expired_error(record: Record) -> TaskUnknown:
-    """Return the error for a task that the service does not know."""
-    if record.model:
-        return TaskUnknown(
-            "The task has expired: DashScope keeps a task and its video for 24 hours. If it succeeded, it was charged.",
-            hint="Change the seed for a new video, which is charged.",
-            task_id=record.task_id,
-        )
-    return TaskUnknown(
-        "DashScope does not know the task: it is older than 24 hours, or belongs to another account or region.",
-        hint="Check the id, and the region in DashScope Connection. A video older than 24 hours is not available.",
-        task_id=record.task_id,
-    )

@@ -49,6 +49,11 @@ class BatchProgress:
             text = f"{f'{done} of {count} done' if done else self._whole}; {index + 1}: {text}"
         self._watch.report(sum(self._fractions) / count, text)
 
+    def show_end(self, paid: str) -> None:
+        """Show what all videos together cost, if it is more than one. `paid` is the text's note on that."""
+        if paid and len(self._texts) > 1:
+            self._watch.report(1.0, f"{len(self._texts)} videos saved{paid}")
+
     def show_links(self, failures: Sequence[BaseException | None]) -> None:
         """Show the URLs of paid videos that could not be downloaded, instead of the text.
 

@@ -16,7 +16,7 @@ from .generation import Generation
 from .interrupt import cancel, run_interruptible
 from .places import Queue
 from .progress import BatchProgress, RunMonitor
-from .receipt import SavedVideo
+from .receipt import SavedVideo, cost_text
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -66,7 +66,9 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
     plan = await run_in_thread(validate_batch, batch)
     for warning in plan.warnings:
         logger.warning("%s", warning)
-    async with open_run_context(plan.endpoint, plan.settings, batch.connection, clock=batch.clock) as context:
+    async with open_run_context(
+        plan.endpoint, plan.settings, batch.connection, clock=batch.clock, on_change=batch.on_change
+    ) as context:
         attachments = Attachments(plan)
         progress = BatchProgress(monitor, count=plan.count, price=plan.total_price)
         queue = Queue(context)
@@ -93,7 +95,9 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
             # Only after an interruption does any of them still run.
             await cancel(futures)
         progress.show_links([future.exception() for future in futures])
-        return _gather_results(futures)
+        videos = _gather_results(futures)
+        progress.show_end(cost_text(videos))
+        return videos
 
 
 def _gather_results(futures: Sequence[asyncio.Future[SavedVideo]]) -> list[SavedVideo]:

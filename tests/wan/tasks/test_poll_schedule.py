@@ -94,13 +94,43 @@ def test_times_that_make_no_sense_are_left_alone(end):
         ([], (0, 0), ""),
         ([], (60, 300), ", usually 1 to 5 min"),
         ([], (59, 73), ", usually about 70 s"),
-        ([48.0, 52.0, 50.0] * 6, (60, 300), ", usually about 50 s"),
+        ([], (300, 360), ", usually about 6 min"),
+        ([48.0, 52.0, 50.0] * 6, (60, 300), ", about 20 s left"),
         ([3.0] * 5, (0, 0), ""),
-        ([40.0, 80.0, 60.0, 120.0], (60, 300), ", usually 45 to 100 s"),
+        ([40.0, 80.0, 60.0, 120.0], (60, 300), ", about 40 s left"),
+        ([400.0] * 3, (60, 300), ", about 6 min left"),
     ],
 )
-def test_the_user_sees_how_long_it_usually_takes(past, usual, text):
-    assert estimate(past, usual=usual).text() == text
+def test_the_user_sees_how_long_it_takes_or_usually_takes(past, usual, text):
+    assert estimate(past, usual=usual).text(28) == text
+
+
+@pytest.mark.parametrize(
+    ("past", "usual", "shown"),
+    [
+        (
+            [48.0, 52.0, 50.0] * 6,
+            (60, 300),
+            {
+                3: "about 45 s left",
+                46: "about 5 s left",
+                49.9: "about 5 s left",
+                51: "usually about 50 s",
+                66: "usually about 50 s",
+                70: "taking longer than usual",
+            },
+        ),
+        (
+            [40.0, 80.0, 60.0, 120.0],
+            (60, 300),
+            {3: "about 70 s left", 90: "usually 45 to 100 s", 180: "taking longer than usual"},
+        ),
+        ([], (60, 300), {3: "usually 1 to 5 min", 370: "usually 1 to 5 min", 380: "taking longer than usual"}),
+    ],
+)
+def test_the_time_left_is_told_until_it_is_over_and_then_that_it_takes_longer(past, usual, shown):
+    likely = estimate(past, usual=usual)
+    assert {rendered: likely.text(rendered) for rendered in shown} == {one: f", {shown[one]}" for one in shown}
 
 
 @pytest.mark.parametrize(("past", "median"), [([], 30.0), ([10.0, 40.0], 20.0)])

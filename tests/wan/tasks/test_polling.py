@@ -30,6 +30,7 @@ from wanpack.wan.tasks import save_video
 
 ALWAYS = 1000
 DAY = 86400.0
+USUALLY = "usually 1 to 5 min"
 
 
 def only_entry(bench):
@@ -61,6 +62,19 @@ def test_the_status_names_the_task_while_it_waits(bench, new_watch):
     task = bench.server.tasks[0].id
     for word in ("queued", "downloading"):
         assert any(word in text and task in text for text in watch.texts), watch.texts
+
+
+def test_the_time_left_is_told_from_the_tasks_before(make_bench, new_watch):
+    """The queue is no part of it. The first task of its kind is expected to take the documented time."""
+    bench = make_bench(timing=Timing(queued=30, rendering=60))
+    first, second = new_watch(), new_watch()
+    bench.run(watch=first)
+    bench.run(bench.batch(seed=2), watch=second)
+    rendering = r"rendering (\d+) s, (.*); task"
+    notes = [dict(re.findall(rendering, "\n".join(watch.texts))) for watch in (first, second)]
+    assert set(notes[0].values()) == {USUALLY}
+    assert all(note.startswith("about ") and note.endswith(" left") for note in notes[1].values())
+    assert min(map(int, notes[1])) < 3
 
 
 def test_the_price_is_reported_when_it_is_submitted(bench, new_watch):

@@ -34,7 +34,8 @@ _SETTINGS = {
 class PageServer:
     """Serves one frontend, the pack's extension and ComfyUI's API on a free port.
 
-    `settings` are the page's own settings, which may be changed. `files` are images of the input folder by their
+    `settings` are the page's own settings, which may be changed. `running` are the ids of the runs in the queue,
+    `history` is what became of others, by their ids. `files` are images of the input folder by their
     paths; any other is a plain one. `asked` lists the paths that were not there. Without `extension` the page gets the
     nodes only.
     """
@@ -43,6 +44,8 @@ class PageServer:
         self.settings: dict[str, Any] = dict(_SETTINGS)
         self.asked: list[str] = []
         self.files: dict[str, bytes] = {}
+        self.running: list[str] = []
+        self.history: dict[str, Any] = {}
         self._static = static
         self._scripts = sorted(_WEB.rglob("*.js")) if extension else []
         self._definitions = json.dumps(object_info()).encode()
@@ -82,6 +85,10 @@ class PageServer:
             return []
         if path in objects:
             return {}
+        if path == "/queue":
+            return {"queue_running": [[number, run] for number, run in enumerate(self.running)], "queue_pending": []}
+        if path.startswith("/history/"):
+            return {run: told for run, told in self.history.items() if run == path.removeprefix("/history/")}
         if path == "/settings":
             return self.settings
         if path == "/extensions":
@@ -156,7 +163,6 @@ class PageServer:
 _FIXED: dict[str, Any] = {
     "/users": {"storage": "server", "migrated": True},
     "/prompt": {"exec_info": {"queue_remaining": 0}},
-    "/queue": {"queue_running": [], "queue_pending": []},
     "/internal/logs": "",  # for the dialog of an error
     "/jobs": {"jobs": [], "pagination": {"offset": 0, "limit": 0, "total": 0, "has_more": False}},
     "/system_stats": {
