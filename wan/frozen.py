@@ -26,7 +26,7 @@ def frozen(cls: type[T]) -> type[T]:
     for name, method in (("__repr__", _repr), ("__eq__", _eq), ("__hash__", _hash)):
         if name not in vars(cls):
             setattr(cls, name, method)
-    return dataclass(eq=False, repr=False)(cls)
+    return dataclass(eq=False, repr=False, match_args=False)(cls)
 
 
 def _repr(self: Any) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from ..frozen import frozen
+
 
 class State(str, enum.Enum):
     """The state of a request. OUTCOME_UNKNOWN: it was sent, and whether a task was created is unknown."""
@@ -153,7 +155,7 @@ _DIGEST_BYTES = 64 * 1024
 COLUMNS = tuple(field.name for field in fields(Record))
 
 
-@dataclass(frozen=True)
+@frozen
 class ClaimRules:
     """The rules by which a run claims a request. `is_alive` tells whether a run is alive.
 

@@ -51,7 +51,7 @@ _WAKE = (
 )
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Queue:
     """The places of a run in the queues of its account. They are given up when the run ends."""
 
@@ -109,7 +109,7 @@ class Listener:
                 self._connection.close()
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Place:
     """A place for one task among the `limit` tasks of a model that the account may run at once in a region."""
 
