@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .engine import add_home, answered
 from .key import home_folder
@@ -21,6 +21,9 @@ from .pack import ROOT, load_engine
 
 MIN_DAYS = 2
 """The task list of the service covers a day: younger records tell whose its tasks are."""
+
+MONTH_SECONDS = 31 * 86400.0
+"""For so long a paid record counts against a limit of a month."""
 
 PRUNABLE = ("saved", "failed", "canceled", "expired")
 LEDGER_HELP = "a PostgreSQL URL, or the folder or file of an SQLite ledger"
@@ -108,16 +111,26 @@ def prune(ledger: LedgerStore, *, days: int) -> int:
     """Remove the records that are older than some days and have no further use."""
     ledger.require()
     before = time.time() - days * 86400
-    removed, kept = 0, 0
+    removed, kept, paid = 0, 0, 0
     for rows in ledger.batches():
-        old = [row for row in rows if row["state"] in PRUNABLE and _latest(row) < before]
+        aged = [row for row in rows if row["state"] in PRUNABLE and _latest(row) < before]
+        old = [row for row in aged if not _counts(row)]
+        paid += len(aged) - len(old)
         unused = [row["id"] for row in old if not ledger.may_have_video(row)]
         removed += ledger.remove(unused, states=PRUNABLE)
         kept += len(old) - len(unused)
     print(f"Removed from {ledger.name}: {_records(removed)} older than {days} days. These requests are charged anew.")
     if kept:
         print(f"{_records(kept)} of that age stay, as the video is there or on another machine.")
+    if paid:
+        print(f"{_records(paid)} of that age stay for 31 days, as they count in what was spent.")
     return 0
+
+
+def _counts(row: dict[str, Any]) -> bool:
+    """Tell whether a record may count in what was spent this month. Where the price is unknown its receipt has it."""
+    is_paid = row["reserved_at"] != 0 and row["state"] not in ("failed", "canceled")
+    return is_paid and _latest(row) > time.time() - MONTH_SECONDS
 
 
 def _latest(row: dict[str, float]) -> float:
