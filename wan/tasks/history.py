@@ -14,7 +14,7 @@ from ..api.limits import read_limits
 from ..api.settings import LIMIT_NAMES, Settings
 from ..catalog.regions import TASK_TTL
 from ..ledger.database import FILE_NAME, database_for
-from ..ledger.ledger import sql
+from ..ledger.ledger import IsAlive, sql
 from ..ledger.record import COLUMNS, NO_PRICE, Record, State, digest
 from ..ledger.spend import Payment, add_up, day_start, last_days, payments, receipt_cost
 from ..redaction import Secret
@@ -116,7 +116,7 @@ def list_tasks(  # noqa: PLR0913 - what to choose by, all by name
     lists = {name: values for name, values in chosen.items() if values}
     where = " AND ".join([*(f"{name} IN :{name}" for name in lists), "rowid < :before"])
 
-    def work(connection: Connection, _is_alive: Callable[[str], bool]) -> dict[str, Any]:
+    def work(connection: Connection, _is_alive: IsAlive) -> dict[str, Any]:
         from sqlalchemy import bindparam
 
         expanded: list[Any] = [bindparam(name, expanding=True) for name in lists]
@@ -134,10 +134,25 @@ def list_tasks(  # noqa: PLR0913 - what to choose by, all by name
             "total": total,
         }
 
-    return _read(home, url, work, otherwise={"tasks": [], "next": 0, "total": 0})
+    return read_ledger(home, url, work, otherwise={"tasks": [], "next": 0, "total": 0})
 
 
 _NO_BOUND = 2**62
+
+
+def find_task(home: Path, task_id: str, *, url: Secret | None = None) -> Record | None:
+    """Return the newest record of a task, None if the ledger does not know it. Blocking.
+
+    Raises:
+        LedgerUnavailable: the ledger cannot be read.
+    """
+
+    def work(connection: Connection, _is_alive: IsAlive) -> Record | None:
+        statement = sql(f"SELECT {', '.join(COLUMNS)} FROM requests WHERE task_id = :task ORDER BY rowid DESC LIMIT 1")  # noqa: S608 - our own
+        found = connection.execute(statement, {"task": task_id}).mappings().first()
+        return Record(**found) if found and task_id else None
+
+    return read_ledger(home, url, work, otherwise=None)
 
 
 def spending(home: Path, *, url: Secret | None = None, settings: Settings) -> dict[str, Any]:
@@ -145,7 +160,7 @@ def spending(home: Path, *, url: Secret | None = None, settings: Settings) -> di
 
     `today` and `month` are sums, `limits` the owner's by "run", "day" and "month". `days` has a row {day, CNY, ...} for
     each of the last 30 days, the earliest first; `models` has rows {model, CNY, ...} for the same days, the model of
-    what a running batch has reserved being "".
+    what a running batch has reserved being "". `problems` are those of the limits' settings.
 
     Raises:
         LedgerUnavailable: the ledger cannot be read.
@@ -155,11 +170,11 @@ def spending(home: Path, *, url: Secret | None = None, settings: Settings) -> di
     month, since = day_start(today.replace(day=1)), min(starts.values())
     bounds = sorted({month, *starts.values()})
 
-    def work(connection: Connection, is_alive: Callable[[str], bool]) -> list[Payment]:
+    def work(connection: Connection, is_alive: IsAlive) -> list[Payment]:
         return list(payments(connection, bounds, is_alive=is_alive))
 
-    found: list[Payment] = _read(home, url, work, otherwise=[])
-    limits, _ = read_limits(settings.limit_texts)
+    found: list[Payment] = read_ledger(home, url, work, otherwise=[])
+    limits, problems = read_limits(settings.limit_texts)
     recent = [one for one in found if one.since >= since]
     return {
         "today": add_up(found, since=starts[today]),
@@ -173,11 +188,20 @@ def spending(home: Path, *, url: Secret | None = None, settings: Settings) -> di
             {"model": model, **add_up([one for one in recent if one.model == model])}
             for model in sorted({one.model for one in recent})
         ],
+        "problems": problems,
     }
 
 
-def _read(home: Path, url: Secret | None, work: Callable[[Connection, Callable[[str], bool]], T], *, otherwise: T) -> T:
-    """Return the result of `work`, or `otherwise` if there is no ledger yet. `work` gets what tells who is alive."""
+def read_ledger(
+    home: Path, url: Secret | None, work: Callable[[Connection, Callable[[str], bool]], T], *, otherwise: T
+) -> T:
+    """Return the result of `work`, or `otherwise` if there is no ledger yet.
+
+    `work` gets a connection, and what tells whether a run is alive.
+
+    Raises:
+        LedgerUnavailable: the ledger cannot be read.
+    """
     if url is None and not (home / FILE_NAME).exists():
         return otherwise
     database, lock = database_for(home, url)
