@@ -108,6 +108,20 @@ def test_other_nodes_keep_their_text(page):
     assert run(page, node, then=[["reconnected", None]], text="1 of 3", changes=False) == "1 of 3"
 
 
+@on_canvas
+def test_a_node_that_plays_its_video_is_unchanged(page):
+    before, after = page.run(
+        """
+        const node = steps.add(given), sent = async () => (await steps.app.graphToPrompt()).output[node.id].inputs;
+        const before = await sent();
+        node.addDOMWidget("video-preview", "video", document.createElement("div"), { hideOnZoom: false });
+        return [before, await sent()];
+        """,
+        MAIN,
+    )
+    assert after == before
+
+
 def test_it_says_so_in_chinese(open_page):
     with open_page(NEWEST, locale="zh") as page:
         page.clear()
