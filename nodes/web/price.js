@@ -66,6 +66,7 @@ function common(found) {
 
 // A subgraph node shows the prices of the nodes in it, as its widgets may decide on them.
 function showOnHost(host, node, shown) {
+  if (host.properties && "proxyWidgets" in host.properties) return; // such versions save the names of all its widgets
   if (!host.widgets?.some(({ name }) => name === HOST_LINE)) {
     hostLines.set(host, { element: addLine(host, HOST_LINE), prices: new Map() });
     host.setSize([host.size[0], Math.max(host.size[1], host.computeSize()[1])]);

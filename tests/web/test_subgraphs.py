@@ -182,6 +182,22 @@ def test_the_subgraphs_node_shows_the_price_of_what_is_in_it(page):
 
 
 @in_one_page
+def test_where_the_names_of_widgets_are_saved_there_is_no_line(page):
+    names = page.run(
+        SUBGRAPH
+        + """
+        const { node: host } = await enclose(steps.add(given)), twin = LiteGraph.createNode(host.type);
+        twin.properties.proxyWidgets = [];
+        steps.root().add(twin);
+        await steps.noted();
+        return [host, twin].map((node) => node.widgets.map(({ name }) => name));
+        """,
+        MAIN,
+    )
+    assert names == [["seed", "dashscope_wan_price"], ["seed"]]
+
+
+@in_one_page
 def test_a_saved_list_of_promoted_widgets_counts(page):
     page.run(SUBGRAPH + "await enclose(steps.add(given)); window.saved = steps.saved()", MAIN)
     saved = page.run("return window.saved")
