@@ -10,6 +10,7 @@ import { OURS, TEXT, followStatus } from "./status.js";
 
 const CONNECTION = "DashScopeWanConnection";
 const RULES = "dashscope_wan";
+const PLAYER = "video-preview"; // the page's name for the widget with the video
 
 function showPrices() {
   for (const node of allNodes(app.rootGraph ?? app.graph)) showPrice(node);
@@ -49,12 +50,14 @@ function showVideo(prototype) {
   });
 }
 
-// Some versions of the page save a node's text with the workflow, including a video's signed URL.
-function excludeTextFromWorkflow(prototype) {
+// What a node shows is no part of the graph: some versions of the page save its text, including a video's signed URL,
+// and send the player of its video as an input, by which the server takes an unchanged node for a changed one.
+function excludeOutputs(prototype) {
   const { serialize } = prototype;
   prototype.serialize = function (...args) {
     for (const widget of this.widgets ?? []) {
       if (widget.name === TEXT) widget.serialize = false;
+      if (widget.name === PLAYER) widget.options.serialize = false; // not in the prompt, which is made after this
     }
     return serialize.apply(this, args);
   };
@@ -79,7 +82,7 @@ app.registerExtension({
     const table = nodeData.input?.required?.model?.[1]?.[RULES];
     if (table) installModelRules(nodeType.prototype, table);
     if (nodeData.output_node) showVideo(nodeType.prototype);
-    excludeTextFromWorkflow(nodeType.prototype);
+    excludeOutputs(nodeType.prototype);
     if (nodeData.name === CONNECTION) watchRegion(nodeType.prototype);
   },
   nodeCreated(node) {

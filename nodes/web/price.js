@@ -5,10 +5,17 @@ import { isLinked, originOf, pathsTo, valueOf } from "./graph.js";
 import { strings } from "./i18n.js";
 
 const HEIGHT = 22;
+const HOST_LINE = "dashscope_wan_price"; // no name that a promoted widget has
 const COUNTED = ["model", "resolution", "duration", "generate_audio"];
 const lines = new WeakMap();
+const hostLines = new WeakMap();
+const watched = new WeakSet();
 
 export function addPriceLine(node, table) {
+  lines.set(node, { element: addLine(node, "price"), table });
+}
+
+function addLine(node, name) {
   const element = document.createElement("div");
   element.className = "dashscope-wan-price";
   Object.assign(element.style, {
@@ -20,7 +27,7 @@ export function addPriceLine(node, table) {
     textOverflow: "ellipsis",
     whiteSpace: "nowrap",
   });
-  const widget = node.addDOMWidget("price", "dashscope_wan_price", element, {
+  const widget = node.addDOMWidget(name, "dashscope_wan_price", element, {
     serialize: false, // not in the prompt
     hideOnZoom: false,
     margin: 0,
@@ -31,18 +38,64 @@ export function addPriceLine(node, table) {
   widget.computeSize = () => [0, HEIGHT];
   widget.computeLayoutSize = undefined; // no share of the remaining height
   widget.label = strings().price;
-  lines.set(node, { element, table });
+  return element;
+}
+
+function write(element, text, note) {
+  if (element.textContent !== text) element.textContent = text;
+  element.title = `${text}\n${note}`;
 }
 
 export function showPrice(node) {
+  if (hostLines.has(node)) writeHost(node);
   const line = lines.get(node);
   if (!line) return;
   const paths = [...pathsTo(node.graph, app.rootGraph ?? app.graph)];
-  const shown = (paths.length ? paths : [[]]).map((path) => priceOfRun(node, line.table, path));
-  // The uses of a subgraph share its nodes.
-  const [text, note] = shown.every(([one]) => one === shown[0][0]) ? shown[0] : [strings().linked, strings().estimate];
-  if (line.element.textContent !== text) line.element.textContent = text;
-  line.element.title = `${text}\n${note}`;
+  const found = (paths.length ? paths : [[]]).map((path) => ({ path, shown: priceOfRun(node, line.table, path) }));
+  write(line.element, ...common(found));
+  for (const host of new Set(paths.flat())) {
+    showOnHost(host, node, common(found.filter(({ path }) => path.includes(host))));
+  }
+}
+
+// The uses of a subgraph share its nodes, and one line shows what they have in common.
+function common(found) {
+  const [{ shown }] = found;
+  return found.every((one) => one.shown[0] === shown[0]) ? shown : [strings().linked, strings().estimate];
+}
+
+// A subgraph node shows the prices of the nodes in it, as its widgets may decide on them.
+function showOnHost(host, node, shown) {
+  if (host.properties && "proxyWidgets" in host.properties) return; // such versions save the names of all its widgets
+  if (!host.widgets?.some(({ name }) => name === HOST_LINE)) {
+    hostLines.set(host, { element: addLine(host, HOST_LINE), prices: new Map() });
+    host.setSize([host.size[0], Math.max(host.size[1], host.computeSize()[1])]);
+  }
+  const { prices } = hostLines.get(host);
+  for (const widget of host.widgets) watchWidget(widget, prices);
+  prices.set(node, shown);
+  writeHost(host);
+}
+
+function writeHost(host) {
+  const { element, prices } = hostLines.get(host);
+  for (const one of prices.keys()) {
+    if (pathsTo(one.graph, host.subgraph).next().done) prices.delete(one);
+  }
+  const [texts, [note = ""]] = [0, 1].map((part) => [...prices.values()].map((one) => one[part]));
+  write(element, texts.filter(Boolean).join("; "), note);
+}
+
+// Some versions of the page note a change of a subgraph node's widget later.
+function watchWidget(widget, prices) {
+  if (watched.has(widget)) return;
+  watched.add(widget);
+  const { callback } = widget;
+  widget.callback = function (...args) {
+    const result = callback?.apply(this, args);
+    queueMicrotask(() => [...prices.keys()].forEach(showPrice)); // some versions set the value after this
+    return result;
+  };
 }
 
 function priceOfRun(node, table, path) {

@@ -10,6 +10,7 @@ import pytest
 from media import plain_images
 from mock_faults import ErrorResponse, Stalled, TaskStuck, Throttling
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
+from wanpack.wan.errors import DownloadFailed
 from wanpack.wan.tasks.receipt import SavedVideo, cost_text
 
 SETTINGS = {"prompt": "a cat runs", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
@@ -87,6 +88,13 @@ def test_offline_mode_says_nothing_of_payments(offline_server, nodes, quick, com
     assert "saved i2v_00001_.mp4" in texts
     assert "already saved: reused; change the seed for a new video" in texts
     assert not any(PAYMENT.search(text) for text in texts)
+
+
+def test_what_offline_mode_cannot_download_is_not_called_paid(offline_server, nodes, quick):
+    offline_server.faults.add(on="download", fault=ErrorResponse(500), times=100)
+    with pytest.raises(DownloadFailed) as caught:
+        generate(connection=nodes.connection("offline"))
+    assert "The video is available for 24 hours" in str(caught.value)
 
 
 def video(billed=None, estimated=None, *, reused=False):

@@ -103,9 +103,48 @@ def test_what_ended_before_the_connection_was_lost_keeps_its_text(page, end):
 
 
 @in_one_page
+def test_a_node_in_a_subgraph_that_is_not_in_view_is_interrupted_too(page):
+    text = page.run(
+        SAY
+        + """
+        const { canvas } = steps.app, inner = steps.add(given);
+        const { subgraph, node: host } = steps.root().convertToSubgraph(new Set([inner]));
+        const [node] = subgraph.nodes;
+        canvas.openSubgraph(subgraph, host);
+        await steps.frames();
+        say("execution_start", { prompt_id: "run" });
+        text(`${host.id}:${node.id}`, "rendering 14 s");
+        const current = () => node.widgets.find((one) => one.name === "$$node-text-preview")?.value;
+        const before = current();
+        canvas.setGraph(steps.root());
+        await steps.frames();
+        say("reconnected", null);
+        for (let left = 100; left && current() === before; left--) await moment();
+        return [before, current()];
+        """,
+        MAIN,
+    )
+    assert text == ["rendering 14 s", INTERRUPTED]
+
+
+@in_one_page
 def test_other_nodes_keep_their_text(page):
     node = page.add("LoadImage")
     assert run(page, node, then=[["reconnected", None]], text="1 of 3", changes=False) == "1 of 3"
+
+
+@on_canvas
+def test_a_node_that_plays_its_video_is_unchanged(page):
+    before, after = page.run(
+        """
+        const node = steps.add(given), sent = async () => (await steps.app.graphToPrompt()).output[node.id].inputs;
+        const before = await sent();
+        node.addDOMWidget("video-preview", "video", document.createElement("div"), { hideOnZoom: false });
+        return [before, await sent()];
+        """,
+        MAIN,
+    )
+    assert after == before
 
 
 def test_it_says_so_in_chinese(open_page):

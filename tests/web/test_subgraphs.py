@@ -1,8 +1,8 @@
 """The price line of a node in a subgraph: promoted widgets, images and the region come from outside."""
 
-from webpage.pages import in_one_page, on_canvas
+from webpage.pages import in_nodes2, in_one_page, on_canvas
 
-MAIN, CONNECTION = "DashScopeWanImageToVideo", "DashScopeWanConnection"
+MAIN, EFFECT, CONNECTION = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect", "DashScopeWanConnection"
 # What the user does with a node: make a subgraph of it, and promote widgets of it to the subgraph's node.
 SUBGRAPH = """
   const enclose = async (...nodes) => {
@@ -134,6 +134,69 @@ def test_two_uses_of_a_subgraph_share_a_price_that_they_both_have(page):
     assert prices == [about("2.50"), "The price depends on linked values", about("5.00")]
 
 
+def test_the_subgraphs_node_shows_the_price_of_what_is_in_it(page):
+    """It is neither saved nor sent, and the node's size stays when it is loaded."""
+    prices, sizes, saved = page.run(
+        SUBGRAPH
+        + """
+        const [main, effect] = given;
+        const { node: host, subgraph } = await enclose(steps.add(main));
+        await promote(subgraph.nodes[0], "duration");
+        const line = (host) => host.widgets.find(({ name }) => name === "dashscope_wan_price")?.element;
+        const seen = [], show = async (node) => {
+          await steps.noted();
+          await steps.frames();
+          seen.push(line(node).isConnected && line(node).textContent.replace(/ \\(list of .*?\\)/g, ""));
+        };
+        await show(host);
+        steps.set(host, "duration", 10); await show(host);
+        const other = LiteGraph.createNode(effect);
+        subgraph.add(other); await show(host);
+        subgraph.remove(other); await show(host);
+        const saved = steps.saved(), { output } = await steps.app.graphToPrompt();
+        const sizes = [], load = async (graph) => {
+          await steps.app.loadGraphData(graph);
+          await show(steps.root().nodes.find((node) => node.subgraph));
+          const again = steps.saved();
+          sizes.push([...again.nodes[0].size]);
+          return again;
+        };
+        await load(await load(saved));
+        const last = steps.root().nodes.find((node) => node.subgraph);
+        last.subgraph.remove(last.subgraph.nodes[0]);
+        await show(last);
+        return [seen, sizes, JSON.stringify([saved, output])];
+        """,
+        [MAIN, EFFECT],
+    )
+    assert prices == [
+        about("2.50"),
+        about("5.00"),
+        f"{about('5.00')}; {about('1.20')}",
+        *[about("5.00")] * 3,
+        "",
+    ]
+    assert sizes[0] == sizes[1]
+    assert "dashscope_wan_price" not in saved
+    assert "CNY" not in saved
+
+
+@in_one_page
+def test_where_the_names_of_widgets_are_saved_there_is_no_line(page):
+    names = page.run(
+        SUBGRAPH
+        + """
+        const { node: host } = await enclose(steps.add(given)), twin = LiteGraph.createNode(host.type);
+        twin.properties.proxyWidgets = [];
+        steps.root().add(twin);
+        await steps.noted();
+        return [host, twin].map((node) => node.widgets.map(({ name }) => name));
+        """,
+        MAIN,
+    )
+    assert names == [["seed", "dashscope_wan_price"], ["seed"]]
+
+
 @in_one_page
 def test_a_saved_list_of_promoted_widgets_counts(page):
     page.run(SUBGRAPH + "await enclose(steps.add(given)); window.saved = steps.saved()", MAIN)
@@ -153,3 +216,29 @@ def test_a_saved_list_of_promoted_widgets_counts(page):
         """
     )
     assert prices == [about("2.50"), about("5.00")]
+
+
+@in_nodes2
+def test_what_is_chosen_on_the_subgraphs_node_is_priced_at_once(page):
+    host = page.run(
+        SUBGRAPH
+        + """
+        const { node: host, subgraph } = await enclose(steps.add(given));
+        await promote(subgraph.nodes[0], "model", "resolution");
+        host.pos = [0, 240]; // below what the page says of missing links
+        await steps.noted();
+        return host.id;
+        """,
+        MAIN,
+    )
+    body = page.page.locator(f"[data-node-id='{host}']")
+    assert body.locator(".dashscope-wan-price").inner_text().startswith(about("2.50"))
+    body.get_by_role("combobox", name="resolution").click()
+    page.page.get_by_role("option", name="720P", exact=True).click()
+    page.page.wait_for_function(
+        "(given) => document.querySelector(`[data-node-id='${given[0]}'] .dashscope-wan-price`)"
+        ".textContent.startsWith(given[1])",
+        arg=[host, about("1.50")],
+        polling=50,
+        timeout=5000,
+    )

@@ -85,9 +85,9 @@ class VideoDownload:
             await self.context.to_thread(self._remove_if_empty)
             link = self._url if self._url.lower().startswith(("https://", "http://")) else ""
             by_hand = " To save it by hand, open the URL shown on the node in a browser." if link else ""
+            paid = self.context.region.if_paid("already paid for and ")
             again = (
-                "The video is already paid for and available for 24 hours: run the same graph again, or use Wan Fetch "
-                f"Task.{by_hand}"
+                f"The video is {paid}available for 24 hours: run the same graph again, or use Wan Fetch Task.{by_hand}"
             )
             do = f"{error.hint} {again}".strip()
             raise DownloadFailed(error.message, hint=do, task_id=self.task.task_id, link=link) from error
