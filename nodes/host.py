@@ -121,6 +121,27 @@ def workflow_metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> d
     return texts
 
 
+def prompt_server() -> Any:
+    """Return ComfyUI's server, None without ComfyUI."""
+    return getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+
+
+def send_event(name: str, data: Mapping[str, Any]) -> None:
+    """Send a message to all of ComfyUI's pages. From any thread."""
+    server = prompt_server()
+    if server is not None:
+        server.send_sync(name, dict(data))
+
+
+def allowed_origin() -> str:
+    """Return the other origin whose pages may use ComfyUI's server: `--enable-cors-header`. "" if there is none."""
+    if not in_comfyui():
+        return ""
+    from comfy.cli_args import args
+
+    return str(getattr(args, "enable_cors_header", None) or "")
+
+
 def video_from_file(path: Path | str) -> Any:
     """Return a file as a VIDEO, without decoding it."""
     if not in_comfyui():
@@ -206,7 +227,7 @@ class NodeMonitor:
         return ProgressBar(_STEPS, node_id=self._node_id)
 
     def _send(self, text: str) -> None:
-        server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+        server = prompt_server()
         if server is not None:
             from html import escape
 

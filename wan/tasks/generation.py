@@ -21,7 +21,7 @@ from ..ledger.record import Claim, Record, State
 from .attachments import Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
-from .interrupt import cancel_queued_task, report_interrupt
+from .interrupt import CancelCall, cancel_queued_task, report_interrupt
 from .output import discard
 from .places import Place
 from .polling import canceled_error, estimate_for, expired_error, poll_until_done, unknown_error
@@ -113,7 +113,7 @@ class Generation:
 
     async def interrupted(self, *, cancel: bool = True) -> None:
         """Report the state of the stopped request. With `cancel`, its task is cancelled if it is still queued."""
-        call = partial(self._cancel_if_queued, self.record) if cancel else None
+        call = partial(self.cancel_if_queued, self.record) if cancel else None
         await report_interrupt(self.record, context=self._context, report=self._report, cancel=call)
 
     async def _finish_claimed(self, prepared: PreparedRequest, claimed: Claim) -> SavedVideo:
@@ -219,7 +219,7 @@ class Generation:
         ids = {"task_id": created.task_id, "request_id": created.request_id}
         context.update_sync(record, state=State.SUBMITTED.value, submitted_at=time.time(), **ids)
         if not handoff.acquire(blocking=False):
-            self._cancel_if_queued(record)
+            self.cancel_if_queued(record)
 
     def _note_failure(self, record: Record, error: WanError) -> WanError:
         """Record what a failed create request means, and return the error to raise."""
@@ -234,9 +234,9 @@ class Generation:
             return NoResponse(error)
         return error
 
-    def _cancel_if_queued(self, record: Record) -> bool | None:
-        """Cancel the task of a record if it is still queued. Blocking; returns as `cancel_queued_task` does."""
-        done = cancel_queued_task(record.task_id, self._context.client)
+    def cancel_if_queued(self, record: Record, cancel: CancelCall = cancel_queued_task) -> bool | None:
+        """Cancel the task of a record if it is still queued. Blocking; returns, and raises, as `cancel` does."""
+        done = cancel(record.task_id, self._context.client)
         if done:
             self._context.update_sync(record, state=State.CANCELED.value)
         return done
