@@ -93,7 +93,8 @@ class FetchMonitor:
     def report(self, fraction: float, text: str) -> None:
         """Report the progress, 0 to 1, and the current step."""
         progress = {"fraction": round(fraction, 2), "text": public_text(text)}
-        if progress != self.progress:
+        # A signed URL is for a node's own text only.
+        if progress != self.progress and "://" not in text:
             self.progress = progress
             self.send(FETCH_EVENT, {"id": self.record_id, "state": "running", **progress})
 
@@ -198,12 +199,14 @@ class TaskPanel:
             await asyncio.wait([running for _, running in self._fetches.values()])
 
     async def _bring_home(self, record: Record, monitor: FetchMonitor) -> None:
+        from ..wan.tasks.save_video import BY_HAND
+
         ended: dict[str, Any] = {"state": "failed", "text": ""}
         try:
             await _fetch(record, monitor)
             ended["state"] = "saved"
         except WanError as error:
-            ended["text"] = public_text(str(error))
+            ended["text"] = public_text(str(error).replace(BY_HAND, ""))
         except Exception as error:
             logger.exception("a video was not brought home")
             ended["text"] = f"{type(error).__name__}; ComfyUI's log has the details"

@@ -133,7 +133,7 @@ class TaskPanel {
     else this.list.reset(total);
     setText(this.count, this.texts.count(total));
     if (!row) this.#offerModels(rows.map((one) => one.model));
-    if (total) this.message.hidden = true;
+    if (total) this.#show();
     else this.#showEmpty();
   }
 
@@ -167,9 +167,11 @@ class TaskPanel {
     this.#show(...parts);
   }
 
+  // Show a message in the list's place, or the list.
   #show(...parts) {
     this.message.replaceChildren(...parts);
-    this.message.hidden = false;
+    this.message.hidden = !parts.length;
+    this.list.root.classList.toggle("dsw-is-away", parts.length > 0);
   }
 }
 

@@ -20,12 +20,14 @@ export const money = (currency, amount) => `${currency} ${Number(amount).toFixed
 export function when(seconds, locale) {
   const date = new Date(seconds * 1000);
   const now = new Date();
-  if (date.toDateString() === now.toDateString()) return date.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
+  if (date.toDateString() === now.toDateString()) return date.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const year = date.getFullYear() === now.getFullYear() ? undefined : "numeric";
   return date.toLocaleDateString(locale, { year, month: "short", day: "numeric" });
 }
 
-export const whenInFull = (seconds, locale) => new Date(seconds * 1000).toLocaleString(locale);
+export function whenInFull(seconds, locale) {
+  return new Date(seconds * 1000).toLocaleString(locale, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
+}
 
 export async function copy(text) {
   if (navigator.clipboard?.writeText) {

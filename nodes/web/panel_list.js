@@ -42,6 +42,7 @@ export class VirtualList {
     this.count += added;
     if (this.open >= 0) this.open += added;
     this.shown = new Map([...this.shown].map(([index, row]) => [index + added, row]));
+    this.#stretch();
     if (this.root.scrollTop > 0) this.root.scrollTop += added * this.rowHeight;
     this.draw();
   }
@@ -49,6 +50,7 @@ export class VirtualList {
   // Open a row, close it with -1. Its height beyond the others' is measured.
   setOpen(index) {
     this.open = index;
+    this.isFresh = index >= 0;
     this.extra = 0;
     this.grown.disconnect();
     const row = this.shown.get(index);
@@ -74,8 +76,12 @@ export class VirtualList {
       root.setAttribute("aria-posinset", index + 1);
       root.setAttribute("aria-setsize", this.count);
     }
-    this.space.style.height = `${this.count * this.rowHeight + this.extra}px`;
+    this.#stretch();
     if (last >= 0) this.needed(last);
+  }
+
+  #stretch() {
+    this.space.style.height = `${this.count * this.rowHeight + this.extra}px`;
   }
 
   #add(index) {
@@ -104,6 +110,16 @@ export class VirtualList {
     if (extra === this.extra) return;
     this.extra = extra;
     this.draw();
+    if (this.isFresh) this.#bringIntoSight();
+  }
+
+  // Scroll down until what was just opened is in sight, or its first row is at the top.
+  #bringIntoSight() {
+    this.isFresh = false;
+    const { root } = this;
+    const top = this.#top(this.open);
+    const below = top + this.rowHeight + this.extra - root.scrollTop - root.clientHeight;
+    if (below > 0) root.scrollTop += Math.min(below, top - root.scrollTop);
   }
 
   #top(index) {

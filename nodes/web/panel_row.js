@@ -47,9 +47,9 @@ export class TaskRow {
     this.main = element(
       "button",
       { className: "dsw-main", type: "button", title: texts.details },
-      element("span", { className: "dsw-line" }, part("state"), part("price")),
+      element("span", { className: "dsw-line" }, part("state"), part("when")),
       part("prompt"),
-      element("span", { className: "dsw-line" }, part("facts"), part("when")),
+      element("span", { className: "dsw-line" }, part("facts"), part("price")),
     );
     this.main.addEventListener("click", () => toggle({}));
     this.root = element(
@@ -70,13 +70,16 @@ export class TaskRow {
     const { row, texts } = this;
     const [state, colour] = stateOf(row, texts);
     setText(this.state, state);
+    this.state.title = state;
     this.root.dataset.colour = colour;
     const [price, title] = priceOf(row, texts);
     setText(this.price, price);
     this.price.title = title;
     setText(this.prompt, row.prompt || texts.noPrompt);
+    this.prompt.classList.toggle("dsw-is-none", !row.prompt);
     const seconds = row.duration ? texts.seconds(row.duration) : "";
-    setText(this.facts, [row.model, row.resolution, seconds].filter(Boolean).join(" · "));
+    setText(this.facts, [row.resolution, seconds, row.model].filter(Boolean).join(" · "));
+    this.facts.title = this.facts.textContent;
     setText(this.when, when(row.created_at, texts.locale));
     this.when.title = whenInFull(row.created_at, texts.locale);
     this.picture.title = row.file ? texts.play : texts.details;

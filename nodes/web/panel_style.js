@@ -63,7 +63,7 @@ const CSS = `
 .dsw-state { color: var(--dsw-colour); font-weight: 600; font-size: 12px; }
 .dsw-price, .dsw-when { flex: none; font-size: 12px; font-variant-numeric: tabular-nums; }
 .dsw-when, .dsw-facts { color: var(--dsw-soft); font-size: 11.5px; }
-.dsw-prompt { width: 100%; display: block; }
+.dsw-prompt { width: 100%; display: block; } .dsw-is-none { color: var(--dsw-soft); }
 .dsw-details { padding: 2px 12px 14px; display: flex; flex-direction: column; gap: 8px; }
 .dsw-details > :empty { display: none; }
 .dsw-stage video { display: block; width: 100%; max-height: 420px; border-radius: 6px; background: #000; }
@@ -80,7 +80,8 @@ const CSS = `
 .dsw-panel .dsw-button:disabled { opacity: .5; cursor: default; }
 .dsw-panel .dsw-primary { background: #2f6fbd; border-color: #2f6fbd; color: #fff; }
 .dsw-message { position: absolute; inset: 0; padding: 24px; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 8px; text-align: center;
-  background: var(--comfy-menu-bg, #353535); overflow: auto; }
+  overflow: auto; }
+.dsw-is-away { visibility: hidden; }
 .dsw-message strong { font-size: 14px; font-weight: 600; } .dsw-message p { margin: 0; max-width: 320px; color: var(--dsw-soft); white-space: pre-line; overflow-wrap: anywhere; }
 .dsw-message .dsw-button { margin-top: 6px; }
 `;
