@@ -19,7 +19,7 @@ from .task_panel import TaskPanel, UnknownRecord, public_text
 logger = logging.getLogger("dashscope_wan")
 
 PREFIX = "/dashscope_wan"
-MAX_PAGE = 500
+MAX_PAGE = 2000
 MAX_BODY = 4096
 MAX_FILTERS = 50
 

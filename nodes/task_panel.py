@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import platform
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ MAX_POSTERS = 300
 DECODERS = 2
 """Posters that are made at once."""
 
+_FREE_TEXTS = ("prompt", "task_id", "model", "resolution", "host")
 _RECORD_ID = r"[0-9a-f]{16}"
 _POSIX_PATH = r"""(?<![\w/:.~-])/(?:[^/\s'"<>|;,()]+/)+"""
 _WINDOWS_PATH = r"""\b[A-Za-z]:[\\/](?:[^\\/\s'"<>|;,()]+[\\/])+"""
@@ -70,8 +72,11 @@ def public_row(record: Record) -> dict[str, Any]:
 
 
 def _public(row: Mapping[str, Any]) -> dict[str, Any]:
-    clean = {name: redact(value) if isinstance(value, str) else value for name, value in row.items()}
-    return clean | {"error": public_text(str(row.get("error") or ""))}
+    """Return a row without secrets and folders. "host" is another machine, "" for this one."""
+    clean = {name: redact(str(row[name] or "")) for name in _FREE_TEXTS}
+    if clean["host"] == platform.node():
+        clean["host"] = ""
+    return {**row, **clean, "error": public_text(row["error"]) if row["error"] else ""}
 
 
 def send_task(record: Record) -> None:
@@ -124,12 +129,11 @@ class TaskPanel:
             LedgerUnavailable: the ledger cannot be read.
         """
         options = {"before": before, "limit": limit, "states": states, "models": models}
-        page = await _in_thread(_list, options)
-        rows = [_public(row) for row in page["tasks"]]
-        for row in rows:
+        page: dict[str, Any] = await _in_thread(_list, options)
+        for row in page["tasks"]:
             if row["id"] in self._fetches:
-                row["fetch"] = self._fetches[row["id"]][0].progress
-        return {**page, "tasks": rows}
+                row["fetch"] = {"state": "running", **self._fetches[row["id"]][0].progress}
+        return page
 
     async def spending(self) -> dict[str, Any]:
         """Return what was spent today and this month, the limits, and the last 30 days, by currency.
@@ -187,11 +191,9 @@ class TaskPanel:
 
         record = await _in_thread(_record, record_id)
         settings = host.batch_settings(None, None)
-        done = await cancel_known_task(record, home=settings["home"], clock=settings["clock"])
-        row = await _in_thread(public_row, record)
-        if done:
-            self._send(TASK_EVENT, row)
-        return {"id": record_id, "canceled": done, "task": row}
+        told = {name: settings[name] for name in ("home", "clock", "on_change")}
+        done = await cancel_known_task(record, **told)
+        return {"id": record_id, "canceled": done, "task": await _in_thread(public_row, record)}
 
     async def wait_for_fetches(self) -> None:
         """Wait until no video is being brought home."""
@@ -257,12 +259,13 @@ def _poster(path: Path) -> bytes:
     return poster(path)
 
 
-def _list(options: Mapping[str, Any]) -> Any:
+def _list(options: Mapping[str, Any]) -> dict[str, Any]:
     from ..wan.api.settings import read_settings
     from ..wan.tasks.history import list_tasks
 
     settings = read_settings(host.data_dir())
-    return list_tasks(settings.home, url=settings.ledger_url, output_folder=host.output_folder(), **options)
+    page = list_tasks(settings.home, url=settings.ledger_url, output_folder=host.output_folder(), **options)
+    return {**page, "tasks": [_public(row) for row in page["tasks"]]}
 
 
 def _spending() -> Any:

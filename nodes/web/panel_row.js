@@ -16,7 +16,7 @@ export function stateOf(row, texts) {
   return [texts.states[row.state] ?? row.state, colours[row.state] ?? "idle"];
 }
 
-const awayOr = (row, texts) => row.can_fetch && !row.host ? texts.states.missing : texts.states.away;
+const awayOr = (row, texts) => (row.host ? texts.states.away : texts.states.missing);
 
 export function priceOf(row, texts) {
   if (UNBILLED.includes(row.state)) return [texts.notCharged, ""];
@@ -170,7 +170,7 @@ class Details {
       folder: row.file && ["output", row.file.subfolder].filter(Boolean).join("/"),
       task: row.task_id,
       region: row.region,
-      machine: row.is_here ? "" : row.host,
+      machine: row.host, // another one
       created: whenInFull(row.created_at, texts.locale),
       finished: row.finished_at ? whenInFull(row.finished_at, texts.locale) : "",
     };

@@ -6,7 +6,7 @@ export const ROW_HEIGHT = 76;
 const CSS = `
 .dsw-panel { --dsw-good: #3fa266; --dsw-busy: #4b8fe2; --dsw-todo: #c98a1f; --dsw-bad: #db5551; --dsw-idle: var(--descrip-text, #999);
   --dsw-line: var(--border-color, #4e4e4e); --dsw-soft: var(--descrip-text, #999); --dsw-text: var(--input-text, var(--fg-color, #ddd));
-  --dsw-field: var(--comfy-input-bg, #222);
+  --dsw-field: var(--comfy-input-bg, #222); --dsw-fill: color-mix(in srgb, var(--dsw-text) 9%, transparent);
   display: flex; flex-direction: column; height: 100%; min-width: 0; overflow: hidden; color: var(--dsw-text);
   font: 13px/1.4 var(--font-inter, Inter), system-ui, sans-serif; box-sizing: border-box; }
 .dsw-panel *, .dsw-panel *::before { box-sizing: border-box; }
@@ -23,7 +23,7 @@ const CSS = `
 .dsw-sum { display: grid; grid-template-columns: 1fr; gap: 1px; align-content: start; min-width: 0; }
 .dsw-sum strong { font-size: 16px; font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .dsw-sum-name, .dsw-of { color: var(--dsw-soft); font-size: 12px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
-.dsw-meter { height: 4px; margin-top: 3px; border-radius: 2px; background: var(--dsw-field); overflow: hidden; }
+.dsw-meter { height: 4px; margin-top: 3px; border-radius: 2px; background: var(--dsw-fill); overflow: hidden; }
 .dsw-meter i { display: block; height: 100%; border-radius: 2px; background: var(--dsw-busy); }
 .dsw-meter.dsw-is-full i { background: var(--dsw-bad); }
 .dsw-days { margin: 0; }
@@ -45,8 +45,8 @@ const CSS = `
 .dsw-row[data-colour=idle] { --dsw-colour: var(--dsw-idle); }
 .dsw-head { display: flex; height: ${ROW_HEIGHT - 1}px; padding: 8px 12px; gap: 10px; align-items: center; }
 .dsw-head:hover { background: var(--content-hover-bg, rgba(127, 127, 127, .12)); }
-.dsw-unread::before { content: ""; position: absolute; inset: 8px auto 8px 12px; width: 92px; border-radius: 6px; background: var(--dsw-field); }
-.dsw-picture { position: relative; flex: 0 0 92px; height: 58px; padding: 0; border: 0; border-radius: 6px; overflow: hidden; background: var(--dsw-field); }
+.dsw-unread::before { content: ""; position: absolute; inset: 8px auto 8px 12px; width: 92px; border-radius: 6px; background: var(--dsw-fill); }
+.dsw-picture { position: relative; flex: 0 0 92px; height: 58px; padding: 0; border: 0; border-radius: 6px; overflow: hidden; background: var(--dsw-fill); }
 .dsw-picture img { width: 100%; height: 100%; object-fit: cover; display: block; }
 .dsw-picture:has(img)::after { content: ""; position: absolute; inset: 0; margin: auto; width: 24px; height: 24px; border-radius: 50%;
   background: rgba(0, 0, 0, .55) conic-gradient(#fff 0 0) 55% 50% / 0 0 no-repeat; opacity: 0; transition: opacity .12s; }
@@ -68,7 +68,7 @@ const CSS = `
 .dsw-details > :empty { display: none; }
 .dsw-stage video { display: block; width: 100%; max-height: 420px; border-radius: 6px; background: #000; }
 .dsw-note { padding: 6px 8px; border-radius: 6px; font-size: 12px; white-space: pre-line; overflow-wrap: anywhere;
-  background: linear-gradient(90deg, color-mix(in srgb, var(--dsw-busy) 35%, transparent) var(--done, 0%), transparent 0) var(--dsw-field); }
+  background: linear-gradient(90deg, color-mix(in srgb, var(--dsw-busy) 35%, transparent) var(--done, 0%), transparent 0) var(--dsw-fill); }
 .dsw-note.dsw-is-bad, .dsw-error { color: var(--dsw-bad); }
 .dsw-error { font-size: 12px; white-space: pre-line; overflow-wrap: anywhere; }
 .dsw-full { overflow-wrap: anywhere; }

@@ -3,7 +3,8 @@ import { api } from "../../scripts/api.js";
 
 const ROUTES = "/dashscope_wan";
 const FIRST_PAGE = 60;
-const PAGE = 500;
+const PAGE = 200;
+const LEAP = 2000; // a page on the way to a task far below
 
 // An error of the server, or its silence (`status` 0).
 export class ServerError extends Error {
@@ -55,7 +56,8 @@ export class Tasks {
   // Load more until a row is there.
   async reach(index) {
     while (this.next && this.rows.length <= index && !this.loading) {
-      this.loading = this.#read(this.next, PAGE, this.version);
+      const limit = index - this.rows.length > PAGE ? LEAP : PAGE;
+      this.loading = this.#read(this.next, limit, this.version);
       await this.loading;
     }
   }

@@ -106,7 +106,9 @@ HOSTILE = "<img src=x onerror='window.hit=1'>\"'&\u202e"
 
 def test_texts_come_as_they_are_but_without_secrets_and_paths(panel, live_server, tmp_path):
     link = "https://oss.example/a.mp4?Expires=1&OSSAccessKeyId=L&Signature=a%2Bb"
-    error = f"{live_server.key} {link}\n{tmp_path}/output/wan is full; see C:\\Users\\ann\\x.log and /home/ann/out/y.txt"
+    error = (
+        f"{live_server.key} {link}\n{tmp_path}/output/wan is full; see C:\\Users\\ann\\x.log and /home/ann/out/y.txt"
+    )
     add_records({"model": HOSTILE, "task_id": HOSTILE, "prompt": f"{HOSTILE} {live_server.key}", "error": error})
     [row] = listed(panel)["tasks"]
     assert (row["model"], row["task_id"]) == (HOSTILE, HOSTILE)
@@ -160,7 +162,10 @@ def test_a_body_without_an_id_is_refused(panel, body):
         headers = {"Content-Type": "application/json"}
         assert requests.post(url, data=body, headers=headers, timeout=60).status_code == 400
         # What a form of another page could send.
-        assert requests.post(url, data=b'{"id": "x"}', headers={"Content-Type": "text/plain"}, timeout=60).status_code == 400
+        assert (
+            requests.post(url, data=b'{"id": "x"}', headers={"Content-Type": "text/plain"}, timeout=60).status_code
+            == 400
+        )
 
 
 def test_a_file_outside_the_output_folder_is_not_shown(panel, nodes, tmp_path):
@@ -310,7 +315,9 @@ def test_a_rendering_task_goes_on(panel, live_server):
 
 
 def test_a_finished_task_is_not_cancelled(panel, live_server):
-    records = add_records({"state": "saved", "task_id": "t", "finished_at": 1.0}, {"state": "uncertain", "sent_at": 1.0})
+    records = add_records(
+        {"state": "saved", "task_id": "t", "finished_at": 1.0}, {"state": "uncertain", "sent_at": 1.0}
+    )
     before = len(live_server.received)
     for record in records:
         response = panel.post("cancel", record.id)

@@ -82,7 +82,8 @@ def test_a_task_appears_while_it_is_queued_and_plays_when_it_is_saved(page, pane
     assert texts(page, ".dsw-count") == ["1 task"]
     page.page.wait_for_function("() => document.querySelector('.dsw-picture img')?.naturalWidth > 0")
     page.page.wait_for_function(
-        "(sums) => sums.every((sum) => [...document.querySelectorAll('.dsw-sum strong')].some((one) => one.textContent === sum))",
+        "(sums) => { const shown = [...document.querySelectorAll('.dsw-sum strong')].map((one) => one.textContent);"
+        " return sums.every((sum) => shown.includes(sum)) }",
         arg=spent(panel, "today") + spent(panel, "month"),
     )
     page.page.locator(".dsw-picture").click()

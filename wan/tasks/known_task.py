@@ -12,7 +12,7 @@ from ..api.settings import Settings, read_settings
 from ..errors import UnusableTask
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record
-from .context import open_run_context, run_in_thread
+from .context import OnChange, open_run_context, run_in_thread
 from .fetch_task import FetchRequest
 from .generation import Generation
 from .output import PARTIAL_SUFFIX
@@ -46,7 +46,7 @@ def fetch_request(record: Record, request: FetchRequest) -> FetchRequest:
     return replace(request, task_id=record.task_id, filename_prefix=prefix, connection=Connection(region=record.region))
 
 
-async def cancel_known_task(record: Record, *, home: Path, clock: Clock) -> bool:
+async def cancel_known_task(record: Record, *, home: Path, clock: Clock, on_change: OnChange | None = None) -> bool:
     """Cancel a task if it is still queued, and record that. Return False if it has left the queue.
 
     Raises:
@@ -58,7 +58,8 @@ async def cancel_known_task(record: Record, *, home: Path, clock: Clock) -> bool
         raise UnusableTask(["task_id: the task is finished, or was never created; there is nothing to cancel"])
     connection = Connection(region=record.region)
     endpoint, settings = await run_in_thread(_resolve, connection, home)
-    async with open_run_context(endpoint, settings, connection, clock=clock, pays=False) as context:
+    options = {"clock": clock, "pays": False, "on_change": on_change}
+    async with open_run_context(endpoint, settings, connection, **options) as context:
         generation = Generation(context, lambda *_: None)
         return bool(await context.to_thread(generation.cancel_if_queued, record, _cancel))
 

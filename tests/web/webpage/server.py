@@ -151,7 +151,8 @@ class PageServer:
             def _forward(self, body: bytes | None = None) -> None:
                 """Ask the task panel's routes, as the page has asked."""
                 if not page.panel:
-                    return self._send(404, b"{}", "application/json")
+                    self._send(404, b"{}", "application/json")
+                    return
                 path = self.path.removeprefix("/api")
                 names = ("Content-Type", "Sec-Fetch-Site", "If-None-Match")
                 headers = {name: self.headers[name] for name in names if self.headers[name]}
@@ -160,8 +161,8 @@ class PageServer:
                     found = requests.request(method, page.panel + path, data=body, headers=headers, timeout=60)
                 except requests.ConnectionError:
                     self.close_connection = True
-                    return None
-                return self._send(found.status_code, found.content, found.headers.get("Content-Type", ""))
+                else:
+                    self._send(found.status_code, found.content, found.headers.get("Content-Type", ""))
 
             def _websocket(self) -> None:
                 digest = hashlib.sha1(self.headers["Sec-WebSocket-Key"].encode() + _MAGIC).digest()  # noqa: S324 - RFC 6455
