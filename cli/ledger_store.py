@@ -98,7 +98,8 @@ class LedgerStore:
 
     def batches(self) -> Iterator[list[Row]]:
         """Return all requests in their order, some at a time. A ledger of an earlier version lacks no column."""
-        defaults = vars(self.modules("ledger.record").Record(""))
+        module = self.modules("ledger.record")
+        defaults = vars(module.Record("", reserved_at=module.NO_PRICE))
         statement = "SELECT rowid AS number, requests.* FROM requests WHERE rowid > :after ORDER BY rowid LIMIT :batch"
         after = -1
         while found := [row._mapping for row in self.execute(statement, after=after, batch=BATCH)]:

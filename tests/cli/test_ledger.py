@@ -20,7 +20,7 @@ from wanpack.wan.api.settings import read_settings
 from wanpack.wan.ledger import schema
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.postgres import PostgresStore
-from wanpack.wan.ledger.record import Claim, Record, State
+from wanpack.wan.ledger.record import NO_PRICE, Claim, Record, State
 from wanpack.wan.redaction import Secret
 
 from cli.ledger import main, masked
@@ -286,7 +286,8 @@ class TestCopy:
             database.execute(statement, tuple(row.values()))
         database.close()
         assert ledger("copy", home, url)[0] == 0
-        assert all_rows(open_ledger(url)) == [Record(**{**row, "host": platform.node()})]
+        seen = {**row, "host": platform.node(), "reserved_at": NO_PRICE}
+        assert all_rows(open_ledger(url)) == [Record(**seen)]
         with sqlite3.connect(home / "ledger.sqlite3") as database:
             assert database.execute("PRAGMA user_version").fetchone() == (1,)
         database.close()

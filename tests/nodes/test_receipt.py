@@ -22,7 +22,7 @@ from wanpack.wan.tasks.retry import Clock
 CONTRACT = {
     *("task_id", "request_id", "model", "region", "resolution", "duration", "seed", "prompt", "actual_prompt", "usage"),
     *("width", "height", "fps", "has_audio", "bytes", "video_url", "submit_time", "scheduled_time", "end_time"),
-    *("estimated_cost", "resumed", "reused"),
+    *("estimated_cost", "resumed", "reused", "billed_cost"),
 }
 BEYOND_IT = {"video_seconds", "warnings"}
 # The service's example of a rewritten prompt begins with the prompt itself; so does the mock server's.

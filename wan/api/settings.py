@@ -23,7 +23,8 @@ logger = logging.getLogger("dashscope_wan")
 FILE_NAME = "credentials.toml"
 # Straight, typographic, and those of Chinese keyboards.
 _QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\xab\xbb\u2039\u203a\u300c\u300d\u300e\u300f\uff02\uff07"
-_OF_THE_PACK = ("home", "ledger_url", "repay_missing")
+LIMIT_NAMES = ("limit_per_run", "limit_per_day", "limit_per_month")
+_OF_THE_PACK = ("home", "ledger_url", "repay_missing", *LIMIT_NAMES)
 """Settings that are no other program's: their environment variables begin with DASHSCOPE_WAN_."""
 
 _warned_of: set[Path] = set()
@@ -34,13 +35,15 @@ class Settings:
     """The settings of the machine's owner. `home` is the folder of `credentials.toml` and of the ledger.
 
     `ledger_url` is the database that several machines share as their ledger, None for a file. `repay_missing` is
-    whether a paid video that cannot be had any more is paid for once more.
+    whether a paid video that cannot be had any more is paid for once more. `limit_texts` are the spending limits that
+    are set, by name, as they are written.
     """
 
     home: Path
     _file: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     ledger_url: Secret | None = field(init=False)
     repay_missing: bool = field(init=False)
+    limit_texts: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         # From here on every configured key is redacted from every text, whichever of them is used. Quotes around a key
@@ -51,6 +54,9 @@ class Settings:
         url = self._find("ledger_url")
         object.__setattr__(self, "ledger_url", url if url.reveal() else None)
         object.__setattr__(self, "repay_missing", self.get("repay_missing").lower() in ("1", "true", "yes", "on"))
+
+        limits = {name: text for name in LIMIT_NAMES if (text := self.get(name))}
+        object.__setattr__(self, "limit_texts", limits)
 
     def get(self, name: str) -> str:
         """Return a setting that is not secret, such as "region"; "" if it is not set."""
@@ -151,8 +157,10 @@ def _parsed_file(path: Path) -> tuple[dict[str, Secret], str]:
         return {}, f'{path} is not valid TOML: write lines such as api_key = "sk-..."'
     except (OSError, ValueError, RecursionError) as error:
         return {}, _unreadable(path, error)
-    texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in table.items()}
-    return {name.lower(): Secret(unquoted(value)) for name, value in texts.items() if isinstance(value, str)}, ""
+    texts = {name.lower(): str(value).lower() if isinstance(value, bool) else value for name, value in table.items()}
+    # A limit that is written as a number is no text, and must not be without effect.
+    texts |= {name: str(texts[name]) for name in LIMIT_NAMES if name in texts}
+    return {name: Secret(unquoted(value)) for name, value in texts.items() if isinstance(value, str)}, ""
 
 
 def _unreadable(path: Path, error: Exception) -> str:

@@ -18,6 +18,9 @@ from .response import MAX_CODE, as_id, as_number, as_prompt, as_scalars, as_text
 MIN_TRUNCATED_PROMPT = 500
 """The minimum number of letters that the service keeps of a truncated prompt."""
 
+MAX_BILLED_SECONDS = 3600.0
+"""What is longer is no length of a video that a model makes."""
+
 
 class TaskStatus(enum.Enum):
     """The states of a task.
@@ -164,6 +167,13 @@ def parse_page(body: Mapping[str, Any], *, server_time: float) -> TaskPage:
         if isinstance(row, Mapping) and as_id(row.get("task_id"))
     )
     return TaskPage(tasks, int(as_number(body.get("total_page"))), server_time)
+
+
+def billed_seconds(task: Task) -> float:
+    """Return the seconds of video that a finished task was billed for, a clip's with the new ones; 0 if unknown."""
+    found = [as_number(task.usage.get(name)) for name in ("duration", "video_duration", "total_seconds")]
+    found.append(sum(as_number(task.usage.get(f"{way}_video_duration")) for way in ("input", "output")))
+    return next((seconds for seconds in found if 0 < seconds <= MAX_BILLED_SECONDS), 0.0)
 
 
 def rendered_seconds(task: Task) -> float | None:

@@ -24,7 +24,7 @@ from ..redaction import Secret
 from .database import database_for
 from .errors import LedgerUnavailable, RecordsLost, TakenOver
 from .record import COLUMNS, Claim, ClaimRules, Record, State
-from .recovery import LOST, REPORTED
+from .recovery import REPORTED, unreported_loss
 from .run_lock import RENEWAL_SECONDS, Renewal
 from .spool import flush, keep, superseding
 
@@ -135,12 +135,14 @@ class Ledger:
             if role is Claim.WAIT and record.id in tried and record.owner == self.run_id:
                 # Taken over, when the connection was lost before the database could say so.
                 role = Claim.RESUME
-            if role is Claim.NEW and not free and not draft.task_id and (lost := self._lost(connection)):
+            may_be_lost = role is Claim.NEW and not (free or draft.task_id or self.is_shared)
+            if may_be_lost and (lost := unreported_loss(connection, run_id=self.run_id)):
                 return record, role, lost
             if role is Claim.NEW and admit and not admit(connection):
                 return record, Claim.QUEUE, ""
             if role in (Claim.NEW, Claim.RESUME):
                 tried.add(record.id)
+                _reserve(record, draft)
                 record.owner, record.host, record.folder = self.run_id, draft.host, draft.folder
                 connection.execute(sql(self._run_lock.hold() + UPSERT), _row(record))
             return record, role, ""
@@ -163,18 +165,6 @@ class Ledger:
             for fingerprint in earlier(account):
                 found += _find(connection, fingerprint=fingerprint)
         return found
-
-    def _lost(self, connection: Connection) -> str:
-        """Return the path of a damaged ledger whose lost records no other run has reported; "" if there is none."""
-        if self.is_shared:
-            return ""
-        named = {"lost": LOST, "reported": REPORTED}
-        found = connection.execute(sql("SELECT name, value FROM facts WHERE name IN (:lost, :reported)"), named)
-        facts = {row.name: str(row.value) for row in found}
-        if facts.get(REPORTED, self.run_id) == self.run_id:
-            return facts.get(LOST, "")
-        connection.execute(sql("DELETE FROM facts WHERE name IN (:lost, :reported)"), named)
-        return ""
 
     def note_loss_reported(self) -> None:
         """Record that this run has reported lost records: the next run may pay again."""
@@ -303,6 +293,13 @@ def _find(connection: Connection, *, newest: int = 0, **values: object) -> list[
 def _is_known(connection: Connection, task_id: str, *, but: str = "") -> bool:
     """Tell whether a task belongs to a request. A task that was fetched by its id may belong to any request."""
     return any(record.model and record.id != but for record in _find(connection, task_id=task_id))
+
+
+def _reserve(record: Record, draft: Record) -> None:
+    """Give a record the price of its draft, unless its request was sent before, or has a task."""
+    if not (draft.task_id or record.task_id or record.sent_at):
+        record.reserved_at = time.time() if draft.currency else 0.0
+        record.estimate, record.currency, record.price_date = draft.estimate, draft.currency, draft.price_date
 
 
 def _upsert(connection: Connection, record: Record) -> None:

@@ -37,6 +37,10 @@ class Claim(enum.Enum):
     QUEUE = "queue"
 
 
+NO_PRICE = -1.0
+"""The `reserved_at` of a record that was written without its price: its receipt has it."""
+
+
 @dataclass
 class Record:
     """One request. Times are epoch seconds, 0 until the step is done; `duration` is in seconds.
@@ -46,7 +50,10 @@ class Record:
     key. Requests with the same `subject` have the same model and image. `rendered` is the rendering time in seconds, by
     the service's clock. `owner` is the run that processes the request. `part` is the partial download, `path` the saved
     file on `host`, in its output `folder`, with its `digest`. `model` is empty for a task that is only known by its id.
-    `id` is empty until the ledger has the record.
+    `id` is empty until the ledger has the record. `prompt` is the prompt's first line. `estimate` is the list price in
+    `currency`, by the list of `price_date`; `billed` is the price of the `billed_seconds`, None until they are known.
+    `reserved_at` is when the price was reserved, 0 if the request costs nothing here, and NO_PRICE in a row of a schema
+    without prices.
     """
 
     fingerprint: str
@@ -75,6 +82,13 @@ class Record:
     host: str = ""
     folder: str = ""
     digest: str = ""
+    prompt: str = ""
+    reserved_at: float = 0.0
+    estimate: float = 0.0
+    currency: str = ""
+    price_date: str = ""
+    billed_seconds: float = 0.0
+    billed: float | None = None
 
     @property
     def is_terminal(self) -> bool:
@@ -110,7 +124,11 @@ class Record:
 
     def for_another_machine(self, draft: Record) -> Record:
         """Return the record of another machine's download of this task's video. The task is paid once."""
-        own = vars(Record("", id=draft.id, host=draft.host, folder=draft.folder, created_at=draft.created_at))
+        own = vars(
+            Record(
+                "", prompt=self.prompt, id=draft.id, host=draft.host, folder=draft.folder, created_at=draft.created_at
+            )
+        )
         same = {"fingerprint", "account", "region", "model", "resolution", "duration", "task_id", "subject"}
         same |= {"submitted_at", "service_sent_at", "finished_at"}
         values = {**own, **{name: getattr(self, name) for name in same}, "state": State.SUBMITTED.value}

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import sqlite3
 
+    from sqlalchemy import Connection
+
 logger = logging.getLogger("dashscope_wan")
 
 REPORTED = "lost reported by"
@@ -69,6 +71,19 @@ def quarantine(
             away.name,
             "a new ledger has all its records" if all(whole) else "a new ledger has the records that could be read",
         )
+
+
+def unreported_loss(connection: Connection, *, run_id: str) -> str:
+    """Return the path of a damaged ledger whose lost records no other run has reported; "" if there is none."""
+    from sqlalchemy import text
+
+    named = {"lost": LOST, "reported": REPORTED}
+    found = connection.execute(text("SELECT name, value FROM facts WHERE name IN (:lost, :reported)"), named)
+    facts = {row.name: str(row.value) for row in found}
+    if facts.get(REPORTED, run_id) == run_id:
+        return facts.get(LOST, "")
+    connection.execute(text("DELETE FROM facts WHERE name IN (:lost, :reported)"), named)
+    return ""
 
 
 def _is_intact(path: Path, connect: Callable[[Path, str], sqlite3.Connection]) -> bool:

@@ -49,5 +49,22 @@ VERSIONS = (
     ALTER TABLE requests ADD COLUMN folder TEXT NOT NULL DEFAULT '';
     ALTER TABLE requests ADD COLUMN digest TEXT NOT NULL DEFAULT '';
     """,
+    """
+    ALTER TABLE requests ADD COLUMN prompt TEXT NOT NULL DEFAULT '';
+    ALTER TABLE requests ADD COLUMN reserved_at DOUBLE PRECISION NOT NULL DEFAULT -1;
+    ALTER TABLE requests ADD COLUMN estimate DOUBLE PRECISION NOT NULL DEFAULT 0;
+    ALTER TABLE requests ADD COLUMN currency TEXT NOT NULL DEFAULT '';
+    ALTER TABLE requests ADD COLUMN price_date TEXT NOT NULL DEFAULT '';
+    ALTER TABLE requests ADD COLUMN billed_seconds DOUBLE PRECISION NOT NULL DEFAULT 0;
+    ALTER TABLE requests ADD COLUMN billed DOUBLE PRECISION;
+    CREATE INDEX requests_by_reservation ON requests (reserved_at);
+    CREATE INDEX requests_without_price ON requests (created_at) WHERE reserved_at < 0;
+    CREATE TABLE reservations (
+        run TEXT PRIMARY KEY,
+        currency TEXT NOT NULL,
+        amount DOUBLE PRECISION NOT NULL,
+        created_at DOUBLE PRECISION NOT NULL
+    );
+    """,
 )
 """Append only."""

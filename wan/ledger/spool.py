@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from .record import Record
+from .record import NO_PRICE, Record
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -55,6 +55,7 @@ def flush(folder: Path, save: Callable[..., None]) -> None:
         with _guard:
             try:
                 values = json.loads(path.read_text(encoding="utf-8"))
+                values.setdefault("reserved_at", NO_PRICE)
                 save(run=values.pop("run"), record=Record(**values))
                 path.unlink(missing_ok=True)
             except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:

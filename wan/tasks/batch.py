@@ -29,6 +29,7 @@ from ..media.audio import audio_seconds, validate_audio
 from ..media.container import Source
 from ..media.image import validate_images
 from ..media.video import Clip, ClipLimits, read_clip, validate_clip
+from .context import OnChange
 from .output import OutputTarget, folder_problems, resolve_output
 from .retry import Clock
 
@@ -43,6 +44,7 @@ class Batch:
     `audio` is a ComfyUI AUDIO or None. The videos go into `output_folder` under names that begin with
     `filename_prefix`. `home` is the folder of the settings and the ledger. `metadata` is written into the saved files
     (`prompt`, `workflow`). `clock` measures the run's waits and timeouts.
+    `on_change` is told of each change of a record.
     """
 
     request: VideoRequest
@@ -56,6 +58,7 @@ class Batch:
     connection: Connection = field(default_factory=Connection)
     last_frames: Any = None
     open_clip: Callable[[], Source] | None = None
+    on_change: OnChange | None = None
 
     @property
     def media_kinds(self) -> list[str]:
@@ -79,7 +82,8 @@ class Batch:
 class ValidatedBatch:
     """A valid batch with the results of its validation: the endpoint, the output target and the cost.
 
-    `offer` is the model's offer in the region. `cost` is the list price of one video, None if it has none.
+    `offer` is the model's offer in the region. `cost` is the list price of one video, None if it has none; `priced` are
+    its columns in the ledger, none where nothing is paid.
     `media_kinds`, `count` and `has_audio` are the kinds of media that the inputs provide, the number of videos, and
     whether they have audio. `price` and `total_price` are the status texts' notes on the cost of one video and of all.
     `warnings` are the ways in which the videos will differ from the batch.
@@ -93,6 +97,7 @@ class ValidatedBatch:
     output: OutputTarget
     clip: Clip | None
     cost: Mapping[str, Any] | None
+    priced: Mapping[str, Any]
     media_kinds: Sequence[str]
     count: int
     has_audio: bool
@@ -140,6 +145,7 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
         output=output,
         clip=clip,
         cost=cost,
+        priced=_priced(cost) if cost and not region.simulated else {},
         media_kinds=kinds,
         count=count,
         has_audio=has_audio,
@@ -147,6 +153,10 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
         total_price=total_price,
         warnings=tuple(warnings(batch.request, region=region, audio_seconds=length, is_priced=cost is not None)),
     )
+
+
+def _priced(cost: Mapping[str, Any]) -> dict[str, Any]:
+    return {"estimate": cost["amount"], "currency": cost["currency"], "price_date": cost["as_of"]}
 
 
 def _media_problems(batch: Batch, kinds: Sequence[str]) -> list[str]:

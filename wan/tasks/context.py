@@ -28,6 +28,9 @@ logger = logging.getLogger("dashscope_wan")
 
 T = TypeVar("T")
 
+OnChange = Callable[[Record], None]
+"""Is told of each change of a record, with a copy of it, in any thread."""
+
 
 def run_in_thread(
     call: Callable[..., T], *args: Any, finally_: Callable[[], None] | None = None, **named: Any
@@ -65,11 +68,13 @@ class RunContext:
     `region` is where calls go to. `max_wait` limits a task's rendering time in seconds. `create_lock` lets one create
     request of the run leave at a time: if the run is killed, at most one response is lost. `sent_at` holds the send
     times of the create requests by record, in seconds of `clock`. `unwritten` holds the tasks whose records could not
-    be written. `on_release` is called after the ledger is closed. The run stays alive until `release`, and until its
-    threads have ended.
+    be written. `on_change` is told of each change of a record. `on_release` is called after the ledger is closed. The
+    run stays alive until `release`, and until its threads have ended.
     """
 
-    def __init__(self, client: Client, ledger: Ledger, *, max_wait: float, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, ledger: Ledger, *, max_wait: float, clock: Clock, on_change: OnChange | None = None
+    ) -> None:
         self.client = client
         self.region: Region = client.endpoint.region
         self.ledger = ledger
@@ -80,6 +85,7 @@ class RunContext:
         self.sent_at: dict[str, float] = {}
         self.on_release: list[Callable[[], None]] = []
         self.unwritten: set[str] = set()
+        self.on_change = on_change
         self._counting = threading.Lock()
         self._holders = 1
 
@@ -138,6 +144,16 @@ class RunContext:
                     error.message,
                     record.task_id or "from the DashScope console",
                 )
+        else:
+            self.note_change(record)
+
+    def note_change(self, record: Record) -> None:
+        """Tell of a record that was written. An error of who is told is not the run's."""
+        if self.on_change:
+            try:
+                self.on_change(replace(record))
+            except Exception:
+                logger.debug("a change of a record was not told", exc_info=True)
 
     def age(self, record: Record) -> float:
         """Return the seconds since the task of a record was submitted."""
@@ -145,8 +161,14 @@ class RunContext:
 
 
 @asynccontextmanager
-async def open_run_context(
-    endpoint: Endpoint, settings: Settings, connection: Connection, *, clock: Clock, pays: bool = True
+async def open_run_context(  # noqa: PLR0913 - all of a run's settings
+    endpoint: Endpoint,
+    settings: Settings,
+    connection: Connection,
+    *,
+    clock: Clock,
+    pays: bool = True,
+    on_change: OnChange | None = None,
 ) -> AsyncIterator[RunContext]:
     """Open the run's client and ledger, and close them at the end. A run that `pays` needs a ledger.
 
@@ -160,7 +182,8 @@ async def open_run_context(
     url = None if region.simulated else settings.ledger_url
     ledger = Ledger(settings.home, url=url, identity=identity, scale=clock.scale)
     client = Client(endpoint)
-    context = RunContext(client, ledger, max_wait=connection.max_wait_minutes * 60.0, clock=clock)
+    max_wait = connection.max_wait_minutes * 60.0
+    context = RunContext(client, ledger, max_wait=max_wait, clock=clock, on_change=on_change)
     try:
         try:
             await context.to_thread(ledger.open)

@@ -20,7 +20,7 @@ from ..frozen import frozen
 from ..ledger.errors import LedgerUnavailable
 from ..ledger.record import Claim, Record, State
 from ..redaction import contains_secret
-from .context import RunContext, open_run_context, run_in_thread
+from .context import OnChange, RunContext, open_run_context, run_in_thread
 from .generation import Generation
 from .interrupt import run_interruptible
 from .output import OutputTarget, resolve_output
@@ -45,6 +45,7 @@ class FetchRequest:
     connection: Connection = field(default_factory=Connection)
     metadata: Mapping[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
+    on_change: OnChange | None = None
 
 
 async def fetch_video(request: FetchRequest, *, monitor: RunMonitor) -> SavedVideo:
@@ -83,7 +84,9 @@ def _resolve(request: FetchRequest) -> tuple[Endpoint, Settings, OutputTarget]:
 
 async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
     endpoint, settings, output = await run_in_thread(_resolve, request)
-    async with open_run_context(endpoint, settings, request.connection, clock=request.clock, pays=False) as context:
+    async with open_run_context(
+        endpoint, settings, request.connection, clock=request.clock, pays=False, on_change=request.on_change
+    ) as context:
         generation = Generation(context, report)
         draft = _new_record(request.task_id, request.output_folder, context)
         try:

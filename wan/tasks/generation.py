@@ -14,32 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from ..api.errors import BadRequest, PermissionDenied, TaskCanceled, TaskUnknown
-from ..api.task import Task, TaskStatus, rendered_seconds
+from ..api.task import Task, TaskStatus
 from ..errors import WanError
 from ..ledger.errors import LedgerUnavailable
 from ..ledger.record import Claim, Record, State
 from .attachments import Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
+from .failures import Failure, NoResponse, classify, point_to_workspace
 from .interrupt import CancelCall, cancel_queued_task, report_interrupt
 from .output import discard
 from .places import Place
 from .polling import canceled_error, estimate_for, expired_error, poll_until_done, unknown_error
 from .progress import Progress
-from .receipt import SavedVideo, cached_video
+from .receipt import SavedVideo, cached_video, outcome
 from .reconcile import RESPONSE_LOST_SECONDS, SERVER_ERROR_SECONDS, OwnTask, reconcile
 from .save_video import SaveOptions, VideoDownload
-from .submit import (
-    THROTTLE_TIMEOUT,
-    CreateRequest,
-    Failure,
-    NoResponse,
-    PreparedRequest,
-    claim,
-    classify,
-    point_to_workspace,
-    send_with_retries,
-)
+from .submit import THROTTLE_TIMEOUT, CreateRequest, PreparedRequest, claim, send_with_retries
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -254,7 +245,9 @@ class Generation:
             self.record, own, adopt=self._adopt, seconds=seconds, context=self._context, report=self._report
         )
         if not found:
-            await self._update(state=State.PENDING_SUBMIT.value, error="", **_UNSENT)
+            # What is sent again is paid for now.
+            now = self.record.reserved_at and time.time()
+            await self._update(state=State.PENDING_SUBMIT.value, error="", reserved_at=now, **_UNSENT)
         return found
 
     async def _adopt(self, task_id: str, rival: Callable[[Record], bool]) -> bool:
@@ -263,6 +256,7 @@ class Generation:
         given = await self._context.to_thread(self._context.ledger.adopt, adopted, rival=rival)
         if given:
             vars(self.record).update(vars(adopted))
+            self._context.note_change(adopted)
         return given
 
     async def wait_and_save(self, options: SaveOptions, *, typical: tuple[int, int], task_age: float) -> SavedVideo:
@@ -296,7 +290,7 @@ class Generation:
         """Save the outcome of a task, or raise its error. `part` is its new partial download."""
         record = self.record
         if task.status is TaskStatus.SUCCEEDED:
-            known = {"finished_at": record.finished_at or time.time(), "rendered": rendered_seconds(task) or 0.0}
+            known = outcome(task, record)
             await self._update(state=State.SUCCEEDED.value, part=record.part or part, error="", **known)
         elif task.status is TaskStatus.FAILED:
             failure = task.failure()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 from ..api.request import estimate_cost
-from ..api.task import Task
+from ..api.response import as_number
+from ..api.task import Task, billed_seconds, rendered_seconds
 from ..catalog.fields import VideoRequest
-from ..catalog.regions import Region
+from ..catalog.models import MODELS
+from ..catalog.regions import REGIONS, Region
 from ..frozen import frozen
 from ..ledger.record import Record
 from ..media.video import VideoInfo
@@ -56,8 +59,38 @@ def build_receipt(  # noqa: PLR0913 - the sources of a receipt, all by name
         "resumed": resumed,
         "reused": False,
         "warnings": warnings,
+        "billed_cost": _billed_cost(record),
     }
     return _clean(receipt)
+
+
+def outcome(task: Task, record: Record) -> dict[str, Any]:
+    """Return what a finished task adds to its record: its times, and what was billed if the service tells."""
+    known = {"finished_at": record.finished_at or time.time(), "rendered": rendered_seconds(task) or 0.0}
+    seconds = billed_seconds(task)
+    if seconds and record.currency and record.duration:
+        price = _price_per_second(record, tier=f"{as_number(task.usage.get('SR')):.0f}P")
+        known |= {"billed_seconds": seconds, "billed": round(seconds * price, 4)}
+    return known
+
+
+def _price_per_second(record: Record, *, tier: str) -> float:
+    """Return the price of a task that was billed as a tier, by the list that the record's estimate is from."""
+    model = MODELS.get(record.model)
+    offer = model.offer_in(record.region) if model and record.region in REGIONS else None
+    if offer is None or offer.as_of != record.price_date:
+        return record.estimate / record.duration
+    is_silent = record.estimate == round(offer.silent_price.get(record.resolution, 0.0) * record.duration, 4)
+    prices = offer.silent_price if is_silent else offer.price
+    return prices.get(tier) or prices.get(record.resolution) or record.estimate / record.duration
+
+
+def _billed_cost(record: Record) -> dict[str, Any] | None:
+    """Return the list price of what was billed, as {amount, currency, as_of, seconds}; None if it is unknown."""
+    if record.billed is None:
+        return None
+    cost = {"amount": record.billed, "currency": record.currency, "as_of": record.price_date}
+    return {**cost, "seconds": record.billed_seconds}
 
 
 def _request_fields(request: VideoRequest | None, record: Record) -> dict[str, Any]:

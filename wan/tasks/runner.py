@@ -66,7 +66,9 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
     plan = await run_in_thread(validate_batch, batch)
     for warning in plan.warnings:
         logger.warning("%s", warning)
-    async with open_run_context(plan.endpoint, plan.settings, batch.connection, clock=batch.clock) as context:
+    async with open_run_context(
+        plan.endpoint, plan.settings, batch.connection, clock=batch.clock, on_change=batch.on_change
+    ) as context:
         attachments = Attachments(plan)
         progress = BatchProgress(monitor, count=plan.count, price=plan.total_price)
         queue = Queue(context)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import io
 import logging
 import time
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from ..api.errors import (
     AuthenticationError,
     NetworkError,
-    OutcomeUnknown,
     RateLimited,
     ServiceError,
     UnexpectedResponse,
@@ -31,7 +29,6 @@ from ..api.request import (
 )
 from ..catalog.fields import VideoRequest
 from ..catalog.spec import FIRST_FRAME
-from ..errors import WanError
 from ..frozen import frozen
 from ..ledger.errors import RecordsLost
 from ..ledger.record import Claim, Record
@@ -58,6 +55,9 @@ MAX_CONNECT_ATTEMPTS = 5
 
 THROTTLE_TIMEOUT = 15 * 60.0
 """Seconds to retry a request that is throttled, or whose response was lost without a task."""
+
+LISTED_CHARS = 200
+"""What the ledger has of the prompt's first line."""
 
 UNKNOWN_TASK_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -107,11 +107,11 @@ class PreparedRequest:
                 fingerprint=fingerprint(self._hashed, region=region.id),
                 subject=subject_fingerprint(self._hashed, region=region.id),
                 region=region.id,
-                model=request.model,
-                resolution=request.resolution,
-                duration=request.duration,
                 created_at=time.time(),
                 folder=str(self.plan.batch.output_folder.resolve()),
+                prompt=(request.prompt.strip() or request.template).partition("\n")[0][:LISTED_CHARS],
+                **{name: getattr(request, name) for name in ("model", "resolution", "duration")},
+                **self.plan.priced,
             )
         return replace(self._draft)
 
@@ -171,7 +171,10 @@ async def claim(
         (draft := prepare()).account = context.ledger.account
         if place and not followed and place.must_wait(draft.fingerprint):
             return draft, Claim.QUEUE
-        return context.ledger.claim(draft, following=followed, admit=admit, **options)
+        found = context.ledger.claim(draft, following=followed, admit=admit, **options)
+        if context.on_change and found[1] in (Claim.NEW, Claim.RESUME):
+            context.note_change(found[0])
+        return found
 
     def show_waiting(_left: float) -> None:
         task = f" (task {record.task_id})" if record.task_id else ""
@@ -195,55 +198,6 @@ async def claim(
     except asyncio.CancelledError:
         report_interrupt_waiting(record, report) if followed else report_interrupt_unsent(report)
         raise
-
-
-class NoResponse(OutcomeUnknown):
-    """A create request whose outcome is unknown. `cause` is the error that replaced its response."""
-
-    def __init__(self, cause: WanError) -> None:
-        super().__init__(
-            f"Whether the request created a task is unknown. {cause.message}",
-            hint="Run the same graph again: it looks for the task before it submits a new one.",
-        )
-        self.cause = cause
-
-    @property
-    def is_server_error(self) -> bool:
-        """Whether the service itself reported an internal error."""
-        return isinstance(self.cause, ServiceError) and self.cause.is_server_error
-
-    @property
-    def is_hopeless(self) -> bool:
-        """Whether the same request would fail again."""
-        return isinstance(self.cause, ServiceError) and self.cause.is_server_error and not self.cause.retry
-
-    def as_not_created(self, *, proven: bool) -> WanError:
-        """Return the cause, for a request whose task is not listed. `proven` is whether it certainly created none."""
-        advice = self.cause.hint if self.is_hopeless else "Run again later."
-        certain = ": nothing was created or charged" if proven else ""
-        self.cause.hint = f"DashScope lists no task for the request{certain}. {advice}"
-        return self.cause
-
-
-class Failure(enum.Enum):
-    """The meaning of a failed create request: certainly no task, rejected, or unknown."""
-
-    NOT_CREATED = "not created"
-    REJECTED = "rejected"
-    UNKNOWN = "unknown"
-
-
-def classify(error: WanError) -> Failure | None:
-    """Return what the error of a create request means for it; None if it means nothing."""
-    unsent = isinstance(error, NetworkError) and not error.sent
-    if unsent or (isinstance(error, RateLimited) and error.certain):
-        return Failure.NOT_CREATED
-    # Only an error in the service's own form proves that nothing was created.
-    if isinstance(error, ServiceError) and error.certain:
-        return Failure.REJECTED
-    if isinstance(error, (NetworkError, UnexpectedResponse, ServiceError)):
-        return Failure.UNKNOWN
-    return None
 
 
 async def sync_service_clock(context: RunContext, *, record_id: str) -> None:
@@ -308,12 +262,3 @@ async def send_with_retries(
 
 def _countdown(report: Progress, text: str) -> Callable[[float], None]:
     return lambda left: report(0.05, f"{text} {left:.0f} s")
-
-
-def point_to_workspace(error: ServiceError, plan: ValidatedBatch) -> None:
-    """Add a hint to the error: some models are only documented for workspace hosts."""
-    if plan.model.workspace_hosts_only and not plan.endpoint.at_workspace:
-        error.hint = (
-            f"{error.hint} DashScope documents {plan.model.id} for workspace hosts only: enter the workspace_id in "
-            "DashScope Connection, or set DASHSCOPE_BASE_URL to the workspace's URL."
-        ).lstrip()

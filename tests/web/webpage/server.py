@@ -121,7 +121,8 @@ class PageServer:
                 if url.path == "/ws":
                     return self._websocket()
                 if _PANEL in url.path:
-                    return self._forward()
+                    self._forward()
+                    return None
                 found = page.response(url.path, parse_qs(url.query))
                 if found is None:
                     page.asked.append(url.path)
@@ -132,7 +133,8 @@ class PageServer:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 path = urlsplit(self.path).path.removeprefix("/api")
                 if path.startswith(_PANEL):
-                    return self._forward(body)
+                    self._forward(body)
+                    return
                 if path == "/settings":
                     page.settings.update(json.loads(body))
                 elif path.startswith("/settings/"):

@@ -1,0 +1,40 @@
+"""The owner's spending limits: amounts by currency for one run, a day and a month."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ..catalog.models import MODELS
+from ..text import format_choices, format_value
+
+_AMOUNT = r"([0-9]{1,12}(?:\.[0-9]{1,4})?) ?([A-Za-z]{3})"
+
+
+def read_limits(texts: Mapping[str, str]) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """Return the limits of settings by name, each as amounts by currency, and the problems of those settings.
+
+    A setting is a text such as "20 CNY" or "20 CNY, 3 USD".
+    """
+    limits, problems = {}, []
+    for name, text in texts.items():
+        limits[name], problem = _read_limit(text)
+        if problem:
+            problems.append(f"{name}: {problem} (in credentials.toml, or DASHSCOPE_WAN_{name.upper()})")
+    return limits, problems
+
+
+def _read_limit(text: str) -> tuple[dict[str, float], str]:
+    amounts: dict[str, float] = {}
+    known = sorted({offer.currency for model in MODELS.values() for offer in model.offers.values()})
+    for part in text.split(","):
+        match = re.fullmatch(_AMOUNT, part.strip())
+        currency = match[2].upper() if match else ""
+        if match is None:
+            return {}, f'{format_value(text)} is not an amount with its currency; write "20 CNY", or "20 CNY, 3 USD"'
+        if currency not in known:
+            return {}, f"no price is in {currency}; choose {format_choices(known)}"
+        if currency in amounts:
+            return {}, f"{currency} is there twice; write one amount for each currency"
+        amounts[currency] = float(match[1])
+    return amounts, ""

@@ -1,0 +1,111 @@
+"""What was spent: the sums of the prices in the ledger, by currency, day and model.
+
+A record counts from the moment at which its price was reserved, with what was billed if that is known, else with its
+estimate. Failed and cancelled tasks count nothing, and neither does what a dead run reserved and did not send.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ..frozen import frozen
+from .record import NO_PRICE
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_IS_PAID = "currency <> '' AND state NOT IN ('failed', 'canceled')"
+_IS_UNSENT = "state = 'submitting' AND sent_at = 0"
+_SENT = (
+    "SELECT {part} AS part, model, currency, SUM(COALESCE(billed, estimate)) AS amount FROM requests "  # noqa: S608 - our own names
+    f"WHERE reserved_at >= :since AND {_IS_PAID} AND NOT ({_IS_UNSENT}) GROUP BY 1, 2, 3"
+)
+_UNSENT = (
+    "SELECT reserved_at, model, currency, estimate, owner FROM requests "  # noqa: S608 - our own names
+    f"WHERE reserved_at >= :since AND currency <> '' AND {_IS_UNSENT}"
+)
+_WITHOUT_PRICE = (
+    "SELECT model, created_at, submitted_at, receipt FROM requests WHERE reserved_at < 0 AND created_at >= :since "
+    "AND receipt <> '' AND state NOT IN ('failed', 'canceled')"
+)
+_RESERVED = "SELECT run, currency, amount, created_at FROM reservations WHERE created_at >= :since AND amount > 0"
+
+DAY_SECONDS = 86400.0
+
+
+@frozen
+class Payment:
+    """What was spent or reserved from a moment on, in epoch seconds. `model` is empty for the rest of a batch."""
+
+    since: float
+    model: str
+    currency: str
+    amount: float
+
+
+def day_start(day: date) -> float:
+    """Return when a day begins, by the machine's time zone, in epoch seconds."""
+    return datetime.combine(day, time()).timestamp()
+
+
+def last_days(today: date, *, days: int) -> list[date]:
+    """Return the latest days, the earliest first."""
+    return [today - timedelta(days=back) for back in reversed(range(days))]
+
+
+def payments(
+    connection: Connection, bounds: Sequence[float], *, is_alive: Callable[[str], bool], but: str = ""
+) -> Iterator[Payment]:
+    """Yield what was spent or reserved since the first of the ascending `bounds`, summed up between them.
+
+    The reservation of the run `but` does not count.
+    """
+    from sqlalchemy import text
+
+    def bound(at: float) -> float:
+        return max(one for one in bounds if one <= at)
+
+    # Numbers of our own; as values of the statement no engine would take them for the same in its two places.
+    cases = "".join(f"WHEN reserved_at >= {bounds[part]!r} THEN {part} " for part in range(len(bounds) - 1, 0, -1))
+    part = f"CASE {cases}ELSE 0 END" if cases else "0"
+    values = {"since": bounds[0]}
+    for row in connection.execute(text(_SENT.format(part=part)), values).all():
+        yield Payment(bounds[row.part], row.model, row.currency, row.amount)
+    alive: dict[str, bool] = {}
+    for row in connection.execute(text(_UNSENT), values).all():
+        if row.owner not in alive:
+            alive[row.owner] = is_alive(row.owner)
+        if alive[row.owner]:
+            yield Payment(bound(row.reserved_at), row.model, row.currency, row.estimate)
+    # A day earlier, as a request may be sent on the day after it was made.
+    for row in connection.execute(text(_WITHOUT_PRICE), {"since": bounds[0] - DAY_SECONDS}).all():
+        at, cost = row.submitted_at or row.created_at, receipt_cost(row.receipt)
+        if at >= bounds[0] and cost:
+            yield Payment(bound(at), row.model, cost["currency"], cost["amount"])
+    for row in connection.execute(text(_RESERVED), values).all():
+        if row.run != but and is_alive(row.run):
+            yield Payment(bound(row.created_at), "", row.currency, row.amount)
+
+
+def add_up(found: Sequence[Payment], *, since: float = NO_PRICE) -> dict[str, float]:
+    """Return the sum of payments since a moment, by currency."""
+    sums: dict[str, float] = {}
+    for one in found:
+        if one.since >= since:
+            sums[one.currency] = sums.get(one.currency, 0.0) + one.amount
+    return {currency: round(amount, 4) for currency, amount in sorted(sums.items())}
+
+
+def receipt_cost(receipt: str) -> dict[str, Any] | None:
+    """Return what a receipt says of the cost, as {amount, currency, billed}; None if it says nothing, or zero."""
+    try:
+        told = json.loads(receipt)
+        billed, estimated = told.get("billed_cost"), told.get("estimated_cost")
+        cost = billed or estimated
+        amount, currency = float(cost["amount"]), str(cost["currency"])
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None
+    return {"amount": amount, "currency": currency, "billed": bool(billed)} if amount > 0 else None
