@@ -58,8 +58,9 @@ async def cancel_known_task(record: Record, *, home: Path, clock: Clock, on_chan
         raise UnusableTask(["task_id: the task is finished, or was never created; there is nothing to cancel"])
     connection = Connection(region=record.region)
     endpoint, settings = await run_in_thread(_resolve, connection, home)
-    options = {"clock": clock, "pays": False, "on_change": on_change}
-    async with open_run_context(endpoint, settings, connection, **options) as context:
+    async with open_run_context(
+        endpoint, settings, connection, clock=clock, pays=False, on_change=on_change
+    ) as context:
         generation = Generation(context, lambda *_: None)
         return bool(await context.to_thread(generation.cancel_if_queued, record, _cancel))
 
