@@ -91,17 +91,18 @@ def send_task(record: Record) -> None:
 class FetchMonitor:
     """The monitor of a video that is brought home: it tells the pages what it reports, and nobody interrupts it."""
 
-    record_id: str
+    record: Record
     send: Send
     progress: dict[str, Any] = field(default_factory=dict)
 
     def report(self, fraction: float, text: str) -> None:
         """Report the progress, 0 to 1, and the current step."""
-        progress = {"fraction": round(fraction, 2), "text": public_text(text)}
+        shown = text.replace(f"; task {self.record.task_id}", "")
+        progress = {"fraction": round(fraction, 2), "text": public_text(shown)}
         # A signed URL is for a node's own text only.
         if progress != self.progress and "://" not in text:
             self.progress = progress
-            self.send(FETCH_EVENT, {"id": self.record_id, "state": "running", **progress})
+            self.send(FETCH_EVENT, {"id": self.record.id, "state": "running", **progress})
 
     def raise_if_interrupted(self) -> None:
         """Do nothing."""
@@ -175,7 +176,7 @@ class TaskPanel:
             if not record.task_id:
                 raise UnknownRecord("This request has no task at DashScope, so there is no video to fetch.")
             if record_id not in self._fetches:  # another click may have come first
-                monitor = FetchMonitor(record_id, self._send)
+                monitor = FetchMonitor(record, self._send)
                 running = asyncio.ensure_future(self._bring_home(record, monitor))
                 self._fetches[record_id] = (monitor, running)
         return {"id": record_id, "state": "running", **self._fetches[record_id][0].progress}

@@ -16,18 +16,25 @@ export function setText(node, text) {
 
 export const money = (currency, amount) => `${currency} ${Number(amount).toFixed(2)}`;
 
+// Formats are slow to make: each is made once.
+const formats = new Map();
+
+function format(seconds, locale, options) {
+  const name = locale + JSON.stringify(options);
+  if (!formats.has(name)) formats.set(name, new Intl.DateTimeFormat(locale, options));
+  return formats.get(name).format(seconds * 1000);
+}
+
 // Return a moment in epoch seconds as short as it is clear: the time today, else the day.
 export function when(seconds, locale) {
   const date = new Date(seconds * 1000);
   const now = new Date();
-  if (date.toDateString() === now.toDateString()) return date.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  if (date.toDateString() === now.toDateString()) return format(seconds, locale, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const year = date.getFullYear() === now.getFullYear() ? undefined : "numeric";
-  return date.toLocaleDateString(locale, { year, month: "short", day: "numeric" });
+  return format(seconds, locale, { year, month: "short", day: "numeric" });
 }
 
-export function whenInFull(seconds, locale) {
-  return new Date(seconds * 1000).toLocaleString(locale, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
-}
+export const whenInFull = (seconds, locale) => format(seconds, locale, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 
 export async function copy(text) {
   if (navigator.clipboard?.writeText) {

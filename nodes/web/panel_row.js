@@ -106,14 +106,19 @@ export class TaskRow {
     const url = this.row.file ? posterUrl(this.row) : "";
     if (url === this.shownPoster) return;
     this.shownPoster = url;
-    this.picture.replaceChildren();
+    this.#setImage();
     clearTimeout(this.posterTimer);
     if (!url) return;
     this.posterTimer = setTimeout(() => {
       const image = element("img", { alt: "", src: url, decoding: "async" });
-      image.addEventListener("error", () => image.remove());
-      this.picture.replaceChildren(image);
+      image.addEventListener("error", () => this.#setImage());
+      this.#setImage(image);
     }, POSTER_DELAY);
+  }
+
+  #setImage(...image) {
+    this.picture.replaceChildren(...image);
+    this.picture.classList.toggle("dsw-has-image", image.length > 0);
   }
 }
 

@@ -39,7 +39,7 @@ const CSS = `
 .dsw-body { position: relative; flex: 1; min-height: 0; display: flex; }
 .dsw-list { flex: 1; min-width: 0; overflow-y: auto; overflow-x: hidden; overflow-anchor: none; }
 .dsw-space { position: relative; width: 100%; contain: layout; }
-.dsw-row { position: absolute; top: 0; left: 0; right: 0; min-height: ${ROW_HEIGHT}px; border-bottom: 1px solid var(--dsw-line); contain: layout style; }
+.dsw-row { position: absolute; top: 0; left: 0; right: 0; min-height: ${ROW_HEIGHT}px; border-bottom: 1px solid var(--dsw-line); contain: content; }
 .dsw-row[data-colour=good] { --dsw-colour: var(--dsw-good); } .dsw-row[data-colour=busy] { --dsw-colour: var(--dsw-busy); }
 .dsw-row[data-colour=todo] { --dsw-colour: var(--dsw-todo); } .dsw-row[data-colour=bad] { --dsw-colour: var(--dsw-bad); }
 .dsw-row[data-colour=idle] { --dsw-colour: var(--dsw-idle); }
@@ -48,13 +48,13 @@ const CSS = `
 .dsw-unread::before { content: ""; position: absolute; inset: 8px auto 8px 12px; width: 92px; border-radius: 6px; background: var(--dsw-fill); }
 .dsw-picture { position: relative; flex: 0 0 92px; height: 58px; padding: 0; border: 0; border-radius: 6px; overflow: hidden; background: var(--dsw-fill); }
 .dsw-picture img { width: 100%; height: 100%; object-fit: cover; display: block; }
-.dsw-picture:has(img)::after { content: ""; position: absolute; inset: 0; margin: auto; width: 24px; height: 24px; border-radius: 50%;
+.dsw-has-image::after { content: ""; position: absolute; inset: 0; margin: auto; width: 24px; height: 24px; border-radius: 50%;
   background: rgba(0, 0, 0, .55) conic-gradient(#fff 0 0) 55% 50% / 0 0 no-repeat; opacity: 0; transition: opacity .12s; }
-.dsw-picture:has(img)::before { content: ""; position: absolute; z-index: 1; inset: 0; margin: auto; width: 9px; height: 11px; translate: 1px 0;
+.dsw-has-image::before { content: ""; position: absolute; z-index: 1; inset: 0; margin: auto; width: 9px; height: 11px; translate: 1px 0;
   background: #fff; clip-path: polygon(0 0, 100% 50%, 0 100%); opacity: 0; transition: opacity .12s; }
 .dsw-head:hover .dsw-picture::before, .dsw-head:hover .dsw-picture::after, .dsw-picture:focus-visible::before, .dsw-picture:focus-visible::after { opacity: 1; }
-.dsw-picture:not(:has(img))::after { content: ""; position: absolute; inset: 0; margin: auto; width: 10px; height: 10px; border-radius: 50%; background: var(--dsw-colour); opacity: .7; }
-.dsw-row[data-colour=busy] .dsw-picture:not(:has(img))::after { animation: dsw-pulse 1.6s ease-in-out infinite; }
+.dsw-picture:not(.dsw-has-image)::after { content: ""; position: absolute; inset: 0; margin: auto; width: 10px; height: 10px; border-radius: 50%; background: var(--dsw-colour); opacity: .7; }
+.dsw-row[data-colour=busy] .dsw-picture:not(.dsw-has-image)::after { animation: dsw-pulse 1.6s ease-in-out infinite; }
 @keyframes dsw-pulse { 50% { opacity: .2; } }
 @media (prefers-reduced-motion: reduce) { .dsw-picture::after { animation: none !important; } }
 .dsw-main { flex: 1; min-width: 0; height: 100%; padding: 0; border: 0; background: none; text-align: left; display: flex; flex-direction: column; justify-content: space-between; }
