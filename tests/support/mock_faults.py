@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import struct
+import threading
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Literal
@@ -163,6 +164,17 @@ class ResetAfterActing(Fault):
     async def around(self, request, handler):
         await handler(request)
         return reset(request)
+
+
+@dataclass(frozen=True)
+class Gate(Fault):
+    """The right response, once something is set."""
+
+    opened: threading.Event
+
+    async def around(self, request, handler):
+        await asyncio.to_thread(self.opened.wait, 30)
+        return await handler(request)
 
 
 @dataclass(frozen=True)

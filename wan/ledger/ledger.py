@@ -24,14 +24,19 @@ from ..redaction import Secret
 from .database import database_for
 from .errors import LedgerUnavailable, RecordsLost, TakenOver
 from .record import COLUMNS, Claim, ClaimRules, Record, State
-from .recovery import REPORTED, unreported_loss
+from .recovery import NOTE_REPORTED, REPORTED, unreported_loss
 from .run_lock import RENEWAL_SECONDS, Renewal
+from .schema import OLDER_ACCOUNTS
 from .spool import flush, keep, superseding
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, TextClause
 
 logger = logging.getLogger("dashscope_wan")
+
+IsAlive = Callable[[str], bool]
+Reserve = Callable[["Connection", Record, IsAlive], Callable[[], None] | None]
+"""Checks whether a draft's price may be spent, and returns what writes that down."""
 
 HISTORY = 20
 """Number of tasks of the same kind that the estimate of the next duration is based on."""
@@ -49,12 +54,6 @@ _SAVE = (
     f"{UPSERT} WHERE requests.owner = :run OR (excluded.task_id <> '' AND requests.task_id IN ('', excluded.task_id) "
     "AND (requests.state <> 'saved' OR requests.path = excluded.path))"
 )
-_SET_FACT = (
-    "INSERT INTO facts (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-)
-# Word for word the condition of the index, which is empty in a ledger without such records.
-OLDER_ACCOUNTS = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint, 1, 2) <> '2:'"
-"""The accounts of the records whose fingerprints are in an older format."""
 
 
 @cache
@@ -111,6 +110,7 @@ class Ledger:
         free: bool = False,
         repay: bool = False,
         admit: Callable[[Connection], bool] | None = None,
+        reserve: Reserve | None = None,
     ) -> tuple[Record, Claim]:
         """Find the request's record in the ledger, or insert it, and return it with the claim on it.
 
@@ -118,7 +118,7 @@ class Ledger:
         run has been waiting for: if it fails, this run fails too. `earlier` returns the request's fingerprints in
         older formats for an account. A `free` request, and one that its owner will `repay`, is submitted again if its
         video is missing. `admit` tells whether a new task may be submitted now: if not, nothing is inserted, and the
-        claim is QUEUE.
+        claim is QUEUE. `reserve` reserves the price of what is sent next, or raises an error.
 
         Raises:
             RecordsLost: the ledger was damaged, and no run has reported the loss yet. Nothing may be sent.
@@ -138,11 +138,17 @@ class Ledger:
             may_be_lost = role is Claim.NEW and not (free or draft.task_id or self.is_shared)
             if may_be_lost and (lost := unreported_loss(connection, run_id=self.run_id)):
                 return record, role, lost
+            is_paid = role in (Claim.NEW, Claim.RESUME) and not (draft.task_id or record.task_id or record.sent_at)
+            is_reserved = record is not draft and record.owner == self.run_id and record.reserved_at > 0
+            settle = reserve(connection, draft, is_alive) if reserve and is_paid and not is_reserved else None
             if role is Claim.NEW and admit and not admit(connection):
                 return record, Claim.QUEUE, ""
             if role in (Claim.NEW, Claim.RESUME):
                 tried.add(record.id)
-                _reserve(record, draft)
+                if is_paid:
+                    _set_price(record, draft)
+                if settle:
+                    settle()
                 record.owner, record.host, record.folder = self.run_id, draft.host, draft.folder
                 connection.execute(sql(self._run_lock.hold() + UPSERT), _row(record))
             return record, role, ""
@@ -153,6 +159,17 @@ class Ledger:
         if self.is_shared and role in (Claim.NEW, Claim.RESUME):
             self._renewal.start()
         return record, role
+
+    def reserve(self, work: Callable[[Connection, IsAlive], object]) -> None:
+        """Do `work`, which gets what tells whether a run is alive, in a transaction in which this run becomes so."""
+
+        def hold(connection: Connection) -> None:
+            self._run_lock.acquire(connection)
+            work(connection, partial(self._run_lock.is_alive, connection=connection))
+
+        self._database.transaction(hold)
+        if self.is_shared:
+            self._renewal.start()
 
     def _find_all(self, connection: Connection, draft: Record, earlier: Callable[[str], Iterable[str]]) -> list[Record]:
         """Return the records of a draft's task or request, newest first."""
@@ -168,7 +185,7 @@ class Ledger:
 
     def note_loss_reported(self) -> None:
         """Record that this run has reported lost records: the next run may pay again."""
-        self._database.execute(sql(_SET_FACT), {"name": REPORTED, "value": self.run_id})
+        self.execute(NOTE_REPORTED, name=REPORTED, run=self.run_id)
 
     def save(self, *records: Record) -> None:
         """Insert or update records. One that another run has taken over keeps the task that it has there."""
@@ -235,14 +252,6 @@ class Ledger:
             lambda connection: [one for one in task_ids if not _is_known(connection, one)]
         )
 
-    def acknowledged_tasks(self, *, account: str, since: float) -> dict[str, float]:
-        """Return the tasks that the service confirmed for this ledger's requests under an account.
-
-        Each has the send time of its request by the service's clock, which is not before `since`.
-        """
-        found = self.find(account=account)
-        return {row.task_id: row.service_sent_at for row in found if row.request_id and row.service_sent_at >= since}
-
     def adopt(self, record: Record, *, rival: Callable[[Record], bool]) -> bool:
         """Write down a record with the task that proved to be its own.
 
@@ -255,7 +264,7 @@ class Ledger:
             disputed = any(one.id != record.id and one.is_outcome_unknown and rival(one) for one in lacking)
             if disputed or _is_known(connection, record.task_id, but=record.id):
                 return False
-            _upsert(connection, record)
+            connection.execute(sql(UPSERT), _row(record))
             return True
 
         return self._database.transaction(give)
@@ -295,15 +304,9 @@ def _is_known(connection: Connection, task_id: str, *, but: str = "") -> bool:
     return any(record.model and record.id != but for record in _find(connection, task_id=task_id))
 
 
-def _reserve(record: Record, draft: Record) -> None:
-    """Give a record the price of its draft, unless its request was sent before, or has a task."""
-    if not (draft.task_id or record.task_id or record.sent_at):
-        record.reserved_at = time.time() if draft.currency else 0.0
-        record.estimate, record.currency, record.price_date = draft.estimate, draft.currency, draft.price_date
-
-
-def _upsert(connection: Connection, record: Record) -> None:
-    connection.execute(sql(UPSERT), _row(record))
+def _set_price(record: Record, draft: Record) -> None:
+    record.reserved_at = time.time() if draft.currency else 0.0
+    record.estimate, record.currency, record.price_date = draft.estimate, draft.currency, draft.price_date
 
 
 def _row(record: Record) -> dict[str, Any]:

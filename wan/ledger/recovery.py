@@ -19,6 +19,10 @@ logger = logging.getLogger("dashscope_wan")
 REPORTED = "lost reported by"
 """The fact with the run that has reported the loss."""
 
+NOTE_REPORTED = (
+    "INSERT INTO facts (name, value) VALUES (:name, :run) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+
 LOCK_SECONDS = 5.0
 """Seconds to wait for another process that recovers the same file."""
 

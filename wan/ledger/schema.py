@@ -68,3 +68,7 @@ VERSIONS = (
     """,
 )
 """Append only."""
+
+# Word for word the condition of the index, which is empty in a ledger without such records.
+OLDER_ACCOUNTS = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint, 1, 2) <> '2:'"
+"""The accounts of the records whose fingerprints are in an older format."""

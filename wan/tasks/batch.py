@@ -83,7 +83,8 @@ class ValidatedBatch:
     """A valid batch with the results of its validation: the endpoint, the output target and the cost.
 
     `offer` is the model's offer in the region. `cost` is the list price of one video, None if it has none; `priced` are
-    its columns in the ledger, none where nothing is paid.
+    its columns in the ledger. `limits` are the owner's spending limits by the names of their settings, each as amounts
+    by currency. Both are empty where nothing is paid.
     `media_kinds`, `count` and `has_audio` are the kinds of media that the inputs provide, the number of videos, and
     whether they have audio. `price` and `total_price` are the status texts' notes on the cost of one video and of all.
     `warnings` are the ways in which the videos will differ from the batch.
@@ -97,6 +98,7 @@ class ValidatedBatch:
     output: OutputTarget
     clip: Clip | None
     cost: Mapping[str, Any] | None
+    limits: Mapping[str, Mapping[str, float]]
     priced: Mapping[str, Any]
     media_kinds: Sequence[str]
     count: int
@@ -122,11 +124,17 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     problems += [*_media_problems(batch, kinds), *clip_problems]
     if not region.temporary_storage:
         problems += [_storage_problem(kind, region) for kind in (FIRST_CLIP, DRIVING_AUDIO) if kind in kinds]
+    limits: dict[str, dict[str, float]] = {}
+    if settings.limit_texts and not region.simulated:
+        from ..api.limits import read_limits
+
+        limits, wrong = read_limits(settings.limit_texts)
+        problems += wrong
     output, wrong = resolve_output(batch.filename_prefix, output_folder=batch.output_folder)
     # The folder is only created if there are no other problems.
     problems += wrong or ([] if problems else folder_problems(output))
     if problems:
-        raise InvalidRequest(problems)
+        raise InvalidRequest([*problems, *(_limit_problems(batch, region, settings, limits) if limits else [])])
     model = MODELS[batch.request.model]
     offer = model.offer_in(region.id)
     if offer is None:
@@ -145,6 +153,7 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
         output=output,
         clip=clip,
         cost=cost,
+        limits=limits,
         priced=_priced(cost) if cost and not region.simulated else {},
         media_kinds=kinds,
         count=count,
@@ -157,6 +166,23 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
 
 def _priced(cost: Mapping[str, Any]) -> dict[str, Any]:
     return {"estimate": cost["amount"], "currency": cost["currency"], "price_date": cost["as_of"]}
+
+
+def _limit_problems(
+    batch: Batch, region: Region, settings: Settings, limits: Mapping[str, Mapping[str, float]]
+) -> list[str]:
+    """Return how a batch with other problems would exceed the limits, if its cost can be told."""
+    from .limits import predicted_problems, video_cost
+
+    request = batch.request
+    model = MODELS.get(str(request.model))
+    if model is None or request.duration not in model.durations or request.resolution not in model.resolutions:
+        return []
+    count = batch.count if hasattr(batch.images, "__len__") else 1
+    if model.offer_in(region.id) is None:
+        return []
+    cost = video_cost(request, region)
+    return predicted_problems(cost, limits=limits, videos=count, home=settings.home, url=settings.ledger_url)
 
 
 def _media_problems(batch: Batch, kinds: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from ..api.errors import BadRequest, PermissionDenied, TaskCanceled, TaskUnknown
 from ..api.task import Task, TaskStatus
 from ..errors import WanError
 from ..ledger.errors import LedgerUnavailable
+from ..ledger.ledger import Reserve
 from ..ledger.record import Claim, Record, State
 from .attachments import Attachments
 from .batch import ValidatedBatch
@@ -42,7 +43,7 @@ class Generation:
     """The generation of one video, with a run's context and the progress of this video.
 
     `_on_finished` is called when its task has finished at the service. In a shared ledger a new task waits for its
-    `_place`. `record` is the claimed record: no other module writes its state.
+    `_place`. `record` is the claimed record: no other module writes its state. `reserve` is that of `Ledger.claim`.
     """
 
     _context: RunContext
@@ -50,6 +51,7 @@ class Generation:
     _on_finished: Callable[[], None] = lambda: None
     _place: Place | None = None
     record: Record = field(default_factory=partial(Record, ""))
+    reserve: Reserve | None = None
 
     async def make(self, plan: ValidatedBatch, index: int, *, attachments: Attachments) -> SavedVideo:
         """Submit a request of a batch, or resume the task of an earlier run, and return the saved video."""
@@ -89,8 +91,8 @@ class Generation:
             LedgerUnavailable: the record cannot be saved; nothing may be sent.
             WanError: the run that was waited for failed.
         """
-        given = {"place": self._place, "context": self._context, "report": self._report, **options}
-        record, claimed = await claim(prepare, **given)
+        given: dict[str, Any] = {"place": self._place, "context": self._context, "report": self._report}
+        record, claimed = await claim(prepare, reserve=self.reserve, **given, **options)
         self.record = record
         if claimed is Claim.FAILED:
             raise WanError(record.error, task_id=record.task_id, request_id=record.request_id)

@@ -14,7 +14,7 @@ from ..api.limits import read_limits
 from ..api.settings import LIMIT_NAMES, Settings
 from ..catalog.regions import TASK_TTL
 from ..ledger.database import FILE_NAME, database_for
-from ..ledger.ledger import sql
+from ..ledger.ledger import IsAlive, sql
 from ..ledger.record import COLUMNS, NO_PRICE, Record, State, digest
 from ..ledger.spend import Payment, add_up, day_start, last_days, payments, receipt_cost
 from ..redaction import Secret
@@ -116,7 +116,7 @@ def list_tasks(  # noqa: PLR0913 - what to choose by, all by name
     lists = {name: values for name, values in chosen.items() if values}
     where = " AND ".join([*(f"{name} IN :{name}" for name in lists), "rowid < :before"])
 
-    def work(connection: Connection, _is_alive: Callable[[str], bool]) -> dict[str, Any]:
+    def work(connection: Connection, _is_alive: IsAlive) -> dict[str, Any]:
         from sqlalchemy import bindparam
 
         expanded: list[Any] = [bindparam(name, expanding=True) for name in lists]
@@ -134,7 +134,7 @@ def list_tasks(  # noqa: PLR0913 - what to choose by, all by name
             "total": total,
         }
 
-    return _read(home, url, work, otherwise={"tasks": [], "next": 0, "total": 0})
+    return read_ledger(home, url, work, otherwise={"tasks": [], "next": 0, "total": 0})
 
 
 _NO_BOUND = 2**62
@@ -155,10 +155,10 @@ def spending(home: Path, *, url: Secret | None = None, settings: Settings) -> di
     month, since = day_start(today.replace(day=1)), min(starts.values())
     bounds = sorted({month, *starts.values()})
 
-    def work(connection: Connection, is_alive: Callable[[str], bool]) -> list[Payment]:
+    def work(connection: Connection, is_alive: IsAlive) -> list[Payment]:
         return list(payments(connection, bounds, is_alive=is_alive))
 
-    found: list[Payment] = _read(home, url, work, otherwise=[])
+    found: list[Payment] = read_ledger(home, url, work, otherwise=[])
     limits, _ = read_limits(settings.limit_texts)
     recent = [one for one in found if one.since >= since]
     return {
@@ -176,8 +176,16 @@ def spending(home: Path, *, url: Secret | None = None, settings: Settings) -> di
     }
 
 
-def _read(home: Path, url: Secret | None, work: Callable[[Connection, Callable[[str], bool]], T], *, otherwise: T) -> T:
-    """Return the result of `work`, or `otherwise` if there is no ledger yet. `work` gets what tells who is alive."""
+def read_ledger(
+    home: Path, url: Secret | None, work: Callable[[Connection, Callable[[str], bool]], T], *, otherwise: T
+) -> T:
+    """Return the result of `work`, or `otherwise` if there is no ledger yet.
+
+    `work` gets a connection, and what tells whether a run is alive.
+
+    Raises:
+        LedgerUnavailable: the ledger cannot be read.
+    """
     if url is None and not (home / FILE_NAME).exists():
         return otherwise
     database, lock = database_for(home, url)

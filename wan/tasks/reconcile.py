@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -91,6 +91,11 @@ class Verdict(enum.Enum):
 
 Adopt = Callable[[str, Callable[[Record], bool]], Awaitable[bool]]
 """Assigns a task to the record by its id. Returns False, and assigns none, if it may belong to a rival request."""
+
+
+def acknowledged(records: Sequence[Record], *, since: float) -> dict[str, float]:
+    """Return the tasks that the service confirmed, with the send times of their requests by its clock, from `since`."""
+    return {one.task_id: one.service_sent_at for one in records if one.request_id and one.service_sent_at >= since}
 
 
 async def reconcile(  # noqa: PLR0913 - all by name
@@ -235,10 +240,8 @@ class _Reconciliation:
         created = {
             task.task_id: task.created for task in await list_tasks("", context=self.context, report=self.report)
         }
-        ledger, account = self.context.ledger, self.record.account
-        due = await self.context.to_thread(
-            partial(ledger.acknowledged_tasks, account=account, since=service_now - LIST_TTL)
-        )
+        known = await self.context.to_thread(self.context.ledger.find, account=self.record.account)
+        due = acknowledged(known, since=service_now - LIST_TTL)
         # The time of a response may be a gateway's: the creation times of known tasks must agree with it.
         if any(
             one in created and -MAX_EARLY_SECONDS <= created[one] - at <= MAX_LATE_SECONDS for one, at in due.items()

@@ -72,6 +72,11 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
         attachments = Attachments(plan)
         progress = BatchProgress(monitor, count=plan.count, price=plan.total_price)
         queue = Queue(context)
+        reserve = None
+        if plan.limits:
+            from .budget import open_budget
+
+            reserve = await open_budget(plan, attachments, context)
         slots = asyncio.Semaphore(plan.model.running_limit)
         fatal_errors: list[WanError] = []
 
@@ -81,7 +86,7 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
                 if fatal_errors:
                     raise fatal_errors[0]
                 place = queue.place(plan.model.id, plan.model.running_limit) if context.ledger.is_shared else None
-                generation = Generation(context, progress.items[index], slot.release, place)
+                generation = Generation(context, progress.items[index], slot.release, place, reserve=reserve)
                 try:
                     return await generation.make(plan, index, attachments=attachments)
                 except (AuthenticationError, PermissionDenied, LedgerUnavailable) as error:

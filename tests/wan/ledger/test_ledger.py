@@ -22,11 +22,13 @@ from wanpack.wan.ledger import database as ledger_database
 from wanpack.wan.ledger import schema
 from wanpack.wan.ledger.database import connect, create_file
 from wanpack.wan.ledger.errors import LedgerUnavailable, RecordsLost
-from wanpack.wan.ledger.ledger import OLDER_ACCOUNTS, Ledger
+from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Claim, Record, State
 from wanpack.wan.ledger.recovery import quarantine
 from wanpack.wan.ledger.run_lock import RunLock
+from wanpack.wan.ledger.schema import OLDER_ACCOUNTS
 from wanpack.wan.redaction import Secret
+from wanpack.wan.tasks.reconcile import acknowledged
 
 DAY = 86400.0
 
@@ -240,7 +242,7 @@ class TestAdopting:
         run.save(draft("old", task_id="old", request_id="r", service_sent_at=10.0))
         run.save(draft("b", task_id="adopted", service_sent_at=1000.0))
         run.save(replace(draft("c", task_id="theirs", request_id="r", service_sent_at=1000.0), account="another"))
-        assert run.acknowledged_tasks(account="account", since=500.0) == {"t": 1000.0}
+        assert acknowledged(run.find(account="account"), since=500.0) == {"t": 1000.0}
 
 
 class TestLives:

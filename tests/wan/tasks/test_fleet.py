@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mock_faults import Fault, Slow, UnknownStatus
+from mock_faults import Gate, Slow, UnknownStatus
 from mock_server import ALWAYS
 from small_videos import small_videos
 from wanpack.offline.tasks import Timing
@@ -27,17 +27,6 @@ SCALE = 0.02
 def videos_are_smaller():
     with small_videos():
         yield
-
-
-@dataclass(frozen=True)
-class Gate(Fault):
-    """The right response, once something is set."""
-
-    opened: threading.Event
-
-    async def around(self, request, handler):
-        await asyncio.to_thread(self.opened.wait, 30)
-        return await handler(request)
 
 
 @dataclass

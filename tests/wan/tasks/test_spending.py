@@ -146,7 +146,7 @@ class TestSums:
         assert found["today"] == {"CNY": 2.75, "USD": 0.1}
         assert len(found["days"]) == 30
         assert found["days"][-2] == {
-            "day": datetime.fromtimestamp(yesterday).astimezone().date().isoformat(),
+            "day": yesterday.date().isoformat(),
             "CNY": 1.5,
         }
         assert found["days"][-1]["CNY"] == 2.75

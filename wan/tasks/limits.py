@@ -1,0 +1,105 @@
+"""The owner's spending limits, and how the cost of a run exceeds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..api.request import estimate_cost
+from ..catalog.fields import VideoRequest
+from ..catalog.regions import Region
+from ..frozen import frozen
+from ..ledger.errors import LedgerUnavailable
+from ..ledger.ledger import IsAlive
+from ..ledger.spend import add_up, day_start, payments
+from ..redaction import Secret
+from .history import read_ledger
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+Limits = Mapping[str, Mapping[str, float]]
+"""The owner's limits by the names of their settings, each as amounts by currency."""
+
+ROUNDING = 0.00005
+"""Half of the last digit of a price."""
+
+
+@frozen
+class Cost:
+    """The list price of one video, which has none without a `currency`. `what` names the model and where it runs."""
+
+    amount: float
+    currency: str
+    what: str
+
+
+def video_cost(request: VideoRequest, region: Region) -> Cost:
+    """Return the cost of the video of a valid request."""
+    cost = estimate_cost(request, region=region) or {"amount": 0.0, "currency": ""}
+    return Cost(cost["amount"], cost["currency"], f"{request.model} at {request.resolution} in {region.title}")
+
+
+def limit_problems(cost: Cost, spent: Limits, *, limits: Limits, videos: int = 1) -> list[str]:
+    """Return how the cost of some videos exceeds the limits, with what to do.
+
+    `spent` is what is spent or reserved already, by the names of the limits, as amounts by currency.
+    """
+    if not cost.currency:
+        names = " and ".join(limits)
+        return [
+            f"the price of {cost.what} is unknown, so that {names} cannot be kept; choose another model or resolution, "
+            f"or remove {names} ({_where(*limits)})"
+        ]
+    total, problems = cost.amount * videos, []
+    run = f"this run would cost {cost.currency} {total:.2f}{f' for {videos} new videos' if videos > 1 else ''}"
+    for name, amounts in limits.items():
+        most, before = amounts.get(cost.currency), spent.get(name, {}).get(cost.currency, 0.0)
+        if most is None:
+            example = ", ".join(f"{amount:g} {currency}" for currency, amount in {**amounts, cost.currency: 10}.items())
+            problems.append(
+                f'{run}, and {name} names no {cost.currency}: write for example {name} = "{example}" '
+                f"({_where(name)}), or remove the limits"
+            )
+        elif before + total > most + ROUNDING:
+            problems.append(f"{run}; {_told(name, cost.currency, before=before, most=most)}")
+    return problems
+
+
+def _told(name: str, currency: str, *, before: float, most: float) -> str:
+    """Return which limit is exceeded, and what to do."""
+    if name == "limit_per_run":
+        spent = f"{currency} {before:.2f} of {most:.2f} are spent by it already"
+        return (
+            f"{spent if before else f'at most {currency} {most:.2f} may be spent'} ({name}). Make fewer, shorter or "
+            f"cheaper videos, or raise {name} ({_where(name)})"
+        )
+    period, later = ("today", "tomorrow") if name == "limit_per_day" else ("this month", "next month")
+    return (
+        f"{currency} {before:.2f} of {most:.2f} are spent or reserved {period} ({name}). Make fewer, shorter or "
+        f"cheaper videos, wait until {later}, or raise {name} ({_where(name)})"
+    )
+
+
+def _where(*names: str) -> str:
+    variables = " and ".join(f"DASHSCOPE_WAN_{name.upper()}" for name in names)
+    return f"in credentials.toml, or {variables}"
+
+
+def spent_by_limit(connection: Connection, is_alive: IsAlive) -> dict[str, dict[str, float]]:
+    """Return what is spent or reserved today and this month, by the names of the limits."""
+    today = datetime.now().astimezone().date()
+    day, month = day_start(today), day_start(today.replace(day=1))
+    found = list(payments(connection, sorted({day, month}), is_alive=is_alive))
+    return {"limit_per_day": add_up(found, since=day), "limit_per_month": add_up(found, since=month)}
+
+
+def predicted_problems(cost: Cost, *, limits: Limits, videos: int, home: Path, url: Secret | None) -> list[str]:
+    """Return the `limit_problems` of videos that are not reserved, as far as the ledger can be read. Blocking."""
+    try:
+        spent: dict[str, dict[str, float]] = read_ledger(home, url, spent_by_limit, otherwise={})
+    except LedgerUnavailable:
+        return []
+    return limit_problems(cost, spent, limits=limits, videos=videos)
