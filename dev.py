@@ -1,4 +1,4 @@
-"""`python dev.py run|key|ledger|test|bench|offline|docs`: all about this pack that needs no ComfyUI.
+"""`python dev.py run|key|ledger|tasks|spend|fetch|test|bench|offline|docs`: all about this pack that needs no ComfyUI.
 
 It makes .venv by itself. Standard library only, and it must at least parse on Pythons too old for the pack, to tell
 them so.
@@ -49,6 +49,12 @@ USAGE = """usage: python dev.py COMMAND ...
   ledger check | copy FROM TO | prune --older-than DAYS
                      look at the ledger of paid requests, copy it between SQLite and PostgreSQL, remove old records;
                      runs with the Python that calls it, such as ComfyUI's; sets nothing up
+  tasks [--all] [--json]
+                     list the tasks of the ledger, the newest first
+  spend [--by day|model] [--json]
+                     tell what was spent or reserved today, this month and in the last 30 days
+  fetch TASK_ID [--out DIR]
+                     save the video of a task; these three run as `ledger` does and take its --home
   test [--quick] [ARGUMENTS]
                      ruff, mypy, lint-imports and pytest with the arguments; --quick leaves out what waits, renders or
                      starts browsers
@@ -71,7 +77,7 @@ def main(arguments: list[str]) -> int:
     if command in ("-h", "--help", "help"):
         print(USAGE, end="")
         return 0
-    commands = {one.__name__: one for one in (run, key, ledger, test, bench, offline, docs)}
+    commands = {one.__name__: one for one in (run, key, ledger, tasks, spend, fetch, test, bench, offline, docs)}
     if command not in commands:
         print(f"dev.py: there is no command {command!r}\n\n{USAGE}", end="", file=sys.stderr)
         return 2
@@ -99,7 +105,22 @@ def key(arguments: list[str]) -> int:
 
 def ledger(arguments: list[str]) -> int:
     """Look after the ledger."""
-    return become([sys.executable, str(Path(__file__).absolute().parent / "cli" / "__main__.py"), "ledger", *arguments])
+    return become_engine("ledger", arguments)
+
+
+def tasks(arguments: list[str]) -> int:
+    """List the tasks."""
+    return become_engine("tasks", arguments)
+
+
+def spend(arguments: list[str]) -> int:
+    """Tell what was spent."""
+    return become_engine("spend", arguments)
+
+
+def fetch(arguments: list[str]) -> int:
+    """Save the video of a task."""
+    return become_engine("fetch", arguments)
 
 
 def bench(arguments: list[str]) -> int:
@@ -249,6 +270,11 @@ def call(
     if interrupted:
         raise KeyboardInterrupt
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
+
+
+def become_engine(command: str, arguments: list[str]) -> int:
+    """Go on as a command that runs with the Python that calls this."""
+    return become([sys.executable, str(Path(__file__).absolute().parent / "cli" / "__main__.py"), command, *arguments])
 
 
 def become(command: list[str]) -> int:

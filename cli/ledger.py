@@ -8,21 +8,22 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from .errors import StandaloneError, described
-from .key import FILE_NAME, KeyFileError, home_folder
+from .engine import add_home, answered
+from .key import home_folder
 from .ledger_copy import Copied, copy_ledger
 from .ledger_store import LedgerStore, Modules
 from .pack import ROOT, load_engine
 
-INTERRUPTED = 130
 MIN_DAYS = 2
 """The task list of the service covers a day: younger records tell whose its tasks are."""
+
+MONTH_SECONDS = 31 * 86400.0
+"""For so long a paid record counts against a limit of a month."""
 
 PRUNABLE = ("saved", "failed", "canceled", "expired")
 LEDGER_HELP = "a PostgreSQL URL, or the folder or file of an SQLite ledger"
@@ -38,30 +39,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     """Do what the command line says. Returns the exit status. `root` is the pack's folder as it was called."""
     options = _parse(arguments)
-    # A path may have letters that the terminal's encoding lacks.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        return _run(options, root=root)
-    except KeyboardInterrupt:
-        more = " Run the same command again to go on." if options.command == "copy" else ""
-        print(f"Interrupted.{more}", file=sys.stderr)
-        return INTERRUPTED
-    except ImportError as error:
-        say_error(
-            f"{error.name} is not installed for {sys.executable}.\nRun this with ComfyUI's Python, or first run: "
-            f'"{sys.executable}" -m pip install -r "{root / "requirements.txt"}"'
-        )
-    except (StandaloneError, KeyFileError) as error:
-        say_error(str(error))
-    except Exception as error:
-        # The pack's own errors say in words what to do; their class has another name in each process.
-        if type(error).__module__ != "dashscope_wan":
-            raise
-        # The commands send nothing.
-        say_error(described(error).replace("Nothing was sent. ", ""))
-    return 1
+    more = " Run the same command again to go on." if options.command == "copy" else ""
+    return answered(lambda: _run(options, root=root), root=root, more=more)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -74,7 +53,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     copy_parser.add_argument("target", metavar="TO", help="the same; it is made where there is none")
     for one in (check_parser, prune_parser):
         one.add_argument("ledger", nargs="?", metavar="LEDGER", help=f"{LEDGER_HELP} (default: the one in use)")
-        one.add_argument("--home", type=Path, metavar="DIR", help=f"the folder of {FILE_NAME} (default: the pack's)")
+        add_home(one)
     prune_parser.add_argument(
         "--older-than", type=_days, required=True, metavar="DAYS", help=f"at least {MIN_DAYS}", dest="days"
     )
@@ -132,16 +111,26 @@ def prune(ledger: LedgerStore, *, days: int) -> int:
     """Remove the records that are older than some days and have no further use."""
     ledger.require()
     before = time.time() - days * 86400
-    removed, kept = 0, 0
+    removed, kept, paid = 0, 0, 0
     for rows in ledger.batches():
-        old = [row for row in rows if row["state"] in PRUNABLE and _latest(row) < before]
+        aged = [row for row in rows if row["state"] in PRUNABLE and _latest(row) < before]
+        old = [row for row in aged if not _counts(row)]
+        paid += len(aged) - len(old)
         unused = [row["id"] for row in old if not ledger.may_have_video(row)]
         removed += ledger.remove(unused, states=PRUNABLE)
         kept += len(old) - len(unused)
     print(f"Removed from {ledger.name}: {_records(removed)} older than {days} days. These requests are charged anew.")
     if kept:
         print(f"{_records(kept)} of that age stay, as the video is there or on another machine.")
+    if paid:
+        print(f"{_records(paid)} of that age stay for 31 days, as they count in what was spent.")
     return 0
+
+
+def _counts(row: dict[str, Any]) -> bool:
+    """Tell whether a record may count in what was spent this month. Where the price is unknown its receipt has it."""
+    is_paid = row["reserved_at"] != 0 and row["state"] not in ("failed", "canceled")
+    return is_paid and _latest(row) > time.time() - MONTH_SECONDS
 
 
 def _latest(row: dict[str, float]) -> float:
@@ -163,11 +152,6 @@ def _say_copied(done: Copied, *, source: str, target: str) -> int:
 
 def _records(number: int) -> str:
     return f"{number} {'record' if number == 1 else 'records'}"
-
-
-def say_error(text: str) -> None:
-    """Print an error."""
-    print(f"Error: {text}", file=sys.stderr)
 
 
 def masked(text: str) -> str:

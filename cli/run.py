@@ -85,7 +85,7 @@ def _run(options: Options, *, root: Path) -> None:
         terminal.say("Offline mode: the video is rendered locally, free of charge. Pass --live to use DashScope.")
     pack = load_pack(root)
     classes = {**_prepared_core_nodes(pack, options, root=root, terminal=terminal), **pack.classes}
-    results = _until_stopped(run_graph(graph, classes=classes, on_node=_teller(terminal)))
+    results = until_stopped(run_graph(graph, classes=classes, on_node=_teller(terminal)))
     _show_texts(results, graph, terminal=terminal, output=options.out.resolve())
     for path in saved_videos(results, graph, classes=classes):
         print(path)
@@ -144,7 +144,7 @@ def _teller(terminal: Terminal) -> OnNode:
     return tell
 
 
-def _until_stopped(work: Coroutine[Any, Any, _Returned]) -> _Returned:
+def until_stopped(work: Coroutine[Any, Any, _Returned]) -> _Returned:
     """Run to the end. Ctrl-C cancels the work and waits for its clean-up; a second Ctrl-C does not wait."""
 
     async def guarded() -> _Returned:

@@ -376,6 +376,20 @@ class TestPrune:
         assert "1 record of that age" in out
         assert [row.id for row in all_rows(one)] == [row.id for row in stay]
 
+    def test_what_was_paid_this_month_stays(self, ledger, open_ledger, place):
+        old, older = time.time() - 29 * DAY, time.time() - 32 * DAY
+        one = open_ledger(place)
+        one.save(
+            record("paid", state="saved", created_at=old, reserved_at=old, currency="CNY", estimate=1.5),
+            record("by its receipt", state="saved", created_at=old, reserved_at=NO_PRICE),
+            record("failed", state="failed", created_at=old, reserved_at=old, currency="CNY", estimate=1.5),
+            record("long ago", state="saved", created_at=older, reserved_at=older, currency="CNY", estimate=1.5),
+        )
+        status, out, _ = ledger("prune", "--older-than", "10", place)
+        assert status == 0
+        assert "2 records of that age stay for 31 days, as they count in what was spent." in out
+        assert [row.fingerprint.removeprefix("2:") for row in all_rows(one)] == ["paid", "by its receipt"]
+
     def test_what_other_machines_have_saved_stays(self, ledger, open_ledger, url):
         saved = record("a", state="saved", path="/there.mp4", bytes=5)
         one = open_ledger(url)

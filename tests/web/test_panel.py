@@ -60,7 +60,6 @@ def spent(panel, name):
     return [f"{currency} {amount:.2f}" for currency, amount in panel.get("spend").json()[name].items()]
 
 
-@on_canvas
 def test_a_task_appears_while_it_is_queued_and_plays_when_it_is_saved(page, panel):
     from wanpack.nodes.fetch_task import DashScopeWanFetchTask  # noqa: F401 - imported before the thread is
 

@@ -140,12 +140,27 @@ def list_tasks(  # noqa: PLR0913 - what to choose by, all by name
 _NO_BOUND = 2**62
 
 
+def find_task(home: Path, task_id: str, *, url: Secret | None = None) -> Record | None:
+    """Return the newest record of a task, None if the ledger does not know it. Blocking.
+
+    Raises:
+        LedgerUnavailable: the ledger cannot be read.
+    """
+
+    def work(connection: Connection, _is_alive: IsAlive) -> Record | None:
+        statement = sql(f"SELECT {', '.join(COLUMNS)} FROM requests WHERE task_id = :task ORDER BY rowid DESC LIMIT 1")  # noqa: S608 - our own
+        found = connection.execute(statement, {"task": task_id}).mappings().first()
+        return Record(**found) if found and task_id else None
+
+    return read_ledger(home, url, work, otherwise=None)
+
+
 def spending(home: Path, *, url: Secret | None = None, settings: Settings) -> dict[str, Any]:
     """Return what was spent or reserved, as amounts by currency. Blocking.
 
     `today` and `month` are sums, `limits` the owner's by "run", "day" and "month". `days` has a row {day, CNY, ...} for
     each of the last 30 days, the earliest first; `models` has rows {model, CNY, ...} for the same days, the model of
-    what a running batch has reserved being "".
+    what a running batch has reserved being "". `problems` are those of the limits' settings.
 
     Raises:
         LedgerUnavailable: the ledger cannot be read.
@@ -159,7 +174,7 @@ def spending(home: Path, *, url: Secret | None = None, settings: Settings) -> di
         return list(payments(connection, bounds, is_alive=is_alive))
 
     found: list[Payment] = read_ledger(home, url, work, otherwise=[])
-    limits, _ = read_limits(settings.limit_texts)
+    limits, problems = read_limits(settings.limit_texts)
     recent = [one for one in found if one.since >= since]
     return {
         "today": add_up(found, since=starts[today]),
@@ -173,6 +188,7 @@ def spending(home: Path, *, url: Secret | None = None, settings: Settings) -> di
             {"model": model, **add_up([one for one in recent if one.model == model])}
             for model in sorted({one.model for one in recent})
         ],
+        "problems": problems,
     }
 
 

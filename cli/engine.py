@@ -1,0 +1,95 @@
+"""What the commands on the ledger share: the pack's engine, its settings, and errors in words.
+
+They run with the Python that starts them, ComfyUI's for example, which has the pack's requirements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import StandaloneError, described
+from .key import FILE_NAME, KeyFileError, home_folder
+from .pack import load_engine
+
+INTERRUPTED = 130
+
+
+def answered(work: Callable[[], int], *, root: Path, more: str = "") -> int:
+    """Return the exit status of a command's `work`. What goes wrong is said in words, an interruption with `more`."""
+    # A path may have letters that the terminal's encoding lacks.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return work()
+    except KeyboardInterrupt:
+        print(f"Interrupted.{more}", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who reads the output has enough of it. What is left must not fail when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except ImportError as error:
+        say_error(
+            f"{error.name} is not installed for {sys.executable}.\nRun this with ComfyUI's Python, or first run: "
+            f'"{sys.executable}" -m pip install -r "{root / "requirements.txt"}"'
+        )
+    except (StandaloneError, KeyFileError) as error:
+        say_error(str(error))
+    except Exception as error:
+        # The pack's own errors say in words what to do; their class has another name in each process.
+        if type(error).__module__ != "dashscope_wan":
+            raise
+        # The commands send nothing.
+        say_error(described(error).replace("Nothing was sent. ", ""))
+    return 1
+
+
+def say_error(text: str) -> None:
+    """Print an error."""
+    print(f"Error: {text}", file=sys.stderr)
+
+
+def add_home(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the pack's folder."""
+    parser.add_argument("--home", type=Path, metavar="DIR", help=f"the folder of {FILE_NAME} (default: the pack's)")
+
+
+def opened_engine(given: Path | None, *, root: Path) -> tuple[Callable[[str], Any], Any]:
+    """Return what imports a module of the pack's engine, and the settings that the nodes have."""
+    modules = load_engine(root)
+    os.environ["DASHSCOPE_WAN_HOME"] = str(home_folder(given, root=root, environment=os.environ))
+    settings = modules("api.settings").read_settings(Path())
+    return modules, settings
+
+
+def output_folder(root: Path) -> Path:
+    """Return the output folder of the ComfyUI whose custom_nodes the pack lies in, else the one of `dev.py run`."""
+    # The folder may be a link in custom_nodes to where the pack really is.
+    for folder in (root.absolute(), root.resolve()):
+        if folder.parent.name == "custom_nodes":
+            return folder.parent.parent / "output"
+    return root / "output"
+
+
+def money(amount: float, currency: str) -> str:
+    """Return an amount with its currency."""
+    return f"{currency} {amount:.2f}"
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as lines of aligned columns. What no terminal should get is shown as a question mark."""
+    shown = [["".join(one if one.isprintable() else "?" for one in cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in shown)
+
+
+def amounts(row: Mapping[str, Any]) -> str:
+    """Return the amounts of a row by currency; "-" if there are none."""
+    found = {name: value for name, value in row.items() if isinstance(value, (int, float))}
+    return ", ".join(money(value, name) for name, value in found.items()) or "-"

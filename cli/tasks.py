@@ -1,0 +1,67 @@
+"""`python dev.py tasks`: the tasks of the ledger, the newest first."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .engine import add_home, answered, money, opened_engine, output_folder, table
+from .pack import ROOT
+
+NEWEST = 30
+"""Tasks that are shown without --all."""
+
+_PAGE = 500
+_HEADINGS = ("WHEN", "STATE", "MODEL", "SIZE", "S", "PRICE", "TASK", "FILE OR PROMPT")
+
+
+def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
+    """Print the tasks. Returns the exit status. `root` is the pack's folder as it was called."""
+    parser = argparse.ArgumentParser(prog="dev.py tasks", description="Lists the tasks of the ledger.")
+    parser.add_argument("--all", action="store_true", help=f"all tasks (default: the newest {NEWEST})")
+    parser.add_argument("--json", action="store_true", help="as a JSON list")
+    add_home(parser)
+    options = parser.parse_args(arguments)
+    return answered(lambda: _run(options, root=root), root=root)
+
+
+def _run(options: argparse.Namespace, *, root: Path) -> int:
+    modules, settings = opened_engine(options.home, root=root)
+    list_tasks = modules("tasks.history").list_tasks
+    where = {"url": settings.ledger_url, "output_folder": output_folder(root)}
+    rows: list[dict[str, Any]] = []
+    total, before = 0, 0
+    while True:
+        page = list_tasks(settings.home, before=before, limit=_PAGE if options.all else NEWEST, **where)
+        rows, total, before = [*rows, *page["tasks"]], page["total"], page["next"]
+        if not before or not options.all:
+            break
+    if options.json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+    elif rows:
+        print(table([_HEADINGS, *map(_line, rows)]))
+        if len(rows) < total:
+            print(f"{len(rows)} of {total} tasks; --all lists all of them.")
+    else:
+        print(f"There is no task in the ledger of {settings.home}.")
+    return 0
+
+
+def _line(row: dict[str, Any]) -> Sequence[str]:
+    cost, file = row["cost"], row["file"]
+    when = datetime.fromtimestamp(row["created_at"]).astimezone()
+    about = "" if cost and cost["billed"] else "about "
+    return (
+        f"{when:%Y-%m-%d %H:%M}",
+        row["state"],
+        row["model"] or "-",
+        row["resolution"] or "-",
+        str(row["duration"] or "-"),
+        f"{about}{money(cost['amount'], cost['currency'])}" if cost else "-",
+        row["task_id"] or "-",
+        "/".join(filter(None, (file["subfolder"], file["filename"]))) if file else row["prompt"],
+    )
