@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -151,7 +152,7 @@ async def _id_of(request: web.Request) -> str:
     if request.content_type != "application/json" or (request.content_length or 0) > MAX_BODY:
         raise InvalidQuery(['the body must be JSON such as {"id": "..."}'])
     try:
-        body: Any = await request.json()
+        body: Any = json.loads(await request.read())
     except (ValueError, RecursionError):
         body = None
     found = body.get("id") if isinstance(body, dict) else None
