@@ -90,12 +90,13 @@ def data_dir() -> Path:
 
 
 def batch_settings(graph: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what a run takes from the host: folders, clock, and what the saved files carry about the graph."""
+    """Return what a run takes from the host: folders, clock, what the saved files carry, and who hears of changes."""
     return {
         "output_folder": output_folder(),
         "home": data_dir(),
         "metadata": workflow_metadata(graph, extra_pnginfo),
         "clock": _standalone.clock,
+        "on_change": _on_change(),
     }
 
 
@@ -119,6 +120,36 @@ def workflow_metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> d
         except (TypeError, ValueError, RecursionError) as error:
             logger.warning("%s is not saved with the video: it is not JSON (%s)", name, type(error).__name__)
     return texts
+
+
+def _on_change() -> Callable[[Any], None] | None:
+    """Return what tells ComfyUI's pages of a record that has changed, None without ComfyUI."""
+    if prompt_server() is None:
+        return None
+    from .task_panel import send_task
+
+    return send_task
+
+
+def prompt_server() -> Any:
+    """Return ComfyUI's server, None without ComfyUI."""
+    return getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+
+
+def send_event(name: str, data: Mapping[str, Any]) -> None:
+    """Send a message to all of ComfyUI's pages. From any thread."""
+    server = prompt_server()
+    if server is not None:
+        server.send_sync(name, dict(data))
+
+
+def allowed_origin() -> str:
+    """Return the other origin whose pages may use ComfyUI's server: `--enable-cors-header`. "" if there is none."""
+    if not in_comfyui():
+        return ""
+    from comfy.cli_args import args
+
+    return str(getattr(args, "enable_cors_header", None) or "")
 
 
 def video_from_file(path: Path | str) -> Any:
@@ -206,7 +237,7 @@ class NodeMonitor:
         return ProgressBar(_STEPS, node_id=self._node_id)
 
     def _send(self, text: str) -> None:
-        server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+        server = prompt_server()
         if server is not None:
             from html import escape
 

@@ -48,6 +48,11 @@ const zh = {
 };
 
 export function strings() {
+  return inLanguage({ en, zh });
+}
+
+// Return the words in ComfyUI's language.
+export function inLanguage(words) {
   const language = app.extensionManager?.setting?.get("Comfy.Locale") ?? navigator.language;
-  return language?.startsWith("zh") ? zh : en;
+  return language?.startsWith("zh") ? words.zh : words.en;
 }

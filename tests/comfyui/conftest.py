@@ -91,9 +91,10 @@ class ComfyUI:
         """Return what it printed."""
         return (self.base / "comfy.log").read_text(encoding="utf-8", errors="replace")
 
-    def response(self, path: str, **query: str) -> requests.Response:
+    def response(self, path: str, headers: dict[str, str] | None = None, **query: str) -> requests.Response:
         """Return the response to a GET."""
-        return self._session.get(f"{self.url}{path}?{urlencode(query)}" if query else self.url + path, timeout=60)
+        url = f"{self.url}{path}?{urlencode(query)}" if query else self.url + path
+        return self._session.get(url, headers=headers, timeout=60)
 
     def get(self, path: str) -> dict:
         """Return the JSON of a GET that succeeds."""
@@ -101,9 +102,9 @@ class ComfyUI:
         assert response.status_code == 200, f"{path}: {response.status_code} {response.text[:300]}"
         return response.json()
 
-    def post(self, path: str, body: dict) -> requests.Response:
+    def post(self, path: str, body: dict, headers: dict[str, str] | None = None) -> requests.Response:
         """Return the response to a POST."""
-        return self._session.post(self.url + path, json=body, timeout=60)
+        return self._session.post(self.url + path, json=body, headers=headers, timeout=60)
 
     def queue(self, prompt: dict, *, client: str = "") -> str:
         """Queue a graph in API format and return its prompt id."""

@@ -153,3 +153,27 @@ def test_nothing_went_wrong_at_import(comfyui):
     log = comfyui.log()
     assert "IMPORT FAILED" not in log
     assert "Traceback" not in log.partition("got prompt")[0]
+
+
+def test_the_task_panel_shows_a_run_plays_and_is_closed_to_other_pages(comfyui):
+    with comfyui.listen() as page:
+        prompt = comfyui.queue(plain(941), client=page.client)
+        assert comfyui.finished(prompt)["status"]["status_str"] == "success"
+        heard = [data for kind, data in list(page.events) if kind == "dashscope_wan.task"]
+    [row, *_] = comfyui.get("/dashscope_wan/tasks")["tasks"]
+    assert (row["state"], row["prompt"], row["file"]["subfolder"]) == ("saved", "a cat runs", "tests")
+    assert {data["id"] for data in heard} == {row["id"]}
+    assert [heard[0]["state"], heard[-1]["state"]] == ["submitting", "saved"]
+    assert comfyui.response("/view", **row["file"]).headers["Content-Type"] == "video/mp4"
+    poster = comfyui.response(f"/api/dashscope_wan/poster/{row['id']}")
+    assert (poster.headers["Content-Type"], poster.content[:2]) == ("image/jpeg", b"\xff\xd8")
+    assert comfyui.get("/dashscope_wan/spend")["today"] == {}
+    for headers in (
+        {"Origin": "http://evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ):
+        for path in ("tasks", "spend", f"poster/{row['id']}"):
+            assert comfyui.response(f"/dashscope_wan/{path}", headers=headers).status_code == 403
+        for path in ("fetch", "cancel"):
+            assert comfyui.post(f"/dashscope_wan/{path}", {"id": row["id"]}, headers=headers).status_code == 403

@@ -293,6 +293,49 @@ def settings_failures(run):
         home.unlink()
 
 
+def panel_answers(run, server, reported):
+    """What the task panel's routes answer, and send to the pages, of all that has happened and of new failures."""
+    import mock_faults as kinds
+    import pytest
+    from panel_server import PanelServer, add_records, create_task
+
+    said = spoken(run.key)
+    create = [create_task(server) for _ in range(3)]
+    server.faults.add(on="create", fault=kinds.TaskStuck("PENDING"))
+    add_records(*({"task_id": task} for task in [*create, create_task(server)]))
+    with (
+        (run.folder / "panel.jsonl").open("w", encoding="utf-8", errors="backslashreplace") as kept,
+        pytest.MonkeyPatch.context() as patch,
+        PanelServer(patch) as panel,
+    ):
+
+        def keep(response):
+            kept.write(json.dumps([response.url, response.status_code, dict(response.headers), response.text]) + "\n")
+            return response
+
+        rows = keep(panel.get("tasks?limit=2000")).json()["tasks"]
+        keep(panel.get("tasks?state=lost"))
+        keep(panel.get("spend"))
+        for row in [row for row in rows if row["file"]][:2]:
+            assert keep(panel.get(f"poster/{row['id']}")).status_code == 200
+        queued, *finished = [row for row in rows if row["can_cancel"]][:4]
+        for on in ("query", "download"):
+            server.faults.add(on=on, fault=reported["403"], times=ALWAYS)
+            for row in finished[:2]:
+                keep(panel.post("fetch", row["id"]))
+            panel.wait_for_fetches()
+            server.faults.clear()
+        for name in ("401", "odd JSON", "a page"):
+            server.faults.add(on="cancel", fault=reported[name])
+            assert keep(panel.post("cancel", queued["id"])).status_code == 502
+        assert keep(panel.post("cancel", queued["id"])).json()["canceled"]
+        keep(panel.post("fetch", finished[2]["id"]))
+        panel.wait_for_fetches()
+        for path in ("fetch", "cancel"):
+            assert keep(panel.post(path, said)).status_code == 404
+        kept.writelines(f"{json.dumps(message)}\n" for message in panel.sent)
+
+
 def main(folder, secrets):
     faulthandler.dump_traceback_later(100, exit=True)
     run = Run(folder, secrets)
@@ -316,6 +359,7 @@ def main(folder, secrets):
         run.key_is_in_the_graph = False
         reported = service_failures(run, server)
         task_failures(run, server, task_id, reported)
+        panel_answers(run, server, reported)
         run.key_is_in_the_graph = True
         values_failures(run)
         settings_failures(run)

@@ -78,6 +78,7 @@ def test_there_is_something_to_search(searched):
         "errors.txt",
         "frames.txt",
         "history.jsonl",
+        "panel.jsonl",
         "ledger.sqlite3",
     } <= names
     assert len([path for path in searched.files if path.suffix == ".mp4"]) >= 4
@@ -86,6 +87,9 @@ def test_there_is_something_to_search(searched):
     assert "GET /files/" in log  # the mock server's own lines, and urllib3's
     assert "***" in log
     assert (searched.folder / "errors.txt").read_text("utf-8").count("== ") >= 50
+    panel = (searched.folder / "panel.jsonl").read_text("utf-8")
+    for part in ("no: ***", "/dashscope_wan/poster/", "dashscope_wan.task", "dashscope_wan.fetch", '"state": "failed"'):
+        assert part in panel, part
     frames = (searched.folder / "frames.txt").read_text("utf-8")
     assert frames.count("== ") >= 30
     assert "generate: prompt = 'a cat'" in frames
@@ -110,7 +114,7 @@ def test_no_file_is_named_after_a_key(searched):
 
 
 def test_no_signature_and_no_image_is_in_a_receipt_or_the_log(searched):
-    for name in ("all.log", "history.jsonl", "errors.txt", "stdout.txt", "stderr.txt"):
+    for name in ("all.log", "history.jsonl", "panel.jsonl", "errors.txt", "stdout.txt", "stderr.txt"):
         text = (searched.folder / name).read_text("utf-8")
         assert "Signature=***" in text or "Signature=" not in text, name
         assert not [part for part in text.split("Signature=")[1:] if not part.startswith("***")], name

@@ -23,7 +23,7 @@ from .attachments import Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
 from .failures import Failure, NoResponse, classify, point_to_workspace
-from .interrupt import cancel_queued_task, report_interrupt
+from .interrupt import CancelCall, cancel_queued_task, report_interrupt
 from .output import discard
 from .places import Place
 from .polling import estimate_for, poll_until_done
@@ -106,7 +106,7 @@ class Generation:
 
     async def interrupted(self, *, cancel: bool = True) -> None:
         """Report the state of the stopped request. With `cancel`, its task is cancelled if it is still queued."""
-        call = partial(self._cancel_if_queued, self.record) if cancel else None
+        call = partial(self.cancel_if_queued, self.record) if cancel else None
         await report_interrupt(self.record, context=self._context, report=self._report, cancel=call)
 
     async def _finish_claimed(self, prepared: PreparedRequest, claimed: Claim) -> SavedVideo:
@@ -212,7 +212,7 @@ class Generation:
         ids = {"task_id": created.task_id, "request_id": created.request_id}
         context.update_sync(record, state=State.SUBMITTED.value, submitted_at=time.time(), **ids)
         if not handoff.acquire(blocking=False):
-            self._cancel_if_queued(record)
+            self.cancel_if_queued(record)
 
     def _note_failure(self, record: Record, error: WanError) -> WanError:
         """Record what a failed create request means, and return the error to raise."""
@@ -227,9 +227,9 @@ class Generation:
             return NoResponse(error)
         return error
 
-    def _cancel_if_queued(self, record: Record) -> bool | None:
-        """Cancel the task of a record if it is still queued. Blocking; returns as `cancel_queued_task` does."""
-        done = cancel_queued_task(record.task_id, self._context.client)
+    def cancel_if_queued(self, record: Record, cancel: CancelCall = cancel_queued_task) -> bool | None:
+        """Cancel the task of a record if it is still queued. Blocking; returns, and raises, as `cancel` does."""
+        done = cancel(record.task_id, self._context.client)
         if done:
             self._context.update_sync(record, state=State.CANCELED.value)
         return done

@@ -27,7 +27,7 @@ T = TypeVar("T")
 SPENDING_DAYS = 30
 """Days that `spending` tells of, today included."""
 
-MAX_ROWS = 500
+MAX_ROWS = 2000
 """Rows of one page of `list_tasks`."""
 
 

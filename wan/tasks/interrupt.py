@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 CLEANUP_TIMEOUT = 0.7
 
+CancelCall = Callable[[str, Client], "bool | None"]
+"""Cancels a task by its id if it is still queued. Blocking."""
+
 
 def report_interrupt_unsent(context: RunContext, report: Progress) -> None:
     """Report that nothing was submitted."""

@@ -32,6 +32,8 @@ MAX_ATTEMPTS = 6
 MIN_BYTES_PER_SECOND, GRACE_SECONDS = 4 * 1024, 15 * 60.0
 """The minimum average rate over all tries, and the seconds before it applies."""
 
+BY_HAND = " To save it by hand, open the URL shown on the node in a browser."
+
 
 @frozen
 class SaveOptions:
@@ -84,7 +86,7 @@ class VideoDownload:
         except (DownloadFailed, MediaError) as error:
             await self.context.to_thread(self._remove_if_empty)
             link = self._url if self._url.lower().startswith(("https://", "http://")) else ""
-            by_hand = " To save it by hand, open the URL shown on the node in a browser." if link else ""
+            by_hand = BY_HAND if link else ""
             paid = self.context.region.if_paid("already paid for and ")
             again = (
                 f"The video is {paid}available for 24 hours: run the same graph again, or use Wan Fetch Task.{by_hand}"

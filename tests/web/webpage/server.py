@@ -9,16 +9,18 @@ import mimetypes
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import media
+import requests
 
 from .definitions import object_info
 
 _ROOT = Path(__file__).resolve().parents[3]
 _WEB = _ROOT / "nodes" / "web"
 _EXTENSION = "/extensions/dashscope-wan/"
+_PANEL = "/dashscope_wan/"
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 _SETTINGS = {
@@ -37,7 +39,7 @@ class PageServer:
     `settings` are the page's own settings, which may be changed. `running` are the ids of the runs in the queue,
     `history` is what became of others, by their ids. `files` are images of the input folder by their
     paths; any other is a plain one. `asked` lists the paths that were not there. Without `extension` the page gets the
-    nodes only.
+    nodes only. `panel`, where it is set, is the URL of the task panel's routes.
     """
 
     def __init__(self, static: Path, *, extension: bool = True) -> None:
@@ -46,6 +48,8 @@ class PageServer:
         self.files: dict[str, bytes] = {}
         self.running: list[str] = []
         self.history: dict[str, Any] = {}
+        self.panel = ""
+        self._sockets: list[BinaryIO] = []
         self._static = static
         self._scripts = sorted(_WEB.rglob("*.js")) if extension else []
         self._definitions = json.dumps(object_info()).encode()
@@ -77,6 +81,15 @@ class PageServer:
         if known is not None:
             return json.dumps(known).encode(), "application/json"
         return self._file(path)
+
+    def send(self, name: str, data: dict[str, Any]) -> None:
+        """Send a message to the pages, as ComfyUI's websocket does."""
+        frame = _frame(json.dumps({"type": name, "data": data}).encode())
+        for socket in list(self._sockets):
+            try:
+                socket.write(frame)
+            except (OSError, ValueError):
+                self._sockets.remove(socket)
 
     def _json(self, path: str, query: dict[str, list[str]]) -> Any:
         lists = "/embeddings", "/models", "/experiment/models", "/userdata", "/v2/userdata", "/templates/index.json"
@@ -114,6 +127,9 @@ class PageServer:
                 url = urlsplit(self.path)
                 if url.path == "/ws":
                     return self._websocket()
+                if _PANEL in url.path:
+                    self._forward()
+                    return None
                 found = page.response(url.path, parse_qs(url.query))
                 if found is None:
                     page.asked.append(url.path)
@@ -123,6 +139,9 @@ class PageServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 path = urlsplit(self.path).path.removeprefix("/api")
+                if path.startswith(_PANEL):
+                    self._forward(body)
+                    return
                 if path == "/settings":
                     page.settings.update(json.loads(body))
                 elif path.startswith("/settings/"):
@@ -138,6 +157,22 @@ class PageServer:
                 self.end_headers()
                 self.wfile.write(body)
 
+            def _forward(self, body: bytes | None = None) -> None:
+                """Ask the task panel's routes, as the page has asked."""
+                if not page.panel:
+                    self._send(404, b"{}", "application/json")
+                    return
+                path = self.path.removeprefix("/api")
+                names = ("Content-Type", "Sec-Fetch-Site", "If-None-Match")
+                headers = {name: self.headers[name] for name in names if self.headers[name]}
+                method = "POST" if body is not None else "GET"
+                try:
+                    found = requests.request(method, page.panel + path, data=body, headers=headers, timeout=60)
+                except requests.ConnectionError:
+                    self.close_connection = True
+                else:
+                    self._send(found.status_code, found.content, found.headers.get("Content-Type", ""))
+
             def _websocket(self) -> None:
                 digest = hashlib.sha1(self.headers["Sec-WebSocket-Key"].encode() + _MAGIC).digest()  # noqa: S324 - RFC 6455
                 self.send_response(101)
@@ -146,10 +181,8 @@ class PageServer:
                 self.send_header("Sec-WebSocket-Accept", base64.b64encode(digest).decode())
                 self.end_headers()
                 status = {"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 0}}, "sid": "test"}}
-                text = json.dumps(status).encode()
-                self.wfile.write(
-                    b"\x81" + (bytes([len(text)]) if len(text) < 126 else b"\x7e" + len(text).to_bytes(2, "big")) + text
-                )
+                self.wfile.write(_frame(json.dumps(status).encode()))
+                page._sockets.append(self.wfile)
                 self.close_connection = True
                 while self.rfile.read(1):
                     """Until the page goes; what it says is of no interest."""
@@ -158,6 +191,13 @@ class PageServer:
                 """Nothing."""
 
         return Handler
+
+
+def _frame(text: bytes) -> bytes:
+    """Return a text as a frame of a websocket."""
+    size = len(text)
+    head = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
+    return b"\x81" + (head if size < 1 << 16 else b"\x7f" + size.to_bytes(8, "big")) + text
 
 
 _FIXED: dict[str, Any] = {
