@@ -42,6 +42,7 @@ class StandaloneHost:
 
 
 _standalone = StandaloneHost()
+_on_change: Callable[[Any], None] | None = None
 
 
 def configure(**settings: Any) -> StandaloneHost:
@@ -96,7 +97,7 @@ def batch_settings(graph: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[
         "home": data_dir(),
         "metadata": workflow_metadata(graph, extra_pnginfo),
         "clock": _standalone.clock,
-        "on_change": _on_change(),
+        "on_change": _on_change,
     }
 
 
@@ -122,13 +123,10 @@ def workflow_metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> d
     return texts
 
 
-def _on_change() -> Callable[[Any], None] | None:
-    """Return what tells ComfyUI's pages of a record that has changed, None without ComfyUI."""
-    if prompt_server() is None:
-        return None
-    from .task_panel import send_task
-
-    return send_task
+def tell_of_changes(listener: Callable[[Any], None]) -> None:
+    """Let a listener hear of each change of a record, in any thread."""
+    global _on_change
+    _on_change = listener
 
 
 def prompt_server() -> Any:

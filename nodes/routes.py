@@ -15,7 +15,7 @@ from ..wan.errors import InvalidRequest, WanError
 from ..wan.ledger.errors import LedgerUnavailable
 from ..wan.ledger.record import State
 from . import host
-from .task_panel import TaskPanel, UnknownRecord, public_text
+from .task_panel import TaskPanel, UnknownRecord, public_text, send_task
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -95,7 +95,8 @@ def routes(panel: TaskPanel) -> list[web.RouteDef]:
 
 
 def register() -> None:
-    """Add the routes to ComfyUI's server, once."""
+    """Add the routes to ComfyUI's server, once, and tell its pages of each change of a task."""
+    host.tell_of_changes(send_task)
     table = getattr(host.prompt_server(), "routes", None)
     if table is not None and not any(getattr(one, "path", "").startswith(f"{PREFIX}/") for one in table):
         for route in routes(TaskPanel()):
