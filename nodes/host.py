@@ -28,9 +28,10 @@ STOP_POLL_INTERVAL = 0.2
 
 @frozen
 class StandaloneHost:
-    """Where things are when there is no ComfyUI, and the clock that runs wait by.
+    """Where things are when there is no ComfyUI, the clock that runs wait by, and who hears of them.
 
-    `on_progress` gets a node's id, a fraction 0 to 1 and a text.
+    `on_progress` gets a node's id, a fraction 0 to 1 and a text. `on_change` gets each record that has changed, also in
+    ComfyUI, in any thread.
     """
 
     output_folder: Path = Path("output")
@@ -39,10 +40,10 @@ class StandaloneHost:
     home: Path = Path(".wan")
     clock: Clock = field(default_factory=Clock)
     on_progress: Callable[[str, float, str], None] | None = None
+    on_change: Callable[[Any], None] | None = None
 
 
 _standalone = StandaloneHost()
-_on_change: Callable[[Any], None] | None = None
 
 
 def configure(**settings: Any) -> StandaloneHost:
@@ -97,7 +98,7 @@ def batch_settings(graph: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[
         "home": data_dir(),
         "metadata": workflow_metadata(graph, extra_pnginfo),
         "clock": _standalone.clock,
-        "on_change": _on_change,
+        "on_change": _standalone.on_change,
     }
 
 
@@ -121,12 +122,6 @@ def workflow_metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> d
         except (TypeError, ValueError, RecursionError) as error:
             logger.warning("%s is not saved with the video: it is not JSON (%s)", name, type(error).__name__)
     return texts
-
-
-def tell_of_changes(listener: Callable[[Any], None]) -> None:
-    """Let a listener hear of each change of a record, in any thread."""
-    global _on_change
-    _on_change = listener
 
 
 def prompt_server() -> Any:

@@ -96,7 +96,7 @@ def routes(panel: TaskPanel) -> list[web.RouteDef]:
 
 def register() -> None:
     """Add the routes to ComfyUI's server, once, and tell its pages of each change of a task."""
-    host.tell_of_changes(send_task)
+    host.configure(on_change=send_task)
     table = getattr(host.prompt_server(), "routes", None)
     if table is not None and not any(getattr(one, "path", "").startswith(f"{PREFIX}/") for one in table):
         for route in routes(TaskPanel()):

@@ -26,7 +26,12 @@ def frozen(cls: type[T]) -> type[T]:
     for name, method in (("__repr__", _repr), ("__eq__", _eq), ("__hash__", _hash)):
         if name not in vars(cls):
             setattr(cls, name, method)
-    return dataclass(eq=False, repr=False, match_args=False)(cls)
+    # A type that is a text is looked up several times, to find out whether it makes a field at all. Each does here.
+    annotations = cls.__annotations__
+    cls.__annotations__ = dict.fromkeys(annotations, object)
+    made = dataclass(eq=False, repr=False, match_args=False)(cls)
+    made.__annotations__ = annotations
+    return made
 
 
 def _repr(self: Any) -> str:

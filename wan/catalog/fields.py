@@ -154,5 +154,8 @@ class VideoRequest:
                 object.__setattr__(self, spec.name, truth(value) if spec.type is bool else whole(value))
 
 
-FIELDS = tuple(FieldSpec(name=one.name, type=_TYPES[str(one.type)], **one.metadata) for one in fields(VideoRequest))
+FIELDS = tuple(
+    FieldSpec(name=one.name, type=_TYPES[str(VideoRequest.__annotations__[one.name])], **one.metadata)
+    for one in fields(VideoRequest)
+)
 """Every field, in the order of `VideoRequest`."""
