@@ -150,6 +150,7 @@ class TaskPanel {
 
   #fail({ status, message, hint }) {
     const { texts } = this;
+    setText(this.count, "");
     const again = [texts.retry, () => this.reload()];
     if (!status) return this.#explain(texts.offlineTitle, texts.offline, again);
     const known = [message, hint].filter(Boolean).join("\n");

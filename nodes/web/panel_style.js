@@ -44,7 +44,7 @@ const CSS = `
 .dsw-row[data-colour=todo] { --dsw-colour: var(--dsw-todo); } .dsw-row[data-colour=bad] { --dsw-colour: var(--dsw-bad); }
 .dsw-row[data-colour=idle] { --dsw-colour: var(--dsw-idle); }
 .dsw-head { display: flex; height: ${ROW_HEIGHT - 1}px; padding: 8px 12px; gap: 10px; align-items: center; }
-.dsw-head:hover { background: var(--content-hover-bg, rgba(127, 127, 127, .12)); }
+.dsw-head:hover { background: color-mix(in srgb, var(--dsw-text) 6%, transparent); }
 .dsw-unread::before { content: ""; position: absolute; inset: 8px auto 8px 12px; width: 92px; border-radius: 6px; background: var(--dsw-fill); }
 .dsw-picture { position: relative; flex: 0 0 92px; height: 58px; padding: 0; border: 0; border-radius: 6px; overflow: hidden; background: var(--dsw-fill); }
 .dsw-picture img { width: 100%; height: 100%; object-fit: cover; display: block; }
@@ -75,7 +75,7 @@ const CSS = `
 .dsw-table { display: grid; grid-template-columns: max-content 1fr; gap: 2px 12px; margin: 0; font-size: 12px; }
 .dsw-table dt { color: var(--dsw-soft); } .dsw-table dd { margin: 0; overflow-wrap: anywhere; user-select: text; }
 .dsw-actions { display: flex; flex-wrap: wrap; gap: 6px; }
-.dsw-panel .dsw-button { padding: 4px 10px; border: 1px solid var(--dsw-line); border-radius: 6px; background: var(--dsw-field); font-size: 12px; }
+.dsw-panel .dsw-button { padding: 4px 10px; border: 1px solid var(--dsw-line); border-radius: 6px; background: var(--dsw-fill); font-size: 12px; }
 .dsw-panel .dsw-button:hover:not(:disabled) { border-color: var(--dsw-busy); }
 .dsw-panel .dsw-button:disabled { opacity: .5; cursor: default; }
 .dsw-panel .dsw-primary { background: #2f6fbd; border-color: #2f6fbd; color: #fff; }

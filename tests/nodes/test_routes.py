@@ -148,6 +148,13 @@ def test_an_id_that_the_ledger_does_not_know_gets_nothing(panel, live_server, re
     assert len(live_server.received) == before
 
 
+def test_without_a_ledger_there_are_no_tasks_and_none_is_made(panel, standalone_host):
+    assert listed(panel) == {"tasks": [], "next": 0, "total": 0}
+    assert panel.get("spend").json()["month"] == {}
+    assert panel.get(f"poster/{NOBODY}").status_code == 404
+    assert not standalone_host.data_dir().exists()
+
+
 def test_a_task_id_is_no_record_id(panel, live_server):
     task_id = create_task(live_server)
     assert panel.post("fetch", task_id).status_code == 404

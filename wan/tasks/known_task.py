@@ -10,6 +10,7 @@ from ..api.client import Client
 from ..api.endpoint import Connection, Endpoint, open_endpoint, resolve_endpoint
 from ..api.settings import Settings, read_settings
 from ..errors import UnusableTask
+from ..ledger.database import FILE_NAME
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record
 from .context import OnChange, open_run_context, run_in_thread
@@ -30,7 +31,9 @@ def find_record(record_id: str, *, home: Path) -> Record | None:
     """
     settings = read_settings(home)
     # What costs nothing is in the file, also where several machines share a ledger.
-    for url in {settings.ledger_url: 1, None: 1}:
+    for url in dict.fromkeys((settings.ledger_url, None)):
+        if url is None and not (settings.home / FILE_NAME).exists():
+            continue
         ledger = Ledger(settings.home, url=url)
         try:
             if found := ledger.find(id=record_id):
