@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 import pytest
-from mock_faults import ErrorResponse, ResetAfterActing, Slow, TaskFails
+from mock_faults import ErrorResponse, Gate, ResetAfterActing, Slow, TaskFails
 from wanpack.offline.tasks import Timing
 from wanpack.wan.errors import WanError
 from wanpack.wan.tasks.runner import make_videos
@@ -39,9 +39,17 @@ def test_identical_requests_of_several_threads_share_one_task(bench):
 
 def test_who_waits_for_another_run_shares_its_failure(bench, new_watch):
     bench.server.faults.add(on="create", fault=TaskFails("DataInspectionFailed", "No."))
+    bench.server.faults.add(on="query", fault=Gate(both_wait := threading.Event()))
+    waiting = []
+
+    def wait():
+        waiting.append(True)
+        if len(waiting) == 2:
+            both_wait.set()
 
     async def graph():
-        runs = [make_videos(bench.batch(), monitor=new_watch()) for _ in range(3)]
+        watches = [new_watch(at={"an identical request": wait}) for _ in range(3)]
+        runs = [make_videos(bench.batch(), monitor=watch) for watch in watches]
         return await asyncio.gather(*runs, return_exceptions=True)
 
     errors = asyncio.run(graph())
