@@ -124,6 +124,7 @@ class TestBefore:
             threading.Thread(target=listen, daemon=True).start()
             place = f"127.0.0.1:{silent.getsockname()[1]}/db"
             bare_environment.setenv("DASHSCOPE_WAN_LEDGER_URL", f"postgresql://user@{place}")
+            bare_environment.setattr("wanpack.wan.ledger.postgres.ANSWER_SECONDS", 4.0)
             with pytest.raises(LedgerUnavailable, match=f"ledger at {place} cannot be reached"):
                 bench.run()
             silent.shutdown(socket.SHUT_RDWR)
