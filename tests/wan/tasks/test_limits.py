@@ -275,7 +275,7 @@ class TestAtOnce:
         assert sum("are spent or reserved today" in one.err for one in made) in (1, 2)
 
     def test_a_run_that_is_killed_between_its_reservation_and_its_post_gives_it_back(
-        self, make_bench, driver, new_graph, limit
+        self, make_bench, driver, new_graph, limit, engine
     ):
         bench = make_bench(timing=Timing(queued=0.02, rendering=0.1))
         limit("1 CNY")
@@ -302,6 +302,7 @@ class TestAtOnce:
             looks.append(driver.start(another, **how).wait())
         assert looks[-1].status == 0
         assert bench.created == 1
+        assert engine == "postgresql" or len(looks) == 1
 
 
 class TestMachines:
