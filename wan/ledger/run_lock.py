@@ -24,7 +24,7 @@ RENEWAL_SECONDS = 15.0
 _local: set[str] = set()
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class RunLock:
     """The lock of one run, visible to other runs as `run_id` from `acquire` to `release`. `folder` holds its file."""
 
@@ -106,7 +106,7 @@ def _remove(path: Path) -> None:
         logger.debug("%s cannot be removed: %s", path, error)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Renewal:
     """Calls `renew` every few `seconds` in a thread of its own, from `start` to `stop`. It returns whether it did."""
 

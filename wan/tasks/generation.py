@@ -38,7 +38,7 @@ logger = logging.getLogger("dashscope_wan")
 _UNSENT = {"sent_at": 0.0, "service_sent_at": 0.0}
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Generation:
     """The generation of one video, with a run's context and the progress of this video.
 

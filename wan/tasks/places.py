@@ -47,7 +47,7 @@ _WAKE = (
 )
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Queue:
     """The places of a run in the queues of its account. They are given up when the run ends."""
 
@@ -105,20 +105,17 @@ class Listener:
                 self._connection.close()
 
 
-@dataclass
 class Place:
     """A place for one task among the `limit` tasks of a model that the account may run at once in a region."""
 
-    queue: Queue
-    limit: int
-    model: str
-    region: str
-    _ticket: int = 0
-    _ahead: int = 0
-    _heard: int = 0
-    _is_taken: bool = False
-    _is_queued: bool = False
-    _listener: Listener | None = None
+    def __init__(self, queue: Queue, limit: int, model: str, region: str) -> None:
+        self.queue = queue
+        self.limit = limit
+        self.model = model
+        self.region = region
+        self._ticket = self._ahead = self._heard = 0
+        self._is_taken = self._is_queued = False
+        self._listener: Listener | None = None
 
     @property
     def name(self) -> str:

@@ -155,7 +155,7 @@ async def _reconcile(search: _Reconciliation, *, seconds: float) -> bool:
     return False
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Reconciliation:
     """One search for a record's task. `verdicts` holds the candidates and the verdict on each."""
 

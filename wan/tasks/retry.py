@@ -159,7 +159,7 @@ class RateLimiter:
 RATE_LIMITER = RateLimiter()
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class AccountLimits:
     """The limits of one run's account. `to_thread` runs a blocking call in a thread of the run."""
 

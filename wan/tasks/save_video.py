@@ -46,7 +46,7 @@ class SaveOptions:
     resumed: bool = True
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class VideoDownload:
     """The download of a finished task's video. `on_saved` is called in a thread with the saved video's receipt."""
 

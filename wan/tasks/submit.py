@@ -78,7 +78,7 @@ class CreateRequest:
     price: str = ""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PreparedRequest:
     """One request of a batch. `prepare` makes its `request`, body, media and `notes`, and the draft of its record."""
 
