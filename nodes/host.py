@@ -96,7 +96,7 @@ def batch_settings(graph: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[
         "home": data_dir(),
         "metadata": workflow_metadata(graph, extra_pnginfo),
         "clock": _standalone.clock,
-        "on_change": _on_change(),
+        "on_change": _on_change,
     }
 
 
@@ -122,13 +122,13 @@ def workflow_metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> d
     return texts
 
 
-def _on_change() -> Callable[[Any], None] | None:
-    """Return what tells ComfyUI's pages of a record that has changed, None without ComfyUI."""
-    if prompt_server() is None:
-        return None
-    from .task_panel import send_task
+_on_change: Callable[[Any], None] | None = None
 
-    return send_task
+
+def tell_changes(call: Callable[[Any], None] | None) -> None:
+    """Register the call that is told of each record that a run changes, in any thread. None: nobody is told."""
+    global _on_change  # noqa: PLW0603 - one server for the process
+    _on_change = call
 
 
 def prompt_server() -> Any:

@@ -15,7 +15,7 @@ from ..wan.errors import InvalidRequest, WanError
 from ..wan.ledger.errors import LedgerUnavailable
 from ..wan.ledger.record import State
 from . import host
-from .task_panel import TaskPanel, UnknownRecord, public_text
+from .task_panel import TaskPanel, UnknownRecord, public_text, send_task
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -95,11 +95,12 @@ def routes(panel: TaskPanel) -> list[web.RouteDef]:
 
 
 def register() -> None:
-    """Add the routes to ComfyUI's server, once."""
+    """Add the routes to ComfyUI's server, once, and let its pages hear of tasks."""
     table = getattr(host.prompt_server(), "routes", None)
     if table is not None and not any(getattr(one, "path", "").startswith(f"{PREFIX}/") for one in table):
         for route in routes(TaskPanel()):
             table.route(route.method, route.path)(route.handler)
+        host.tell_changes(send_task)
 
 
 def _answering(handler: Handler) -> Handler:

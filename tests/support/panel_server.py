@@ -14,7 +14,7 @@ import requests
 from aiohttp import web
 from wanpack.nodes import host
 from wanpack.nodes.routes import routes
-from wanpack.nodes.task_panel import TaskPanel
+from wanpack.nodes.task_panel import TaskPanel, send_task
 from wanpack.wan.api.settings import read_settings
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Record
@@ -40,9 +40,11 @@ class PanelServer:
     def __enter__(self) -> PanelServer:
         self._thread.start()
         self.run(self._start())
+        host.tell_changes(send_task)
         return self
 
     def __exit__(self, *_: object) -> None:
+        host.tell_changes(None)
         self.run(self.panel.wait_for_fetches())
         self.run(self._runner.cleanup())
         self._loop.call_soon_threadsafe(self._loop.stop)
