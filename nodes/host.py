@@ -28,10 +28,9 @@ STOP_POLL_INTERVAL = 0.2
 
 @frozen
 class StandaloneHost:
-    """Where things are when there is no ComfyUI, the clock that runs wait by, and who hears of them.
+    """Where things are when there is no ComfyUI, and the clock that runs wait by.
 
-    `on_progress` gets a node's id, a fraction 0 to 1 and a text. `on_change` gets each record that has changed, also in
-    ComfyUI, in any thread.
+    `on_progress` gets a node's id, a fraction 0 to 1 and a text.
     """
 
     output_folder: Path = Path("output")
@@ -40,7 +39,6 @@ class StandaloneHost:
     home: Path = Path(".wan")
     clock: Clock = field(default_factory=Clock)
     on_progress: Callable[[str, float, str], None] | None = None
-    on_change: Callable[[Any], None] | None = None
 
 
 _standalone = StandaloneHost()
@@ -98,7 +96,7 @@ def batch_settings(graph: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[
         "home": data_dir(),
         "metadata": workflow_metadata(graph, extra_pnginfo),
         "clock": _standalone.clock,
-        "on_change": _standalone.on_change,
+        "on_change": _on_change,
     }
 
 
@@ -122,6 +120,15 @@ def workflow_metadata(prompt: Any, extra_pnginfo: Mapping[str, Any] | None) -> d
         except (TypeError, ValueError, RecursionError) as error:
             logger.warning("%s is not saved with the video: it is not JSON (%s)", name, type(error).__name__)
     return texts
+
+
+_on_change: Callable[[Any], None] | None = None
+
+
+def tell_changes(call: Callable[[Any], None] | None) -> None:
+    """Register the call that is told of each record that a run changes, in any thread. None: nobody is told."""
+    global _on_change  # noqa: PLW0603 - one server for the process
+    _on_change = call
 
 
 def prompt_server() -> Any:

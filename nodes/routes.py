@@ -95,12 +95,12 @@ def routes(panel: TaskPanel) -> list[web.RouteDef]:
 
 
 def register() -> None:
-    """Add the routes to ComfyUI's server, once, and tell its pages of each change of a task."""
-    host.configure(on_change=send_task)
+    """Add the routes to ComfyUI's server, once, and let its pages hear of tasks."""
     table = getattr(host.prompt_server(), "routes", None)
     if table is not None and not any(getattr(one, "path", "").startswith(f"{PREFIX}/") for one in table):
         for route in routes(TaskPanel()):
             table.route(route.method, route.path)(route.handler)
+        host.tell_changes(send_task)
 
 
 def _answering(handler: Handler) -> Handler:

@@ -344,12 +344,14 @@ def test_what_the_service_says_against_it_is_passed_on(panel, live_server):
 # In ComfyUI
 
 
-def test_comfyui_gets_the_routes_once(comfy):
+def test_comfyui_gets_the_routes_once(comfy, monkeypatch):
     from aiohttp import web
 
+    monkeypatch.setattr(routes_module.host, "_on_change", None)
     comfy.routes = web.RouteTableDef()
     for _ in range(2):
         routes_module.register()
+    assert routes_module.host.batch_settings(None, None)["on_change"] is not None
     assert sorted((route.method, route.path) for route in comfy.routes) == [
         ("GET", "/dashscope_wan/poster/{id}"),
         ("GET", "/dashscope_wan/spend"),

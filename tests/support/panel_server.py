@@ -40,11 +40,11 @@ class PanelServer:
     def __enter__(self) -> PanelServer:
         self._thread.start()
         self.run(self._start())
-        host.configure(on_change=send_task)
+        host.tell_changes(send_task)
         return self
 
     def __exit__(self, *_: object) -> None:
-        host.configure(on_change=None)
+        host.tell_changes(None)
         self.run(self.panel.wait_for_fetches())
         self.run(self._runner.cleanup())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -76,7 +76,6 @@ class PanelServer:
 
     def wait_for_fetches(self) -> None:
         """Wait until no video is being brought home."""
-        host.configure(on_change=None)
         self.run(self.panel.wait_for_fetches())
 
     async def _start(self) -> None:

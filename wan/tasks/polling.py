@@ -42,7 +42,7 @@ PRIOR_SIGMA, PRIOR_WEIGHT = 0.25, 2
 """The assumed spread of durations of one kind, and the number of tasks that the assumption counts for."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _WaitState:
     """The start of a wait, and how its time was spent. Seconds."""
 
