@@ -28,8 +28,8 @@ _UNSENT = (
     f"WHERE reserved_at >= :since AND currency <> '' AND {_IS_UNSENT}"
 )
 _WITHOUT_PRICE = (
-    "SELECT model, created_at, submitted_at, receipt FROM requests WHERE reserved_at < 0 AND created_at >= :since "
-    "AND receipt <> '' AND state NOT IN ('failed', 'canceled')"
+    "SELECT task_id, model, created_at, submitted_at, receipt FROM requests WHERE reserved_at < 0 "
+    "AND created_at >= :since AND receipt <> '' AND state NOT IN ('failed', 'canceled') ORDER BY created_at"
 )
 _RESERVED = "SELECT run, currency, amount FROM reservations WHERE amount > 0"
 
@@ -75,10 +75,13 @@ def payments(connection: Connection, bounds: Sequence[float], *, is_alive: Calla
             alive[row.owner] = is_alive(row.owner)
         if alive[row.owner]:
             yield Payment(bound(row.reserved_at), row.model, row.currency, row.estimate)
+    paid: set[str] = set()
     # A day earlier, as a request may be sent on the day after it was made.
     for row in connection.execute(text(_WITHOUT_PRICE), {"since": bounds[0] - DAY_SECONDS}).all():
         at, cost = row.submitted_at or row.created_at, receipt_cost(row.receipt)
-        if at >= bounds[0] and cost:
+        if at >= bounds[0] and cost and row.task_id not in paid:
+            # Other machines' downloads of the video have receipts too.
+            paid.add(row.task_id)
             yield Payment(bound(at), row.model, cost["currency"], cost["amount"])
     # What is left of a batch is paid now at the earliest, whenever it was reserved.
     for row in connection.execute(text(_RESERVED)).all():
