@@ -15,7 +15,6 @@ import platform
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,7 +198,7 @@ class Ledger:
             self._database.execute(sql(_SAVE), row)
         elif not self._database.execute(sql(f"{_SAVE} RETURNING id"), row) and record.state == State.SAVED.value:
             # Another machine has saved the video too, or another video.
-            self._database.execute(sql(UPSERT), _row(replace(record, id="")))
+            self._database.execute(sql(UPSERT), _row(record.as_copy(is_paid=not self.by_task(record.task_id))))
 
     def save_before_sending(self, record: Record) -> None:
         """Update a record whose request is sent next.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from ..frozen import frozen
@@ -123,6 +123,10 @@ class Record:
             return bool(self.path) and 0 < self.bytes == Path(self.path).stat().st_size
         except OSError:
             return False
+
+    def as_copy(self, *, is_paid: bool) -> Record:
+        """Return a new record of the same video, which costs nothing unless it `is_paid` beside the other one."""
+        return replace(self, id="") if is_paid else replace(self, id="", reserved_at=0.0, currency="", billed=None)
 
     def for_another_machine(self, draft: Record) -> Record:
         """Return the record of another machine's download of this task's video. The task is paid once."""

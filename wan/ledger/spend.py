@@ -28,10 +28,10 @@ _UNSENT = (
     f"WHERE reserved_at >= :since AND currency <> '' AND {_IS_UNSENT}"
 )
 _WITHOUT_PRICE = (
-    "SELECT model, created_at, submitted_at, receipt FROM requests WHERE reserved_at < 0 AND created_at >= :since "
-    "AND receipt <> '' AND state NOT IN ('failed', 'canceled')"
+    "SELECT task_id, model, created_at, submitted_at, receipt FROM requests WHERE reserved_at < 0 "
+    "AND created_at >= :since AND receipt <> '' AND state NOT IN ('failed', 'canceled') ORDER BY created_at"
 )
-_RESERVED = "SELECT run, currency, amount, created_at FROM reservations WHERE created_at >= :since AND amount > 0"
+_RESERVED = "SELECT run, currency, amount FROM reservations WHERE amount > 0"
 
 DAY_SECONDS = 86400.0
 
@@ -56,13 +56,8 @@ def last_days(today: date, *, days: int) -> list[date]:
     return [today - timedelta(days=back) for back in reversed(range(days))]
 
 
-def payments(
-    connection: Connection, bounds: Sequence[float], *, is_alive: Callable[[str], bool], but: str = ""
-) -> Iterator[Payment]:
-    """Yield what was spent or reserved since the first of the ascending `bounds`, summed up between them.
-
-    The reservation of the run `but` does not count.
-    """
+def payments(connection: Connection, bounds: Sequence[float], *, is_alive: Callable[[str], bool]) -> Iterator[Payment]:
+    """Yield what was spent or reserved since the first of the ascending `bounds`, summed up between them."""
     from sqlalchemy import text
 
     def bound(at: float) -> float:
@@ -80,14 +75,18 @@ def payments(
             alive[row.owner] = is_alive(row.owner)
         if alive[row.owner]:
             yield Payment(bound(row.reserved_at), row.model, row.currency, row.estimate)
+    paid: set[str] = set()
     # A day earlier, as a request may be sent on the day after it was made.
     for row in connection.execute(text(_WITHOUT_PRICE), {"since": bounds[0] - DAY_SECONDS}).all():
         at, cost = row.submitted_at or row.created_at, receipt_cost(row.receipt)
-        if at >= bounds[0] and cost:
+        if at >= bounds[0] and cost and row.task_id not in paid:
+            # Other machines' downloads of the video have receipts too.
+            paid.add(row.task_id)
             yield Payment(bound(at), row.model, cost["currency"], cost["amount"])
-    for row in connection.execute(text(_RESERVED), values).all():
-        if row.run != but and is_alive(row.run):
-            yield Payment(bound(row.created_at), "", row.currency, row.amount)
+    # What is left of a batch is paid now at the earliest, whenever it was reserved.
+    for row in connection.execute(text(_RESERVED)).all():
+        if is_alive(row.run):
+            yield Payment(bounds[-1], "", row.currency, row.amount)
 
 
 def add_up(found: Sequence[Payment], *, since: float = NO_PRICE) -> dict[str, float]:

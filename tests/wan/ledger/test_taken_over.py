@@ -128,13 +128,17 @@ class TestTakenOver:
     def test_each_saved_video_stays_in_the_ledger(self, resent, task):
         first, record, second = resent
         (row,) = second.find(id=record.id)
-        second.save(replace(row, state=State.SAVED.value, owner="", path="/second.mp4"))
-        first.keep(replace(record, state=State.SAVED.value, owner="", path="/first.mp4", task_id=task))
+        priced = {"reserved_at": time.time(), "estimate": 1.5, "currency": "CNY", "billed": 1.5}
+        second.save(replace(row, state=State.SAVED.value, owner="", path="/second.mp4", **priced))
+        first.keep(replace(record, state=State.SAVED.value, owner="", path="/first.mp4", task_id=task, **priced))
         assert first._renew()
         assert {(one.path, one.task_id) for one in second.find(fingerprint=row.fingerprint)} == {
             ("/second.mp4", "T2"),
             ("/first.mp4", task),
         }
+        # A task is paid once.
+        priced = [one.task_id for one in second.find(fingerprint=row.fingerprint, currency="CNY")]
+        assert sorted(priced) == sorted({task, "T2"})
 
     def test_the_second_one_does_not_lose_the_first_ones_task(self, machine, cut_off):
         first, record = cut_off

@@ -230,6 +230,18 @@ class TestBatches:
         assert len(asyncio.run(both())) == 4
         assert ["CNY 6.00 of 6.00" in one for one in others] == [True]
 
+    def test_its_reservation_of_yesterday_counts_today(self, bench, limit):
+        limit("2 CNY")
+        running = bench.ledger()
+        yesterday = time.time() - 86400
+        running.reserve(
+            lambda connection, _: connection.exec_driver_sql(
+                f"INSERT INTO reservations VALUES ('{running.run_id}', 'CNY', 1.5, {yesterday})"  # noqa: S608 - ours
+            )
+        )
+        assert "CNY 1.50 of 2.00 are spent or reserved today" in refusal(bench, order(bench))
+        running.close()
+
     def test_a_killed_runs_reservation_is_free_at_once_and_removed(self, bench, limit):
         limit("2 CNY")
         dead = bench.ledger()

@@ -171,6 +171,11 @@ class TestSums:
         row = listed(bench.home)["tasks"][-1]
         assert (row["prompt"], row["cost"]) == ("a cat", {"amount": 2.5, "currency": "CNY", "billed": False})
 
+        copy = old("a", estimated_cost=cost)
+        copy.host, copy.created_at = "another", copy.created_at + 1
+        ledger.save(copy)
+        assert told(bench.home)["today"] == {"CNY": 2.5}
+
     def test_another_machines_download_counts_nothing(self):
         assert record().for_another_machine(Record("a")).currency == ""
 
