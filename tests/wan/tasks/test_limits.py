@@ -77,6 +77,17 @@ class TestSettings:
         assert f"limit_per_month: {why}" in said or f"limit_per_month: {text} {why}" in said
         assert "DASHSCOPE_WAN_LIMIT_PER_MONTH" in said
 
+    def test_a_bad_value_is_told_once_with_all_other_problems(self, bench, limit):
+        limit("20")
+        said = refusal(bench, order(bench, -1)).splitlines()[1:]
+        assert [line.partition(":")[0] for line in said] == ["- seed", "- limit_per_day"]
+
+    def test_saved_videos_are_free_whatever_the_value(self, bench, limit):
+        saved = [video.path for video in bench.run(order(bench, images=2))]
+        limit("20")
+        assert [video.path for video in bench.run(order(bench, images=2))] == saved
+        assert "limit_per_day: 20 is not an amount" in refusal(bench, order(bench, images=3))
+
     def test_a_number_in_the_file_is_an_error_too(self, bench):
         bench.home.mkdir()
         (bench.home / "credentials.toml").write_text("limit_per_day = 20\n")
