@@ -93,6 +93,21 @@ class TestSettings:
         (bench.home / "credentials.toml").write_text("limit_per_day = 20\n")
         assert "limit_per_day: 20 is not an amount with its currency" in refusal(bench, order(bench))
 
+    @pytest.mark.parametrize(
+        ("line", "name"),
+        [
+            ('limit_per_days = "1 CNY"', "limit_per_days"),
+            ('limit-per-day = "1 CNY"', "limit-per-day"),
+            ('[limits]\nper_day = "1 CNY"', "limits"),
+            ("limit = 1", "limit"),
+        ],
+    )
+    def test_a_misspelt_limit_is_an_error_and_not_without_effect(self, bench, line, name):
+        bench.home.mkdir()
+        (bench.home / "credentials.toml").write_text(f"{line}\n")
+        said = refusal(bench, order(bench))
+        assert f"- {name}: no such limit; write limit_per_run, limit_per_day or limit_per_month" in said
+
     def test_the_file_sets_a_limit(self, bench):
         bench.home.mkdir()
         (bench.home / "credentials.toml").write_text('limit_per_day = "1 CNY"\n')
