@@ -71,7 +71,8 @@ def _run(options: argparse.Namespace, *, root: Path) -> int:
         home=settings.home,
         connection=endpoint.Connection(region=known.region) if known else endpoint.Connection(),
     )
-    monitor = _Monitor(options.task_id)
+    # A key may be pasted in its place.
+    monitor = _Monitor(modules("redaction").redact(options.task_id))
     try:
         video = until_stopped(fetch.fetch_video(request, monitor=monitor))
     finally:

@@ -282,6 +282,11 @@ class TestFetch:
         assert status == 1
         assert "task_id: not a task id" in err
 
+    def test_a_key_in_its_place_is_not_shown(self, home, live_server, call):
+        status, out, err = call(fetch, live_server.key, "--out", home)
+        assert (status, "task_id: not a task id" in err) == (1, True)
+        assert live_server.key not in out + err
+
     def test_a_task_of_the_offline_mode_is_gone(self, ledger, call):
         ledger.save(record("a", region="offline"))
         status, _, err = call(fetch, "task-a")

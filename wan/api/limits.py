@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ..catalog.models import MODELS
 from ..text import format_choices, format_value
+from .settings import LIMIT_NAMES
 
 _AMOUNT = r"([0-9]{1,12}(?:\.[0-9]{1,4})?) ?([A-Za-z]{3})"
 
@@ -19,7 +20,9 @@ def read_limits(texts: Mapping[str, str]) -> tuple[dict[str, dict[str, float]], 
     limits, problems = {}, []
     for name, text in texts.items():
         limits[name], problem = _read_limit(text)
-        if problem:
+        if name not in LIMIT_NAMES:
+            problems.append(f"{name}: no such limit; write {format_choices(LIMIT_NAMES)} (in credentials.toml)")
+        elif problem:
             problems.append(f"{name}: {problem} (in credentials.toml, or DASHSCOPE_WAN_{name.upper()})")
     return limits, problems
 

@@ -24,6 +24,7 @@ FILE_NAME = "credentials.toml"
 # Straight, typographic, and those of Chinese keyboards.
 _QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\xab\xbb\u2039\u203a\u300c\u300d\u300e\u300f\uff02\uff07"
 LIMIT_NAMES = ("limit_per_run", "limit_per_day", "limit_per_month")
+_LIMIT = "limit"
 _OF_THE_PACK = ("home", "ledger_url", "repay_missing", *LIMIT_NAMES)
 """Settings that are no other program's: their environment variables begin with DASHSCOPE_WAN_."""
 
@@ -36,7 +37,7 @@ class Settings:
 
     `ledger_url` is the database that several machines share as their ledger, None for a file. `repay_missing` is
     whether a paid video that cannot be had any more is paid for once more. `limit_texts` are the spending limits that
-    are set, by name, as they are written.
+    are set, by name, as they are written; names that are none of LIMIT_NAMES are mistakes.
     """
 
     home: Path
@@ -55,7 +56,8 @@ class Settings:
         object.__setattr__(self, "ledger_url", url if url.reveal() else None)
         object.__setattr__(self, "repay_missing", self.get("repay_missing").lower() in ("1", "true", "yes", "on"))
 
-        limits = {name: text for name in LIMIT_NAMES if (text := self.get(name))}
+        names = dict.fromkeys((*LIMIT_NAMES, *(name for name in self._file if name.startswith(_LIMIT))))
+        limits = {name: text for name in names if (text := self.get(name))}
         object.__setattr__(self, "limit_texts", limits)
 
     def get(self, name: str) -> str:
@@ -158,8 +160,8 @@ def _parsed_file(path: Path) -> tuple[dict[str, Secret], str]:
     except (OSError, ValueError, RecursionError) as error:
         return {}, _unreadable(path, error)
     texts = {name.lower(): str(value).lower() if isinstance(value, bool) else value for name, value in table.items()}
-    # A limit that is written as a number is no text, and must not be without effect.
-    texts |= {name: str(texts[name]) for name in LIMIT_NAMES if name in texts}
+    # A limit that is written as a number is no text, and must not be without effect; nor one whose name is misspelt.
+    texts |= {name: str(value) for name, value in texts.items() if name.startswith(_LIMIT)}
     return {name: Secret(unquoted(value)) for name, value in texts.items() if isinstance(value, str)}, ""
 
 

@@ -84,7 +84,8 @@ class ValidatedBatch:
 
     `offer` is the model's offer in the region. `cost` is the list price of one video, None if it has none; `priced` are
     its columns in the ledger. `limits` are the owner's spending limits by the names of their settings, each as amounts
-    by currency. Both are empty where nothing is paid.
+    by currency. Both are empty where nothing is paid. `limit_problems` are those of these settings, which a saved video
+    does not need.
     `media_kinds`, `count` and `has_audio` are the kinds of media that the inputs provide, the number of videos, and
     whether they have audio. `price` and `total_price` are the status texts' notes on the cost of one video and of all.
     `warnings` are the ways in which the videos will differ from the batch.
@@ -99,6 +100,7 @@ class ValidatedBatch:
     clip: Clip | None
     cost: Mapping[str, Any] | None
     limits: Mapping[str, Mapping[str, float]]
+    limit_problems: Sequence[str]
     priced: Mapping[str, Any]
     media_kinds: Sequence[str]
     count: int
@@ -125,16 +127,17 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     if not region.temporary_storage:
         problems += [_storage_problem(kind, region) for kind in (FIRST_CLIP, DRIVING_AUDIO) if kind in kinds]
     limits: dict[str, dict[str, float]] = {}
+    unclear: list[str] = []
     if settings.limit_texts and not region.simulated:
         from ..api.limits import read_limits
 
-        limits, wrong = read_limits(settings.limit_texts)
-        problems += wrong
+        limits, unclear = read_limits(settings.limit_texts)
     output, wrong = resolve_output(batch.filename_prefix, output_folder=batch.output_folder)
     # The folder is only created if there are no other problems.
     problems += wrong or ([] if problems else folder_problems(output))
     if problems:
-        raise InvalidRequest([*problems, *(_limit_problems(batch, region, settings, limits) if limits else [])])
+        exceeded = _limit_problems(batch, region, settings, limits) if limits and not unclear else []
+        raise InvalidRequest([*problems, *unclear, *exceeded])
     model = MODELS[batch.request.model]
     offer = model.offer_in(region.id)
     if offer is None:
@@ -154,6 +157,7 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
         clip=clip,
         cost=cost,
         limits=limits,
+        limit_problems=unclear,
         priced=_priced(cost) if cost and not region.simulated else {},
         media_kinds=kinds,
         count=count,

@@ -7,7 +7,7 @@ spend the same money. A batch is reserved as a whole. What is reserved counts wh
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -35,11 +35,12 @@ _FREE = "DELETE FROM reservations WHERE run = :run"
 
 @dataclass
 class Budget:
-    """The budget of one run. `cost` is that of each of its videos. All methods block."""
+    """The budget of one run. `cost` is that of each of its videos. With `problems` it is none. All methods block."""
 
     ledger: Ledger
     limits: Limits
     cost: Cost
+    problems: Sequence[str] = ()
     _whole: float = 0.0
     _more: dict[str, float] = field(default_factory=dict)
 
@@ -98,7 +99,8 @@ class Budget:
     def _check(self, connection: Connection, is_alive: IsAlive, *, videos: int = 1) -> None:
         spent = spent_by_limit(connection, is_alive)
         spent["limit_per_run"] = {self.cost.currency: self._whole + sum(self._more.values())}
-        if problems := limit_problems(self.cost, spent, limits=self.limits, videos=videos):
+        problems = self.problems or limit_problems(self.cost, spent, limits=self.limits, videos=videos)
+        if problems:
             raise InvalidRequest(problems)
 
     def _held(self, connection: Connection, is_alive: IsAlive) -> float:
@@ -121,7 +123,8 @@ async def open_budget(plan: ValidatedBatch, attachments: Attachments, context: R
         InvalidRequest: the owner's limits do not allow it. Nothing is reserved.
         LedgerUnavailable: the ledger cannot be used.
     """
-    budget = Budget(context.ledger, plan.limits, video_cost(plan.batch.request, plan.endpoint.region))
+    cost = video_cost(plan.batch.request, plan.endpoint.region)
+    budget = Budget(context.ledger, plan.limits, cost, plan.limit_problems)
     if plan.count > 1:
         drafts = (_draft(plan, index, attachments, context.ledger.account) for index in range(plan.count))
         await context.to_thread(budget.reserve_batch, drafts, videos=plan.count)

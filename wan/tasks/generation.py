@@ -58,13 +58,19 @@ class Generation:
         """Submit a request of a batch, or resume the task of an earlier run, and return the saved video."""
         prepared = PreparedRequest(plan, index, attachments)
         pay = {"free": self._context.region.simulated, "repay": plan.settings.repay_missing}
+        resent = False
         while True:
             claimed = await self.claim(prepared.prepare, earlier=prepared.earlier, **pay)
             if claimed is Claim.REUSE:
                 self._report(1.0, reused_text(self._context.region))
                 return cached_video(self.record)
+            resumed = resent or bool(self.record.task_id or self.record.sent_at)
             try:
-                return await self._finish_claimed(prepared, claimed)
+                if claimed is Claim.RESUME and not await self._find_task(prepared):
+                    # What is sent again is paid for now: it is claimed once more, and the owner's limits decide anew.
+                    resent = True
+                    continue
+                return await self._finish_claimed(prepared, resumed=resumed)
             except asyncio.CancelledError:
                 await self.interrupted()
                 raise
@@ -109,12 +115,9 @@ class Generation:
         call = partial(self.cancel_if_queued, self.record) if cancel else None
         await report_interrupt(self.record, context=self._context, report=self._report, cancel=call)
 
-    async def _finish_claimed(self, prepared: PreparedRequest, claimed: Claim) -> SavedVideo:
+    async def _finish_claimed(self, prepared: PreparedRequest, *, resumed: bool) -> SavedVideo:
         """Continue the claimed record from its current state to a saved video."""
         record, plan = self.record, prepared.plan
-        resumed = bool(record.task_id or record.sent_at)
-        if claimed is Claim.RESUME:
-            await self._find_task(prepared)
         if not record.task_id:
             resumed = await self._submit(prepared) or resumed
         options = SaveOptions(
@@ -127,16 +130,18 @@ class Generation:
         typical = plan.model.typical_wait if self._context.region.has_typical_waits else (0, 0)
         return await self.wait_and_save(options, typical=typical, task_age=self._context.age(record))
 
-    async def _find_task(self, prepared: PreparedRequest) -> None:
-        """Find the task of a record that an earlier run sent, if it has one."""
+    async def _find_task(self, prepared: PreparedRequest) -> bool:
+        """Find the task of a record that an earlier run sent. Returns False if it has none: it is then unsent again."""
         record = self.record
         if record.is_adopted and not record.subject and not record.bytes and not record.is_terminal:
             # A record without a subject was given a listed task whose video was never compared: reconcile it again.
             await self._update(state=State.OUTCOME_UNKNOWN.value, task_id="")
         if record.is_outcome_unknown and self._context.region.simulated:
             await self._update(state=State.PENDING_SUBMIT.value, **_UNSENT)
-        if record.is_outcome_unknown:
-            await self._reconcile(prepared.own_task(), seconds=RESPONSE_LOST_SECONDS)
+        if record.is_outcome_unknown and not await self._reconcile(prepared.own_task(), seconds=RESPONSE_LOST_SECONDS):
+            await self._update(owner="")
+            return False
+        return True
 
     async def _submit(self, prepared: PreparedRequest) -> bool:
         """Create the task of the record and save its id: at most one task is created.

@@ -8,10 +8,10 @@ import time
 from dataclasses import replace
 
 import pytest
-from mock_faults import ErrorResponse, Gate, Slow, TaskFails, UnknownStatus
+from mock_faults import ErrorResponse, Gate, ResetBeforeActing, Slow, TaskFails, UnknownStatus
 from mock_server import ALWAYS
 from wanpack.offline.tasks import Timing
-from wanpack.wan.api.errors import ServiceError
+from wanpack.wan.api.errors import OutcomeUnknown, ServiceError
 from wanpack.wan.api.limits import read_limits
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.errors import InvalidRequest, WanError
@@ -77,10 +77,36 @@ class TestSettings:
         assert f"limit_per_month: {why}" in said or f"limit_per_month: {text} {why}" in said
         assert "DASHSCOPE_WAN_LIMIT_PER_MONTH" in said
 
+    def test_a_bad_value_is_told_once_with_all_other_problems(self, bench, limit):
+        limit("20")
+        said = refusal(bench, order(bench, -1)).splitlines()[1:]
+        assert [line.partition(":")[0] for line in said] == ["- seed", "- limit_per_day"]
+
+    def test_saved_videos_are_free_whatever_the_value(self, bench, limit):
+        saved = [video.path for video in bench.run(order(bench, images=2))]
+        limit("20")
+        assert [video.path for video in bench.run(order(bench, images=2))] == saved
+        assert "limit_per_day: 20 is not an amount" in refusal(bench, order(bench, images=3))
+
     def test_a_number_in_the_file_is_an_error_too(self, bench):
         bench.home.mkdir()
         (bench.home / "credentials.toml").write_text("limit_per_day = 20\n")
         assert "limit_per_day: 20 is not an amount with its currency" in refusal(bench, order(bench))
+
+    @pytest.mark.parametrize(
+        ("line", "name"),
+        [
+            ('limit_per_days = "1 CNY"', "limit_per_days"),
+            ('limit-per-day = "1 CNY"', "limit-per-day"),
+            ('[limits]\nper_day = "1 CNY"', "limits"),
+            ("limit = 1", "limit"),
+        ],
+    )
+    def test_a_misspelt_limit_is_an_error_and_not_without_effect(self, bench, line, name):
+        bench.home.mkdir()
+        (bench.home / "credentials.toml").write_text(f"{line}\n")
+        said = refusal(bench, order(bench))
+        assert f"- {name}: no such limit; write limit_per_run, limit_per_day or limit_per_month" in said
 
     def test_the_file_sets_a_limit(self, bench):
         bench.home.mkdir()
@@ -133,6 +159,40 @@ class TestOneVideo:
             bench.run(order(bench), watch=new_watch("downloading"))
         assert bench.run(order(bench)).path.exists()
         assert bench.created == 1
+
+    def test_one_that_was_lost_and_is_sent_again_on_another_day_is_within_its_limit(self, bench, limit):
+        bench.make_used()
+        bench.server.faults.add(on="create", fault=ResetBeforeActing())
+        bench.server.faults.add(on="list", fault=ErrorResponse(403, "AccessDenied", "No."), times=ALWAYS)
+        with pytest.raises(OutcomeUnknown):
+            bench.run(order(bench))
+        bench.server.faults.clear()
+        ledger = bench.ledger()
+        [lost] = ledger.find(state="uncertain")
+        ledger.execute("UPDATE requests SET reserved_at = :at WHERE id = :id", at=time.time() - 32 * 86400, id=lost.id)
+        ledger.close()
+        limit("2 CNY", "per_month")
+        bench.run(order(bench, 2))
+        assert "CNY 1.50 of 2.00 are spent or reserved this month" in refusal(bench, order(bench))
+        limit("3 CNY", "per_month")
+        assert bench.run(order(bench)).receipt["billed_cost"]["amount"] == 1.5
+        assert "CNY 3.00 of 3.00" in refusal(bench, order(bench, 3))
+
+    @pytest.mark.parametrize("is_old", [False, True], ids=["with a price", "without"])
+    def test_one_that_was_lost_is_counted_when_it_is_sent_again(self, bench, limit, is_old):
+        bench.make_used()
+        bench.server.faults.add(on="create", fault=ResetBeforeActing())
+        bench.server.faults.add(on="list", fault=ErrorResponse(403, "AccessDenied", "No."), times=ALWAYS)
+        with pytest.raises(OutcomeUnknown):
+            bench.run(order(bench))
+        bench.server.faults.clear()
+        if is_old:
+            ledger = bench.ledger()
+            ledger.execute("UPDATE requests SET reserved_at = -1, currency = '', estimate = 0")
+            ledger.close()
+        limit("2 CNY")
+        bench.run(order(bench))
+        assert "CNY 1.50 of 2.00" in refusal(bench, order(bench, 2))
 
     def test_what_was_billed_replaces_the_estimate(self, bench, limit, monkeypatch):
         limit("2 CNY")
