@@ -262,6 +262,12 @@ def clock_restored():
 
 
 @pytest.fixture
+def patient_stop(monkeypatch):
+    """Stop waits for what it can still do as long as a busy machine needs."""
+    monkeypatch.setattr("wanpack.wan.tasks.interrupt.CLEANUP_TIMEOUT", 60.0)
+
+
+@pytest.fixture
 def bare_environment(monkeypatch):
     """No settings, proxies or credentials of the machine that runs the tests. Returns monkeypatch."""
     empty_environment(monkeypatch)

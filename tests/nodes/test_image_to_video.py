@@ -311,6 +311,7 @@ def test_stop_says_that_the_task_goes_on(live_server, make_comfy, kind):
     assert task.state == "RUNNING"
 
 
+@pytest.mark.usefixtures("patient_stop")
 def test_stop_cancels_a_task_that_is_still_queued(live_server, comfy):
     comfy.stop_at = "queued"
     live_server.faults.add(on="create", fault=TaskStuck("PENDING"))

@@ -54,6 +54,7 @@ def offline_server(bare_environment, standalone_host, monkeypatch, server_key):
     ],
     ids=["unsent", "queued", "not cancelled", "rendering", "downloading"],
 )
+@pytest.mark.usefixtures("patient_stop")
 def test_stop_in_offline_mode_says_nothing_of_payments(offline_server, nodes, comfy, caplog, stop_at, faults, end):
     for on, fault in faults:
         offline_server.faults.add(on=on, fault=fault, times=100)

@@ -128,6 +128,7 @@ async def interrupted_run(batch, watch, delay: float) -> float:
     return time.monotonic() - pressed
 
 
+@pytest.mark.usefixtures("patient_stop")
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)
 def test_the_user_sees_what_goes_on_and_the_next_run_pays_no_second_time(phase, make_real_bench, new_watch, caplog):
     bench = bench_for(make_real_bench, phase)
@@ -271,6 +272,7 @@ def test_a_nearly_downloaded_video_is_gone_on_with(make_real_bench, new_watch):
     assert bench.strays == []
 
 
+@pytest.mark.usefixtures("patient_stop")
 def test_several_waiting_nodes_are_all_stopped(make_real_bench, new_watch, interrupted):
     """As in ComfyUI: one node sees the flag and ends the loop, which cancels the others."""
     bench = make_real_bench()
