@@ -78,7 +78,7 @@ class Regime:
 
 REGIMES = (
     Regime("running", "the running limit binds", 30.0, 5, 5.0),
-    Regime("rate", "the rate of submissions binds", 5.0, 200, 1.0),
+    Regime("rate", "the rate of submissions binds", 2.0, 200, 1.0),
 )
 
 
