@@ -190,7 +190,8 @@ class AccountLimits:
             seconds = delay / self.clock.scale
             due = self.clock.now() + seconds
             await self.clock.sleep_with_countdown(seconds, show)
-            if self.clock.now() < due + spacing:
+            # Later than the spaces of a second it would come together with those of the next turns.
+            if self.clock.now() < due + (SPACING - 1.0) * max(1.0, 1.0 / per_second):
                 return
 
     async def wait_to_query(self, task_id: str = "", *, seconds: float = 0.0) -> None:
