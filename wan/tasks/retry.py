@@ -35,7 +35,7 @@ UNKNOWN_THROTTLE_TIMEOUT = 2 * 60.0
 QUERIES_PER_SECOND = 20
 """The service's query limit per main account. All its keys share it, so one limit serves the process."""
 
-SPACING = 1.08
+SPACING = 1.1
 """Factor by which requests are spaced wider than the rate requires, as a request may leave late."""
 
 LANE_SECONDS = (10.0, 45.0)

@@ -94,7 +94,7 @@ class LateClock(Clock):
         self.passed.append(seconds + (self.late.pop() if self.late else 0.0))
 
 
-@pytest.mark.parametrize(("late", "turns"), [([], 1), ([0.05], 1), ([0.1], 2), ([0.5] * 9, 3)])
+@pytest.mark.parametrize(("late", "turns"), [([], 1), ([0.05], 1), ([0.15], 2), ([0.5] * 9, 3)])
 def test_a_turn_that_is_used_late_is_given_up(worker, monkeypatch, late, turns):
     context, taken = worker().context, []
     execute = context.ledger.execute
