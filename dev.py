@@ -151,7 +151,7 @@ def test(arguments: list[str]) -> int:
         ["mypy", "cli", "tools", "dev.py"],
         ["lint-imports", "--no-cache", "--no-logo"],
         # More processes than two cores: the tests wait for a part of their time.
-        ["pytest", "-n", "5", "--dist", "worksteal", "--durations", "10", *arguments],
+        ["pytest", "-n", "4", "--dist", "worksteal", "--durations", "10", *arguments],
     )
     link_pack()
     for step in steps:
