@@ -43,6 +43,7 @@ export class Tasks {
     this.byId = new Map();
     this.version = 0;
     this.loading = undefined;
+    this.heard = undefined; // while the first page is read: the tasks that change meanwhile, as it may be older
   }
 
   // Read the first page, of other filters if they are given.
@@ -50,6 +51,7 @@ export class Tasks {
     this.filters = filters;
     const version = ++this.version;
     this.loading = undefined;
+    this.heard ??= [];
     await this.#read(0, FIRST_PAGE, version);
   }
 
@@ -73,12 +75,19 @@ export class Tasks {
       this.rows.push(...fresh);
       Object.assign(this, { total: page.total, next: page.next, loading: undefined });
       this.changed(before ? { more: true } : { all: true });
+      if (!before) this.#catchUp();
     } catch (error) {
       if (version !== this.version) return;
       this.next = 0;
-      this.loading = undefined;
+      this.loading = this.heard = undefined;
       this.failed(error);
     }
+  }
+
+  #catchUp() {
+    const heard = this.heard ?? [];
+    this.heard = undefined;
+    for (const row of heard) this.put(row);
   }
 
   #forget() {
@@ -88,6 +97,7 @@ export class Tasks {
 
   // Take a task that has changed, or is new. An unknown one that is older than what is loaded comes with its page.
   put(row) {
+    this.heard?.push(row);
     const known = this.byId.get(row.id);
     if (known) {
       const { fetch } = known;
