@@ -49,7 +49,7 @@ class VideoOutputs:
         "Absolute path of the saved MP4, one per image of the batch.",
         "The saved video, for Save Video, Get Video Components and other VIDEO nodes.",
         "The id of the task at DashScope, valid for Wan Fetch Task for 24 hours.",
-        "The request, the result and the estimated cost, as JSON.",
+        "The request, the result, the estimated and the billed cost, as JSON.",
     )
 
     @staticmethod
