@@ -245,11 +245,11 @@ class NodeMonitor:
             server.send_progress_text(escape(text, quote=False), self._node_id)
 
 
-def _offline_server() -> tuple[str, str]:
+def _offline_server(home: Path) -> tuple[str, str]:
     """Start the process's mock server if necessary, and return its base URL and key."""
     from ..offline.server import shared_server
 
-    server = shared_server()
+    server = shared_server(home / "offline")
     return server.base_url, server.key
 
 

@@ -18,8 +18,8 @@ from ..wan.catalog.spec import Model
 from .responses import HttpError, error_response, new_id
 from .scene import ResolvedMedia, Scene, nearest_ratio
 from .state import ServerState
-from .tasks import MockTask
-from .validation import TaskFailure, TaskRejected, parse_inputs
+from .task import MockTask
+from .validation import TaskFailure, TaskInputs, TaskRejected, parse_inputs
 
 logger = logging.getLogger("dashscope_wan")
 _DEEPEST = 10
@@ -92,17 +92,17 @@ def _accept(state: ServerState, task: MockTask, *, body: Mapping[str, Any], oss:
     task.notes += media.notes
     for note in task.notes:
         logger.warning("Offline task %s: %s", task.id, note)
+    if task.inputs is not None and task.failure is None:
+        task.scene = _scene_of(task, task.inputs, media=media)
     state.tasks.add(task)
-    if task.inputs is not None:
-        _order_video(state, task, media=media)
-
-
-def _order_video(state: ServerState, task: MockTask, *, media: ResolvedMedia) -> None:
-    inputs = task.inputs
-    if inputs is None or task.failure is not None:
+    if task.scene is not None:
+        order_video(state, task, task.scene)
+    elif task.inputs is not None:
         state.tasks.finish(task)
-        return
-    scene = Scene(
+
+
+def _scene_of(task: MockTask, inputs: TaskInputs, *, media: ResolvedMedia) -> Scene:
+    return Scene(
         image=media.image,
         resolution=inputs.resolution,
         duration=inputs.duration,
@@ -115,6 +115,10 @@ def _order_video(state: ServerState, task: MockTask, *, media: ResolvedMedia) ->
         ratio=inputs.ratio,
         fps=task.model.fps,
     )
+
+
+def order_video(state: ServerState, task: MockTask, scene: Scene) -> None:
+    """Have a task's video rendered."""
 
     def done(path: Any) -> None:
         failure = None if path else TaskFailure("InternalError.Algo", "inference internal error.")

@@ -26,7 +26,7 @@ from .responses import (
 )
 from .state import STATE, ServerState
 from .storage import malformed_form
-from .tasks import MockTask
+from .task import MockTask
 
 _WINDOW = timedelta(hours=24)
 _STATES = ("PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN")

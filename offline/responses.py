@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 from ..wan.catalog.spec import Model
-from .tasks import MockTask
+from .task import MockTask
 from .validation import TaskInputs
 
 SERVICE_ZONE = timezone(timedelta(hours=8))

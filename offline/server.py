@@ -25,10 +25,13 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from ..wan.catalog.regions import API_PATH, OFFLINE, REGIONS
+from .archive import TaskArchive
+from .create import order_video
 from .routes import make_app
 from .state import RateEnforcer, RecordedRequest, RequestLog, ServerState
 from .storage import Storage
-from .tasks import MockTask, TaskStore, Timing
+from .task import MockTask
+from .tasks import TaskStore, Timing
 from .worker import RenderWorker
 
 if TYPE_CHECKING:
@@ -49,7 +52,8 @@ class OfflineServer:
     """One mock service on 127.0.0.1, with its own key, tasks and files.
 
     `port` 0 takes any free one. `key` is made up where it is not given. `region` decides the names of the models, the
-    effects and the uploads as its row in `regions.py` says; "offline" has everything. `clock` gives epoch seconds and
+    effects and the uploads as its row in `regions.py` says; "offline" has everything. Tasks and videos are kept in
+    `folder` for 24 hours, for the next server, if no other process has that folder. `clock` gives epoch seconds and
     drives task states, expiries, rates and the Date header; videos are rendered in real time beside it, and a task only
     succeeds when its file is there (see `wait_idle`). `running_limit` replaces every model's own.
 
@@ -65,6 +69,7 @@ class OfflineServer:
         *,
         port: int = 0,
         key: str | None = None,
+        folder: Path | None = None,
         timing: Timing | None = None,
         clock: Callable[[], float] = time.time,
         running_limit: int | None = None,
@@ -75,6 +80,7 @@ class OfflineServer:
             raise ValueError(f"No such region: {region}")
         self.key = key or f"offline-{secrets.token_urlsafe(24)}"
         self._port = port
+        self._archive = TaskArchive(folder) if folder else None
         self._clock = clock
         self._region = region
         self._rates = RateEnforcer(clock, enforced=enforce_rates)
@@ -93,7 +99,11 @@ class OfflineServer:
             raise RuntimeError("This offline server was started before.")
         listening = socket.create_server((HOST, self._port))
         remove_stale_dirs(Path(tempfile.gettempdir()))
-        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        if self._archive and self._archive.open():
+            self._folder = self._archive.folder
+        else:
+            self._archive = None
+            self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self._state = ServerState(
             base_url=f"http://{HOST}:{listening.getsockname()[1]}",
             key=self.key,
@@ -106,6 +116,7 @@ class OfflineServer:
             worker=RenderWorker(self._folder / "videos"),
         )
         self._state.worker.start()
+        self._resume(self._state)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, args=(listening,), name="offline-http", daemon=True)
         self._thread.start()
@@ -113,14 +124,17 @@ class OfflineServer:
         return self
 
     def stop(self) -> None:
-        """End every connection and thread, and delete the files. Calling it again does nothing."""
+        """End every connection and thread, and delete the files that are not kept. Calling it again does nothing."""
         thread, self._thread = self._thread, None
         if thread is None or self._state is None:
             return
         self._loop.call_soon_threadsafe(self._stopping.set)
         thread.join()
         self._state.worker.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._archive:
+            self._archive.close()
+        else:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> OfflineServer:
         return self.start()
@@ -164,6 +178,13 @@ class OfflineServer:
             raise RuntimeError("This offline server was not started.")
         return self._state
 
+    def _resume(self, state: ServerState) -> None:
+        """Go on with the kept tasks."""
+        if self._archive:
+            for task in self._task_store.restore(self._archive):
+                if task.scene:
+                    order_video(state, task, task.scene)
+
     def _serve(self, listening: socket.socket) -> None:
         """Answer calls until the server is stopped. Runs in a thread of its own."""
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="offline-call") as pool:
@@ -198,11 +219,14 @@ shared_servers: list[OfflineServer] = []
 """The process's own mock server, once it is started."""
 
 
-def shared_server() -> OfflineServer:
-    """Return the process's own mock server, the one behind the region "offline". It is started by the first call."""
+def shared_server(folder: Path | None = None) -> OfflineServer:
+    """Return the process's own mock server, the one behind the region "offline".
+
+    It is started by the first call, and keeps its tasks in that call's `folder`.
+    """
     with _shared_lock:
         if not shared_servers:
-            server = OfflineServer().start()
+            server = OfflineServer(folder=folder).start()
             atexit.register(server.stop)
             shared_servers.append(server)
         return shared_servers[0]

@@ -7,16 +7,15 @@ PENDING (dashscope.md section 5). Nothing ticks: the states are brought up to th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 from ..wan.catalog.models import DEFAULT_DURATION
-from ..wan.catalog.spec import Model
-from .validation import TaskFailure, TaskInputs
+from .archive import TaskArchive
+from .task import MockTask
+from .validation import TaskFailure
 
-State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED"]
 TASK_LIFE = 24 * 3600
 """Seconds from its end after which a task is UNKNOWN and its video is gone (dashscope.md section 0.1)."""
 
@@ -55,44 +54,16 @@ class Timing:
         return self.rendering * _TIER_WEIGHT[resolution] * duration / DEFAULT_DURATION * self.scale
 
 
-@dataclass
-class MockTask:
-    """One task. Times are seconds of the server's clock; `inputs` is None where the body did not fit.
-
-    `model_name` is the id that the caller used. `body` is what was sent, data URIs cut short. `clip_seconds` is the
-    length of the clip that the video begins with, `ratio` the named ratio that its shape is nearest to. `ready_at` is
-    when the video file was finished or the failure known. `notes` say what the mock server did differently from the
-    service.
-    """
-
-    id: str
-    request_id: str
-    model: Model
-    model_name: str
-    body: Mapping[str, Any]
-    submitted: float
-    inputs: TaskInputs | None = None
-    clip_seconds: float = 0.0
-    ratio: str = ""
-    notes: list[str] = field(default_factory=list)
-    state: State = "PENDING"
-    scheduled: float | None = None
-    ended: float | None = None
-    failure: TaskFailure | None = None
-    video: Path | None = None
-    ready_at: float | None = None
-    frozen_in: State | None = None
-
-
 def _end_of_life(task: MockTask) -> float:
     return (task.submitted if task.ended is None else task.ended) + TASK_LIFE
 
 
 class TaskStore:
-    """All tasks by id. Safe to use from several threads."""
+    """All tasks by id, also on disk where an `archive` is set. Safe to use from several threads."""
 
     def __init__(self, timing: Timing, *, clock: Callable[[], float], running_limit: int | None) -> None:
         self.timing = timing
+        self.archive: TaskArchive | None = None
         self._clock = clock
         self._running_limit = running_limit
         self._lock = threading.RLock()
@@ -104,6 +75,16 @@ class TaskStore:
         with self._lock:
             self._advance()
             self._tasks[task.id] = task
+            self._save(task)
+
+    def restore(self, archive: TaskArchive) -> list[MockTask]:
+        """Take in the tasks of an archive, which is kept up from now on. Return those that are not rendered."""
+        with self._lock:
+            self._tasks = {task.id: task for task in archive.load()}
+            self._advance()
+            archive.keep_only(self._tasks.values())
+            self.archive = archive
+            return [task for task in self._tasks.values() if task.scene]
 
     def get(self, task_id: str) -> MockTask | None:
         """Return the task in its present state, or None where the id is unknown or over 24 h old."""
@@ -125,6 +106,7 @@ class TaskStore:
                 return False
             task.state = "CANCELED"
             task.ended = self._clock()
+            self._save(task)
             return True
 
     def finish(self, task: MockTask, *, video: Path | None = None, failure: TaskFailure | None = None) -> None:
@@ -133,10 +115,26 @@ class TaskStore:
             task.video = video
             task.failure = task.failure or failure
             task.ready_at = self._clock()
+            task.scene = None
+            if task.id in self._tasks:
+                self._save(task)
+            if self.archive:
+                self._advance()
+                self._forget(self.archive.surplus(self._tasks.values()))
+
+    def _save(self, task: MockTask) -> None:
+        if self.archive:
+            self.archive.save(task)
+
+    def _forget(self, tasks: list[MockTask]) -> None:
+        for task in tasks:
+            del self._tasks[task.id]
+        if self.archive and tasks:
+            self.archive.delete(tasks, others=self._tasks.values())
 
     def _advance(self) -> None:
         now = self._clock()
-        self._tasks = {key: task for key, task in self._tasks.items() if now < _end_of_life(task)}
+        self._forget([task for task in self._tasks.values() if now >= _end_of_life(task)])
         by_model: dict[str, list[MockTask]] = {}
         for task in self._tasks.values():
             by_model.setdefault(task.model.id, []).append(task)

@@ -263,7 +263,7 @@ def test_a_task_of_yesterday_that_this_machine_made_is_reported_with_its_file(se
 def test_a_task_that_the_mock_server_has_forgotten_is_reported_as_such(
     bare_environment, standalone_host, nodes, refused
 ):
-    with pytest.raises(TaskUnknown, match="it forgets all tasks when ComfyUI is closed"):
+    with pytest.raises(TaskUnknown, match="it keeps tasks for 24 hours, on this machine only"):
         nodes.fetch(NEVER_SEEN, connection=nodes.connection("offline"))
 
 

@@ -23,7 +23,7 @@ from wanpack.offline.state import STATE
 from wanpack.offline.validation import TaskFailure
 
 if TYPE_CHECKING:
-    from wanpack.offline.tasks import MockTask
+    from wanpack.offline.task import MockTask
 
 _PIECE = 64 * 1024
 _LINGER = "hh" if os.name == "nt" else "ii"

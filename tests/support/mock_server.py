@@ -22,9 +22,10 @@ from mock_faults import (
     UnknownStatus,
 )
 from wanpack.offline.server import OfflineServer
-from wanpack.offline.tasks import MockTask, TaskStore
+from wanpack.offline.tasks import TaskStore
 
 if TYPE_CHECKING:
+    from wanpack.offline.task import MockTask
     from wanpack.offline.state import On
 
 ALWAYS = 1_000_000_000

@@ -136,7 +136,7 @@ def open_endpoint(connection: Connection, settings: Settings, *, region: Region)
     if region.simulated:
         if _start_offline is None:
             raise RuntimeError("There is no mock server: the host must register one with use_offline.")
-        base_url, offline_key = _start_offline()
+        base_url, offline_key = _start_offline(settings.home)
         return Endpoint(region, base_url, Secret(offline_key))
     key = settings.key(region.id)
     if key is None:
@@ -191,10 +191,13 @@ def resolve_endpoint(connection: Connection, home: Path) -> tuple[Region, Settin
     return region, settings, problems
 
 
-_start_offline: Callable[[], tuple[str, str]] | None = None
+_start_offline: Callable[[Path], tuple[str, str]] | None = None
 
 
-def use_offline(start: Callable[[], tuple[str, str]]) -> None:
-    """Register the call that starts the mock server of the region `offline`: it returns its base URL and key."""
+def use_offline(start: Callable[[Path], tuple[str, str]]) -> None:
+    """Register the call that starts the mock server of the region `offline`.
+
+    It takes the pack's folder and returns the server's base URL and key.
+    """
     global _start_offline  # noqa: PLW0603 - one mock server for the process
     _start_offline = start

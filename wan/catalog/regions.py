@@ -121,7 +121,7 @@ _ROWS = (
         temporary_storage=True,
         effects=True,
         simulated=True,
-        # The server forgets its tasks when ComfyUI is closed.
+        # A task that the mock server does not know at once, it never will.
         task_ttl=0.0,
         has_typical_waits=False,
     ),

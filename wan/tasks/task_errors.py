@@ -24,7 +24,7 @@ async def unknown_error(record: Record, *, context: RunContext, otherwise: TaskU
     task_id = record.task_id
     if context.region.simulated:
         return TaskUnknown(
-            "The offline server does not know the task: it forgets all tasks when ComfyUI is closed.",
+            "The offline server does not know the task: it keeps tasks for 24 hours, on this machine only.",
             hint="Run the graph that created it again; offline mode is free of charge.",
             task_id=task_id,
         )

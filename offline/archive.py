@@ -1,0 +1,144 @@
+"""Tasks on disk: what the mock server of ComfyUI knows outlives the process, as the service's tasks do."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..wan.catalog.models import MODELS
+from .scene import CheckedClip, Scene
+from .task import MockTask
+from .validation import TaskFailure, TaskInputs
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+logger = logging.getLogger("dashscope_wan")
+MAX_VIDEO_BYTES = 1024**3
+"""The bytes of the videos that are kept. The oldest go first."""
+
+_BINARY = ("image", "audio", "ending")
+
+
+@dataclass
+class TaskArchive:
+    """A folder with the tasks, one JSON file each, and beside them their `videos` and `uploads`.
+
+    A task that is not rendered carries its scene. One process at a time has the folder, by a file lock, which the
+    operating system releases even if the process is killed.
+    """
+
+    folder: Path
+    lock: FileLock | None = None
+
+    def open(self) -> bool:
+        """Take the folder, and tell whether that was possible: not if another process has it or it is read-only."""
+        from filelock import FileLock, Timeout
+
+        try:
+            (self.folder / "tasks").mkdir(parents=True, exist_ok=True)
+            self.lock = FileLock(self.folder / "lock", thread_local=False)
+            self.lock.acquire(timeout=0)
+        except (OSError, NotImplementedError, Timeout) as error:
+            logger.info("The mock server keeps no tasks: %s cannot be locked (%s)", self.folder, type(error).__name__)
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let another process have the folder."""
+        if self.lock is not None:
+            self.lock.release()
+
+    def save(self, task: MockTask) -> None:
+        """Write a task down. A full disk costs the offline task its second life, nothing else."""
+        path = self._path(task.id)
+        try:
+            path.with_suffix(".new").write_text(json.dumps(_to_json(task)), encoding="utf-8")
+            path.with_suffix(".new").replace(path)
+        except OSError as error:
+            logger.warning("The offline task %s cannot be kept: %s", task.id, error)
+
+    def load(self) -> list[MockTask]:
+        """Return the tasks that were written down, oldest first. What cannot be read is none."""
+        tasks = []
+        for path in (self.folder / "tasks").glob("*.json"):
+            try:
+                tasks.append(_from_json(json.loads(path.read_text(encoding="utf-8"))))
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                logger.warning("The offline task in %s cannot be read: %s", path.name, type(error).__name__)
+        return sorted(tasks, key=lambda task: task.submitted)
+
+    def keep_only(self, tasks: Iterable[MockTask]) -> None:
+        """Delete the files of all other tasks. Nothing may be rendered or uploaded meanwhile."""
+        tasks = list(tasks)
+        scenes = [task.scene for task in tasks if task.scene]
+        kept = {self._path(task.id) for task in tasks} | {task.video for task in tasks}
+        kept |= {scene.clip.path for scene in scenes if scene.clip}
+        for path in self.folder.glob("*/*"):
+            if path not in kept:
+                with suppress(OSError):
+                    path.unlink()
+
+    def surplus(self, tasks: Iterable[MockTask]) -> list[MockTask]:
+        """Return the tasks whose videos exceed what is kept. The latest is none of them."""
+        latest_first = sorted(tasks, key=lambda task: task.submitted, reverse=True)
+        total = 0
+        counted: set[Path] = set()
+        found = []
+        for task in latest_first:
+            if task.video is not None and task.video not in counted and task.video.exists():
+                counted.add(task.video)
+                total += task.video.stat().st_size
+            if total > MAX_VIDEO_BYTES and task.ended is not None and task is not latest_first[0]:
+                found.append(task)
+        return found
+
+    def delete(self, tasks: Iterable[MockTask], *, others: Iterable[MockTask]) -> None:
+        """Delete the files of tasks, but not the videos that they share with `others`."""
+        shared = {task.video for task in others}
+        for task in tasks:
+            for path in (self._path(task.id), task.video):
+                if path is not None and path not in shared:
+                    with suppress(OSError):
+                        path.unlink(missing_ok=True)
+
+    def _path(self, task_id: str) -> Path:
+        return self.folder / "tasks" / f"{task_id}.json"
+
+
+def _to_json(task: MockTask) -> dict[str, Any]:
+    found: dict[str, Any] = {field.name: getattr(task, field.name) for field in fields(task)}
+    found["model"] = task.model.id
+    found["inputs"] = asdict(replace(task.inputs, media={})) if task.inputs else None
+    found["failure"] = asdict(task.failure) if task.failure else None
+    found["video"] = str(task.video) if task.video else None
+    found["scene"] = None
+    if scene := task.scene:
+        plain = {field.name: getattr(scene, field.name) for field in fields(scene)}
+        for name in _BINARY:
+            plain[name] = base64.b64encode(plain[name]).decode() if plain[name] is not None else None
+        if clip := scene.clip:
+            plain["clip"] = {"path": str(clip.path), "size": clip.size, "seconds": clip.seconds}
+        found["scene"] = plain
+    return found
+
+
+def _from_json(found: dict[str, Any]) -> MockTask:
+    task = MockTask(**{**found, "model": MODELS[found["model"]]})
+    if found["inputs"]:
+        task.inputs = TaskInputs(**{**found["inputs"], "ignored": tuple(found["inputs"]["ignored"])})
+    task.failure = TaskFailure(**found["failure"]) if found["failure"] else None
+    task.video = Path(found["video"]) if found["video"] else None
+    if plain := found["scene"]:
+        for name in _BINARY:
+            plain[name] = base64.b64decode(plain[name]) if plain[name] is not None else None
+        if clip := plain["clip"]:
+            plain["clip"] = CheckedClip(Path(clip["path"]), size=tuple(clip["size"]), seconds=clip["seconds"])
+        task.scene = Scene(**plain)
+    return task
