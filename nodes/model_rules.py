@@ -14,7 +14,7 @@ from ..wan.catalog.effects import EFFECTS
 from ..wan.catalog.fields import FIELDS, VideoRequest
 from ..wan.catalog.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
 from ..wan.catalog.regions import OFFLINE, REGIONS, Region
-from ..wan.catalog.spec import CURRENCY, DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, PRICES_AS_OF, Model
+from ..wan.catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, PRICES_AS_OF, Model
 from ..wan.errors import InvalidRequest
 from . import host
 
@@ -124,7 +124,7 @@ def _prices(row: Model, region: Region) -> dict[str, Any]:
     """Return the prices per second by tier, with and without audio, None for a tier without a list price."""
     offer = row.offers.get(region.id)
     return {
-        "currency": offer.currency if offer else CURRENCY,
+        "currency": region.currency,
         "as_of": offer.as_of if offer else PRICES_AS_OF,
         "tiers": {
             tier: {

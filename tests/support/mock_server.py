@@ -25,8 +25,8 @@ from wanpack.offline.server import OfflineServer
 from wanpack.offline.tasks import TaskStore
 
 if TYPE_CHECKING:
-    from wanpack.offline.task import MockTask
     from wanpack.offline.state import On
+    from wanpack.offline.task import MockTask
 
 ALWAYS = 1_000_000_000
 """`times` of a fault that does not pass."""

@@ -14,6 +14,7 @@ from tools.docs.write import files
 PACK = load_pack(ROOT)
 FILES = files(PACK, ROOT)
 MODELS = PACK.module("wan.catalog.models").MODELS
+REGIONS = PACK.module("wan.catalog.regions").REGIONS
 EFFECTS = PACK.module("wan.catalog.effects").EFFECTS
 REGIONS = PACK.module("wan.catalog.regions").REGIONS
 
@@ -56,9 +57,9 @@ def test_the_readmes_table_has_every_model_once_with_its_first_price_and_that_li
     table = re.search(r"<!-- models.*?/models -->", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)[0]
     for row in MODELS.values():
         [line] = [line for line in table.splitlines() if line.startswith("|") and f"`{row.id}`" in line]
-        offer = next(iter(row.offers.values()))
+        region, offer = next(iter(row.offers.items()))
         prices = " / ".join(str(offer.price[tier]) for tier in row.resolutions)
-        assert f"| {offer.currency} {prices}" in line
+        assert f"| {REGIONS[region].currency} {prices}" in line
         assert offer.as_of in table
         assert all(tier in line for tier in row.resolutions)
 

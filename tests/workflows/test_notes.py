@@ -10,6 +10,7 @@ import wanpack
 from PIL import Image
 from wanpack.wan.catalog.effects import EFFECTS
 from wanpack.wan.catalog.models import CLIP_SECONDS, MODELS
+from wanpack.wan.catalog.regions import REGIONS
 
 FOLDER = Path(wanpack.__file__).parent / "workflows"
 COST = re.compile(r"Costs about ([A-Z]{3} \d+\.\d\d) in Beijing \(list price of (\d{4}-\d\d-\d\d)\)\.")
@@ -34,7 +35,7 @@ def price(graph):
     lists, total = set(), 0.0
     for settings, row in makers(graph):
         offer = row.offers["beijing"]
-        lists.add((offer.currency, offer.as_of))
+        lists.add((REGIONS["beijing"].currency, offer.as_of))
         rate = row.price_per_second(
             region="beijing",
             resolution=settings["resolution"],

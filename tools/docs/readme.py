@@ -93,7 +93,7 @@ def _cells(row: Any, tables: Tables, language: str) -> tuple[str, ...]:
         words["comma"].join(_abilities(row, tables, words)),
         words["chinese"].format(limit, limit // weight) if weight > 1 else str(limit),
         _regions(row, tables, language),
-        _prices(row, words),
+        _prices(row, tables, words),
     )
 
 
@@ -125,13 +125,14 @@ def _title(region: str, tables: Tables, language: str) -> str:
     return title
 
 
-def _prices(row: Any, words: dict[str, str]) -> str:
-    offer = next(iter(row.offers.values()))
+def _prices(row: Any, tables: Tables, words: dict[str, str]) -> str:
+    region, offer = next(iter(row.offers.items()))
     loud, silent = (
         " / ".join(str(prices.get(tier, "–")) for tier in row.resolutions)
         for prices in (offer.price, offer.silent_price)
     )
-    return f"{offer.currency} {loud}" + (words["silent"].format(silent) if offer.silent_price else "")
+    currency = tables.regions.REGIONS[region].currency
+    return f"{currency} {loud}" + (words["silent"].format(silent) if offer.silent_price else "")
 
 
 def _notes(rows: list[Any], tables: Tables, language: str) -> str:

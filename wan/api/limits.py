@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ..catalog.models import MODELS
+from ..catalog.regions import REGIONS
 from ..text import format_choices, format_value
 from .settings import LIMIT_NAMES
 
@@ -29,7 +29,7 @@ def read_limits(texts: Mapping[str, str]) -> tuple[dict[str, dict[str, float]], 
 
 def _read_limit(text: str) -> tuple[dict[str, float], str]:
     amounts: dict[str, float] = {}
-    known = sorted({offer.currency for model in MODELS.values() for offer in model.offers.values()})
+    known = sorted({region.currency for region in REGIONS.values()})
     for part in text.split(","):
         match = re.fullmatch(_AMOUNT, part.strip())
         currency = match[2].upper() if match else ""

@@ -121,7 +121,7 @@ def estimate_cost(request: VideoRequest, *, region: Region) -> dict[str, Any] | 
     )
     if offer is None or price is None:
         return None
-    return {"amount": round(price * request.duration, 4), "currency": offer.currency, "as_of": offer.as_of}
+    return {"amount": round(price * request.duration, 4), "currency": region.currency, "as_of": offer.as_of}
 
 
 def describe_cost(cost: Mapping[str, Any] | None, *, videos: int = 1) -> str:

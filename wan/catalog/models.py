@@ -2,8 +2,9 @@
 
 It is the only place for rules about a model: widgets, validation, help pages, the README's table and the mock server
 read it. Sources: the service's API reference of wan2.1 to wan2.6 (May 2026), of wan2.7 (2026-05-11), of wan3.0 and
-happyhorse (autumn 2026), of first and last frame (2026); its rate-limit page (2026-05-27); its price list (2026-05-26,
-printed in CNY for all regions), or the list of the offer's `as_of`.
+happyhorse (autumn 2026), of first and last frame (2026); its rate-limit page (2026-05-27); its price list (2026-05-26),
+or the list of the offer's `as_of`, in the currency of the region's row. The list of 2026-05-26 prints CNY for all
+regions; Singapore's are its USD at 7.33924, and at 7.4942 for HappyHorse 1.0.
 """
 
 from __future__ import annotations
@@ -73,13 +74,13 @@ _WAN_2_7 = Model(
     typical_wait=(45, 155),
     offers={
         "beijing": RegionalOffer("wan2.7-i2v", _tiers(None, 0.6, 1.0)),
-        "singapore": RegionalOffer("wan2.7-i2v", _tiers(None, 0.733924, 1.100886)),
+        "singapore": RegionalOffer("wan2.7-i2v", _tiers(None, 0.10, 0.15)),
     },
 )
 
 
 def _wan_3(name: str, *, beijing: Sequence[float], singapore: Sequence[float], typical_wait: tuple[int, int]) -> Model:
-    """Return a Wan 3.0 model, with its prices in CNY (Beijing and the other regions) and USD (Singapore)."""
+    """Return a Wan 3.0 model, with its prices in Beijing, which are the other regions' too, and in Singapore."""
     at_home = RegionalOffer(name, _tiers(*beijing), as_of=_WAN_3_LIST)
     regions = ("virginia", "frankfurt", "tokyo", "hongkong")
     return Model(
@@ -103,7 +104,7 @@ def _wan_3(name: str, *, beijing: Sequence[float], singapore: Sequence[float], t
         typical_wait=typical_wait,
         offers={
             "beijing": at_home,
-            "singapore": RegionalOffer(name, _tiers(*singapore), currency="USD", as_of=_WAN_3_LIST),
+            "singapore": RegionalOffer(name, _tiers(*singapore), as_of=_WAN_3_LIST),
             **dict.fromkeys(regions, at_home),
         },
     )
@@ -126,9 +127,7 @@ _HORSE = Model(
     fps=24,
     offers={
         "beijing": RegionalOffer("happyhorse-1.1-i2v", _tiers(0.45, 0.9, 1.2), as_of=_HORSE_1_1_LIST),
-        "singapore": RegionalOffer(
-            "happyhorse-1.1-i2v", _tiers(0.07, 0.14, 0.18), currency="USD", as_of=_HORSE_1_1_LIST
-        ),
+        "singapore": RegionalOffer("happyhorse-1.1-i2v", _tiers(0.07, 0.14, 0.18), as_of=_HORSE_1_1_LIST),
         **dict.fromkeys(("virginia", "frankfurt", "tokyo"), RegionalOffer("happyhorse-1.1-i2v", {})),
     },
 )
@@ -147,9 +146,7 @@ _ROWS = (
         typical_wait=(59, 73),
         offers={
             "beijing": RegionalOffer("wan2.6-i2v-flash", _tiers(None, 0.3, 0.5), _tiers(None, 0.15, 0.25)),
-            "singapore": RegionalOffer(
-                "wan2.6-i2v-flash", _tiers(None, 0.366962, 0.550443), _tiers(None, 0.183481, 0.275221)
-            ),
+            "singapore": RegionalOffer("wan2.6-i2v-flash", _tiers(None, 0.05, 0.075), _tiers(None, 0.025, 0.0375)),
         },
     ),
     Model(
@@ -164,7 +161,7 @@ _ROWS = (
         shot_types=SHOT_TYPES,
         offers={
             "beijing": RegionalOffer("wan2.6-i2v", _tiers(None, 0.6, 1.0)),
-            "singapore": RegionalOffer("wan2.6-i2v", _tiers(None, 0.733924, 1.100886)),
+            "singapore": RegionalOffer("wan2.6-i2v", _tiers(None, 0.10, 0.15)),
             "virginia": RegionalOffer("wan2.6-i2v", _tiers(None, 0.6, 1.0), documented_durations=(5, 10, 15)),
             "frankfurt": RegionalOffer("wan2.6-i2v", _tiers(None, 0.6, 1.0), documented_durations=(5, 10, 15)),
         },
@@ -193,7 +190,7 @@ _ROWS = (
         typical_wait=(220, 600),
         offers={
             "beijing": RegionalOffer("wan2.5-i2v-preview", _tiers(0.3, 0.6, 1.0)),
-            "singapore": RegionalOffer("wan2.5-i2v-preview", _tiers(0.366961, 0.733923, 1.100885)),
+            "singapore": RegionalOffer("wan2.5-i2v-preview", _tiers(0.05, 0.10, 0.15)),
         },
     ),
     Model(
@@ -209,7 +206,7 @@ _ROWS = (
         running_limit=2,
         offers={
             "beijing": RegionalOffer("wan2.2-i2v-flash", _tiers(0.10, 0.20, 0.48)),
-            "singapore": RegionalOffer("wan2.2-i2v-flash", _tiers(0.110089, 0.264213, None)),
+            "singapore": RegionalOffer("wan2.2-i2v-flash", _tiers(0.015, 0.036, None)),
         },
     ),
     Model(
@@ -225,7 +222,7 @@ _ROWS = (
         running_limit=2,
         offers={
             "beijing": RegionalOffer("wan2.2-i2v-plus", _tiers(0.14, None, 0.70)),
-            "singapore": RegionalOffer("wan2.2-i2v-plus", _tiers(0.146785, None, 0.733924)),
+            "singapore": RegionalOffer("wan2.2-i2v-plus", _tiers(0.02, None, 0.10)),
         },
     ),
     Model(
@@ -242,7 +239,7 @@ _ROWS = (
         running_limit=2,
         offers={
             "beijing": RegionalOffer("wanx2.1-i2v-turbo", _tiers(0.24, 0.24, None)),
-            "singapore": RegionalOffer("wan2.1-i2v-turbo", _tiers(0.264213, 0.264213, None)),
+            "singapore": RegionalOffer("wan2.1-i2v-turbo", _tiers(0.036, 0.036, None)),
         },
     ),
     Model(
@@ -259,7 +256,7 @@ _ROWS = (
         running_limit=2,
         offers={
             "beijing": RegionalOffer("wanx2.1-i2v-plus", _tiers(None, 0.70, None)),
-            "singapore": RegionalOffer("wan2.1-i2v-plus", _tiers(None, 0.733924, None)),
+            "singapore": RegionalOffer("wan2.1-i2v-plus", _tiers(None, 0.10, None)),
         },
     ),
     _WAN_2_7,
@@ -277,7 +274,7 @@ _ROWS = (
         resolutions=("720P", "1080P"),
         offers={
             "beijing": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
-            "singapore": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 1.049188, 1.798608)),
+            "singapore": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.14, 0.24)),
             "virginia": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
             "frankfurt": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
             "tokyo": RegionalOffer("happyhorse-1.0-i2v", {}),

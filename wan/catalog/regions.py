@@ -23,9 +23,9 @@ class Region:
 
     `shared_host` is empty where only a workspace's own host exists; `workspace_host` takes the workspace id as
     `{workspace}`. `temporary_storage` tells whether files can be uploaded to `oss://` URLs, `effects` whether effect
-    templates run there. A `simulated` region is the mock server on this machine: it has every model, at no cost, and
-    wants no key. `task_ttl` is for how many seconds a region knows a task and keeps its video; `has_typical_waits`
-    tells whether tasks take the time that the models' rows name.
+    templates run there. Prices are in `currency`. A `simulated` region is the mock server on this machine: it has every
+    model, at no cost, and wants no key. `task_ttl` is for how many seconds a region knows a task and keeps its video;
+    `has_typical_waits` tells whether tasks take the time that the models' rows name.
     """
 
     id: str
@@ -36,6 +36,7 @@ class Region:
     workspace_host: str
     temporary_storage: bool
     effects: bool
+    currency: str = "CNY"
     simulated: bool = False
     task_ttl: float = TASK_TTL
     has_typical_waits: bool = True
@@ -70,6 +71,7 @@ _ROWS = (
         workspace_host="{workspace}.ap-southeast-1.maas.aliyuncs.com",
         temporary_storage=True,
         effects=False,
+        currency="USD",
     ),
     Region(
         id="virginia",

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from ..frozen import frozen
 from .regions import REGIONS
 
-CURRENCY = "CNY"
 PRICES_AS_OF = "2026-05-26"
 
 MB = 1024 * 1024
@@ -79,16 +78,15 @@ class ImageLimits:
 class RegionalOffer:
     """A region's offer of a model: the model's id in the region's API and the list price per second of video, by tier.
 
-    `silent_price` is the lower price of `audio: false`, if there is one. A tier without a list price is missing from
-    `price`. `documented_durations` are the only durations that some of the service's pages list for the region, if its
-    pages differ; otherwise empty. `as_of` is the date of the price list.
+    Prices are in the region's currency. `silent_price` is the lower price of `audio: false`, if there is one. A tier
+    without a list price is missing from `price`. `documented_durations` are the only durations that some of the
+    service's pages list for the region, if its pages differ; otherwise empty. `as_of` is the date of the price list.
     """
 
     name: str
     price: Mapping[str, float]
     silent_price: Mapping[str, float] = field(default_factory=dict)
     documented_durations: tuple[int, ...] = ()
-    currency: str = CURRENCY
     as_of: str = PRICES_AS_OF
 
     def __post_init__(self) -> None:

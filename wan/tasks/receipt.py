@@ -78,9 +78,9 @@ def outcome(task: Task, record: Record) -> dict[str, Any]:
 
 def _price_per_second(record: Record, *, tier: str) -> float:
     """Return the price of a task that was billed as a tier, by the list that the record's estimate is from."""
-    model = MODELS.get(record.model)
-    offer = model.offer_in(record.region) if model and record.region in REGIONS else None
-    if offer is None or offer.as_of != record.price_date:
+    model, region = MODELS.get(record.model), REGIONS.get(record.region)
+    offer = model.offer_in(region.id) if model and region else None
+    if offer is None or region is None or (offer.as_of, region.currency) != (record.price_date, record.currency):
         return record.estimate / record.duration
     is_silent = record.estimate == round(offer.silent_price.get(record.resolution, 0.0) * record.duration, 4)
     prices = offer.silent_price if is_silent else offer.price

@@ -129,12 +129,12 @@ RULES = {
     ),
 }
 
-# newer-models.md 7: a second at 480P, 720P and 1080P, and the list's currency and day.
+# newer-models.md 7: a second at 480P, 720P and 1080P, and the region's currency and the list's day.
 NOTHING = (None, None, None)
 PRICES = {
     "wan2.7-i2v": {
         "beijing": ((None, 0.6, 1.0), "CNY", "2026-05-26"),
-        "singapore": ((None, 0.733924, 1.100886), "CNY", "2026-05-26"),
+        "singapore": ((None, 0.10, 0.15), "USD", "2026-05-26"),
     },
     "wan3.0-video": {
         "beijing": ((0.3, 0.6, 1.2), "CNY", "2026-09-16"),
@@ -154,12 +154,12 @@ PRICES = {
     },
     "happyhorse-1.0-i2v": {
         "beijing": ((None, 0.9, 1.6), "CNY", "2026-05-26"),
-        "singapore": ((None, 1.049188, 1.798608), "CNY", "2026-05-26"),
+        "singapore": ((None, 0.14, 0.24), "USD", "2026-05-26"),
         "frankfurt": ((None, 0.9, 1.6), "CNY", "2026-05-26"),
     },
     "wan2.2-kf2v-flash": {
         "beijing": ((0.10, 0.20, 0.48), "CNY", "2026-05-26"),
-        "singapore": (NOTHING, "CNY", ""),
+        "singapore": (NOTHING, "USD", ""),
     },
 }
 PRICES["wan2.7-i2v-2026-04-25"] = PRICES["wan2.7-i2v"]

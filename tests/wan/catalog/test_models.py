@@ -14,7 +14,7 @@ from wanpack.wan.catalog.models import (
     models_where,
 )
 from wanpack.wan.catalog.regions import REGIONS
-from wanpack.wan.catalog.spec import CURRENCY, PRICES_AS_OF
+from wanpack.wan.catalog.spec import PRICES_AS_OF
 from wanpack.wan.text import format_choices
 
 MIB = 1024 * 1024
@@ -48,30 +48,30 @@ NAMES = {
     "wanx2.1-i2v-plus": {"beijing": "wanx2.1-i2v-plus", "singapore": "wan2.1-i2v-plus"},
 }
 
-# dashscope.md 7: CNY a second at 480P, 720P and 1080P.
+# dashscope.md 7: a second at 480P, 720P and 1080P, in USD in Singapore and in CNY elsewhere.
 PRICES = {
     ("wan2.6-i2v-flash", "beijing"): (None, 0.3, 0.5),
-    ("wan2.6-i2v-flash", "singapore"): (None, 0.366962, 0.550443),
+    ("wan2.6-i2v-flash", "singapore"): (None, 0.05, 0.075),
     ("wan2.6-i2v", "beijing"): (None, 0.6, 1.0),
-    ("wan2.6-i2v", "singapore"): (None, 0.733924, 1.100886),
+    ("wan2.6-i2v", "singapore"): (None, 0.10, 0.15),
     ("wan2.6-i2v", "virginia"): (None, 0.6, 1.0),
     ("wan2.6-i2v", "frankfurt"): (None, 0.6, 1.0),
     ("wan2.6-i2v-us", "virginia"): (None, 0.733924, 1.100886),
     ("wan2.5-i2v-preview", "beijing"): (0.3, 0.6, 1.0),
-    ("wan2.5-i2v-preview", "singapore"): (0.366961, 0.733923, 1.100885),
+    ("wan2.5-i2v-preview", "singapore"): (0.05, 0.10, 0.15),
     ("wan2.2-i2v-flash", "beijing"): (0.10, 0.20, 0.48),
-    ("wan2.2-i2v-flash", "singapore"): (0.110089, 0.264213, None),
+    ("wan2.2-i2v-flash", "singapore"): (0.015, 0.036, None),
     ("wan2.2-i2v-plus", "beijing"): (0.14, None, 0.70),
-    ("wan2.2-i2v-plus", "singapore"): (0.146785, None, 0.733924),
+    ("wan2.2-i2v-plus", "singapore"): (0.02, None, 0.10),
     ("wanx2.1-i2v-turbo", "beijing"): (0.24, 0.24, None),
-    ("wanx2.1-i2v-turbo", "singapore"): (0.264213, 0.264213, None),
+    ("wanx2.1-i2v-turbo", "singapore"): (0.036, 0.036, None),
     ("wanx2.1-i2v-plus", "beijing"): (None, 0.70, None),
-    ("wanx2.1-i2v-plus", "singapore"): (None, 0.733924, None),
+    ("wanx2.1-i2v-plus", "singapore"): (None, 0.10, None),
 }
 # The one model that has a lower price for `audio: false`.
 SILENT_PRICES = {
     ("wan2.6-i2v-flash", "beijing"): (None, 0.15, 0.25),
-    ("wan2.6-i2v-flash", "singapore"): (None, 0.183481, 0.275221),
+    ("wan2.6-i2v-flash", "singapore"): (None, 0.025, 0.0375),
 }
 
 # dashscope.md 1, in its order.
@@ -138,8 +138,11 @@ def test_prices_are_those_of_the_list(name, region):
         assert found == wanted
 
 
-def test_prices_are_yuan_of_the_lists_day():
-    assert (CURRENCY, PRICES_AS_OF) == ("CNY", "2026-05-26")
+def test_prices_are_dollars_in_singapore_and_yuan_elsewhere_of_the_lists_day():
+    assert {name: region.currency for name, region in REGIONS.items() if region.currency != "CNY"} == {
+        "singapore": "USD"
+    }
+    assert PRICES_AS_OF == "2026-05-26"
 
 
 @pytest.mark.parametrize("name", LIMITS)

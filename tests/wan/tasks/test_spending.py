@@ -71,9 +71,13 @@ class TestBilled:
             ({"duration": 2, "SR": 720}, {"estimate": 0.3}, 0.3),
             ({"duration": 2, "SR": 1080}, {"estimate": 0.3}, 0.5),
             ({"duration": 2, "SR": 1080}, {"price_date": "2020-01-01", "estimate": 8.0}, 8.0),
+            ({"duration": 2, "SR": 720}, {"region": "singapore", "estimate": 8.0}, 8.0),
             ({}, {}, None),
         ],
-        ids=["as asked", "another tier", "longer", "silent", "silent in another tier", "an older list", "no usage"],
+        ids=[
+            *("as asked", "another tier", "longer", "silent", "silent in another tier", "an older list"),
+            *("another currency", "no usage"),
+        ],
     )
     def test_the_amount_is_by_the_list_that_the_estimate_is_from(self, values, more, amount):
         paid = record(**{"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2, "estimate": 0.6, **more})
