@@ -6,7 +6,7 @@ from typing import Any
 
 from ..wan.api.endpoint import DEFAULT_CHOICE, MAX_WAIT_MINUTES, MAX_WAIT_MINUTES_LIMIT, Connection
 from ..wan.catalog.regions import REGIONS
-from .inputs import CATEGORY, CONNECTION, strip
+from .inputs import CATEGORY, CONNECTION, VENDOR_ALIASES, strip
 
 
 class DashScopeWanConnection:
@@ -14,6 +14,11 @@ class DashScopeWanConnection:
 
     NODE_ID = "DashScopeWanConnection"
     DISPLAY_NAME = "DashScope Connection"
+    SEARCH_ALIASES = (
+        *("api key", "region", "workspace", "singapore", "beijing", "offline"),
+        *("地域", "业务空间", "连接", "离线", "密钥"),
+        *VENDOR_ALIASES,
+    )
     CATEGORY = CATEGORY
     DESCRIPTION = (
         "Chooses the DashScope region, the workspace and the wait limit. The API key is never in the workflow: it is "

@@ -22,6 +22,11 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
 
     NODE_ID = "DashScopeWanContinueVideo"
     DISPLAY_NAME = "Wan Continue Video (DashScope)"
+    SEARCH_ALIASES = (
+        *("extend", "extend video", "video continuation", "longer", "v2v", "video to video", "first clip"),
+        *("视频续写", "续写", "延长视频", "视频延长"),
+        *inputs.VENDOR_ALIASES,
+    )
     DESCRIPTION = (
         "Extends a clip and saves the complete video, with Alibaba's Wan models at DashScope. The duration includes "
         "the clip, and every second is charged."

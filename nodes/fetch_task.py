@@ -13,6 +13,11 @@ class DashScopeWanFetchTask(inputs.VideoOutputs):
 
     NODE_ID = "DashScopeWanFetchTask"
     DISPLAY_NAME = "Wan Fetch Task (DashScope)"
+    SEARCH_ALIASES = (
+        *("download", "resume", "recover", "task id", "lost video"),
+        *("取回", "下载", "任务", "找回"),
+        *inputs.VENDOR_ALIASES,
+    )
     DESCRIPTION = (
         "Downloads the video of an earlier task, waiting while the task still runs. Errors, status texts and receipts "
         "show the task id; DashScope keeps tasks and videos for 24 hours. Free of charge."

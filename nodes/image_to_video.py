@@ -20,6 +20,12 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
 
     NODE_ID = "DashScopeWanImageToVideo"
     DISPLAY_NAME = "Wan Image to Video (DashScope)"
+    SEARCH_ALIASES = (
+        *("i2v", "img2vid", "image2video", "image to video", "first last frame", "animate"),
+        *("happyhorse", "happy horse", "wan api"),
+        *("图生视频", "图片转视频", "首帧", "首尾帧", "快乐马"),
+        *inputs.VENDOR_ALIASES,
+    )
     DESCRIPTION = (
         "Generates a video that begins with the image, with Alibaba's Wan models at DashScope, and saves it. Every "
         "second of video is charged; requests are validated before you pay. Running the same graph again resumes its "

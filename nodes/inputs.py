@@ -25,6 +25,12 @@ from .model_rules import model_rules
 
 CATEGORY = "video/DashScope Wan"
 CONNECTION = "DASHSCOPE_CONNECTION"
+VENDOR_ALIASES = (
+    *("wan", "wanx", "alibaba", "dashscope", "bailian", "model studio", "qwen", "tongyi"),
+    *("万相", "通义", "通义万相", "百炼", "阿里云", "千问"),
+)
+"""What users type in the node search for any node that speaks with DashScope."""
+
 HIDDEN = {"unique_id": "UNIQUE_ID", "graph": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
 
 Widget = tuple[Any, dict[str, Any]]

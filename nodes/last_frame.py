@@ -14,6 +14,10 @@ class DashScopeWanLastFrame:
 
     NODE_ID = "DashScopeWanLastFrame"
     DISPLAY_NAME = "Video Last Frame"
+    SEARCH_ALIASES = (
+        *("last frame", "final frame", "end frame", "chain clips", "extract frame"),
+        *("尾帧", "末帧", "最后一帧", "提取帧"),
+    )
     CATEGORY = CATEGORY
     DESCRIPTION = (
         "Returns the exact last frame of a video as IMAGE: connect it to the image input of another Wan node to "

@@ -20,6 +20,11 @@ class DashScopeWanVideoEffect(inputs.VideoOutputs):
 
     NODE_ID = "DashScopeWanVideoEffect"
     DISPLAY_NAME = "Wan Video Effect (DashScope)"
+    SEARCH_ALIASES = (
+        *("i2v", "effect", "template", "image to video", "special effects", "dance"),
+        *("特效", "视频特效", "图生视频", "模板"),
+        *inputs.VENDOR_ALIASES,
+    )
     DESCRIPTION = (
         "Animates an image with one of DashScope's effect templates, without a prompt, and saves the video. Every "
         "second of video is charged. Region Beijing only."

@@ -51,6 +51,19 @@ def test_a_nodes_inputs_are_those_of_the_contract_in_their_order(node):
 
 
 @of_every_node
+def test_a_node_is_found_by_what_users_type(node):
+    assert len(set(node.SEARCH_ALIASES)) == len(node.SEARCH_ALIASES) > 5
+    assert any(not alias.isascii() for alias in node.SEARCH_ALIASES)
+    if node.NODE_ID != "DashScopeWanLastFrame":
+        assert {"dashscope", "alibaba", "bailian", "百炼", "通义", "qwen"} <= set(node.SEARCH_ALIASES)
+
+
+def test_the_main_node_is_found_by_its_jobs():
+    wanted = {"i2v", "image to video", "image2video", "图生视频", "首尾帧", "happyhorse", "first last frame"}
+    assert wanted <= set(NODES[0].SEARCH_ALIASES)
+
+
+@of_every_node
 def test_a_nodes_outputs_are_those_of_the_contract_in_their_order(node):
     assert outputs_of(node) == CONTRACT[node.NODE_ID]["outputs"]
 
