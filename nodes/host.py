@@ -6,16 +6,19 @@ The only file that imports ComfyUI.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from ..wan.api.endpoint import use_offline
+from ..wan.errors import WanError
 from ..wan.frozen import frozen
+from ..wan.messages import ENGLISH, Text, language_of, localize
 from ..wan.tasks.retry import Clock
 from ..wan.values import finite
 
@@ -28,7 +31,7 @@ STOP_POLL_INTERVAL = 0.2
 
 @frozen
 class StandaloneHost:
-    """Where things are when there is no ComfyUI, and the clock that runs wait by.
+    """Where things are when there is no ComfyUI, the language, and the clock that runs wait by.
 
     `on_progress` gets a node's id, a fraction 0 to 1 and a text.
     """
@@ -37,6 +40,7 @@ class StandaloneHost:
     input_folders: Sequence[Path] = ()
     temp_folder: Path = Path("temp")
     home: Path = Path(".wan")
+    language: str = ENGLISH
     clock: Clock = field(default_factory=Clock)
     on_progress: Callable[[str, float, str], None] | None = None
 
@@ -87,6 +91,49 @@ def data_dir() -> Path:
     if hasattr(folder_paths, "get_system_user_directory"):
         return Path(folder_paths.get_system_user_directory(DATA_DIR_NAME))
     return Path(folder_paths.get_user_directory()) / f"__{DATA_DIR_NAME}"
+
+
+def language() -> str:
+    """Return the language of ComfyUI's user: the one that is chosen in its settings, else that of the page."""
+    if not in_comfyui():
+        return _standalone.language
+    import folder_paths
+
+    try:
+        path = Path(folder_paths.get_user_directory()) / "default" / "comfy.settings.json"
+        changed = path.stat().st_mtime_ns
+        if _chosen.get("changed") != changed:
+            settings = json.loads(path.read_text(encoding="utf-8"))
+            _chosen.update(changed=changed, locale=str(settings.get("Comfy.Locale") or ""))
+    except (OSError, ValueError, AttributeError):
+        _chosen.update(changed=None, locale="")
+    return language_of(_chosen.get("locale") or _chosen.get("page") or "")
+
+
+def tell_language(locale: str) -> None:
+    """Note the language of the page, which counts where none is chosen in the settings."""
+    _chosen["page"] = locale
+
+
+_chosen: dict[str, Any] = {}
+"""The locales: "locale" of the settings as they were "changed", and that of the "page"."""
+
+
+def in_language(text: Text) -> str:
+    """Return a text in the user's language."""
+    return localize(text, language())
+
+
+@contextlib.contextmanager
+def localized_errors() -> Iterator[None]:
+    """Give the errors that leave a node the user's language. Where it is another one, the log has the English text."""
+    try:
+        yield
+    except WanError as error:
+        error.language = language()
+        if error.language != ENGLISH:
+            logger.error("%s", error.text)  # noqa: TRY400 - ComfyUI logs the traceback
+        raise
 
 
 def batch_settings(graph: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -198,19 +245,20 @@ class NodeMonitor:
         self._interruption: BaseException | None = None
         self._bar = self._progress_bar()
 
-    def report(self, fraction: float, text: str) -> None:
+    def report(self, fraction: float, text: Text) -> None:
         """Report the node's progress, 0 to 1, and its current step."""
         if self._bar is None:
             if _standalone.on_progress and not in_comfyui():
-                _standalone.on_progress(self._node_id, fraction, text)
+                _standalone.on_progress(self._node_id, fraction, in_language(text))
             return
         try:
             self._bar.update_absolute(int(fraction * _STEPS), _STEPS)
         except BaseException as error:  # noqa: BLE001 - ComfyUI's interruption, kept for raise_if_interrupted
             self._interruption = error
-        if text != self._shown:
-            self._shown = text
-            self._send(text)
+        shown = in_language(text)
+        if shown != self._shown:
+            self._shown = shown
+            self._send(shown)
 
     def raise_if_interrupted(self) -> None:
         """Raise ComfyUI's own interruption if the user pressed Stop."""

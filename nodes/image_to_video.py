@@ -127,13 +127,14 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
             audio_url=audio_url,
             ratio=ratio,
         )
-        batch = Batch(
-            request,
-            image,
-            filename_prefix=filename_prefix,
-            audio=audio,
-            connection=Connection.of(connection),
-            last_frames=last_frame,
-            **host.batch_settings(graph, extra_pnginfo),
-        )
-        return self.to_result(await make_videos(batch, monitor=host.NodeMonitor(unique_id)))
+        with host.localized_errors():
+            batch = Batch(
+                request,
+                image,
+                filename_prefix=filename_prefix,
+                audio=audio,
+                connection=Connection.of(connection),
+                last_frames=last_frame,
+                **host.batch_settings(graph, extra_pnginfo),
+            )
+            return self.to_result(await make_videos(batch, monitor=host.NodeMonitor(unique_id)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..wan.errors import InvalidRequest, UnusableVideo
-from . import video_input
+from . import host, video_input
 from .inputs import CATEGORY, strip
 
 
@@ -62,9 +62,10 @@ class DashScopeWanLastFrame:
         from ..wan.media.last_frame import last_frame
         from ..wan.tasks.context import run_in_thread
 
-        try:
-            source = video_input.resolve_video(video, strip(video_path))
-        except InvalidRequest as error:
-            raise UnusableVideo(error.problems) from None
-        frame = await run_in_thread(last_frame, source, until=video_input.trim_end(video))
+        with host.localized_errors():
+            try:
+                source = video_input.resolve_video(video, strip(video_path))
+            except InvalidRequest as error:
+                raise UnusableVideo(error.problems) from None
+            frame = await run_in_thread(last_frame, source, until=video_input.trim_end(video))
         return (torch.from_numpy(frame)[None],)

@@ -14,6 +14,7 @@ from aiohttp import web
 from ..wan.errors import InvalidRequest, WanError
 from ..wan.ledger.errors import LedgerUnavailable
 from ..wan.ledger.record import State
+from ..wan.messages import Message
 from . import host
 from .task_panel import TaskPanel, UnknownRecord, public_text, send_task
 
@@ -39,7 +40,7 @@ class ForeignOrigin(WanError):
 class InvalidQuery(InvalidRequest):
     """The panel's request is malformed."""
 
-    opening = "The request cannot be answered:"
+    opening = Message("The request cannot be answered:")
 
 
 _STATUSES: tuple[tuple[type[WanError], HTTPStatus], ...] = (
@@ -58,7 +59,7 @@ def routes(panel: TaskPanel) -> list[web.RouteDef]:
         query = request.query
         states = _names(query.get("state", ""))
         if unknown := set(states) - {state.value for state in State}:
-            raise InvalidQuery([f"state: {sorted(unknown)[0][:60]!r} is not known"])
+            raise InvalidQuery([Message("state: {state!r} is not known", state=sorted(unknown)[0][:60])])
         return _json(
             await panel.tasks(
                 before=_number(query, "before", default=0, most=2**63 - 1),
@@ -114,7 +115,7 @@ def _answering(handler: Handler) -> Handler:
             return _error(error, next(status for kind, status in _STATUSES if isinstance(error, kind)))
         except Exception:
             logger.exception("the task panel has no answer")
-            unexpected = WanError("An unexpected error.", hint="ComfyUI's log has the details.")
+            unexpected = WanError(Message("An unexpected error."), hint=Message("ComfyUI's log has the details."))
             return _error(unexpected, HTTPStatus.INTERNAL_SERVER_ERROR)
 
     return answer
@@ -136,7 +137,7 @@ def _check_origin(request: web.Request) -> None:
     site = request.headers.get("Sec-Fetch-Site", "")
     own = site in ("same-origin", "none") if site else not origin or _same_host(origin, request.headers.get("Host", ""))
     if not own:
-        raise ForeignOrigin("Only ComfyUI's own page may use this.")
+        raise ForeignOrigin(Message("Only ComfyUI's own page may use this."))
 
 
 def _same_host(origin: str, named: str) -> bool:
@@ -151,21 +152,21 @@ def _same_host(origin: str, named: str) -> bool:
 async def _id_of(request: web.Request) -> str:
     """Return the "id" of a JSON body."""
     if request.content_type != "application/json" or (request.content_length or 0) > MAX_BODY:
-        raise InvalidQuery(['the body must be JSON such as {"id": "..."}'])
+        raise InvalidQuery([Message('the body must be JSON such as {{"id": "..."}}')])
     try:
         body: Any = json.loads(await request.read())
     except (ValueError, RecursionError):
         body = None
     found = body.get("id") if isinstance(body, dict) else None
     if not isinstance(found, str):
-        raise InvalidQuery(['the body must be JSON such as {"id": "..."}'])
+        raise InvalidQuery([Message('the body must be JSON such as {{"id": "..."}}')])
     return found
 
 
 def _number(query: Any, name: str, *, default: int, most: int) -> int:
     text = query.get(name, "")
     if text and not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise InvalidQuery([f"{name}: must be a whole number"])
+        raise InvalidQuery([Message("{input}: must be a whole number", input=name)])
     return min(int(text), most) if text else default
 
 
@@ -178,5 +179,7 @@ def _json(value: Any, *, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
 
 
 def _error(error: WanError, status: HTTPStatus) -> web.Response:
-    said = {"message": public_text(error.message), "hint": public_text(error.hint)}
+    said = {name: public_text(host.in_language(getattr(error, name))) for name in ("message", "hint")}
+    if said["message"] != public_text(error.message):
+        logger.info("The task panel shows: %s", error.text)
     return _json({"error": said}, status=status)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..wan.errors import WanError
 from ..wan.frozen import frozen
+from ..wan.messages import Message, Text
 from ..wan.redaction import redact
 from . import host
 
@@ -76,7 +77,7 @@ def _public(row: Mapping[str, Any]) -> dict[str, Any]:
     clean = {name: redact(str(row[name] or "")) for name in _FREE_TEXTS}
     if clean["host"] == platform.node():
         clean["host"] = ""
-    return {**row, **clean, "error": public_text(row["error"]) if row["error"] else ""}
+    return {**row, **clean, "error": public_text(host.in_language(row["error"]))}
 
 
 def send_task(record: Record) -> None:
@@ -95,12 +96,13 @@ class FetchMonitor:
     send: Send
     progress: dict[str, Any] = field(default_factory=dict)
 
-    def report(self, fraction: float, text: str) -> None:
+    def report(self, fraction: float, text: Text) -> None:
         """Report the progress, 0 to 1, and the current step."""
-        shown = text.replace(f"; task {self.record.task_id}", "")
+        task = host.in_language(Message("; task {task}", task=self.record.task_id))
+        shown = host.in_language(text).replace(task, "")
         progress = {"fraction": round(fraction, 2), "text": public_text(shown)}
         # A signed URL is for a node's own text only.
-        if progress != self.progress and "://" not in text:
+        if progress != self.progress and "://" not in shown:
             self.progress = progress
             self.send(FETCH_EVENT, {"id": self.record.id, "state": "running", **progress})
 
@@ -174,7 +176,7 @@ class TaskPanel:
         if record_id not in self._fetches:
             record = await _in_thread(_record, record_id)
             if not record.task_id:
-                raise UnknownRecord("This request has no task at DashScope, so there is no video to fetch.")
+                raise UnknownRecord(Message("This request has no task at DashScope, so there is no video to fetch."))
             if record_id not in self._fetches:  # another click may have come first
                 monitor = FetchMonitor(record, self._send)
                 running = asyncio.ensure_future(self._bring_home(record, monitor))
@@ -209,10 +211,11 @@ class TaskPanel:
             await _fetch(record, monitor)
             ended["state"] = "saved"
         except WanError as error:
-            ended["text"] = public_text(str(error).replace(BY_HAND, ""))
+            ended["text"] = public_text(host.in_language(error.text).replace(host.in_language(BY_HAND), "").rstrip())
         except Exception as error:
             logger.exception("a video was not brought home")
-            ended["text"] = f"{type(error).__name__}; ComfyUI's log has the details"
+            told = Message("{error}; ComfyUI's log has the details", error=type(error).__name__)
+            ended["text"] = host.in_language(told)
         finally:
             del self._fetches[record.id]
         self._send(FETCH_EVENT, {"id": record.id, "fraction": 1.0, **ended})
@@ -237,7 +240,7 @@ def _record(record_id: str) -> Record:
 
     record = find_record(record_id, home=host.data_dir()) if re.fullmatch(_RECORD_ID, record_id) else None
     if record is None:
-        raise UnknownRecord("The ledger has no such task.")
+        raise UnknownRecord(Message("The ledger has no such task."))
     return record
 
 
@@ -250,7 +253,7 @@ def _video_of(record_id: str) -> tuple[Path, str]:
     except OSError:
         found = None
     if found is None or not record.path or not path.is_relative_to(output) or not path.is_file():
-        raise UnknownRecord("The task has no video in the output folder.")
+        raise UnknownRecord(Message("The task has no video in the output folder."))
     return path, f"{found.st_mtime_ns:x}-{found.st_size:x}"
 
 

@@ -96,11 +96,12 @@ class DashScopeWanVideoEffect(inputs.VideoOutputs):
             seed=seed,
             watermark=watermark,
         )
-        batch = Batch(
-            request,
-            image,
-            filename_prefix=filename_prefix,
-            connection=Connection.of(connection),
-            **host.batch_settings(graph, extra_pnginfo),
-        )
-        return self.to_result(await make_videos(batch, monitor=host.NodeMonitor(unique_id)))
+        with host.localized_errors():
+            batch = Batch(
+                request,
+                image,
+                filename_prefix=filename_prefix,
+                connection=Connection.of(connection),
+                **host.batch_settings(graph, extra_pnginfo),
+            )
+            return self.to_result(await make_videos(batch, monitor=host.NodeMonitor(unique_id)))

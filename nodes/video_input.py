@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from ..wan.errors import InvalidRequest
+from ..wan.messages import Message
 from ..wan.redaction import truncate_redacted
 from . import host
 
@@ -24,7 +25,9 @@ def readable_file(path: str) -> Path:
     Raises:
         InvalidRequest: the file is outside of these folders, or does not exist.
     """
-    shown = repr(truncate_redacted(path, 200)) if isinstance(path, str) else f"a {type(path).__name__}"
+    shown = (
+        repr(truncate_redacted(path, 200)) if isinstance(path, str) else Message("a {type}", type=type(path).__name__)
+    )
     try:
         named = host.readable_folders()
         folders = [folder.resolve() for folder in named]
@@ -37,7 +40,9 @@ def readable_file(path: str) -> Path:
                 return found
     except (OSError, ValueError, RuntimeError):
         logger.debug("not a path: %s", shown)
-    raise InvalidRequest([f"video_path: {shown} is not a file in ComfyUI's input, output or temp folder"])
+    raise InvalidRequest(
+        [Message("video_path: {path} is not a file in ComfyUI's input, output or temp folder", path=shown)]
+    )
 
 
 def is_lexically_inside(path: PurePath, folder: PurePath) -> bool:
@@ -54,7 +59,8 @@ def resolve_video(video: Any, path: str, *, cut: bool = False) -> Any:
         InvalidRequest: none or both are set, the path is not allowed, or the VIDEO cannot be encoded.
     """
     if (video is None) == (not path):
-        raise InvalidRequest(["video: use either video or video_path" + (", not both" if path else "")])
+        either = Message("video: use either video or video_path")
+        raise InvalidRequest([Message("video: use either video or video_path, not both") if path else either])
     if video is None:
         return readable_file(path)
     try:
@@ -67,7 +73,7 @@ def resolve_video(video: Any, path: str, *, cut: bool = False) -> Any:
         raise
     except Exception as error:  # other packs' VIDEOs, ComfyUI's encoder and FFmpeg raise errors of any type
         reason = truncate_redacted(f"{type(error).__name__}: {error}", 200)
-        raise InvalidRequest([f"video: it cannot be encoded as a file ({reason})"]) from error
+        raise InvalidRequest([Message("video: it cannot be encoded as a file ({reason})", reason=reason)]) from error
 
 
 def video_source(video: Any) -> Any:
@@ -78,7 +84,7 @@ def video_source(video: Any) -> Any:
     """
     source = video.get_stream_source() if hasattr(video, "get_stream_source") else None
     if not isinstance(source, (str, PathLike, BufferedIOBase)):
-        raise InvalidRequest([f"video: must be a ComfyUI VIDEO, not {type(video).__name__}"])
+        raise InvalidRequest([Message("video: must be a ComfyUI VIDEO, not {type}", type=type(video).__name__)])
     return source
 
 

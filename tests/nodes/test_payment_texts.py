@@ -11,6 +11,7 @@ from media import plain_images
 from mock_faults import ErrorResponse, Stalled, TaskStuck, Throttling
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.wan.errors import DownloadFailed
+from wanpack.wan.messages import ENGLISH, localize
 from wanpack.wan.tasks.receipt import SavedVideo, cost_text
 
 SETTINGS = {"prompt": "a cat runs", "model": "wanx2.1-i2v-turbo", "resolution": "480P", "duration": 3}
@@ -119,4 +120,4 @@ def video(billed=None, estimated=None, *, reused=False):
     ],
 )
 def test_what_was_billed_counts_or_else_the_estimate(videos, text):
-    assert cost_text(videos) == text
+    assert localize(cost_text(videos), ENGLISH) == text

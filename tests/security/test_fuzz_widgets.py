@@ -18,7 +18,8 @@ from wanpack.nodes.fetch_task import DashScopeWanFetchTask
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.nodes.last_frame import DashScopeWanLastFrame
 from wanpack.nodes.video_effect import DashScopeWanVideoEffect
-from wanpack.wan.api.validation import validate, warnings
+from wanpack.wan.api.request import warnings
+from wanpack.wan.api.validation import validate
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.regions import REGIONS

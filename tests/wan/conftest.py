@@ -33,6 +33,7 @@ from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Record, State
+from wanpack.wan.messages import ENGLISH, Text, localize
 from wanpack.wan.redaction import Secret
 from wanpack.wan.tasks.batch import Batch
 from wanpack.wan.tasks.fetch_task import FetchRequest, fetch_video
@@ -88,7 +89,8 @@ class Watch:
     pressed_at: float = 0.0
     heard_at: float = 0.0
 
-    def report(self, fraction: float, text: str) -> None:
+    def report(self, fraction: float, text: Text) -> None:
+        text = localize(text, ENGLISH)
         assert 0 <= fraction <= 1
         self.texts.append(text)
         if self.stop_at and self.stop_at in text:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ..frozen import frozen
+from ..messages import Message, sentences
 from .errors import (
     AuthenticationError,
     BadRequest,
@@ -29,43 +30,51 @@ class _Advice:
     contains: str = ""
 
 
-_FREE = "Nothing was charged."
-_CHECK_KEY = (
-    "Check the key: it must belong to the region in use, be complete and without spaces. A key works in one region "
-    "only; choose the region in DashScope Connection."
+_FREE = Message("Nothing was charged.")
+_CHECK_KEY = Message(
+    "Check the key: it must belong to the region in use, be complete and without spaces. A key works in one "
+    "region only; choose the region in DashScope Connection."
 )
-_ACTIVATE = "Activate Model Studio and the model in the region's console with the main account, then run again."
-_BUDGET = (
+_ACTIVATE = Message(
+    "Activate Model Studio and the model in the region's console with the main account, then run again."
+)
+_BUDGET = Message(
     "The account's budget or quota is used up, or a bill is overdue: raise the budget in the console (Budget "
     "Management, Model Studio) or settle the bill, then run again."
 )
-_WORKSPACE = (
-    "The key belongs to another workspace than the URL: enter the key's own workspace_id in DashScope Connection, or "
-    "check DASHSCOPE_BASE_URL."
+_WORKSPACE = Message(
+    "The key belongs to another workspace than the URL: enter the key's own workspace_id in DashScope "
+    "Connection, or check DASHSCOPE_BASE_URL."
 )
-_HEADER_LOST = (
+_HEADER_LOST = Message(
     "A proxy or gateway removed an X-DashScope header from the request. Configure it to pass these headers on."
 )
-_NO_PERSON = (
+_NO_PERSON = Message(
     "The image must show a person (or as many as the effect needs) clearly and from the front: use another image."
 )
-_TOP_UP = "Settle the bill in the console, wait a few minutes, then run again."
-_RIGHTS = "Use a key of the default workspace, or have an administrator grant this workspace access to the model."
-_OTHER_CONTENT = "Change the prompt or the image; the same request would be rejected again."
-_OWN_RULE = "A rule of your own account blocked this request. Change the rule or the input."
-_NEW_FILE = "Use another file: the message names the limit."
-_MODEL_NAME = "This region does not offer the model. Choose another model, or another region in DashScope Connection."
-_LATER = "Wait a minute and run again."
-_AGAIN = "This is an error at DashScope. Run again."
-_UNREACHABLE = (
-    "DashScope could not load a file that the request names: run again. If it is the audio of audio_url, connect an "
-    "AUDIO instead, or use a URL that can be reached from the region."
+_TOP_UP = Message("Settle the bill in the console, wait a few minutes, then run again.")
+_RIGHTS = Message(
+    "Use a key of the default workspace, or have an administrator grant this workspace access to the model."
+)
+_OTHER_CONTENT = Message("Change the prompt or the image; the same request would be rejected again.")
+_OWN_RULE = Message("A rule of your own account blocked this request. Change the rule or the input.")
+_NEW_FILE = Message("Use another file: the message names the limit.")
+_MODEL_NAME = Message(
+    "This region does not offer the model. Choose another model, or another region in DashScope Connection."
+)
+_LATER = Message("Wait a minute and run again.")
+_AGAIN = Message("This is an error at DashScope. Run again.")
+_UNREACHABLE = Message(
+    "DashScope could not load a file that the request names: run again. If it is the audio of audio_url, connect "
+    "an AUDIO instead, or use a URL that can be reached from the region."
 )
 
 _ADVICE = (
     _Advice("InvalidApiKey", AuthenticationError, _CHECK_KEY),
     _Advice(
-        "NOT AUTHORIZED", AuthenticationError, "Check workspace_id in DashScope Connection: it must be the key's own."
+        "NOT AUTHORIZED",
+        AuthenticationError,
+        Message("Check workspace_id in DashScope Connection: it must be the key's own."),
     ),
     _Advice("invalid access token", AuthenticationError, _CHECK_KEY),
     _Advice("AccessDenied", PermissionDenied, "Run again: the upload policy had expired.", contains="policy expired"),
@@ -80,7 +89,10 @@ _ADVICE = (
     _Advice(
         "AllocationQuota.FreeTierOnly",
         PermissionDenied,
-        "The model's free quota is used up: switch off 'use free tier only' in the console, or choose another model.",
+        Message(
+            "The model's free quota is used up: switch off 'use free tier only' in the console, or choose another "
+            "model."
+        ),
     ),
     _Advice("Arrearage", PermissionDenied, _TOP_UP),
     _Advice("CommodityNotPurchased", PermissionDenied, _TOP_UP),
@@ -88,7 +100,7 @@ _ADVICE = (
     _Advice("PostpaidBillOverdue", PermissionDenied, _TOP_UP),
     _Advice("ModelNotFound", BadRequest, _MODEL_NAME),
     _Advice("model_not_supported", BadRequest, _MODEL_NAME),
-    _Advice("WorkSpaceNotFound", BadRequest, "Check workspace_id in DashScope Connection."),
+    _Advice("WorkSpaceNotFound", BadRequest, Message("Check workspace_id in DashScope Connection.")),
     _Advice("InvalidParameter", BadRequest, _MODEL_NAME, contains="model not exist"),
     _Advice("InvalidParameter", BadRequest, _MODEL_NAME, contains="url error"),
     _Advice("InvalidParameter", ContentRejected, _OTHER_CONTENT, contains="green network"),
@@ -96,7 +108,7 @@ _ADVICE = (
     _Advice("InvalidParameter", BadRequest, _UNREACHABLE, contains="download"),
     _Advice("InvalidParameter", BadRequest, _UNREACHABLE, contains="media resource"),
     _Advice("InvalidParameter", BadRequest, _NEW_FILE, contains="image"),
-    _Advice("InvalidParameter", BadRequest, "Change the named parameter and run again."),
+    _Advice("InvalidParameter", BadRequest, Message("Change the named parameter and run again.")),
     _Advice("InvalidURL.ConnectionRefused", BadRequest, _UNREACHABLE),
     _Advice("InvalidURL.Timeout", BadRequest, _UNREACHABLE),
     _Advice("InvalidURL", BadRequest, _NEW_FILE, contains="audio"),
@@ -109,12 +121,12 @@ _ADVICE = (
     _Advice("InvalidImage", BadRequest, _NEW_FILE),
     _Advice("InvalidFile", BadRequest, _NEW_FILE),
     _Advice("BadRequest.TooLarge", BadRequest, "The request is too large: use a smaller image."),
-    _Advice("BadRequest", BadRequest, "Please report this: DashScope could not parse the request body."),
+    _Advice("BadRequest", BadRequest, Message("Please report this: DashScope could not parse the request body.")),
     _Advice("DataInspectionFailed", ContentRejected, _OTHER_CONTENT),
     _Advice("IPInfringementSuspect", ContentRejected, _OTHER_CONTENT),
     _Advice("CustomRoleBlocked", ContentRejected, _OWN_RULE),
     _Advice("FaqRuleBlocked", ContentRejected, _OWN_RULE),
-    _Advice("UnsupportedOperation", BadRequest, "Only a task that is still queued can be cancelled."),
+    _Advice("UnsupportedOperation", BadRequest, Message("Only a task that is still queued can be cancelled.")),
     _Advice("Throttling.AllocationQuota", PermissionDenied, _BUDGET, contains="free allocated quota"),
     _Advice("insufficient_quota", PermissionDenied, _BUDGET),
     _Advice("Throttling", RateLimited, _LATER),
@@ -124,12 +136,12 @@ _ADVICE = (
     _Advice(
         "RewriteFailed",
         ServerError,
-        "DashScope could not rewrite the prompt: run again, or switch prompt_extend off.",
+        Message("DashScope could not rewrite the prompt: run again, or switch prompt_extend off."),
     ),
     _Advice(
         "InternalError.Timeout",
         ServerError,
-        "DashScope abandoned the task after hours without a result. Run again.",
+        Message("DashScope abandoned the task after hours without a result. Run again."),
     ),
     _Advice("ModelServingError", ServerError, _LATER),
     _Advice("ServiceUnavailable", ServerError, _LATER),
@@ -151,11 +163,13 @@ _BY_STATUS: dict[int, tuple[type[ServiceError], str]] = {
     401: (AuthenticationError, _CHECK_KEY),
     403: (
         PermissionDenied,
-        "A firewall or proxy may have blocked the request, or the account may not use this model: check the network "
-        "and DASHSCOPE_BASE_URL, then the model in the region's console.",
+        Message(
+            "A firewall or proxy may have blocked the request, or the account may not use this model: check the "
+            "network and DASHSCOPE_BASE_URL, then the model in the region's console."
+        ),
     ),
-    404: (BadRequest, "Check DASHSCOPE_BASE_URL and workspace_id: there is no API at this URL."),
-    413: (BadRequest, "The request is too large: use a smaller image."),
+    404: (BadRequest, Message("Check DASHSCOPE_BASE_URL and workspace_id: there is no API at this URL.")),
+    413: (BadRequest, Message("The request is too large: use a smaller image.")),
     429: (RateLimited, _LATER),
 }
 
@@ -198,7 +212,7 @@ def service_error(  # noqa: PLR0913 - the fields of the service's error, all by 
     error.known = recognised
     # Failed tasks and rejected create requests are free. An error of a query says nothing about its task.
     if failed or (error.certain and not task_id):
-        error.hint = f"{hint} {_FREE}".strip()
+        error.hint = sentences(hint, _FREE)
     return error
 
 
@@ -227,5 +241,5 @@ def _fallback(message: str, *, http_status: int) -> tuple[type[ServiceError], st
     if http_status >= 500:
         return ServerError, _AGAIN
     if message:
-        return BadRequest, "DashScope's message names the problem."
-    return BadRequest, "Run again; if it happens again, look up the request in the DashScope console."
+        return BadRequest, Message("DashScope's message names the problem.")
+    return BadRequest, Message("Run again; if it happens again, look up the request in the DashScope console.")

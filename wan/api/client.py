@@ -20,6 +20,7 @@ import urllib3
 from ..catalog.spec import IMG_URL
 from ..errors import WanError
 from ..frozen import frozen
+from ..messages import Message
 from ..net.hosts import BlockedHost, origin_of
 from ..net.http import Deadline, trusted_session, untrusted_session
 from ..redaction import MASK
@@ -177,7 +178,7 @@ class Client:
         task_id = as_id(output.get("task_id")) if isinstance(output, Mapping) else ""
         if not task_id:
             raise UnexpectedResponse(
-                "DashScope's response to the request contains no task id.", http_status=response.http_status
+                Message("DashScope's response to the request contains no task id."), http_status=response.http_status
             )
         return CreatedTask(task_id, as_id(response.body.get("request_id")), response.server_time)
 
@@ -199,7 +200,7 @@ class Client:
         # The only content of a successful response.
         if not as_id(response.body.get("request_id")):
             raise UnexpectedResponse(
-                "DashScope's response does not confirm that the task was cancelled.",
+                Message("DashScope's response does not confirm that the task was cancelled."),
                 http_status=response.http_status,
                 task_id=task_id,
             )
@@ -237,7 +238,7 @@ class Client:
         response = self._call("GET", "/uploads", params={"action": "getPolicy", "model": model_name})
         policy = response.body.get("data")
         if not isinstance(policy, Mapping):
-            raise UnexpectedResponse("DashScope returned no upload policy.", http_status=response.http_status)
+            raise UnexpectedResponse(Message("DashScope returned no upload policy."), http_status=response.http_status)
         form = {name: _policy_field(policy, field) for name, field in UPLOAD_FIELDS.items()}
         key = f"{_policy_field(policy, 'upload_dir')}/{uuid.uuid4().hex}{suffix}"
         form |= {"key": key, "success_action_status": "200", "x-oss-content-type": mime}
@@ -248,7 +249,7 @@ class Client:
         """Send the file to the storage host, without the API key and as the last field."""
         allowed_local_origin, origin = self.endpoint.loopback_origin, origin_of(host)
         if not origin[0] or (not host.lower().startswith("https://") and origin != allowed_local_origin):
-            raise UnexpectedResponse("DashScope returned an upload URL that is not https.", http_status=200)
+            raise UnexpectedResponse(Message("DashScope returned an upload URL that is not https."), http_status=200)
         file = {"file": (form["key"].rpartition("/")[2], data, mime)}
         limit = Deadline(SUBMIT_SECONDS + GRACE_SECONDS, sending=len(data))
         with limit, untrusted_session(allowed_local_origin) as session:
@@ -296,7 +297,9 @@ class Client:
                 method, url, auth=auth, timeout=(CONNECT_SECONDS, wait), allow_redirects=False, stream=True, **sent
             )
         except BlockedHost as error:
-            failure = UnexpectedResponse(f"DashScope's upload URL is blocked: {error.message}", http_status=200)
+            failure = UnexpectedResponse(
+                Message("DashScope's upload URL is blocked: {reason}", reason=error.message), http_status=200
+            )
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             failure = network_error(error, url, limit=limit, task_id=task_id)
         # Raised outside the except block: the caught exception holds the request with the key.
@@ -308,5 +311,5 @@ def _policy_field(policy: Mapping[str, Any], name: str) -> str:
     value = policy.get(name)
     text = as_url(str(value).lower() if isinstance(value, bool) else value)
     if not text:
-        raise UnexpectedResponse(f"DashScope's upload policy lacks {name!r}.", http_status=200)
+        raise UnexpectedResponse(Message("DashScope's upload policy lacks {field!r}.", field=name), http_status=200)
     return text

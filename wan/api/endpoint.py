@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from ..catalog.regions import API_PATH, DEFAULT_REGION, REGIONS, Region
 from ..errors import InvalidRequest
 from ..frozen import frozen
+from ..messages import Message
 from ..net.hosts import Origin, origin_of
 from ..redaction import Secret, contains_secret, register_secret, truncate_redacted
 from ..text import format_choices, format_value
@@ -50,7 +51,9 @@ class Connection:
         if value is None:
             return cls()
         if not isinstance(value, cls):
-            raise InvalidRequest([f"connection: connect a DashScope Connection, not a {type(value).__name__}"])
+            raise InvalidRequest(
+                [Message("connection: connect a DashScope Connection, not a {type}", type=type(value).__name__)]
+            )
         return value
 
 
@@ -83,14 +86,19 @@ def choose_region(connection: Connection, settings: Settings) -> tuple[Region, l
     name = connection.region
     source = "region"
     if not isinstance(name, str) or not isinstance(connection.workspace_id, str):
-        return REGIONS[DEFAULT_REGION], ["region and workspace_id: must be strings"]
+        return REGIONS[DEFAULT_REGION], [Message("region and workspace_id: must be strings")]
     if name == DEFAULT_CHOICE:
         name = settings.get("region").lower() or DEFAULT_REGION
         source = "DASHSCOPE_REGION"
     region = REGIONS.get(name)
     if region is None:
         return REGIONS[DEFAULT_REGION], [
-            f"{source}: {truncate_redacted(name, 60)!r} is not a region; choose {format_choices(list(REGIONS))}"
+            Message(
+                "{input}: {region!r} is not a region; choose {choices}",
+                input=source,
+                region=truncate_redacted(name, 60),
+                choices=format_choices(list(REGIONS)),
+            )
         ]
     return region, []
 
@@ -99,23 +107,29 @@ def connection_problems(connection: Connection, settings: Settings, *, region: R
     """Return the problems of the workspace, the URL and the key."""
     if region.simulated:
         return []
-    problems = []
+    problems: list[str] = []
     workspace = _workspace(connection, settings)
     if contains_secret(workspace) or workspace.lower().startswith("sk-"):
         # It would be part of a host name, which is sent unencrypted.
-        problems.append("workspace_id: this looks like an API key, which must not be in a workflow; remove it")
+        problems.append(Message("workspace_id: this looks like an API key, which must not be in a workflow; remove it"))
     elif workspace and not re.fullmatch(_DNS_LABEL, workspace):
         problems.append(
-            f"workspace_id: {workspace[:60]!r} is not a workspace id; use letters, digits and hyphens only, such as "
-            "llm-abc123"
+            Message(
+                "workspace_id: {workspace!r} is not a workspace id; use letters, digits and hyphens only, such as "
+                "llm-abc123",
+                workspace=workspace[:60],
+            )
         )
     base_url = settings.get("base_url")
     if base_url:
         problems += _url_problems(base_url)
     elif region.needs_workspace and not workspace:
         problems.append(
-            f"workspace_id: {region.title} is only reachable through a workspace host; enter the workspace id in "
-            "DashScope Connection or set DASHSCOPE_WORKSPACE_ID"
+            Message(
+                "workspace_id: {region} is only reachable through a workspace host; enter the workspace id in "
+                "DashScope Connection or set DASHSCOPE_WORKSPACE_ID",
+                region=region.title,
+            )
         )
     key = settings.key(region.id)
     if key is None:
@@ -123,7 +137,10 @@ def connection_problems(connection: Connection, settings: Settings, *, region: R
     elif not re.fullmatch(_KEY, key.reveal()):
         # As a header it would raise an error that quotes it.
         problems.append(
-            f"the API key for {region.title} contains a space, a line break or an invalid character; copy it again"
+            Message(
+                "the API key for {region} contains a space, a line break or an invalid character; copy it again",
+                region=region.title,
+            )
         )
     return problems
 
@@ -171,12 +188,12 @@ def _url_problems(base_url: str) -> list[str]:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return ["DASHSCOPE_BASE_URL: is not a valid URL"]
+        return [Message("DASHSCOPE_BASE_URL: is not a valid URL")]
     if not host or "@" in parts.netloc or "?" in base_url or "#" in base_url:
-        return ["DASHSCOPE_BASE_URL: must be a plain URL such as https://dashscope.aliyuncs.com/api/v1"]
+        return [Message("DASHSCOPE_BASE_URL: must be a plain URL such as https://dashscope.aliyuncs.com/api/v1")]
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
         return []
-    return ["DASHSCOPE_BASE_URL: the key is only sent over https (http is allowed for this machine)"]
+    return [Message("DASHSCOPE_BASE_URL: the key is only sent over https (http is allowed for this machine)")]
 
 
 def resolve_endpoint(connection: Connection, home: Path) -> tuple[Region, Settings, list[str]]:
@@ -187,7 +204,11 @@ def resolve_endpoint(connection: Connection, home: Path) -> tuple[Region, Settin
         problems = connection_problems(connection, settings, region=region)
     if type(connection.max_wait_minutes) is not int or not 1 <= connection.max_wait_minutes <= MAX_WAIT_MINUTES_LIMIT:
         wait = format_value(connection.max_wait_minutes)
-        problems.append(f"max_wait_minutes: {wait} is not supported; choose 1 to {MAX_WAIT_MINUTES_LIMIT}")
+        problems.append(
+            Message(
+                "max_wait_minutes: {wait} is not supported; choose 1 to {most}", wait=wait, most=MAX_WAIT_MINUTES_LIMIT
+            )
+        )
     return region, settings, problems
 
 

@@ -6,6 +6,7 @@ Each says what happened, then what to do next, then the ids for support and for 
 from __future__ import annotations
 
 from ..errors import WanError
+from ..messages import Message
 
 
 class NetworkError(WanError):
@@ -75,9 +76,15 @@ class ServiceError(WanError):
         self.http_status = http_status
         self.failed = failed
         self.formed = formed
-        where = "The task failed" if failed else f"DashScope returned HTTP {http_status}"
-        text = f": {service_message}" if service_message else "." if code else " without a reason."
-        what = f"{where}, {code}{text}" if code else f"{where}{text}"
+        where = Message("The task failed")
+        if not failed:
+            where = Message("DashScope returned HTTP {status}", status=http_status)
+        if code:
+            where = Message("{where}, {code}", where=where, code=code)
+        if service_message:
+            what = Message("{where}: {reason}", where=where, reason=service_message)
+        else:
+            what = Message("{where}.", where=where) if code else Message("{where} without a reason.", where=where)
         super().__init__(what, hint=hint, task_id=task_id, request_id=request_id)
 
     @property

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from ..catalog.regions import REGIONS
+from ..messages import Message
 from ..text import format_choices, format_value
 from .settings import LIMIT_NAMES
 
@@ -17,13 +18,27 @@ def read_limits(texts: Mapping[str, str]) -> tuple[dict[str, dict[str, float]], 
 
     A setting is a text such as "20 CNY" or "20 CNY, 3 USD".
     """
-    limits, problems = {}, []
+    limits: dict[str, dict[str, float]] = {}
+    problems: list[str] = []
     for name, text in texts.items():
         limits[name], problem = _read_limit(text)
         if name not in LIMIT_NAMES:
-            problems.append(f"{name}: no such limit; write {format_choices(LIMIT_NAMES)} (in credentials.toml)")
+            problems.append(
+                Message(
+                    "{name}: no such limit; write {choices} (in credentials.toml)",
+                    name=name,
+                    choices=format_choices(LIMIT_NAMES),
+                )
+            )
         elif problem:
-            problems.append(f"{name}: {problem} (in credentials.toml, or DASHSCOPE_WAN_{name.upper()})")
+            problems.append(
+                Message(
+                    "{name}: {problem} (in credentials.toml, or DASHSCOPE_WAN_{variable})",
+                    name=name,
+                    problem=problem,
+                    variable=name.upper(),
+                )
+            )
     return limits, problems
 
 
@@ -34,10 +49,14 @@ def _read_limit(text: str) -> tuple[dict[str, float], str]:
         match = re.fullmatch(_AMOUNT, part.strip())
         currency = match[2].upper() if match else ""
         if match is None:
-            return {}, f'{format_value(text)} is not an amount with its currency; write "20 CNY", or "20 CNY, 3 USD"'
+            return {}, Message(
+                '{text} is not an amount with its currency; write "20 CNY", or "20 CNY, 3 USD"', text=format_value(text)
+            )
         if currency not in known:
-            return {}, f"no price is in {currency}; choose {format_choices(known)}"
+            return {}, Message(
+                "no price is in {currency}; choose {choices}", currency=currency, choices=format_choices(known)
+            )
         if currency in amounts:
-            return {}, f"{currency} is there twice; write one amount for each currency"
+            return {}, Message("{currency} is there twice; write one amount for each currency", currency=currency)
         amounts[currency] = float(match[1])
     return amounts, ""

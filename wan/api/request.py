@@ -10,11 +10,14 @@ import io
 import json
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from ..catalog.fields import FIELDS, VideoRequest
-from ..catalog.models import MODELS
+from ..catalog.models import MODELS, NEGATIVE_PROMPT_LIMIT, SEED_MAX
 from ..catalog.regions import Region
+from ..messages import Message, Text
+from ..text import format_choices, format_value
 
 BODY_BYTES = 6 * 1024 * 1024
 """The gateway's limit for a request body (measured on the service's other routes)."""
@@ -124,9 +127,88 @@ def estimate_cost(request: VideoRequest, *, region: Region) -> dict[str, Any] | 
     return {"amount": round(price * request.duration, 4), "currency": region.currency, "as_of": offer.as_of}
 
 
-def describe_cost(cost: Mapping[str, Any] | None, *, videos: int = 1) -> str:
+def describe_cost(cost: Mapping[str, Any] | None, *, videos: int = 1) -> Text:
     """Return the status text's note on the cost of some videos; "" if it is unknown or zero."""
-    return f", about {cost['currency']} {cost['amount'] * videos:.2f}" if cost and cost["amount"] else ""
+    if not cost or not cost["amount"]:
+        return ""
+    return partial(
+        Message, ", about {currency} {amount:.2f}", currency=cost["currency"], amount=cost["amount"] * videos
+    )
+
+
+def warnings(
+    request: VideoRequest, *, region: Region, audio_seconds: float | None = None, is_priced: bool = True
+) -> list[str]:
+    """Return the ways in which the video will differ from the request. `request` must be valid.
+
+    `audio_seconds` is the length of the audio, if known, `is_priced` whether the price list has the video.
+    """
+    model = MODELS[request.model]
+    found: list[str] = []
+    if request.seed > SEED_MAX:
+        found.append(
+            Message(
+                "seed: {seed} exceeds the maximum of {most}; {sent} is sent (modulo {modulo})",
+                seed=format_value(request.seed),
+                most=SEED_MAX,
+                sent=request.seed % (SEED_MAX + 1),
+                modulo=SEED_MAX + 1,
+            )
+        )
+    for name, text, limit in (
+        ("prompt", request.prompt, model.prompt_limit),
+        ("negative_prompt", request.negative_prompt, NEGATIVE_PROMPT_LIMIT),
+    ):
+        # Most texts are short enough whatever their characters count.
+        length = model.prompt_length(text) if len(text) * model.chinese_weight > limit else 0
+        if length > limit and not request.template:
+            stretched = Message(", with each Chinese one counted twice") if model.chinese_weight > 1 else ""
+            found.append(
+                Message(
+                    "{input}: DashScope truncates it to {limit} characters; this one has {length}{note}",
+                    input=name,
+                    limit=limit,
+                    length=length,
+                    note=stretched,
+                )
+            )
+    has_sound = bool(request.audio_url) or audio_seconds is not None
+    if has_sound and not model.has_audio(generate_audio=request.generate_audio):
+        found.append(Message("audio: generate_audio is off, so the audio is not used and the video is silent"))
+    elif audio_seconds is not None and round(audio_seconds, 2) != request.duration:
+        longer = audio_seconds > request.duration
+        fate = Message("the rest of the audio is cut") if longer else Message("the end of the video is silent")
+        found.append(
+            Message(
+                "audio: {audio:.1f} s of audio for {duration} s of video; {fate}",
+                audio=audio_seconds,
+                duration=request.duration,
+                fate=fate,
+            )
+        )
+    offer = model.offer_in(region.id)
+    sure = offer.documented_durations if offer else ()
+    if sure and request.duration not in sure:
+        found.append(
+            Message(
+                "duration: some of DashScope's pages document only {documented} s for {model} in {region}; "
+                "{duration} may be rejected, free of charge",
+                documented=format_choices(sure),
+                model=model.id,
+                region=region.title,
+                duration=request.duration,
+            )
+        )
+    if not is_priced:
+        found.append(
+            Message(
+                "{model} at {resolution} is not in the price list of {region}",
+                model=request.model,
+                resolution=request.resolution,
+                region=region.title,
+            )
+        )
+    return found
 
 
 def fingerprint(body: Mapping[str, Any], *, region: str) -> str:

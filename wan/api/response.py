@@ -17,6 +17,7 @@ from typing import Any
 import requests
 
 from ..frozen import frozen
+from ..messages import Message
 from ..net.hosts import origin_of
 from ..net.http import Deadline, is_compressed, iter_body
 from ..redaction import contains_secret, truncate_redacted, without_secrets
@@ -38,7 +39,7 @@ MAX_RESPONSE_BYTES = 1024 * 1024
 """The largest response, a page of the task list, has some tens of kilobytes."""
 
 _CHUNK = 65536
-_INTERMEDIARY = "The response may come from a proxy or gateway: check the network and DASHSCOPE_BASE_URL."
+_INTERMEDIARY = Message("The response may come from a proxy or gateway: check the network and DASHSCOPE_BASE_URL.")
 
 
 @frozen
@@ -71,15 +72,15 @@ def parse_response(response: requests.Response, *, limit: Deadline, task_id: str
         )
     if 300 <= status < 400:
         raise UnexpectedResponse(
-            f"DashScope returned a redirect (HTTP {status}), which is not followed.",
+            Message("DashScope returned a redirect (HTTP {status}), which is not followed.", status=status),
             http_status=status,
-            hint="Check DASHSCOPE_BASE_URL.",
+            hint=Message("Check DASHSCOPE_BASE_URL."),
             task_id=task_id,
         )
     if 400 <= status < 500:
         raise _with_retry_after(service_error(code="", message="", http_status=status, task_id=task_id), response)
     raise UnexpectedResponse(
-        f"DashScope's response (HTTP {status}) is not the expected JSON.",
+        Message("DashScope's response (HTTP {status}) is not the expected JSON.", status=status),
         http_status=status,
         hint=_INTERMEDIARY,
         task_id=task_id,
@@ -93,14 +94,14 @@ def read_body(response: requests.Response, *, limit: Deadline, task_id: str = ""
         UnexpectedResponse: the body is too large, or compressed.
         NetworkError: the connection broke, or the response took too long.
     """
-    wrong = "is compressed, which was not requested" if is_compressed(response) else ""
+    wrong = Message("is compressed, which was not requested") if is_compressed(response) else ""
     held = bytearray()
     failure: NetworkError | None = None
     try:
         for chunk in () if wrong else iter_body(response, size=_CHUNK):
             held += chunk
             if len(held) > MAX_RESPONSE_BYTES:
-                wrong = "is too large"
+                wrong = Message("is too large")
                 break
     except requests.RequestException as error:
         failure = network_error(error, response.url, limit=limit, task_id=task_id)
@@ -108,10 +109,15 @@ def read_body(response: requests.Response, *, limit: Deadline, task_id: str = ""
         raise failure
     if wrong:
         raise UnexpectedResponse(
-            f"DashScope's response {wrong}.", http_status=response.status_code, hint=_INTERMEDIARY, task_id=task_id
+            Message("DashScope's response {problem}.", problem=wrong),
+            http_status=response.status_code,
+            hint=_INTERMEDIARY,
+            task_id=task_id,
         )
     if limit.over:
-        raise NetworkError(f"{origin_of(response.url)[0]} did not respond in time.", sent=True, task_id=task_id)
+        raise NetworkError(
+            Message("{host} did not respond in time.", host=origin_of(response.url)[0]), sent=True, task_id=task_id
+        )
     return bytes(held)
 
 

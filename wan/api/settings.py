@@ -16,6 +16,7 @@ from pathlib import Path
 from ..catalog.regions import REGIONS
 from ..errors import InvalidRequest
 from ..frozen import frozen
+from ..messages import Message, alternatives, conjunction
 from ..redaction import Secret, register_secret
 
 logger = logging.getLogger("dashscope_wan")
@@ -82,8 +83,12 @@ class Settings:
         others = [REGIONS[name] for name in self.keyed_regions() if name != region]
         if not others:
             return ""
-        titles, ids = " and ".join(one.title for one in others), " or ".join(one.id for one in others)
-        return f"Keys are also set for {titles}: to use another region, choose {ids} in DashScope Connection."
+        titles, ids = conjunction(one.title for one in others), alternatives(one.id for one in others)
+        return Message(
+            "Keys are also set for {titles}: to use another region, choose {ids} in DashScope Connection.",
+            titles=titles,
+            ids=ids,
+        )
 
     def own_key(self, region: str) -> Secret | None:
         """Return the region's own key, or None. `key` returns the key that calls use."""
@@ -93,11 +98,14 @@ class Settings:
     def missing_key(self, region: str) -> str:
         """Return the problem of a missing key, with the lines to write."""
         title = REGIONS[region].title
-        return (
-            f"no API key is configured for {title}. Set DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_{region.upper()}) in "
-            f"the environment that starts ComfyUI, or write this line into {self.home / FILE_NAME}:\n"
-            f'      api_key = "sk-..."\n'
-            '  To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection'
+        return Message(
+            "no API key is configured for {region}. Set DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_{variable}) in "
+            "the environment that starts ComfyUI, or write this line into {path}:\n"
+            '      api_key = "sk-..."\n'
+            '  To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection',
+            region=title,
+            variable=region.upper(),
+            path=self.home / FILE_NAME,
         )
 
     def _find(self, name: str) -> Secret:
@@ -118,7 +126,9 @@ def read_settings(home: Path) -> Settings:
     try:
         folder = Path(moved).expanduser() if moved else home
     except RuntimeError as error:
-        raise InvalidRequest([f"DASHSCOPE_WAN_HOME: the path names an unknown user: {moved[:200]}"]) from error
+        raise InvalidRequest(
+            [Message("DASHSCOPE_WAN_HOME: the path names an unknown user: {path}", path=moved[:200])]
+        ) from error
     return Settings(folder, _read_file(folder / FILE_NAME))
 
 
@@ -156,7 +166,7 @@ def _parsed_file(path: Path) -> tuple[dict[str, Secret], str]:
         _warn_of_file_mode(path)
         table: Mapping[str, object] = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        return {}, f'{path} is not valid TOML: write lines such as api_key = "sk-..."'
+        return {}, Message('{path} is not valid TOML: write lines such as api_key = "sk-..."', path=path)
     except (OSError, ValueError, RecursionError) as error:
         return {}, _unreadable(path, error)
     texts = {name.lower(): str(value).lower() if isinstance(value, bool) else value for name, value in table.items()}
@@ -166,7 +176,7 @@ def _parsed_file(path: Path) -> tuple[dict[str, Secret], str]:
 
 
 def _unreadable(path: Path, error: Exception) -> str:
-    return f"{path} cannot be read ({type(error).__name__}): fix or remove it"
+    return Message("{path} cannot be read ({type}): fix or remove it", path=path, type=type(error).__name__)
 
 
 def _warn_of_file_mode(path: Path) -> None:

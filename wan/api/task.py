@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ..frozen import frozen
+from ..messages import Message
 from .advice import service_error
 from .errors import ServiceError, UnexpectedResponse
 from .response import MAX_CODE, as_id, as_number, as_prompt, as_scalars, as_text, as_url
@@ -110,10 +111,12 @@ def parse_task(body: Mapping[str, Any], *, task_id: str, server_time: float) -> 
     """
     output = body.get("output")
     if not isinstance(output, Mapping):
-        raise UnexpectedResponse("DashScope's response contains no task.", http_status=200, task_id=task_id)
+        raise UnexpectedResponse(Message("DashScope's response contains no task."), http_status=200, task_id=task_id)
     state = as_text(output.get("task_status"), at_most=50).upper()
     if not re.fullmatch(_STATE, state):
-        raise UnexpectedResponse("DashScope's response contains no task state.", http_status=200, task_id=task_id)
+        raise UnexpectedResponse(
+            Message("DashScope's response contains no task state."), http_status=200, task_id=task_id
+        )
     return Task(
         task_id=task_id,
         status=_STATES.get(state, TaskStatus.OTHER),
@@ -154,7 +157,7 @@ def parse_page(body: Mapping[str, Any], *, server_time: float) -> TaskPage:
     """Parse a page of the task list; malformed rows are skipped."""
     rows = body.get("data")
     if not isinstance(rows, list):
-        raise UnexpectedResponse("DashScope's response contains no task list.", http_status=200)
+        raise UnexpectedResponse(Message("DashScope's response contains no task list."), http_status=200)
     tasks = tuple(
         ListedTask(
             task_id=as_id(row["task_id"]),

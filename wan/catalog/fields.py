@@ -11,6 +11,7 @@ from dataclasses import field, fields, replace
 from typing import Any
 
 from ..frozen import frozen
+from ..messages import Message
 from ..text import format_choices, format_value
 from ..values import truth, whole
 from .effects import EFFECTS
@@ -55,7 +56,14 @@ class FieldSpec:
         """Return the problem of a request's value that is not one of the choices, with the choices."""
         value, name = getattr(request, self.name), self.name
         if self.optional and self.known and value not in (*self.known, self.default):
-            return [f"{name}: {value[:60]!r} is not known; choose {format_choices(self.known)}"]
+            return [
+                Message(
+                    "{input}: {value!r} is not known; choose {choices}",
+                    input=name,
+                    value=value[:60],
+                    choices=format_choices(self.known),
+                )
+            ]
         if self.choices is None or (self.optional and value == self.default):
             return []
         allowed = self.choices(model)
@@ -63,8 +71,25 @@ class FieldSpec:
             return []
         if self.optional:
             others = format_choices(models_where(self.has))
-            return [f"{name}: {value} is not supported by {model.id}; choose {self.default}, or the model {others}"]
-        return [f"{name}: {format_value(value)} is not supported by {model.id}; choose {format_choices(allowed)}"]
+            return [
+                Message(
+                    "{input}: {value} is not supported by {model}; choose {default}, or the model {others}",
+                    input=name,
+                    value=value,
+                    model=model.id,
+                    default=self.default,
+                    others=others,
+                )
+            ]
+        return [
+            Message(
+                "{input}: {value} is not supported by {model}; choose {choices}",
+                input=name,
+                value=format_value(value),
+                model=model.id,
+                choices=format_choices(allowed),
+            )
+        ]
 
 
 _TYPES = {"str": str, "int": int, "bool": bool}

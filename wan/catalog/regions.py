@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..frozen import frozen
+from ..messages import Message
 
 API_PATH = "/api/v1"
 DEFAULT_REGION = "beijing"
@@ -54,7 +55,7 @@ class Region:
 _ROWS = (
     Region(
         id="beijing",
-        title="Beijing",
+        title=Message("Beijing"),
         title_zh="北京",
         docs_id="cn-beijing",
         shared_host="dashscope.aliyuncs.com",
@@ -64,7 +65,7 @@ _ROWS = (
     ),
     Region(
         id="singapore",
-        title="Singapore",
+        title=Message("Singapore"),
         title_zh="新加坡",
         docs_id="ap-southeast-1",
         shared_host="dashscope-intl.aliyuncs.com",
@@ -75,7 +76,7 @@ _ROWS = (
     ),
     Region(
         id="virginia",
-        title="Virginia",
+        title=Message("Virginia"),
         title_zh="弗吉尼亚",
         docs_id="us-east-1",
         shared_host="dashscope-us.aliyuncs.com",
@@ -85,7 +86,7 @@ _ROWS = (
     ),
     Region(
         id="frankfurt",
-        title="Frankfurt",
+        title=Message("Frankfurt"),
         title_zh="法兰克福",
         docs_id="eu-central-1",
         shared_host="",
@@ -95,7 +96,7 @@ _ROWS = (
     ),
     Region(
         id="tokyo",
-        title="Tokyo",
+        title=Message("Tokyo"),
         title_zh="东京",
         docs_id="ap-northeast-1",
         shared_host="",
@@ -105,7 +106,7 @@ _ROWS = (
     ),
     Region(
         id="hongkong",
-        title="Hong Kong",
+        title=Message("Hong Kong"),
         title_zh="中国香港",
         docs_id="cn-hongkong",
         shared_host="cn-hongkong.dashscope.aliyuncs.com",
@@ -115,7 +116,7 @@ _ROWS = (
     ),
     Region(
         id=OFFLINE,
-        title="Offline",
+        title=Message("Offline"),
         title_zh="离线模式",
         docs_id="",
         shared_host="",

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import WanError
+from ..messages import Message
+
+NOTHING_SENT = Message("Nothing was sent.")
 
 
 class LedgerUnavailable(WanError):
@@ -16,8 +19,8 @@ class TakenOver(LedgerUnavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "This machine was cut off from the ledger, and another one has taken over the request.",
-            hint="Nothing was sent. Run again to get its video.",
+            Message("This machine was cut off from the ledger, and another one has taken over the request."),
+            hint=Message("Nothing was sent. Run again to get its video."),
         )
 
 
@@ -28,10 +31,12 @@ class RecordsLost(LedgerUnavailable):
     def at(cls, away: str) -> RecordsLost:
         """Return the error for a damaged ledger that was renamed."""
         return cls(
-            f"The ledger was damaged and is kept as {away}. Some of its records could not be read.",
-            hint="Nothing was sent. Run again to continue with a new ledger. Requests whose records were lost are then "
-            "submitted and charged again: for a video of the last 24 hours use Wan Fetch Task with its task id "
-            "instead.",
+            Message("The ledger was damaged and is kept as {path}. Some of its records could not be read.", path=away),
+            hint=Message(
+                "Nothing was sent. Run again to continue with a new ledger. Requests whose records were lost "
+                "are then submitted and charged again: for a video of the last 24 hours use Wan Fetch Task with "
+                "its task id instead."
+            ),
         )
 
 
@@ -43,11 +48,14 @@ def what_to_do(error: Exception, *, folder: Path) -> str:
     """Return what to do about an error of an SQLite file in a folder."""
     said = str(error).lower()
     if "locked" in said or "timeout" in type(error).__name__.lower():
-        do = "Another program has it open: close that program, then run again."
+        do = Message("Another program has it open: close that program, then run again.")
     elif "full" in said or "no space" in said:
-        do = f"Free some space in {folder}, then run again."
+        do = Message("Free some space in {folder}, then run again.", folder=folder)
     elif isinstance(error, NewerVersion):
-        do = "Update the pack, then run again."
+        do = Message("Update the pack, then run again.")
     else:
-        do = f"Make {folder} writable, or set DASHSCOPE_WAN_HOME to a folder on a local disk that is, then run again."
+        do = Message(
+            "Make {folder} writable, or set DASHSCOPE_WAN_HOME to a folder on a local disk that is, then run again.",
+            folder=folder,
+        )
     return do

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..messages import Message
 from ..redaction import Secret, register_secret
 from .errors import LedgerUnavailable, NewerVersion
 
@@ -62,8 +63,9 @@ class PostgresStore:
         for password in (self._url.password, self._url.query.get("password")):
             register_secret(str(password or ""))
         host = self._url.host or self._url.query.get("host") or "/"
-        at = "the local socket" if str(host).startswith("/") else host
-        self.place = f"{at}{f':{self._url.port}' if self._url.port else ''}/{self._url.database or ''}"
+        at = Message("the local socket") if str(host).startswith("/") else host
+        port = f":{self._url.port}" if self._url.port else ""
+        self.place = Message("{host}{port}/{database}", host=at, port=port, database=self._url.database or "")
 
     def create_engine(self) -> Engine:
         """Return an engine with one connection for this process, and another one for a moment where needed."""
@@ -103,10 +105,12 @@ class PostgresStore:
         """Return what happened and what to do about it."""
         why = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, NewerVersion):
-            return f"The ledger at {self.place} cannot be used: {why}.", "Update the pack, then run again."
+            return Message("The ledger at {place} cannot be used: {reason}.", place=self.place, reason=why), Message(
+                "Update the pack, then run again."
+            )
         return (
-            f"The ledger at {self.place} cannot be reached ({why}).",
-            "Start the database, or correct its URL (DASHSCOPE_WAN_LEDGER_URL), then run again.",
+            Message("The ledger at {place} cannot be reached ({reason}).", place=self.place, reason=why),
+            Message("Start the database, or correct its URL (DASHSCOPE_WAN_LEDGER_URL), then run again."),
         )
 
     def listen(self) -> Any:
@@ -155,16 +159,22 @@ def _parse(url: Secret) -> URL:
     # An @ of the password that is not encoded would leave its end in the name of the host.
     if parsed is None or parsed.drivername not in ("postgresql", "postgres", DRIVER) or "@" in (parsed.host or ""):
         raise LedgerUnavailable(
-            "DASHSCOPE_WAN_LEDGER_URL (ledger_url in credentials.toml) is not the URL of a PostgreSQL database.",
-            hint="Nothing was sent. Write postgresql://user:password@host/database, with special characters of the "
-            "password percent-encoded, or remove it to use the SQLite file.",
+            Message(
+                "DASHSCOPE_WAN_LEDGER_URL (ledger_url in credentials.toml) is not the URL of a PostgreSQL database."
+            ),
+            hint=Message(
+                "Nothing was sent. Write postgresql://user:password@host/database, with special characters of "
+                "the password percent-encoded, or remove it to use the SQLite file."
+            ),
         )
     try:
         import psycopg  # noqa: F401 - only asked for
     except ImportError:
         raise LedgerUnavailable(
-            "The ledger is on PostgreSQL (DASHSCOPE_WAN_LEDGER_URL), and its driver is not installed.",
-            hint=f'Nothing was sent. Run: "{sys.executable}" -m pip install "psycopg[binary]>=3.2"',
+            Message("The ledger is on PostgreSQL (DASHSCOPE_WAN_LEDGER_URL), and its driver is not installed."),
+            hint=Message(
+                'Nothing was sent. Run: "{python}" -m pip install "psycopg[binary]>=3.2"', python=sys.executable
+            ),
         ) from None
     return parsed.set(drivername=DRIVER)
 

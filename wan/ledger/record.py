@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from ..frozen import frozen
+from ..messages import from_json, lines, to_json
 
 
 class State(str, enum.Enum):
@@ -54,6 +55,7 @@ class Record:
     file on `host`, in its output `folder`, with its `digest`. `model` is empty for a task that is only known by its id.
     `id` is empty until the ledger has the record. `prompt` is the prompt's first line. `estimate` is the list price in
     `currency`, by the list of `price_date`; `billed` is the price of the `billed_seconds`, None until they are known.
+    `message` is the `error` by `to_json`, for other languages.
     `reserved_at` is when the price was reserved, 0 if the request costs nothing here, and NO_PRICE in a row of a schema
     without prices.
     """
@@ -91,6 +93,13 @@ class Record:
     price_date: str = ""
     billed_seconds: float = 0.0
     billed: float | None = None
+    message: str = ""
+
+    @property
+    def error_text(self) -> str:
+        """The error, as a `Message` if it was saved as one."""
+        text = from_json(self.message)
+        return text if text == self.error else self.error
 
     @property
     def is_terminal(self) -> bool:
@@ -139,6 +148,12 @@ class Record:
         same |= {"submitted_at", "service_sent_at", "finished_at"}
         values = {**own, **{name: getattr(self, name) for name in same}, "state": State.SUBMITTED.value}
         return Record(**values)
+
+
+def error_columns(*parts: str) -> dict[str, str]:
+    """Return the columns of a record with an error, of its lines."""
+    text = lines(*parts)
+    return {"error": str.__str__(text), "message": to_json(text)}
 
 
 def digest(path: Path) -> str:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..messages import Message
 from .errors import LedgerUnavailable
 
 if TYPE_CHECKING:
@@ -55,9 +56,15 @@ class RunLock:
                 lock.acquire(timeout=0)
             except (OSError, NotImplementedError) as error:
                 raise LedgerUnavailable(
-                    f"No file in {self.folder} can be locked ({error or type(error).__name__}).",
-                    hint="Nothing was sent. Make that folder writable, or set DASHSCOPE_WAN_HOME to a folder on a "
-                    "local disk, then run again.",
+                    Message(
+                        "No file in {folder} can be locked ({reason}).",
+                        folder=self.folder,
+                        reason=error or type(error).__name__,
+                    ),
+                    hint=Message(
+                        "Nothing was sent. Make that folder writable, or set DASHSCOPE_WAN_HOME to a folder on "
+                        "a local disk, then run again."
+                    ),
                 ) from error
             self._lock = lock
             _local.add(self.run_id)

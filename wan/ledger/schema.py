@@ -66,6 +66,9 @@ VERSIONS = (
         created_at DOUBLE PRECISION NOT NULL
     );
     """,
+    """
+    ALTER TABLE requests ADD COLUMN message TEXT NOT NULL DEFAULT '';
+    """,
 )
 """Append only."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..messages import Message
 from ..values import whole
 from .image import as_array, extremes, is_float_tensor, number_type
 
@@ -51,7 +52,11 @@ def validate_audio(audio: Any, *, seconds: tuple[float, float], max_bytes: int) 
     size = _wav_bytes(audio)
     if size > max_bytes:
         problems.append(
-            f"audio: the WAV file would have {size / 2**20:.1f} MB; at most {max_bytes / 2**20:g} MB can be sent"
+            Message(
+                "audio: the WAV file would have {size:.1f} MB; at most {most:g} MB can be sent",
+                size=size / 2**20,
+                most=max_bytes / 2**20,
+            )
         )
     # Audio that is too long is not read.
     return problems or _sample_problems(as_array(audio["waveform"]))
@@ -93,25 +98,37 @@ def encode_wav(audio: Mapping[str, Any]) -> bytes:
 def _form_problems(audio: Any) -> list[str]:
     """Return the problems of the value's type and shape."""
     if not isinstance(audio, Mapping) or "waveform" not in audio or "sample_rate" not in audio:
-        return [f"audio: must be a ComfyUI AUDIO (waveform and sample_rate), not {type(audio).__name__}"]
+        return [
+            Message("audio: must be a ComfyUI AUDIO (waveform and sample_rate), not {type}", type=type(audio).__name__)
+        ]
     waveform, rate = audio["waveform"], _rate(audio)
-    problems = []
+    problems: list[str] = []
     if type(rate) is not int or rate <= 0:
-        problems.append(f"audio: the sample rate must be a whole number above 0, not {_format_rate(rate)}")
+        problems.append(
+            Message("audio: the sample rate must be a whole number above 0, not {rate}", rate=_format_rate(rate))
+        )
     elif rate > MAX_SAMPLE_RATE:
-        problems.append(f"audio: the sample rate exceeds the maximum of {MAX_SAMPLE_RATE}")
+        problems.append(Message("audio: the sample rate exceeds the maximum of {most}", most=MAX_SAMPLE_RATE))
     if not is_float_tensor(waveform):
-        problems.append(f"audio: the waveform must be a tensor of floats from -1 to 1, not {number_type(waveform)}")
+        problems.append(
+            Message(
+                "audio: the waveform must be a tensor of floats from -1 to 1, not {type}", type=number_type(waveform)
+            )
+        )
         return problems
     shape = tuple(waveform.shape)
     if len(shape) != 3:
-        problems.append(f"audio: a waveform has 3 dimensions (batch, channels, samples), not {len(shape)}")
+        problems.append(
+            Message("audio: a waveform has 3 dimensions (batch, channels, samples), not {count}", count=len(shape))
+        )
     elif shape[0] > 1:
-        problems.append(f"audio: the batch has {shape[0]} audio clips; only one can be used")
+        problems.append(Message("audio: the batch has {count} audio clips; only one can be used", count=shape[0]))
     elif shape[1] > MAX_INPUT_CHANNELS:
-        problems.append(f"audio: {shape[1]} channels; at most {MAX_INPUT_CHANNELS} can be mixed")
+        problems.append(
+            Message("audio: {count} channels; at most {most} can be mixed", count=shape[1], most=MAX_INPUT_CHANNELS)
+        )
     elif 0 in shape:
-        problems.append("audio: the audio is empty; check the node that produced it")
+        problems.append(Message("audio: the audio is empty; check the node that produced it"))
     return problems
 
 
@@ -123,18 +140,25 @@ def _rate(audio: Mapping[str, Any]) -> Any:
 def _sample_problems(samples: NDArray[Any]) -> list[str]:
     low, high = extremes(samples)
     if not (math.isfinite(low) and math.isfinite(high)):
-        return ["audio: it has samples that are NaN or infinite; check the node that produced it"]
+        return [Message("audio: it has samples that are NaN or infinite; check the node that produced it")]
     peak = max(-low, high)
     if peak <= MAX_LEVEL:
         return []
     scale = next((scale for most, scale in SCALES if peak <= most), None)
-    hint = f"Divide them by {scale}" if scale else "Scale them"
-    return [f"audio: it has samples from {low:g} to {high:g}, but an AUDIO has -1 to 1. {hint} before this node"]
+    hint = Message("Divide them by {scale}", scale=scale) if scale else Message("Scale them")
+    return [
+        Message(
+            "audio: it has samples from {low:g} to {high:g}, but an AUDIO has -1 to 1. {advice} before this node",
+            low=low,
+            high=high,
+            advice=hint,
+        )
+    ]
 
 
 def _format_rate(rate: object) -> str:
     small = isinstance(rate, (bool, float, str)) or (isinstance(rate, int) and abs(rate) < MAX_SAMPLE_RATE)
-    return repr(rate)[:60] if small else f"this {type(rate).__name__}"
+    return repr(rate)[:60] if small else Message("this {type}", type=type(rate).__name__)
 
 
 def _length_problems(length: float, *, seconds: tuple[float, float]) -> list[str]:
@@ -142,8 +166,16 @@ def _length_problems(length: float, *, seconds: tuple[float, float]) -> list[str
     if least <= length <= most:
         return []
     length_text = f"{length:.1f}" if not least <= round(length, 1) <= most else f"{length:.6g}"
-    is_out_of_range = "short" if length < least else "long"
-    return [f"audio: {length_text} s is too {is_out_of_range}; DashScope accepts {least:g} to {most:g} s"]
+    is_out_of_range = Message("short") if length < least else Message("long")
+    return [
+        Message(
+            "audio: {length} s is too {problem}; DashScope accepts {least:g} to {most:g} s",
+            length=length_text,
+            problem=is_out_of_range,
+            least=least,
+            most=most,
+        )
+    ]
 
 
 def _wav_bytes(audio: Mapping[str, Any]) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
 from ..errors import MediaError
 from ..frozen import frozen
+from ..messages import Message
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -53,15 +54,15 @@ def open_video(source: Source, *, format: str | None = None) -> Iterator[InputCo
         with av.open(file, format=format, options=limits, container_options=only, **lenient) as container:
             yield container
     except FileNotFoundError as error:
-        raise MediaError(f"There is no file {source}.") from error
+        raise MediaError(Message("There is no file {path}.", path=source)) from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise MediaError(f"{name} cannot be read as a video ({reason}).") from error
+        raise MediaError(Message("{name} cannot be read as a video ({reason}).", name=name, reason=reason)) from error
 
 
 def display_name(source: Source) -> str:
     """Return the name of a source in messages."""
-    return Path(source).name if isinstance(source, (str, os.PathLike)) else "The video"
+    return Path(source).name if isinstance(source, (str, os.PathLike)) else Message("The video")
 
 
 def first_video_stream(container: InputContainer, *, name: str) -> VideoStream:
@@ -76,10 +77,12 @@ def first_video_stream(container: InputContainer, *, name: str) -> VideoStream:
         if not stream.disposition & Disposition.attached_pic:
             # FFmpeg reports 0x0 for frames over the limit.
             if not 0 < stream.width * stream.height <= MAX_PIXELS:
-                raise MediaError(f"{name} has frames of an unsupported size; at most 8K is supported.")
+                raise MediaError(
+                    Message("{name} has frames of an unsupported size; at most 8K is supported.", name=name)
+                )
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             return stream
-    raise MediaError(f"{name} has no video track.")
+    raise MediaError(Message("{name} has no video track.", name=name))
 
 
 def check_mp4(path: Path) -> int:
@@ -94,15 +97,17 @@ def check_mp4(path: Path) -> int:
         with path.open("rb") as file:
             found = scan_boxes(file)
     except FileNotFoundError as error:
-        raise MediaError(f"There is no file {path}.") from error
+        raise MediaError(Message("There is no file {path}.", path=path)) from error
     except (OSError, ValueError) as error:
-        raise MediaError(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+        raise MediaError(
+            Message("{path} cannot be read ({reason}).", path=path, reason=getattr(error, "strerror", None) or error)
+        ) from error
     if found.size == 0:
-        raise MediaError(f"{path.name} is empty.")
+        raise MediaError(Message("{name} is empty.", name=path.name))
     if found.types[:1] != [b"ftyp"]:
-        raise MediaError(f"{path.name} is not an MP4 or MOV video.")
+        raise MediaError(Message("{name} is not an MP4 or MOV video.", name=path.name))
     if b"moov" not in found.types:
-        raise MediaError(f"{path.name} is truncated: its index is missing.")
+        raise MediaError(Message("{name} is truncated: its index is missing.", name=path.name))
     return found.size
 
 
@@ -116,9 +121,11 @@ def _container_of(source: Source, *, name: str) -> str:
             return _container_of(file, name=name)
     found = scan_boxes(source)
     if found.size == 0:
-        raise MediaError(f"{name} is empty.")
+        raise MediaError(Message("{name} is empty.", name=name))
     if found.missing_bytes > 0 and found.types[0] == b"ftyp":
-        raise MediaError(f"{name} is truncated: {found.missing_bytes} bytes are missing at its end.")
+        raise MediaError(
+            Message("{name} is truncated: {count} bytes are missing at its end.", name=name, count=found.missing_bytes)
+        )
     source.seek(0)
     beginning = source.read(4)
     source.seek(0)

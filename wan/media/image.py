@@ -14,6 +14,7 @@ from PIL import Image
 
 from ..errors import MediaError
 from ..frozen import frozen
+from ..messages import Message, clauses, enumeration, sentences
 from .image_codec import JPEG, encode_image, resize
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ NEAR = (-0.5, 1.5)
 # The range of the largest value, and the divisor, of other scales.
 WHITES = ((16.0, 255.5, 255), (255.5, 65535.5, 65535))
 
-NOT_NUMBERS = "pixels that are NaN or infinite; check the node that produced it"
+_IT_HAS = Message("it has")
+NOT_NUMBERS = Message("pixels that are NaN or infinite; check the node that produced it")
 
 
 @frozen
@@ -132,11 +134,13 @@ def encode_frame(image: Any, *, max_chars: int, sides: tuple[int, int]) -> Encod
 def _form_problems(images: Any) -> list[str]:
     """Return the problems of the value's type and shape."""
     if not is_float_tensor(images):
-        return [f"must be a ComfyUI IMAGE (floats from 0 to 1), not {number_type(images)}"]
+        return [Message("must be a ComfyUI IMAGE (floats from 0 to 1), not {type}", type=number_type(images))]
     if len(images.shape) != 4:
-        return [f"a batch has 4 dimensions (batch, height, width, channels), not {len(images.shape)}"]
+        return [
+            Message("a batch has 4 dimensions (batch, height, width, channels), not {count}", count=len(images.shape))
+        ]
     if len(images) == 0:
-        return ["the batch is empty"]
+        return [Message("the batch is empty")]
     return []
 
 
@@ -144,26 +148,43 @@ def _size_problems(shape: Sequence[int]) -> list[str]:
     """Return the problem of a batch that is too large to process."""
     count, height, width = shape[:3]
     if width * height > MAX_PIXELS:
-        return [f"{width}x{height} is too large; scale it down"]
+        return [Message("{width}x{height} is too large; scale it down", width=width, height=height)]
     if count > MAX_IMAGES:
-        return [f"a batch of {count} images is too large; for one video pass one image"]
+        return [Message("a batch of {count} images is too large; for one video pass one image", count=count)]
     return []
 
 
 def _shape_problems(shape: Sequence[int], *, sides: tuple[int, int], ratio: float = 0.0) -> list[str]:
     height, width, channels = shape
-    problems = []
+    problems: list[str] = []
     if channels not in (1, 3, 4):
-        problems.append(f"{channels} channels are not supported; use 1 (grey), 3 (RGB) or 4 (RGBA)")
+        problems.append(
+            Message("{channels} channels are not supported; use 1 (grey), 3 (RGB) or 4 (RGBA)", channels=channels)
+        )
     factor = min(1.0, sides[1] / max(width, height, 1))
     small = (round(width * factor), round(height * factor))
     if min(small) < sides[0]:
-        size = f"{width}x{height}"
+        size: str = f"{width}x{height}"
         if factor < 1.0:
-            size += f" (scaled down to {small[0]}x{small[1]}, as no side may be over {sides[1]} px)"
-        problems.append(f"{size} is too small; each side must be at least {sides[0]} px")
+            size = Message(
+                "{size} (scaled down to {width}x{height}, as no side may be over {most} px)",
+                size=size,
+                width=small[0],
+                height=small[1],
+                most=sides[1],
+            )
+        problems.append(
+            Message("{size} is too small; each side must be at least {least} px", size=size, least=sides[0])
+        )
     if ratio and max(width, height) > ratio * min(width, height):
-        problems.append(f"{width}x{height} is too narrow; the longer side may be at most {ratio:g} times the shorter")
+        problems.append(
+            Message(
+                "{width}x{height} is too narrow; the longer side may be at most {ratio:g} times the shorter",
+                width=width,
+                height=height,
+                ratio=ratio,
+            )
+        )
     return problems
 
 
@@ -171,7 +192,7 @@ def _check_shape(image: Any, *, sides: tuple[int, int]) -> None:
     batch = image[None] if hasattr(image, "shape") else image
     problems = _form_problems(batch) or _size_problems(batch.shape) or _shape_problems(batch.shape[1:], sides=sides)
     if problems:
-        raise MediaError(f"image: {'; '.join(problems)}")
+        raise MediaError(Message("image: {problems}", problems=clauses(problems)))
 
 
 def _number_problems(images: Any) -> list[str]:
@@ -180,29 +201,39 @@ def _number_problems(images: Any) -> list[str]:
     ranges = [extremes(as_array(images[index])) for index in range(len(images))]
     bad = [not all(map(math.isfinite, pair)) for pair in ranges]
     far = [not broken and (low < NEAR[0] or high > NEAR[1]) for broken, (low, high) in zip(bad, ranges, strict=True)]
-    problems = [f"{_which(bad)} {NOT_NUMBERS}"] if any(bad) else []
+    problems = [sentences(_which(bad), NOT_NUMBERS)] if any(bad) else []
     if any(far):
         low = min(pair[0] for pair, is_far in zip(ranges, far, strict=True) if is_far)
         high = max(pair[1] for pair, is_far in zip(ranges, far, strict=True) if is_far)
         problems.append(
-            f"{_which(far)} values from {low:g} to {high:g}, but an IMAGE has 0 to 1. {_scale_hint(low, high)}"
+            Message(
+                "{which} values from {low:g} to {high:g}, but an IMAGE has 0 to 1. {advice}",
+                which=_which(far),
+                low=low,
+                high=high,
+                advice=_scale_hint(low, high),
+            )
         )
     return problems
 
 
 def _which(found: Sequence[bool]) -> str:
     numbers = [str(index) for index, one in enumerate(found, 1) if one]
-    return f"image {', '.join(numbers)} of {len(found)} has" if len(found) > 1 else "it has"
+    return (
+        Message("image {numbers} of {count} has", numbers=enumeration(numbers), count=len(found))
+        if len(found) > 1
+        else _IT_HAS
+    )
 
 
 def _scale_hint(low: float, high: float) -> str:
     """Return how to convert values from `low` to `high` to those of an IMAGE."""
     if -1.5 <= low < NEAR[0] and high <= NEAR[1]:
-        return "If they range from -1 to 1, add 1 and halve them before this node"
+        return Message("If they range from -1 to 1, add 1 and halve them before this node")
     for least, most, white in WHITES:
         if low >= NEAR[0] and least < high <= most:
-            return f"Divide them by {white} before this node"
-    return "Scale or clamp them before this node"
+            return Message("Divide them by {white} before this node", white=white)
+    return Message("Scale or clamp them before this node")
 
 
 def _to_rgb8(image: Any) -> Pixels:
@@ -217,7 +248,7 @@ def _to_rgb8(image: Any) -> Pixels:
         with np.errstate(over="ignore"):  # An overflow is infinite, and rejected below.
             np.multiply(band, 255, out=levels, dtype=np.float32)
         if not is_finite(levels):
-            raise MediaError(f"image: it has {NOT_NUMBERS}")
+            raise MediaError(Message("image: {problem}", problem=sentences(_IT_HAS, NOT_NUMBERS)))
         np.clip(levels, 0, 255, out=levels)
         if channels == 4:
             levels = _flatten_alpha(levels)
@@ -257,7 +288,7 @@ def is_float_tensor(value: Any) -> bool:
 def number_type(value: Any) -> str:
     """Return the type of `value` for a message: that of its numbers if it has any."""
     dtype = getattr(value, "dtype", None)
-    return f"numbers of type {dtype}" if dtype is not None else type(value).__name__
+    return Message("numbers of type {dtype}", dtype=dtype) if dtype is not None else type(value).__name__
 
 
 def as_array(part: Any) -> NDArray[Any]:

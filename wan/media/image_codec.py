@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MediaError
+from ..messages import Message
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,7 +151,11 @@ def _shrunk_jpeg(image: Image.Image, *, max_bytes: int, min_side: int) -> Encode
     small = resize(image, (round(image.width * factor), round(image.height * factor)))
     found = _fitting_jpeg(small, max_bytes=max_bytes)
     if found is None:
-        raise MediaError(f"image: even a JPEG of {small.width}x{small.height} is too large to be sent")
+        raise MediaError(
+            Message(
+                "image: even a JPEG of {width}x{height} is too large to be sent", width=small.width, height=small.height
+            )
+        )
     return EncodedImage(found[0], JPEG, small.size, found[1])
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import MediaError
+from ..messages import Message
 from .container import MAX_PIXELS, Source, display_name, first_video_stream, open_video
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def last_frame(source: Source, *, until: float | None = None) -> NDArray[np.floa
             if frame is not None:
                 break
         if frame is None:
-            raise MediaError(f"{name} has no frames that can be decoded.")
+            raise MediaError(Message("{name} has no frames that can be decoded.", name=name))
         return to_image(frame, size=_square_size(frame, stream.sample_aspect_ratio, name=name))
 
 
@@ -133,7 +134,14 @@ def _square_size(frame: VideoFrame, aspect: Fraction | None, *, name: str) -> tu
     elif aspect and aspect > 0:
         height = round(height / aspect)
     if width * height > max(MAX_PIXELS, frame.width * frame.height):
-        raise MediaError(f"{name} has a display size of {width}x{height} pixels; at most 8K is supported.")
+        raise MediaError(
+            Message(
+                "{name} has a display size of {width}x{height} pixels; at most 8K is supported.",
+                name=name,
+                width=width,
+                height=height,
+            )
+        )
     return width, height
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MediaError
+from ..messages import Message
 from .container import Source, display_name, first_video_stream, open_video
 from .image import encode_frame
 
@@ -56,7 +57,7 @@ def first_image(video: Source) -> Image.Image:
         stream = first_video_stream(container, name=display_name(video))
         for frame in container.decode(stream):
             return Image.fromarray(frame.to_ndarray(format="rgb24"))
-    raise MediaError(f"{display_name(video)} has no frame that can be decoded.")
+    raise MediaError(Message("{name} has no frame that can be decoded.", name=display_name(video)))
 
 
 def compare(sent: Image.Image, seen: Image.Image) -> Likeness:

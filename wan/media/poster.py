@@ -7,6 +7,7 @@ import io
 import numpy as np
 
 from ..errors import MediaError
+from ..messages import Message
 from .container import Source, display_name, first_video_stream, open_video
 from .last_frame import to_image
 
@@ -31,7 +32,7 @@ def poster(source: Source, *, side: int = POSTER_SIDE) -> bytes:
         stream = first_video_stream(container, name=name)
         frame = next(container.decode(stream), None)
         if frame is None:
-            raise MediaError(f"{name} has no frames that can be decoded.")
+            raise MediaError(Message("{name} has no frames that can be decoded.", name=name))
         scale = min(1.0, side / max(frame.width, frame.height))
         size = (max(2, round(frame.width * scale)), max(2, round(frame.height * scale)))
         pixels = to_image(frame, size=size)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MediaError
 from ..frozen import frozen
+from ..messages import Message
 from ..redaction import without_secrets
 from .container import Source, check_mp4, display_name, first_video_stream, open_video
 
@@ -64,7 +65,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
         # A fragmented file does not store its number of frames.
         frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
         if not frames:
-            raise MediaError(f"{path.name} has a video track without frames.")
+            raise MediaError(Message("{name} has a video track without frames.", name=path.name))
         duration = seconds_of(container, stream)
         rate = stream.average_rate
         return VideoInfo(
@@ -94,11 +95,13 @@ def write_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
         _remux(path, copy, metadata=metadata)
         after = probe(copy)
         if not _same_content(after, before):
-            raise MediaError(f"The copy of {path.name} is incomplete.")
+            raise MediaError(Message("The copy of {name} is incomplete.", name=path.name))
         shutil.copymode(path, copy)
         copy.replace(path)
     except OSError as error:
-        raise MediaError(f"{path.name} cannot be replaced: {error.strerror or error}") from error
+        raise MediaError(
+            Message("{name} cannot be replaced: {reason}", name=path.name, reason=error.strerror or error)
+        ) from error
     finally:
         copy.unlink(missing_ok=True)
     return after
@@ -139,7 +142,9 @@ def _remux(path: Path, copy: Path, *, metadata: Mapping[str, str]) -> None:
                 _copy_streams(source, target)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise MediaError(f"{path.name} cannot be rewritten ({reason}).") from error
+            raise MediaError(
+                Message("{name} cannot be rewritten ({reason}).", name=path.name, reason=reason)
+            ) from error
 
 
 def _copy_streams(source: InputContainer, target: OutputContainer) -> None:
@@ -213,7 +218,9 @@ def read_clip(source: Source, *, limits: ClipLimits) -> Clip:
     """
     data = _read(source, most=limits.bytes)
     if data[4:8] != b"ftyp":
-        raise MediaError(f"{display_name(source)} is not an MP4 or MOV video, as DashScope requires.")
+        raise MediaError(
+            Message("{name} is not an MP4 or MOV video, as DashScope requires.", name=display_name(source))
+        )
     mov = data[8:12] == _MOV_BRAND
     with open_video(source, format="mov") as container:
         stream = first_video_stream(container, name=display_name(source))
@@ -223,21 +230,38 @@ def read_clip(source: Source, *, limits: ClipLimits) -> Clip:
 
 def validate_clip(clip: Clip, *, limits: ClipLimits) -> list[str]:
     """Return the problems of a clip, one sentence per problem; empty if it is valid."""
-    problems = []
+    problems: list[str] = []
     least, most = limits.seconds
     if not least <= round(clip.seconds, 2) <= most:
-        wrong = "short" if clip.seconds < least else "long"
-        problems.append(f"video: {clip.seconds:.2f} s is too {wrong}; DashScope accepts {least:g} to {most:g} s")
+        wrong = Message("short") if clip.seconds < least else Message("long")
+        problems.append(
+            Message(
+                "video: {seconds:.2f} s is too {problem}; DashScope accepts {least:g} to {most:g} s",
+                seconds=clip.seconds,
+                problem=wrong,
+                least=least,
+                most=most,
+            )
+        )
     small, large = sorted((clip.width, clip.height))
     if small < limits.sides[0] or large > limits.sides[1]:
         problems.append(
-            f"video: {clip.width}x{clip.height} is not supported; each side must have {limits.sides[0]} to "
-            f"{limits.sides[1]} px"
+            Message(
+                "video: {width}x{height} is not supported; each side must have {least} to {most} px",
+                width=clip.width,
+                height=clip.height,
+                least=limits.sides[0],
+                most=limits.sides[1],
+            )
         )
     if large > limits.ratio * small:
         problems.append(
-            f"video: {clip.width}x{clip.height} is too narrow; the longer side may be at most {limits.ratio:g} times "
-            "the shorter"
+            Message(
+                "video: {width}x{height} is too narrow; the longer side may be at most {ratio:g} times the shorter",
+                width=clip.width,
+                height=clip.height,
+                ratio=limits.ratio,
+            )
         )
     return problems
 
@@ -251,7 +275,11 @@ def _read(source: Source, *, most: int) -> bytes:
             source.seek(0)
             data = source.read(most + 1)
     except OSError as error:
-        raise MediaError(f"{name} cannot be read ({error.strerror or error}).") from error
+        raise MediaError(
+            Message("{name} cannot be read ({reason}).", name=name, reason=error.strerror or error)
+        ) from error
     if len(data) > most:
-        raise MediaError(f"{name} is larger than {most / 2**20:.0f} MB, DashScope's limit.")
+        raise MediaError(
+            Message("{name} is larger than {most:.0f} MB, DashScope's limit.", name=name, most=most / 2**20)
+        )
     return data

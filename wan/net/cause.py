@@ -18,33 +18,34 @@ import urllib3
 from requests.utils import get_environ_proxies, select_proxy
 
 from ..frozen import frozen
+from ..messages import Message, sentences
 from .hosts import origin_of
 from .http import Deadline, Stage
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """The variables with requests' certificates, of which the first one that is set counts."""
 
-_CHECK_NETWORK = "Check the network, then run again."
-_CHECK_PROXY = "Check HTTPS_PROXY, and that the proxy is running."
-_PROXY_FORM = (
+_CHECK_NETWORK = Message("Check the network, then run again.")
+_CHECK_PROXY = Message("Check HTTPS_PROXY, and that the proxy is running.")
+_PROXY_FORM = Message(
     "Write it as http://host:port or http://name:password@host:port, with special characters of a password "
     "percent-encoded (# as %23, / as %2F, @ as %40), then restart ComfyUI."
 )
-_INSPECTED = (
-    "If a company proxy or an antivirus program inspects connections, set REQUESTS_CA_BUNDLE to a file with its CA "
-    "certificate (PEM), then restart ComfyUI."
+_INSPECTED = Message(
+    "If a company proxy or an antivirus program inspects connections, set REQUESTS_CA_BUNDLE to a file with its "
+    "CA certificate (PEM), then restart ComfyUI."
 )
-_CLOCK = "Check this machine's date and time."
-_ADDRESS = "Check DASHSCOPE_BASE_URL and the proxy: another server may respond under this name."
+_CLOCK = Message("Check this machine's date and time.")
+_ADDRESS = Message("Check DASHSCOPE_BASE_URL and the proxy: another server may respond under this name.")
 _CERTIFICATES = {
-    9: ("is not valid yet", _CLOCK),
-    10: ("has expired", f"{_CLOCK} {_INSPECTED}"),
-    18: ("is self-signed", _INSPECTED),
-    19: ("comes from an unknown issuer (self-signed)", _INSPECTED),
-    20: ("comes from an unknown issuer", _INSPECTED),
-    21: ("comes from an unknown issuer", _INSPECTED),
-    62: ("is for another host name", _ADDRESS),
-    64: ("is for another address", _ADDRESS),
+    9: (Message("is not valid yet"), _CLOCK),
+    10: (Message("has expired"), sentences(_CLOCK, _INSPECTED)),
+    18: (Message("is self-signed"), _INSPECTED),
+    19: (Message("comes from an unknown issuer (self-signed)"), _INSPECTED),
+    20: (Message("comes from an unknown issuer"), _INSPECTED),
+    21: (Message("comes from an unknown issuer"), _INSPECTED),
+    62: (Message("is for another host name"), _ADDRESS),
+    64: (Message("is for another address"), _ADDRESS),
 }
 """The common X509_V_ERR codes of OpenSSL, with a hint for each. Source: openssl/x509_vfy.h."""
 
@@ -94,17 +95,19 @@ def _timed_out(errors: tuple[BaseException, ...], limit: Deadline) -> bool:
 def _sent(errors: tuple[BaseException, ...], url: str, limit: Deadline) -> Cause:
     host = origin_of(url)[0]
     if _timed_out(errors, limit):
-        return Cause(f"{host} did not respond in time.")
+        return Cause(Message("{host} did not respond in time.", host=host))
     if _has(errors, requests.exceptions.InvalidHeader, urllib3.exceptions.InvalidHeader) or any(
         isinstance(one, http.client.HTTPException)
         and not isinstance(one, (http.client.RemoteDisconnected, http.client.IncompleteRead))
         for one in errors
     ):
         return Cause(
-            f"The response of {host} is not valid HTTP.",
-            "The response may come from a proxy or gateway: check the network, the proxy and DASHSCOPE_BASE_URL.",
+            Message("The response of {host} is not valid HTTP.", host=host),
+            Message(
+                "The response may come from a proxy or gateway: check the network, the proxy and DASHSCOPE_BASE_URL."
+            ),
         )
-    return Cause(f"The connection to {host} broke.")
+    return Cause(Message("The connection to {host} broke.", host=host))
 
 
 def _not_sent(errors: tuple[BaseException, ...], url: str, limit: Deadline) -> Cause:
@@ -117,7 +120,11 @@ def _not_sent(errors: tuple[BaseException, ...], url: str, limit: Deadline) -> C
         return _proxy(errors, host, limit)
     if limit.stage is Stage.HANDSHAKE:
         return _handshake(errors, host, limit)
-    return Cause(f"The request to {host} could not be sent.", "Check the key and DASHSCOPE_BASE_URL.", permanent=True)
+    return Cause(
+        Message("The request to {host} could not be sent.", host=host),
+        Message("Check the key and DASHSCOPE_BASE_URL."),
+        permanent=True,
+    )
 
 
 def _settings(errors: tuple[BaseException, ...], url: str, limit: Deadline) -> Cause | None:
@@ -126,25 +133,33 @@ def _settings(errors: tuple[BaseException, ...], url: str, limit: Deadline) -> C
     proxy = select_proxy(url, get_environ_proxies(url)) if url.startswith("https://") else None
     if proxy and starting and _has(errors, requests.exceptions.InvalidSchema) and proxy.lower().startswith("socks"):
         return Cause(
-            "The proxy is a SOCKS proxy, and its Python package is not installed.",
-            "Run `pip install pysocks` in ComfyUI's Python and restart ComfyUI, or set HTTPS_PROXY to an HTTP proxy.",
+            Message("The proxy is a SOCKS proxy, and its Python package is not installed."),
+            Message(
+                "Run `pip install pysocks` in ComfyUI's Python and restart ComfyUI, or set HTTPS_PROXY to an HTTP "
+                "proxy."
+            ),
             permanent=True,
         )
     # The exceptions of requests are OSErrors too.
     unreadable = starting and _has(errors[:1], OSError) and not _has(errors[:1], requests.RequestException)
     if (unreadable or _has(errors, ssl.SSLError)) and (bundle := _unusable_bundle()):
         return Cause(
-            f"The certificates that {bundle} names cannot be read.",
-            f"Set {bundle} to an existing file with CA certificates (PEM), or unset it, then restart ComfyUI.",
+            Message("The certificates that {bundle} names cannot be read.", bundle=bundle),
+            Message(
+                "Set {bundle} to an existing file with CA certificates (PEM), or unset it, then restart ComfyUI.",
+                bundle=bundle,
+            ),
             permanent=True,
         )
     misread = starting and _has(errors, ValueError, urllib3.exceptions.LocationValueError)
     if proxy and (misread or (limit.stage is Stage.CONNECTING and _is_cut(proxy))):
-        return Cause("The URL of the proxy (HTTPS_PROXY or ALL_PROXY) is malformed.", _PROXY_FORM, permanent=True)
+        return Cause(
+            Message("The URL of the proxy (HTTPS_PROXY or ALL_PROXY) is malformed."), _PROXY_FORM, permanent=True
+        )
     if unreadable:
         return Cause(
-            "Python's CA certificates cannot be read.",
-            "Run `pip install --force-reinstall certifi` in ComfyUI's Python and restart ComfyUI.",
+            Message("Python's CA certificates cannot be read."),
+            Message("Run `pip install --force-reinstall certifi` in ComfyUI's Python and restart ComfyUI."),
             permanent=True,
         )
     return None
@@ -172,49 +187,60 @@ def _unusable_bundle() -> str:
 
 
 def _unreachable(errors: tuple[BaseException, ...], host: str, limit: Deadline) -> Cause:
-    named, hint = (f"The proxy {limit.proxy}", _CHECK_PROXY) if limit.proxy else (host, _CHECK_NETWORK)
+    named, hint = (
+        (Message("The proxy {proxy}", proxy=limit.proxy), _CHECK_PROXY) if limit.proxy else (host, _CHECK_NETWORK)
+    )
     # The exceptions of PySocks, which need not be installed.
     socks = {type(one).__name__ for one in errors}
     if "SOCKS5AuthError" in socks:
         return _login(limit)
     if socks & {"SOCKS5Error", "SOCKS4Error", "GeneralProxyError"}:
-        return Cause(f"{named} rejected the connection to {host}.", hint)
+        return Cause(Message("{named} rejected the connection to {host}.", named=named, host=host), hint)
     if _has(errors, socket.gaierror):
-        return Cause(f"{named} cannot be found: its name cannot be resolved (DNS).", hint)
+        return Cause(Message("{named} cannot be found: its name cannot be resolved (DNS).", named=named), hint)
     if _timed_out(errors, limit):
-        return Cause(f"{named} cannot be reached: connecting took too long.", hint)
+        return Cause(Message("{named} cannot be reached: connecting took too long.", named=named), hint)
     if _has(errors, ConnectionRefusedError):
-        return Cause(f"{named} cannot be reached: the connection was refused.", hint)
-    return Cause(f"{named} cannot be reached.", hint)
+        return Cause(Message("{named} cannot be reached: the connection was refused.", named=named), hint)
+    return Cause(Message("{named} cannot be reached.", named=named), hint)
 
 
 def _proxy(errors: tuple[BaseException, ...], host: str, limit: Deadline) -> Cause:
-    named, status = f"The proxy {limit.proxy}", limit.proxy_status
+    named, status = Message("The proxy {proxy}", proxy=limit.proxy), limit.proxy_status
     if status == _PROXY_LOGIN:
         return _login(limit)
     if status:
         return Cause(
-            f"{named} rejected the connection to {host} (HTTP {status}).",
-            "Ask the proxy's administrator to allow this host, or change HTTPS_PROXY or NO_PROXY.",
+            Message(
+                "{named} rejected the connection to {host} (HTTP {status}).", named=named, host=host, status=status
+            ),
+            Message("Ask the proxy's administrator to allow this host, or change HTTPS_PROXY or NO_PROXY."),
             permanent=status < 500 and status not in _PASSING_REFUSALS,
         )
-    if cause := _certificate(errors, f"the proxy {limit.proxy}"):
+    if cause := _certificate(errors, Message("the proxy {proxy}", proxy=limit.proxy)):
         return cause
     if _has(errors, ssl.SSLError):
         return Cause(
-            f"The secure connection to the proxy {limit.proxy} failed.",
-            "For a proxy that uses plain HTTP, as most do, HTTPS_PROXY must begin with http://.",
+            Message("The secure connection to the proxy {proxy} failed.", proxy=limit.proxy),
+            Message("For a proxy that uses plain HTTP, as most do, HTTPS_PROXY must begin with http://."),
             permanent=any(getattr(one, "reason", "") == "WRONG_VERSION_NUMBER" for one in errors),
         )
     if _timed_out(errors, limit):
-        return Cause(f"{named} did not respond in time.", _CHECK_PROXY)
-    return Cause(f"{named} closed the connection before it had connected to {host}.", _CHECK_PROXY)
+        return Cause(Message("{named} did not respond in time.", named=named), _CHECK_PROXY)
+    return Cause(
+        Message("{named} closed the connection before it had connected to {host}.", named=named, host=host),
+        _CHECK_PROXY,
+    )
 
 
 def _login(limit: Deadline) -> Cause:
     return Cause(
-        f"The proxy {limit.proxy} requires a valid name and password (HTTP {_PROXY_LOGIN}).",
-        f"Set them in HTTPS_PROXY. {_PROXY_FORM}",
+        Message(
+            "The proxy {proxy} requires a valid name and password (HTTP {status}).",
+            proxy=limit.proxy,
+            status=_PROXY_LOGIN,
+        ),
+        sentences(Message("Set them in HTTPS_PROXY."), _PROXY_FORM),
         permanent=True,
     )
 
@@ -222,10 +248,10 @@ def _login(limit: Deadline) -> Cause:
 def _handshake(errors: tuple[BaseException, ...], host: str, limit: Deadline) -> Cause:
     if cause := _certificate(errors, host):
         return cause
-    late = " It did not respond in time." if _timed_out(errors, limit) else ""
+    late = Message("It did not respond in time.") if _timed_out(errors, limit) else ""
     return Cause(
-        f"The secure connection to {host} failed in the TLS handshake.{late}",
-        "A proxy, firewall or antivirus program may interfere: check the network, then run again.",
+        sentences(Message("The secure connection to {host} failed in the TLS handshake.", host=host), late),
+        Message("A proxy, firewall or antivirus program may interfere: check the network, then run again."),
     )
 
 
@@ -234,7 +260,9 @@ def _certificate(errors: tuple[BaseException, ...], named: str) -> Cause | None:
         # urllib3 itself compares names if OpenSSL does not, and its error has no code.
         own = urllib3.connection.CertificateError  # type: ignore[attr-defined]  # where it is in every version
         if isinstance(one, (ssl.SSLCertVerificationError, own)):
-            said, hint = _CERTIFICATES.get(getattr(one, "verify_code", 62), ("cannot be verified", _INSPECTED))
-            what = f"The secure connection to {named} failed: its certificate {said}."
+            said, hint = _CERTIFICATES.get(getattr(one, "verify_code", 62), (Message("cannot be verified"), _INSPECTED))
+            what = Message(
+                "The secure connection to {host} failed: its certificate {problem}.", host=named, problem=said
+            )
             return Cause(what, hint, permanent=True)
     return None

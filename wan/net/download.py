@@ -11,15 +11,16 @@ from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 import urllib3
 
 from ..errors import DownloadFailed
 from ..frozen import frozen
+from ..messages import Message
 from .cause import cause_of
-from .hosts import BlockedHost, Origin, origin_of
+from .hosts import BlockedHost, Origin, origin_of, validate_url
 from .http import Deadline, Stage, is_compressed, iter_body, untrusted_session
 
 CHUNK_BYTES = 256 * 1024
@@ -103,23 +104,6 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
         return _receive(chunks, file, part=part, on_progress=on_progress, max_bytes=max_bytes)
 
 
-def validate_url(url: str) -> None:
-    """Reject a URL that cannot be a video's. Its host is checked on connecting.
-
-    Raises:
-        DownloadFailed: the URL is not http or https, or has no host.
-    """
-    try:
-        parts = urlsplit(url)
-        scheme, host = parts.scheme, parts.hostname
-    except ValueError:
-        scheme, host = "", None
-    if scheme not in ("", "http", "https"):
-        raise DownloadFailed(f"The video's URL must be http or https; it begins with '{scheme[:20]}:'.")
-    if not scheme or not host:
-        raise DownloadFailed("The video's URL is invalid.")
-
-
 def iter_chunks(url: str, have: int, *, own: Origin | None, stall_seconds: float) -> Generator[Chunk, None, None]:
     """Request a file from byte `have` on and yield its chunks, the first one empty with the offset.
 
@@ -132,7 +116,7 @@ def iter_chunks(url: str, have: int, *, own: Origin | None, stall_seconds: float
             get = partial(_get, session, url, limit=limit, timeout=(CONNECT_SECONDS, stall_seconds))
             yield from _iter_response(get, have, limit=limit)
     except BlockedHost as error:
-        failure = DownloadFailed(f"The video is not downloaded: {error.message}")
+        failure = DownloadFailed(Message("The video is not downloaded: {reason}", reason=error.message))
     except DownloadFailed as error:
         failure = error.with_traceback(None)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -188,7 +172,7 @@ def _get(
             url = urljoin(url, response.headers["Location"])
         except ValueError:
             url = ""
-    raise DownloadFailed(f"The video's URL was redirected more than {MAX_REDIRECTS} times.")
+    raise DownloadFailed(Message("The video's URL was redirected more than {count} times.", count=MAX_REDIRECTS))
 
 
 def _without_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -212,19 +196,21 @@ def _check_status(response: requests.Response) -> None:
     status, host = response.status_code, origin_of(response.url)[0]
     if status == 200:
         if is_compressed(response):
-            raise DownloadFailed(f"{host} sent the video compressed, which was not requested.")
+            raise DownloadFailed(Message("{host} sent the video compressed, which was not requested.", host=host))
         return
     if status in (403, 404, 410):
-        raise UrlExpired(f"{host} no longer provides the video (HTTP {status}).")
+        raise UrlExpired(Message("{host} no longer provides the video (HTTP {status}).", host=host, status=status))
     if status in (408, 425, 429) or status >= 500:
-        raise DownloadInterrupted(f"{host} cannot send the video now (HTTP {status}).")
-    raise DownloadFailed(f"{host} returned HTTP {status} instead of the video.")
+        raise DownloadInterrupted(
+            Message("{host} cannot send the video now (HTTP {status}).", host=host, status=status)
+        )
+    raise DownloadFailed(Message("{host} returned HTTP {status} instead of the video.", host=host, status=status))
 
 
 def _failure(error: Exception, url: str, *, limit: Deadline) -> DownloadFailed:
     """Return the error of a failed request, without the exception itself, which quotes the request."""
     if limit.over:
-        return DownloadInterrupted(f"{origin_of(url)[0]} sent the video too slowly.")
+        return DownloadInterrupted(Message("{host} sent the video too slowly.", host=origin_of(url)[0]))
     cause = cause_of(error, url, limit=limit)
     kind = DownloadFailed if cause.permanent else DownloadInterrupted
     return kind(cause.message, hint=cause.hint)
@@ -290,12 +276,16 @@ def _receive(chunks: Iterator[Chunk], file: FileIO, *, part: Path, on_progress: 
         size, total = chunk.at + len(chunk.data), chunk.total
         if max(size, total or 0) > max_bytes:
             file.truncate(0)  # What came of it is of no use to anybody.
-            raise VideoTooLarge(f"The video is larger than {max_bytes / 2**20:.0f} MB, the download limit.")
+            raise VideoTooLarge(
+                Message("The video is larger than {most:.0f} MB, the download limit.", most=max_bytes / 2**20)
+            )
         with _disk_errors(part):
             append_chunk(file, chunk)
         on_progress(size, total)
     if total is not None and size != total:
-        raise DownloadInterrupted(f"The download was interrupted after {size} of {total} bytes.")
+        raise DownloadInterrupted(
+            Message("The download was interrupted after {size} of {total} bytes.", size=size, total=total)
+        )
     return size
 
 
@@ -315,5 +305,8 @@ def _disk_errors(part: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            raise DiskFull(f"No space left in {part.parent}.", hint="Free some space and run again.") from error
-        raise DownloadFailed(f"The video cannot be written to {part}: {error.strerror or error}") from error
+            told = Message("No space left in {folder}.", folder=part.parent)
+            raise DiskFull(told, hint=Message("Free some space and run again.")) from error
+        reason = error.strerror or error
+        told = Message("The video cannot be written to {path}: {reason}", path=part, reason=reason)
+        raise DownloadFailed(told) from error

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from urllib3.exceptions import NewConnectionError
 from urllib3.util.connection import create_connection
 
-from ..errors import WanError
+from ..errors import DownloadFailed, WanError
+from ..messages import Message
 
 Origin = tuple[str, int]
 """A host name and a port."""
@@ -44,6 +45,24 @@ _FAKE_IPS = ip_network("198.18.0.0/15")
 
 class BlockedHost(WanError):
     """The host is private or local. Nothing was sent."""
+
+
+def validate_url(url: str) -> None:
+    """Reject a URL that cannot be a video's. Its host is checked on connecting.
+
+    Raises:
+        DownloadFailed: the URL is not http or https, or has no host.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host = parts.scheme, parts.hostname
+    except ValueError:
+        scheme, host = "", None
+    if scheme not in ("", "http", "https"):
+        told = Message("The video's URL must be http or https; it begins with '{scheme}:'.", scheme=scheme[:20])
+        raise DownloadFailed(told)
+    if not scheme or not host:
+        raise DownloadFailed(Message("The video's URL is invalid."))
 
 
 def origin_of(url: str) -> Origin:
@@ -136,7 +155,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _blocked(host: str) -> BlockedHost:
-    return BlockedHost(f"{host[:100]} is a private or local address; request blocked.")
+    return BlockedHost(Message("{host} is a private or local address; request blocked.", host=host[:100]))
 
 
 def _is_fake_ip(address: str) -> bool:

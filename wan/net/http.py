@@ -23,6 +23,7 @@ from requests.utils import select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from ..messages import Message
 from ..redaction import contains_secret
 from .hosts import BlockedHost, Origin, PublicOnlyConnection, origin_of, require_public_host
 
@@ -245,7 +246,7 @@ class _PublicOnlyAdapter(_Adapter):
         url = request.url or ""
         origin = origin_of(url)
         if contains_secret(url):
-            raise BlockedHost("A URL from the response contains the API key; request blocked.")
+            raise BlockedHost(Message("A URL from the response contains the API key; request blocked."))
         if origin == self._allowed_local_origin:
             named["proxies"] = {}
         elif select_proxy(url, named.get("proxies")):

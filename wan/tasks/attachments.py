@@ -15,6 +15,7 @@ from ..errors import WanError
 from ..frozen import frozen
 from ..media.audio import encode_wav
 from ..media.image import EncodedFrame, encode_frame
+from ..messages import Message
 from .batch import ValidatedBatch
 from .context import RunContext, run_in_thread
 from .progress import Progress
@@ -81,17 +82,27 @@ class Attachments:
         """Encode the images of one request. If they are too large together, the larger one is uploaded."""
         encode = partial(encode_frame, sides=self._plan.model.image_limits.sides)
         frames = {kind: encode(image, max_chars=max_chars) for kind, image in images.items()}
-        notes, outside = [], ""
+        notes: list[str] = []
+        outside = ""
         if len(frames) > 1 and sum(frame.data_uri_length for frame in frames.values()) > max_chars:
             if self._plan.endpoint.region.temporary_storage:
                 outside = max(frames, key=lambda kind: frames[kind].data_uri_length)
-                notes.append(f"{INPUT_NAMES[outside]}: uploaded to temporary storage, as both images are large")
+                notes.append(
+                    Message(
+                        "{input}: uploaded to temporary storage, as both images are large", input=INPUT_NAMES[outside]
+                    )
+                )
             else:
                 shares = _split_budget(frames, max_chars)
                 frames = {kind: encode(image, max_chars=shares[kind]) for kind, image in images.items()}
-                notes.append("image, last_frame: compressed further to fit both into one request")
+                notes.append(Message("image, last_frame: compressed further to fit both into one request"))
         notes += [
-            f"{INPUT_NAMES[kind]}: scaled down to {frame.width}x{frame.height} to fit into the request"
+            Message(
+                "{input}: scaled down to {width}x{height} to fit into the request",
+                input=INPUT_NAMES[kind],
+                width=frame.width,
+                height=frame.height,
+            )
             for kind, frame in frames.items()
             if frame.scaled
         ]
@@ -101,7 +112,7 @@ class Attachments:
         content = frame.content_hash()
         if not uploaded:
             return Attachment(content, frame=frame)
-        kind = FileType("image", _SUFFIXES[frame.mime], frame.mime)
+        kind = FileType(Message("image"), _SUFFIXES[frame.mime], frame.mime)
         return Attachment(content, upload=self._upload(content, lambda: frame.data, kind))
 
     def _upload(self, key: str, make: Callable[[], bytes], kind: FileType) -> Upload:
@@ -127,7 +138,7 @@ class FileType:
     mime: str
 
 
-WAV = FileType("audio", ".wav", "audio/wav")
+WAV = FileType(Message("audio"), ".wav", "audio/wav")
 
 
 class Upload:
@@ -160,7 +171,8 @@ class Upload:
         upload = partial(context.client.upload_file, model_name=self._model_name, suffix=kind.suffix, mime=kind.mime)
         retries = RetryBudget(context.clock, OUTAGE_TIMEOUT)
         while True:
-            report(0.03, f"uploading the {kind.label}, {len(data) / 1e6:.1f} MB")
+            size = len(data) / 1e6
+            report(0.03, partial(Message, "uploading the {file}, {size:.1f} MB", file=kind.label, size=size))
             try:
                 return await run_in_thread(upload, data)
             except WanError as error:

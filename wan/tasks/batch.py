@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..api.endpoint import Connection, Endpoint, open_endpoint, resolve_endpoint
-from ..api.request import describe_cost, estimate_cost
+from ..api.request import describe_cost, estimate_cost, warnings
 from ..api.settings import Settings
-from ..api.validation import INPUT_NAMES, validate, warnings
+from ..api.validation import INPUT_NAMES, validate
 from ..catalog.fields import VideoRequest
 from ..catalog.models import (
     AUDIO_BYTES,
@@ -29,6 +29,7 @@ from ..media.audio import audio_seconds, validate_audio
 from ..media.container import Source
 from ..media.image import validate_images
 from ..media.video import Clip, ClipLimits, read_clip, validate_clip
+from ..messages import Message, Text
 from .context import OnChange
 from .output import OutputTarget, folder_problems, resolve_output
 from .retry import Clock
@@ -105,8 +106,8 @@ class ValidatedBatch:
     media_kinds: Sequence[str]
     count: int
     has_audio: bool
-    price: str
-    total_price: str
+    price: Text
+    total_price: Text
     warnings: tuple[str, ...]
 
 
@@ -193,7 +194,7 @@ def _media_problems(batch: Batch, kinds: Sequence[str]) -> list[str]:
     """Return the problems of the images and the audio."""
     model = MODELS.get(batch.request.model) if isinstance(batch.request.model, str) else None
     rules = model or MODELS[DEFAULT_MODEL]
-    problems = []
+    problems: list[str] = []
     for kind, images in ((FIRST_FRAME, batch.images), (LAST_FRAME, batch.last_frames)):
         if kind in kinds:
             name = INPUT_NAMES[kind]
@@ -214,7 +215,7 @@ def _read_clip(open_clip: Callable[[], Source]) -> tuple[Clip | None, list[str]]
     except InvalidRequest as error:
         return None, list(error.problems)
     except MediaError as error:
-        return None, [f"video: {error.message}"]
+        return None, [Message("video: {problem}", problem=error.message)]
     return clip, validate_clip(clip, limits=CLIP_LIMITS)
 
 
@@ -223,17 +224,29 @@ def _count_problems(batch: Batch) -> list[str]:
     most = (model or MODELS[DEFAULT_MODEL]).queue_limit
     if batch.count > most:
         return [
-            f"image: a batch of {batch.count} images makes as many videos, but DashScope queues at most {most}; "
-            "for one video pass one image"
+            Message(
+                "image: a batch of {count} images makes as many videos, but DashScope queues at most {most}; for one "
+                "video pass one image",
+                count=batch.count,
+                most=most,
+            )
         ]
     if batch.last_frames is not None and len(batch.last_frames) not in (1, batch.count):
         return [
-            f"last_frame: a batch of {len(batch.last_frames)} images for {batch.count} videos; pass one image for all "
-            "videos, or one per video"
+            Message(
+                "last_frame: a batch of {count} images for {videos} videos; pass one image for all videos, or one "
+                "per video",
+                count=len(batch.last_frames),
+                videos=batch.count,
+            )
         ]
     return []
 
 
 def _storage_problem(kind: str, region: Region) -> str:
-    instead = "; enter the URL of the audio in audio_url instead" if kind == DRIVING_AUDIO else ""
-    return f"{INPUT_NAMES[kind]}: {region.title} has no temporary storage for uploads{instead}"
+    problem = Message(
+        "{input}: {region} has no temporary storage for uploads", input=INPUT_NAMES[kind], region=region.title
+    )
+    if kind == DRIVING_AUDIO:
+        return Message("{problem}; enter the URL of the audio in audio_url instead", problem=problem)
+    return problem

@@ -21,6 +21,7 @@ from ..catalog.regions import Region
 from ..ledger.errors import LedgerUnavailable
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record
+from ..messages import sentences
 from ..redaction import Secret
 from .retry import AccountLimits, Clock
 
@@ -192,7 +193,7 @@ async def open_run_context(  # noqa: PLR0913 - all of a run's settings
                 raise
         yield context
     except AuthenticationError as error:
-        error.hint = f"{settings.keys_elsewhere(region.id)} {error.hint}".strip()
+        error.hint = sentences(settings.keys_elsewhere(region.id), error.hint)
         raise
     finally:
         client.close()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 from ..api.errors import NetworkError, OutcomeUnknown, RateLimited, ServiceError, UnexpectedResponse
 from ..errors import WanError
+from ..messages import Message, enumeration, sentences
 from .batch import ValidatedBatch
 
 
@@ -14,8 +16,8 @@ class NoResponse(OutcomeUnknown):
 
     def __init__(self, cause: WanError) -> None:
         super().__init__(
-            f"Whether the request created a task is unknown. {cause.message}",
-            hint="Run the same graph again: it looks for the task before it submits a new one.",
+            sentences(Message("Whether the request created a task is unknown."), cause.message),
+            hint=Message("Run the same graph again: it looks for the task before it submits a new one."),
         )
         self.cause = cause
 
@@ -31,9 +33,11 @@ class NoResponse(OutcomeUnknown):
 
     def as_not_created(self, *, proven: bool) -> WanError:
         """Return the cause, for a request whose task is not listed. `proven` is whether it certainly created none."""
-        advice = self.cause.hint if self.is_hopeless else "Run again later."
-        certain = ": nothing was created or charged" if proven else ""
-        self.cause.hint = f"DashScope lists no task for the request{certain}. {advice}"
+        advice = self.cause.hint if self.is_hopeless else Message("Run again later.")
+        certain = Message(": nothing was created or charged") if proven else ""
+        self.cause.hint = sentences(
+            Message("DashScope lists no task for the request{certain}.", certain=certain), advice
+        )
         return self.cause
 
 
@@ -61,7 +65,40 @@ def classify(error: WanError) -> Failure | None:
 def point_to_workspace(error: ServiceError, plan: ValidatedBatch) -> None:
     """Add a hint to the error: some models are only documented for workspace hosts."""
     if plan.model.workspace_hosts_only and not plan.endpoint.at_workspace:
-        error.hint = (
-            f"{error.hint} DashScope documents {plan.model.id} for workspace hosts only: enter the workspace_id in "
-            "DashScope Connection, or set DASHSCOPE_BASE_URL to the workspace's URL."
-        ).lstrip()
+        documented = Message(
+            "DashScope documents {model} for workspace hosts only: enter the workspace_id in DashScope Connection, or "
+            "set DASHSCOPE_BASE_URL to the workspace's URL.",
+            model=plan.model.id,
+        )
+        error.hint = sentences(error.hint, documented)
+
+
+_LOST = Message("The connection was lost before DashScope confirmed the request.")
+
+
+def ledger_error(error: WanError) -> OutcomeUnknown:
+    """Return the error for a lost response whose task cannot be looked for, as the ledger fails."""
+    hint = Message("Fix the ledger, then run the same graph again: it looks for the task before it submits a new one.")
+    return OutcomeUnknown(sentences(_LOST, error.message), hint=hint)
+
+
+def ambiguous_error(tasks: Sequence[str]) -> OutcomeUnknown:
+    """Return the error for a lost response after which several tasks may be the request's own."""
+    return OutcomeUnknown(
+        sentences(_LOST, Message("It may have created one of these tasks: {tasks}.", tasks=enumeration(tasks[:20]))),
+        hint=Message(
+            "Use Wan Fetch Task with these ids to check whether one is your video. To submit the request again, which "
+            "is charged, change the seed."
+        ),
+    )
+
+
+def unproven_error(reason: str, *, is_final: bool) -> OutcomeUnknown:
+    """Return the error for a lost response whose task is not listed, which proves nothing for this reason."""
+    missing = Message("Its task is not listed, but {reason}, so it may still exist.", reason=reason)
+    later = "" if is_final else Message("Run the same graph again within 24 hours to look again.")
+    until = Message(
+        "The request is not submitted again until that is certain. Check the task list or the bill in the DashScope "
+        "console. To submit it now, and possibly pay twice, change the seed."
+    )
+    return OutcomeUnknown(sentences(_LOST, missing), hint=sentences(later, until))

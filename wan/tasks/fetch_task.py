@@ -19,6 +19,7 @@ from ..errors import DownloadFailed, InvalidRequest, UnusableTask
 from ..frozen import frozen
 from ..ledger.errors import LedgerUnavailable
 from ..ledger.record import Claim, Record, State
+from ..messages import Message
 from ..redaction import contains_secret
 from .context import OnChange, RunContext, open_run_context, run_in_thread
 from .generation import Generation
@@ -73,8 +74,10 @@ def _resolve(request: FetchRequest) -> tuple[Endpoint, Settings, OutputTarget]:
         or contains_secret(request.task_id)
     ):
         problems = [
-            "task_id: not a task id; copy it from an error, the status text or a receipt (letters, digits and hyphens "
-            "only)",
+            Message(
+                "task_id: not a task id; copy it from an error, the status text or a receipt (letters, digits and "
+                "hyphens only)"
+            ),
             *problems,
         ]
     if problems or connection_problems:
@@ -97,11 +100,16 @@ async def _fetch(request: FetchRequest, report: Progress) -> SavedVideo:
             generation.record, claimed = replace(draft, id=secrets.token_hex(8)), Claim.RESUME
         record = generation.record
         if claimed is Claim.REUSE:
-            report(1.0, f"already saved: {record.path}")
+            report(1.0, Message("already saved: {path}", path=record.path))
             return cached_video(record)
         if record.model and record.region != context.region.id:
             raise UnusableTask(
-                [f"task_id: the task belongs to region {record.region}; choose that region in DashScope Connection"]
+                [
+                    Message(
+                        "task_id: the task belongs to region {region}; choose that region in DashScope Connection",
+                        region=record.region,
+                    )
+                ]
             )
         try:
             # The age of a task from this ledger is known. For any other task the service's first response counts.

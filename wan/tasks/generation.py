@@ -18,7 +18,7 @@ from ..api.task import Task, TaskStatus
 from ..errors import WanError
 from ..ledger.errors import LedgerUnavailable
 from ..ledger.ledger import Reserve
-from ..ledger.record import Claim, Record, State
+from ..ledger.record import Claim, Record, State, error_columns
 from .attachments import Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
@@ -28,7 +28,7 @@ from .output import discard
 from .places import Place
 from .polling import estimate_for, poll_until_done
 from .progress import Progress
-from .receipt import SavedVideo, cached_video, cost_text, outcome, reused_text
+from .receipt import SavedVideo, cached_video, outcome, reused_text, saved_text
 from .reconcile import RESPONSE_LOST_SECONDS, SERVER_ERROR_SECONDS, OwnTask, reconcile
 from .save_video import SaveOptions, VideoDownload
 from .submit import THROTTLE_TIMEOUT, CreateRequest, PreparedRequest, claim, send_with_retries
@@ -101,7 +101,7 @@ class Generation:
         given: dict[str, Any] = {"place": self._place, "context": self._context, "report": self._report}
         self.record, claimed = await claim(prepare, reserve=self.reserve, **given, **options)
         if claimed is Claim.FAILED:
-            raise WanError(self.record.error, task_id=self.record.task_id, request_id=self.record.request_id)
+            raise WanError(self.record.error_text, task_id=self.record.task_id, request_id=self.record.request_id)
         if claimed is Claim.REUSE and self.record.state != State.SAVED.value:
             # The run that saved the video was killed before it updated the record.
             await self._update(state=State.SAVED.value, part="")
@@ -225,10 +225,10 @@ class Generation:
         if failure is Failure.NOT_CREATED:
             update(record, **_UNSENT)
         elif failure is Failure.REJECTED:
-            note = f"{error.message}\n{error.hint}".strip()
-            update(record, state=State.FAILED.value, error=note, request_id=error.request_id)
+            note = error_columns(error.message, error.hint)
+            update(record, state=State.FAILED.value, request_id=error.request_id, **note)
         elif failure is Failure.UNKNOWN:
-            update(record, state=State.OUTCOME_UNKNOWN.value, error=error.message)
+            update(record, state=State.OUTCOME_UNKNOWN.value, **error_columns(error.message))
             return NoResponse(error)
         return error
 
@@ -290,7 +290,7 @@ class Generation:
         except WanError as error:
             error.task_id = error.task_id or task.task_id
             raise
-        self._report(1.0, f"saved {video.path.name}{cost_text([video])}")
+        self._report(1.0, saved_text(video))
         return video
 
     async def _finish(self, task: Task, *, part: str) -> None:
@@ -301,7 +301,7 @@ class Generation:
             await self._update(state=State.SUCCEEDED.value, part=record.part or part, error="", **known)
         elif task.status is TaskStatus.FAILED:
             failure = task.failure()
-            await self._update(state=State.FAILED.value, error=f"{failure.message}\n{failure.hint}".strip())
+            await self._update(state=State.FAILED.value, **error_columns(failure.message, failure.hint))
             raise failure
         elif task.status is TaskStatus.CANCELED:
             await self._update(state=State.CANCELED.value)

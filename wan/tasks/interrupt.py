@@ -13,6 +13,7 @@ from ..api.client import Client
 from ..catalog.regions import Region
 from ..errors import WanError
 from ..ledger.record import Record, State
+from ..messages import Message
 from .context import RunContext
 from .progress import Progress, RunMonitor
 
@@ -28,14 +29,15 @@ CancelCall = Callable[[str, Client], "bool | None"]
 
 def report_interrupt_unsent(context: RunContext, report: Progress) -> None:
     """Report that nothing was submitted."""
-    _report(report, "stopped before submission", context.region.if_paid("; nothing is charged"))
+    nothing = context.region.if_paid(Message("; nothing is charged"))
+    _report(report, Message("stopped before submission{note}", note=nothing))
 
 
 def report_interrupt_waiting(record: Record, context: RunContext, report: Progress) -> None:
     """Report that another run continues the same request."""
-    task = f" as task {record.task_id}" if record.task_id else ""
-    charged = context.region.if_paid(", which is charged if it succeeds")
-    _report(report, f"stopped; another run continues the same request{task}", charged)
+    task = Message(" as task {task}", task=record.task_id) if record.task_id else ""
+    charged = context.region.if_paid(Message(", which is charged if it succeeds"))
+    _report(report, Message("stopped; another run continues the same request{task}{note}", task=task, note=charged))
 
 
 async def report_interrupt(
@@ -44,14 +46,21 @@ async def report_interrupt(
     """Report the state of a stopped request. `cancel`, if given, cancels its task if it is still queued."""
     region = context.region
     if record.state in (State.SUCCEEDED.value, State.SAVED.value):
-        paid = region.if_paid(" and paid for")
-        _report(
-            report,
-            f"stopped; the video of task {record.task_id} is finished{paid}: run the same graph again to save it",
+        paid = region.if_paid(Message(" and paid for"))
+        text = Message(
+            "stopped; the video of task {task} is finished{note}: run the same graph again to save it",
+            task=record.task_id,
+            note=paid,
         )
+        _report(report, text)
     elif record.task_id and not record.is_terminal:
-        charged = region.if_paid(" and is charged if it succeeds")
-        goes_on = f"stopped; task {record.task_id} is still running {_where(region)}{charged}"
+        charged = region.if_paid(Message(" and is charged if it succeeds"))
+        goes_on = Message(
+            "stopped; task {task} is still running {where}{note}",
+            task=record.task_id,
+            where=_where(region),
+            note=charged,
+        )
         # A task found through the task list may belong to another client.
         if not cancel or record.is_adopted:
             _report(report, goes_on)
@@ -62,23 +71,33 @@ async def report_interrupt(
         if not done.done() or done.cancelled():
             return
         if done.result():
-            nothing = region.if_paid("; nothing is charged")
-            report(0.1, f"stopped; task {record.task_id} was still queued and is cancelled{nothing}")
+            nothing = region.if_paid(Message("; nothing is charged"))
+            report(
+                0.1,
+                Message(
+                    "stopped; task {task} was still queued and is cancelled{note}", task=record.task_id, note=nothing
+                ),
+            )
         elif done.result() is None:
-            charged = region.if_paid(": if it runs on, it is charged")
-            report(0.1, f"stopped; whether task {record.task_id} was cancelled is unknown{charged}")
+            charged = region.if_paid(Message(": if it runs on, it is charged"))
+            report(
+                0.1,
+                Message(
+                    "stopped; whether task {task} was cancelled is unknown{note}", task=record.task_id, note=charged
+                ),
+            )
     elif record.is_outcome_unknown:
-        _report(report, "stopped; whether a task was created is unknown: run the same graph again to look for it")
+        text = Message("stopped; whether a task was created is unknown: run the same graph again to look for it")
+        _report(report, text)
     else:
         report_interrupt_unsent(context, report)
 
 
 def _where(region: Region) -> str:
-    return "in offline mode" if region.simulated else "at DashScope"
+    return Message("in offline mode") if region.simulated else Message("at DashScope")
 
 
-def _report(report: Progress, text: str, note: str = "") -> None:
-    text += note
+def _report(report: Progress, text: str) -> None:
     report(0.1, text)
     logger.warning("%s.", text[0].upper() + text[1:])
 

@@ -13,6 +13,7 @@ from ..errors import UnusableTask
 from ..ledger.database import FILE_NAME
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record
+from ..messages import Message
 from .context import OnChange, open_run_context, run_in_thread
 from .fetch_task import FetchRequest
 from .generation import Generation
@@ -58,7 +59,7 @@ async def cancel_known_task(record: Record, *, home: Path, clock: Clock, on_chan
         WanError: whether the task was cancelled is unknown.
     """
     if not record.task_id or record.is_terminal or record.finished_at:
-        raise UnusableTask(["task_id: the task is finished, or was never created; there is nothing to cancel"])
+        raise UnusableTask([Message("task_id: the task is finished, or was never created; there is nothing to cancel")])
     connection = Connection(region=record.region)
     endpoint, settings = await run_in_thread(_resolve, connection, home)
     async with open_run_context(

@@ -14,6 +14,7 @@ from ..frozen import frozen
 from ..ledger.errors import LedgerUnavailable
 from ..ledger.ledger import IsAlive
 from ..ledger.spend import add_up, day_start, payments
+from ..messages import Message, conjunction
 from ..redaction import Secret
 from .history import read_ledger
 
@@ -39,7 +40,16 @@ class Cost:
 def video_cost(request: VideoRequest, region: Region) -> Cost:
     """Return the cost of the video of a valid request."""
     cost = estimate_cost(request, region=region) or {"amount": 0.0, "currency": ""}
-    return Cost(cost["amount"], cost["currency"], f"{request.model} at {request.resolution} in {region.title}")
+    return Cost(
+        cost["amount"],
+        cost["currency"],
+        Message(
+            "{model} at {resolution} in {region}",
+            model=request.model,
+            resolution=request.resolution,
+            region=region.title,
+        ),
+    )
 
 
 def limit_problems(cost: Cost, spent: Limits, *, limits: Limits, videos: int = 1) -> list[str]:
@@ -48,44 +58,69 @@ def limit_problems(cost: Cost, spent: Limits, *, limits: Limits, videos: int = 1
     `spent` is what is spent or reserved already, by the names of the limits, as amounts by currency.
     """
     if not cost.currency:
-        names = " and ".join(limits)
         return [
-            f"the price of {cost.what} is unknown, so that {names} cannot be kept; choose another model or resolution, "
-            f"or remove {names} ({_where(*limits)})"
+            Message(
+                "the price of {what} is unknown, so that {names} cannot be kept; choose another model or resolution, "
+                "or remove {names} ({where})",
+                what=cost.what,
+                names=conjunction(limits),
+                where=_where(*limits),
+            )
         ]
-    total, problems = cost.amount * videos, []
-    run = f"this run would cost {cost.currency} {total:.2f}{f' for {videos} new videos' if videos > 1 else ''}"
+    problems: list[str] = []
+    total = cost.amount * videos
+    many = Message(" for {count} new videos", count=videos) if videos > 1 else ""
+    run = Message("this run would cost {currency} {amount:.2f}{note}", currency=cost.currency, amount=total, note=many)
     for name, amounts in limits.items():
         most, before = amounts.get(cost.currency), spent.get(name, {}).get(cost.currency, 0.0)
         if most is None:
             example = ", ".join(f"{amount:g} {currency}" for currency, amount in {**amounts, cost.currency: 10}.items())
-            problems.append(
-                f'{run}, and {name} names no {cost.currency}: write for example {name} = "{example}" '
-                f"({_where(name)}), or remove the limits"
+            problem = Message(
+                '{run}, and {name} names no {currency}: write for example {name} = "{example}" ({where}), or remove '
+                "the limits",
+                run=run,
+                name=name,
+                currency=cost.currency,
+                example=example,
+                where=_where(name),
             )
+            problems.append(problem)
         elif before + total > most + ROUNDING:
-            problems.append(f"{run}; {_told(name, cost.currency, before=before, most=most)}")
+            told = _told(name, cost.currency, before=before, most=most)
+            problems.append(Message("{run}; {limit}", run=run, limit=told))
     return problems
 
 
 def _told(name: str, currency: str, *, before: float, most: float) -> str:
     """Return which limit is exceeded, and what to do."""
+    amounts = {"currency": currency, "before": before, "most": most}
     if name == "limit_per_run":
-        spent = f"{currency} {before:.2f} of {most:.2f} are spent by it already"
-        return (
-            f"{spent if before else f'at most {currency} {most:.2f} may be spent'} ({name}). Make fewer, shorter or "
-            f"cheaper videos, or raise {name} ({_where(name)})"
+        spent = Message("at most {currency} {most:.2f} may be spent", currency=currency, most=most)
+        if before:
+            spent = Message("{currency} {before:.2f} of {most:.2f} are spent by it already", **amounts)
+        return Message(
+            "{spent} ({name}). Make fewer, shorter or cheaper videos, or raise {name} ({where})",
+            spent=spent,
+            name=name,
+            where=_where(name),
         )
-    period, later = ("today", "tomorrow") if name == "limit_per_day" else ("this month", "next month")
-    return (
-        f"{currency} {before:.2f} of {most:.2f} are spent or reserved {period} ({name}). Make fewer, shorter or "
-        f"cheaper videos, wait until {later}, or raise {name} ({_where(name)})"
+    period, later = Message("this month"), Message("next month")
+    if name == "limit_per_day":
+        period, later = Message("today"), Message("tomorrow")
+    return Message(
+        "{currency} {before:.2f} of {most:.2f} are spent or reserved {period} ({name}). Make fewer, shorter or cheaper "
+        "videos, wait until {later}, or raise {name} ({where})",
+        **amounts,
+        period=period,
+        name=name,
+        later=later,
+        where=_where(name),
     )
 
 
 def _where(*names: str) -> str:
-    variables = " and ".join(f"DASHSCOPE_WAN_{name.upper()}" for name in names)
-    return f"in credentials.toml, or {variables}"
+    variables = conjunction(f"DASHSCOPE_WAN_{name.upper()}" for name in names)
+    return Message("in credentials.toml, or {variables}", variables=variables)
 
 
 def spent_by_limit(connection: Connection, is_alive: IsAlive) -> dict[str, dict[str, float]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..frozen import frozen
 from ..media.video import REMUX_SUFFIX
+from ..messages import Message
 from ..redaction import contains_secret
 
 logger = logging.getLogger("dashscope_wan")
@@ -117,18 +118,22 @@ def resolve_output(prefix: str, *, output_folder: Path) -> tuple[OutputTarget, l
     """
     output = output_folder.resolve()
     if not isinstance(prefix, str):
-        return OutputTarget(output, "video"), [f"filename_prefix: must be a string, not {type(prefix).__name__}"]
+        return OutputTarget(output, "video"), [
+            Message("filename_prefix: must be a string, not {type}", type=type(prefix).__name__)
+        ]
     filled = re.sub(rf"%({'|'.join(_TIMES)})%", lambda match: time.strftime(_TIMES[match[1]]), prefix)
     names = filled.replace("\\", "/").split("/")
     problems = _prefix_problems(filled, names)
     if contains_secret(filled):
-        problems = ["filename_prefix: contains your API key, which would be in the file names; remove it"]
+        problems = [Message("filename_prefix: contains your API key, which would be in the file names; remove it")]
     if problems:
         return OutputTarget(output, "video"), problems
     safe_name = [_windows_name(name) for name in names]
     folder = output.joinpath(*[name for name in safe_name[:-1] if name])
     if not _is_inside(output, folder):
-        return OutputTarget(output, "video"), ["filename_prefix: it escapes the output folder through a symlink"]
+        return OutputTarget(output, "video"), [
+            Message("filename_prefix: it escapes the output folder through a symlink")
+        ]
     target = OutputTarget(folder, safe_name[-1] or "video")
     return target, _length_problems(target)
 
@@ -156,23 +161,46 @@ def folder_problems(output: OutputTarget) -> list[str]:
         output.folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(output.folder, os.W_OK)
     except OSError as error:
-        return [f"filename_prefix: the folder {output.folder} cannot be created ({error.strerror or error})"]
-    return [] if writable else [f"filename_prefix: the folder {output.folder} is not writable; choose another"]
+        return [
+            Message(
+                "filename_prefix: the folder {folder} cannot be created ({reason})",
+                folder=output.folder,
+                reason=error.strerror or error,
+            )
+        ]
+    return (
+        []
+        if writable
+        else [Message("filename_prefix: the folder {folder} is not writable; choose another", folder=output.folder)]
+    )
 
 
 def _prefix_problems(prefix: str, names: list[str]) -> list[str]:
     """Return the problems of a prefix under the rules of all systems, so that a workflow is portable."""
     if prefix.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", prefix):
-        return ["filename_prefix: use a name inside the output folder, such as wan/i2v, not an absolute path"]
+        return [Message("filename_prefix: use a name inside the output folder, such as wan/i2v, not an absolute path")]
     if any(name.strip() == ".." for name in names):
-        return ["filename_prefix: it must not leave the output folder (..)"]
+        return [Message("filename_prefix: it must not leave the output folder (..)")]
     if re.search(_FORBIDDEN, prefix):
-        dates = "; instead of %date:...% use %year%-%month%-%day%" if "%date:" in prefix else ""
-        return [f'filename_prefix: it contains control characters, invalid Unicode or one of < > : " | ? *{dates}']
+        dates = Message("; instead of %date:...% use %year%-%month%-%day%") if "%date:" in prefix else ""
+        return [
+            Message(
+                'filename_prefix: it contains control characters, invalid Unicode or one of < > : " | ? *{note}',
+                note=dates,
+            )
+        ]
     if any(re.fullmatch(_RESERVED, _windows_name(name), re.IGNORECASE) for name in names):
-        return ["filename_prefix: it contains a name that Windows reserves, such as CON or COM1; choose another"]
+        return [
+            Message("filename_prefix: it contains a name that Windows reserves, such as CON or COM1; choose another")
+        ]
     if len(prefix) > MAX_PREFIX or any(len(name.encode("utf-8", "replace")) > MAX_NAME for name in names):
-        return [f"filename_prefix: it is too long; use at most {MAX_PREFIX} characters, and {MAX_NAME} bytes per name"]
+        return [
+            Message(
+                "filename_prefix: it is too long; use at most {most} characters, and {bytes} bytes per name",
+                most=MAX_PREFIX,
+                bytes=MAX_NAME,
+            )
+        ]
     return []
 
 
@@ -184,8 +212,14 @@ def _length_problems(output: OutputTarget) -> list[str]:
     if most is None or characters <= most:
         return []
     return [
-        f"filename_prefix: its path in {output.folder} has {characters} characters, and Windows allows {most}; "
-        f"make it {characters - most} shorter, choose another output folder, or enable long paths in Windows"
+        Message(
+            "filename_prefix: its path in {folder} has {count} characters, and Windows allows {most}; make it "
+            "{excess} shorter, choose another output folder, or enable long paths in Windows",
+            folder=output.folder,
+            count=characters,
+            most=most,
+            excess=characters - most,
+        )
     ]
 
 

@@ -14,6 +14,7 @@ from ..frozen import frozen
 from ..ledger.errors import LedgerUnavailable
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record
+from ..messages import Message, sentences
 from .context import RunContext
 from .progress import Progress
 from .retry import Clock, RetryBudget
@@ -25,7 +26,7 @@ UNKNOWN_TASK_TIMEOUT = 60.0
 STRANGE_SECONDS = 120.0
 """Seconds that a task in an undocumented state is polled."""
 
-_GOES_ON = "The task still runs at DashScope: run the same graph again, or use Wan Fetch Task."
+_GOES_ON = Message("The task still runs at DashScope: run the same graph again, or use Wan Fetch Task.")
 
 FIRST_POLLS = (0.5, 1.5)
 """Seconds after submission: by then the service has rejected an invalid request."""
@@ -105,7 +106,9 @@ async def poll_until_done(
     state, retries = _WaitState(clock, task_age), RetryBudget(clock)
     first = _not_before(likely, context) or FIRST_POLLS[0]
     if task_age < first:
-        await clock.sleep_with_countdown(first - task_age, lambda _: report(0.06, f"queued; task {task_id}"))
+        await clock.sleep_with_countdown(
+            first - task_age, lambda _: report(0.06, partial(Message, "queued; task {task}", task=task_id))
+        )
     while True:
         try:
             task = await context.get_task(task_id, seconds=likely.span[1] - state.since_submission)
@@ -124,16 +127,21 @@ async def poll_until_done(
             _check_strange(task, state)
         elif task.status is TaskStatus.SUCCEEDED and not task.video_url:
             raise NoVideo(
-                "The task succeeded without a video. It may be an image task.",
-                hint="Check the task id; the DashScope console shows the task's result.",
+                Message("The task succeeded without a video. It may be an image task."),
+                hint=Message("Check the task id; the DashScope console shows the task's result."),
                 task_id=task_id,
             )
         elif not task.status.is_waiting:
             return task
         elif state.rendered > context.max_wait:
             raise WaitExceeded(
-                f"The task has been rendering for {state.rendered / 60:.0f} minutes, the limit of this connection.",
-                hint="It still runs at DashScope. Run the same graph again to keep waiting, or use Wan Fetch Task.",
+                Message(
+                    "The task has been rendering for {minutes:.0f} minutes, the limit of this connection.",
+                    minutes=state.rendered / 60,
+                ),
+                hint=Message(
+                    "It still runs at DashScope. Run the same graph again to keep waiting, or use Wan Fetch Task."
+                ),
                 task_id=task_id,
             )
         seconds = max(poll_interval(state.since_submission), _not_before(likely, context) - state.since_submission)
@@ -160,7 +168,7 @@ async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> 
     try:
         await retries.wait_or_raise(error, partial(report, 0.1))
     except WanError:
-        error.hint = f"{error.hint} {_GOES_ON}".strip()
+        error.hint = sentences(error.hint, _GOES_ON)
         raise
 
 
@@ -169,9 +177,12 @@ async def _raise_if_unknown(record: Record, state: _WaitState, context: RunConte
     if state.unknown_since is None or state.clock.now() - state.unknown_since < UNKNOWN_TASK_TIMEOUT:
         return
     error = TaskUnknown(
-        "DashScope does not recognise this task although it is less than 24 hours old.",
-        hint="Check that the region and workspace in DashScope Connection and DASHSCOPE_BASE_URL are the task's own, "
-        "and run the same graph again later to query it again. To give it up and pay for a new video, change the seed.",
+        Message("DashScope does not recognise this task although it is less than 24 hours old."),
+        hint=Message(
+            "Check that the region and workspace in DashScope Connection and DASHSCOPE_BASE_URL are the task's "
+            "own, and run the same graph again later to query it again. To give it up and pay for a new video, "
+            "change the seed."
+        ),
         task_id=record.task_id,
     )
     raise await unknown_error(record, context=context, otherwise=error)
@@ -182,9 +193,13 @@ def _check_strange(task: Task, state: _WaitState) -> None:
     if state.strange_since is None or state.clock.now() - state.strange_since < STRANGE_SECONDS:
         return
     raise NoVideo(
-        f"DashScope reports the task state {task.state}, which this version of the pack does not know.",
-        hint="Check the task in the DashScope console, or update the pack. Once it has succeeded, run the same graph "
-        "again or use Wan Fetch Task.",
+        Message(
+            "DashScope reports the task state {state}, which this version of the pack does not know.", state=task.state
+        ),
+        hint=Message(
+            "Check the task in the DashScope console, or update the pack. Once it has succeeded, run the same "
+            "graph again or use Wan Fetch Task."
+        ),
         task_id=task.task_id,
     )
 
@@ -192,11 +207,15 @@ def _check_strange(task: Task, state: _WaitState) -> None:
 def _show(task: Task, state: _WaitState, likely: Estimate, report: Progress, _left: float) -> None:
     """Report the estimated progress of a task."""
     if task.status is not TaskStatus.RUNNING:
-        report(0.06, f"queued {state.passed:.0f} s; task {task.task_id}")
+        report(0.06, partial(Message, "queued {seconds:.0f} s; task {task}", seconds=state.passed, task=task.task_id))
         return
     # Approaches 0.9 and never reaches it: the end is unknown.
     fraction = 0.1 + 0.8 * (state.passed / (state.passed + likely.median / 2))
-    report(fraction, f"rendering {state.rendering:.0f} s{likely.text(state.rendering)}; task {task.task_id}")
+    note, seconds = partial(likely.text, state.rendering), state.rendering
+    told = partial(
+        Message, "rendering {seconds:.0f} s{note}; task {task}", seconds=seconds, note=note, task=task.task_id
+    )
+    report(fraction, told)
 
 
 def poll_interval(age: float) -> float:
@@ -226,14 +245,14 @@ class Estimate:
         if high < 10:
             return ""
         if rendered > self.latest:
-            return ", taking longer than usual"
+            return Message(", taking longer than usual")
         if self.soonest and rendered < self.median:
-            return f", about {_duration(self.median - rendered)} left"
+            return Message(", about {time} left", time=_duration(self.median - rendered))
         if high <= 1.5 * low:
-            return f", usually about {_duration((low + high) / 2)}"
+            return Message(", usually about {time}", time=_duration((low + high) / 2))
         if high <= 120:
-            return f", usually {_rounded(low)} to {_rounded(high)} s"
-        return f", usually {max(1, round(low / 60))} to {round(high / 60)} min"
+            return Message(", usually {least} to {most} s", least=_rounded(low), most=_rounded(high))
+        return Message(", usually {least} to {most} min", least=max(1, round(low / 60)), most=round(high / 60))
 
 
 def estimate(past: Sequence[float], *, usual: tuple[int, int]) -> Estimate:
@@ -261,7 +280,9 @@ def estimate_for(record: Record, ledger: Ledger, *, usual: tuple[int, int]) -> E
 
 
 def _duration(seconds: float) -> str:
-    return f"{_rounded(seconds)} s" if seconds <= 120 else f"{round(seconds / 60)} min"
+    if seconds <= 120:
+        return Message("{seconds} s", seconds=_rounded(seconds))
+    return Message("{minutes} min", minutes=round(seconds / 60))
 
 
 def _rounded(seconds: float) -> int:

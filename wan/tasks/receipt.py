@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..catalog.regions import REGIONS, Region
 from ..frozen import frozen
 from ..ledger.record import Record
 from ..media.video import VideoInfo
+from ..messages import Message, Text
 from ..redaction import values_without_secrets
 from ..values import finite
 
@@ -117,7 +119,7 @@ def cached_video(record: Record) -> SavedVideo:
     return SavedVideo(Path(record.path), record.task_id, _clean(receipt))
 
 
-def cost_text(videos: Iterable[SavedVideo]) -> str:
+def cost_text(videos: Iterable[SavedVideo]) -> Text:
     """Return the status text's note on what a run paid for its videos: the list price of what was billed.
 
     "about" stands for an estimate. What was reused, and what has no price, is left out; "" if nothing is left.
@@ -126,12 +128,23 @@ def cost_text(videos: Iterable[SavedVideo]) -> str:
     billed = [receipt.get("billed_cost") for receipt in receipts]
     costs = [cost for cost in (billed if all(billed) else (one.get("estimated_cost") for one in receipts)) if cost]
     amount = math.fsum(cost["amount"] for cost in costs)
-    return f", {'paid' if all(billed) else 'about'} {costs[0]['currency']} {amount:.2f}" if amount else ""
+    if not amount:
+        return ""
+    if all(billed):
+        return partial(Message, ", paid {currency} {amount:.2f}", currency=costs[0]["currency"], amount=amount)
+    return partial(Message, ", about {currency} {amount:.2f}", currency=costs[0]["currency"], amount=amount)
 
 
 def reused_text(region: Region) -> str:
     """Return the status text for a video that an earlier run saved."""
-    return f"already saved: reused{region.if_paid(' free of charge')}; change the seed for a new video"
+    if region.simulated:
+        return Message("already saved: reused; change the seed for a new video")
+    return Message("already saved: reused free of charge; change the seed for a new video")
+
+
+def saved_text(video: SavedVideo) -> Text:
+    """Return the status text for a video that was just saved."""
+    return partial(Message, "saved {file}{paid}", file=video.path.name, paid=cost_text([video]))
 
 
 def _clean(receipt: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..api.errors import OutcomeUnknown
 from ..api.task import ListedTask, Task, TaskStatus, prompt_differs
 from ..catalog.regions import TASK_TTL
 from ..errors import WanError
@@ -25,7 +24,9 @@ from ..ledger.errors import LedgerUnavailable
 from ..ledger.record import Record
 from ..media.likeness import Likeness, compare, first_image
 from ..media.video import probe
+from ..messages import Message, enumeration
 from .context import RunContext
+from .failures import ambiguous_error, ledger_error, unproven_error
 from .output import OutputTarget, discard
 from .progress import Progress
 from .retry import RetryBudget
@@ -59,8 +60,8 @@ SECONDS_TOLERANCE = 0.5
 
 MAX_CANDIDATES = 50
 
-_NO_TIME = "DashScope's clock was unknown when the request was sent"
-_TOO_OLD = "the list covers the last 24 hours only"
+_NO_TIME = Message("DashScope's clock was unknown when the request was sent")
+_TOO_OLD = Message("the list covers the last 24 hours only")
 _FOR_GOOD = (_NO_TIME, _TOO_OLD)
 _UNBILLED = ("FAILED", "CANCELED")
 
@@ -113,10 +114,7 @@ async def reconcile(  # noqa: PLR0913 - all by name
         search = _Reconciliation(record, own=own, adopt=adopt, context=context, report=report)
         return await _reconcile(search, seconds=seconds)
     except LedgerUnavailable as error:
-        raise OutcomeUnknown(
-            f"The connection was lost before DashScope confirmed the request. {error.message}",
-            hint="Fix the ledger, then run the same graph again: it looks for the task before it submits a new one.",
-        ) from error
+        raise ledger_error(error) from error
 
 
 async def _reconcile(search: _Reconciliation, *, seconds: float) -> bool:
@@ -138,20 +136,9 @@ async def _reconcile(search: _Reconciliation, *, seconds: float) -> bool:
     candidates = search.tasks(Verdict.OWN, Verdict.WAITING, Verdict.UNCLEAR)
     if candidates:
         await search.forget_part()
-        raise OutcomeUnknown(
-            "The connection was lost before DashScope confirmed the request. It may have created one of these tasks: "
-            f"{', '.join(candidates[:20])}.",
-            hint="Use Wan Fetch Task with these ids to check whether one is your video. To submit the request again, "
-            "which is charged, change the seed.",
-        )
+        raise ambiguous_error(candidates)
     if why := await search.why_unproven(server_error=seconds == SERVER_ERROR_SECONDS):
-        later = "" if why in _FOR_GOOD else "Run the same graph again within 24 hours to look again. "
-        raise OutcomeUnknown(
-            f"The connection was lost before DashScope confirmed the request. Its task is not listed, but {why}, so it "
-            "may still exist.",
-            hint=f"{later}The request is not submitted again until that is certain. Check the task list or the bill in "
-            "the DashScope console. To submit it now, and possibly pay twice, change the seed.",
-        )
+        raise unproven_error(why, is_final=why in _FOR_GOOD)
     return False
 
 
@@ -192,12 +179,20 @@ class _Reconciliation:
     def show(self, seconds: float, _left: float) -> None:
         """Report the current step and its duration."""
         if waiting := self.tasks(Verdict.WAITING):
-            ids = ", ".join(waiting[:3])
-            text = f"connection lost; looking for the task of this request: waiting for the video of {ids}"
-            self.report(0.05, f"{text}, {self.waited():.0f} s")
+            ids = enumeration(waiting[:3])
+            text = Message(
+                "connection lost; looking for the task of this request: waiting for the video of {tasks}, "
+                "{seconds:.0f} s",
+                tasks=ids,
+                seconds=self.waited(),
+            )
         else:
-            passed = f"{min(self.seconds_since_create(), seconds):.0f} of {seconds:.0f} s"
-            self.report(0.05, f"connection lost; looking for the task of this request, {passed}")
+            text = Message(
+                "connection lost; looking for the task of this request, {seconds:.0f} of {most:.0f} s",
+                seconds=min(self.seconds_since_create(), seconds),
+                most=seconds,
+            )
+        self.report(0.05, text)
 
     async def scan(self) -> None:
         """Read the task list once, and judge each candidate that has no final verdict."""
@@ -247,7 +242,7 @@ class _Reconciliation:
             one in created and -MAX_EARLY_SECONDS <= created[one] - at <= MAX_LATE_SECONDS for one, at in due.items()
         ):
             return ""
-        return "" if server_error and not due else "the list lacks your other tasks as well"
+        return "" if server_error and not due else Message("the list lacks your other tasks as well")
 
     def _may_be_own(self, task: ListedTask) -> bool:
         """Tell whether a task may have been created by this request; one without a creation time may."""

@@ -20,6 +20,7 @@ from ..errors import WanError
 from ..frozen import frozen
 from ..ledger.errors import LedgerUnavailable
 from ..ledger.ledger import Ledger
+from ..messages import Message, Text, sentences
 from .progress import Progress
 
 logger = logging.getLogger("dashscope_wan")
@@ -116,7 +117,7 @@ class RetryBudget:
         """Forget the failed tries."""
         self._tries = 0
 
-    async def wait_or_raise(self, error: WanError, report: Callable[[str], None]) -> None:
+    async def wait_or_raise(self, error: WanError, report: Callable[[Text], None]) -> None:
         """Wait before the next try.
 
         Raises:
@@ -135,7 +136,7 @@ class RetryBudget:
         retry_after = error.retry_after if isinstance(error, ServiceError) else None
         await self._clock.sleep_with_countdown(
             backoff(self._tries, retry_after=retry_after),
-            lambda left: report(f"{error.message} Retrying in {left:.0f} s"),
+            lambda left: report(retrying(error, left)),
         )
 
 
@@ -222,4 +223,11 @@ class AccountLimits:
 
 def ahead_text(tasks: int) -> str:
     """Return the status text of a task that waits for its turn."""
-    return f"waiting; {tasks} {'task' if tasks == 1 else 'tasks'} of this account {'is' if tasks == 1 else 'are'} ahead"
+    if tasks == 1:
+        return Message("waiting; 1 task of this account is ahead")
+    return Message("waiting; {count} tasks of this account are ahead", count=tasks)
+
+
+def retrying(error: WanError, seconds: float) -> str:
+    """Return the status text of a call that is tried again in some seconds."""
+    return sentences(error.message, Message("Retrying in {seconds:.0f} s", seconds=seconds))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ..api.errors import AuthenticationError, PermissionDenied
 from ..errors import WanError
 from ..ledger.errors import LedgerUnavailable
+from ..messages import Message, lines
 from .attachments import Attachments
 from .batch import Batch, validate_batch
 from .context import open_run_context, run_in_thread
@@ -120,9 +121,14 @@ def _gather_results(futures: Sequence[asyncio.Future[SavedVideo]]) -> list[Saved
     if len(failures) == len(futures) and len(seen) == 1:
         raise first
     videos = [future.result() for future in futures if not future.exception()]
-    lines = [f"{len(failures)} of {len(futures)} videos failed."]
-    lines += [f"- image {index}: {error}" for index, error in failures.items()]
-    lines += [f"Saved: {video.path}" for video in videos]
-    raise PartialFailure(
-        "\n".join(lines), hint="Run the same graph again: saved videos are not charged again.", videos=videos
-    ) from first
+    message = lines(
+        Message("{failed} of {count} videos failed.", failed=len(failures), count=len(futures)),
+        *(Message("- image {number}: {error}", number=index, error=_text(error)) for index, error in failures.items()),
+        *(Message("Saved: {path}", path=video.path) for video in videos),
+    )
+    hint = Message("Run the same graph again: saved videos are not charged again.")
+    raise PartialFailure(message, hint=hint, videos=videos) from first
+
+
+def _text(error: BaseException) -> str:
+    return error.text if isinstance(error, WanError) else str(error)

@@ -17,6 +17,7 @@ from ..errors import DownloadFailed, MediaError, WanError
 from ..frozen import frozen
 from ..ledger.record import Record, digest
 from ..media.video import REMUX_SUFFIX, VideoInfo, probe, write_metadata
+from ..messages import Message, sentences
 from ..net.download import STALL_SECONDS, DownloadInterrupted, UrlExpired, download
 from .context import RunContext
 from .output import OutputTarget, discard, move, remove_placeholder
@@ -32,7 +33,11 @@ MAX_ATTEMPTS = 6
 MIN_BYTES_PER_SECOND, GRACE_SECONDS = 4 * 1024, 15 * 60.0
 """The minimum average rate over all tries, and the seconds before it applies."""
 
-BY_HAND = " To save it by hand, open the URL shown on the node in a browser."
+_AGAIN_FREE = Message("The video is available for 24 hours: run the same graph again, or use Wan Fetch Task.")
+_AGAIN_PAID = Message(
+    "The video is already paid for and available for 24 hours: run the same graph again, or use Wan Fetch Task."
+)
+BY_HAND = Message("To save it by hand, open the URL shown on the node in a browser.")
 
 
 @frozen
@@ -81,17 +86,13 @@ class VideoDownload:
         """
         try:
             await self.download()
-            self.report(0.99, "saving")
+            self.report(0.99, partial(Message, "saving"))
             return await self.context.to_thread(self._finish)
         except (DownloadFailed, MediaError) as error:
             await self.context.to_thread(self._remove_if_empty)
             link = self._url if self._url.lower().startswith(("https://", "http://")) else ""
             by_hand = BY_HAND if link else ""
-            paid = self.context.region.if_paid("already paid for and ")
-            again = (
-                f"The video is {paid}available for 24 hours: run the same graph again, or use Wan Fetch Task.{by_hand}"
-            )
-            do = f"{error.hint} {again}".strip()
+            do = sentences(error.hint, _AGAIN_FREE if self.context.region.simulated else _AGAIN_PAID, by_hand)
             raise DownloadFailed(error.message, hint=do, task_id=self.task.task_id, link=link) from error
 
     def _open_partial(self) -> bool:
@@ -142,7 +143,7 @@ class VideoDownload:
                 if tries >= MAX_ATTEMPTS or clock.now() - since > GRACE_SECONDS + (held - first) / MIN_BYTES_PER_SECOND:
                     raise
                 await clock.sleep_with_countdown(
-                    backoff(tries + 1), lambda _: self.report(0.9, "download interrupted; resuming")
+                    backoff(tries + 1), lambda _: self.report(0.9, Message("download interrupted; resuming"))
                 )
                 if isinstance(error, UrlExpired):
                     self._url = await self._refresh_url() or self._url
@@ -166,8 +167,9 @@ class VideoDownload:
             while not work.done():
                 done, total = state[0]
                 share = done / total if total else 0.5
-                size = f"{done / 1e6:.1f}{f'/{total / 1e6:.1f}' if total else ''} MB"
-                self.report(0.9 + 0.09 * share, f"downloading {size}; task {self.task.task_id}")
+                size = f"{done / 1e6:.1f}{f'/{total / 1e6:.1f}' if total else ''}"
+                told = partial(Message, "downloading {size} MB; task {task}", size=size, task=self.task.task_id)
+                self.report(0.9 + 0.09 * share, told)
                 await asyncio.wait({work}, timeout=0.5)
             work.result()
         finally:
@@ -186,7 +188,7 @@ class VideoDownload:
         """Note that the video is complete. An invalid file is removed and downloaded again from the start."""
         if flaw := self._verify():
             discard(self._partial_path)
-            raise DownloadInterrupted(f"The downloaded file is not a valid video: {flaw}")
+            raise DownloadInterrupted(Message("The downloaded file is not a valid video: {flaw}", flaw=flaw))
         self.record.bytes = self._size()
 
     def _verify(self) -> str:
@@ -228,8 +230,12 @@ class VideoDownload:
 
     def _save_failed(self, error: OSError) -> DownloadFailed:
         return DownloadFailed(
-            f"The video cannot be saved in {self.options.output.folder}: {error.strerror or error}.",
-            hint="Free some space, or choose another filename_prefix.",
+            Message(
+                "The video cannot be saved in {folder}: {reason}.",
+                folder=self.options.output.folder,
+                reason=error.strerror or error,
+            ),
+            hint=Message("Free some space, or choose another filename_prefix."),
         )
 
     def _size(self) -> int:

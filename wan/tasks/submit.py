@@ -29,10 +29,12 @@ from ..api.request import (
 )
 from ..catalog.fields import VideoRequest
 from ..catalog.spec import FIRST_FRAME
+from ..errors import WanError
 from ..frozen import frozen
-from ..ledger.errors import RecordsLost
+from ..ledger.errors import NOTHING_SENT, RecordsLost
 from ..ledger.record import Claim, Record
 from ..media.likeness import first_image, to_image
+from ..messages import Message, Text, sentences
 from .attachments import RESERVED_URL_CHARS, Attachment, Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
@@ -40,7 +42,7 @@ from .interrupt import report_interrupt_unsent, report_interrupt_waiting
 from .places import Place
 from .progress import Progress
 from .reconcile import OwnTask
-from .retry import UNKNOWN_THROTTLE_TIMEOUT, backoff
+from .retry import UNKNOWN_THROTTLE_TIMEOUT, backoff, retrying
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -75,7 +77,7 @@ class CreateRequest:
     uses_uploads: bool
     rate_limit: float
     model_name: str
-    price: str = ""
+    price: Text = ""
 
 
 @dataclass(eq=False, repr=False)
@@ -177,8 +179,12 @@ async def claim(
         return found
 
     def show_waiting(_left: float) -> None:
-        task = f" (task {record.task_id})" if record.task_id else ""
-        report(0.1, f"an identical request is already running{task}; waiting for its video")
+        told: Text = Message("an identical request is already running; waiting for its video")
+        if record.task_id:
+            told = Message(
+                "an identical request is already running (task {task}); waiting for its video", task=record.task_id
+            )
+        report(0.1, told)
 
     try:
         while True:
@@ -216,7 +222,7 @@ async def sync_service_clock(context: RunContext, *, record_id: str) -> None:
     except (AuthenticationError, RateLimited, NetworkError, UnexpectedResponse) as error:
         error.task_id = ""
         if record_id not in context.sent_at:
-            error.hint = f"{error.hint} Nothing was sent.".strip()
+            error.hint = sentences(error.hint, NOTHING_SENT)
         raise
     except ServiceError as error:
         # The key may still be allowed to create tasks: the create request will show.
@@ -241,24 +247,28 @@ async def send_with_retries(
             async with context.create_lock:
                 await sync_service_clock(context, record_id=record_id)
                 await context.limits.wait_to_submit(create.model_name, per_second=create.rate_limit, report=report)
-                report(0.05, f"submitting{create.price}")
+                report(0.05, partial(Message, "submitting{price}", price=create.price))
                 await send()
         except (NetworkError, UnexpectedResponse) as error:
             # A create request that may have arrived raises NoResponse instead.
             unreached += 1
             if getattr(error, "permanent", False) or unreached >= MAX_CONNECT_ATTEMPTS:
                 raise
-            await clock.sleep_with_countdown(backoff(unreached), _countdown(report, f"{error.message} Retrying in"))
+            await clock.sleep_with_countdown(backoff(unreached), partial(_show_retry, report, error))
         except RateLimited as error:
             throttled += 1
             since = clock.now() if since is None else since
             if clock.now() - since > (THROTTLE_TIMEOUT if error.known else UNKNOWN_THROTTLE_TIMEOUT):
                 raise
             delay = backoff(throttled, retry_after=error.retry_after)
-            await clock.sleep_with_countdown(delay, _countdown(report, "rate limited by DashScope; retrying in"))
+            await clock.sleep_with_countdown(delay, partial(_show_throttled, report))
         else:
             return
 
 
-def _countdown(report: Progress, text: str) -> Callable[[float], None]:
-    return lambda left: report(0.05, f"{text} {left:.0f} s")
+def _show_retry(report: Progress, error: WanError, left: float) -> None:
+    report(0.05, retrying(error, left))
+
+
+def _show_throttled(report: Progress, left: float) -> None:
+    report(0.05, Message("rate limited by DashScope; retrying in {seconds:.0f} s", seconds=left))

@@ -7,6 +7,7 @@ from functools import partial
 from ..api.errors import OutcomeUnknown
 from ..api.task import ListedTask
 from ..errors import WanError
+from ..messages import Message
 from .context import RunContext
 from .progress import Progress
 from .retry import QUERIES_PER_SECOND, RATE_LIMITER, RetryBudget
@@ -38,7 +39,7 @@ async def list_tasks(model_name: str, *, context: RunContext, report: Progress) 
         if page >= response.total_pages and (response.total_pages or len(response.tasks) < _PAGE_SIZE):
             return tasks
         page += 1
-    raise _list_unreadable("it has more than 2,000 tasks of the last 24 hours.")
+    raise _list_unreadable(Message("it has more than 2,000 tasks of the last 24 hours."))
 
 
 async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> None:
@@ -50,6 +51,12 @@ async def _retry(error: WanError, retries: RetryBudget, *, report: Progress) -> 
 
 def _list_unreadable(why: str) -> OutcomeUnknown:
     return OutcomeUnknown(
-        f"The connection was lost before DashScope confirmed the request, and its task list cannot be read: {why}",
-        hint="Run the same graph again when DashScope is reachable: it looks for the task before it submits a new one.",
+        Message(
+            "The connection was lost before DashScope confirmed the request, and its task list cannot be read: "
+            "{reason}",
+            reason=why,
+        ),
+        hint=Message(
+            "Run the same graph again when DashScope is reachable: it looks for the task before it submits a new one."
+        ),
     )

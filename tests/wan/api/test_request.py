@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from wanpack.offline.validation import parse_inputs
-from wanpack.wan.api.request import build_body, earlier_fingerprints, estimate_cost, to_json
-from wanpack.wan.api.validation import validate, warnings
+from wanpack.wan.api.request import build_body, earlier_fingerprints, estimate_cost, to_json, warnings
+from wanpack.wan.api.validation import validate
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.regions import REGIONS

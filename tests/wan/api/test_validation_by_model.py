@@ -6,8 +6,8 @@ import itertools
 from dataclasses import dataclass
 
 import pytest
-from wanpack.wan.api.request import build_body, estimate_cost
-from wanpack.wan.api.validation import validate, warnings
+from wanpack.wan.api.request import build_body, estimate_cost, warnings
+from wanpack.wan.api.validation import validate
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.regions import REGIONS

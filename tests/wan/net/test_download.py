@@ -13,8 +13,8 @@ from wanpack.wan.net.download import (
     UrlExpired,
     VideoTooLarge,
     download,
-    validate_url,
 )
+from wanpack.wan.net.hosts import validate_url
 
 
 def test_the_video_arrives_whole(server, fetch, part):

@@ -16,6 +16,7 @@ from wanpack.wan.api.limits import read_limits
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.errors import InvalidRequest, WanError
 from wanpack.wan.ledger.record import Record
+from wanpack.wan.messages import ENGLISH, localize
 from wanpack.wan.tasks.runner import make_videos
 
 SOUND = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 5}
@@ -404,7 +405,7 @@ class Told:
         self.part, self.do = part, do
 
     def report(self, _fraction, text):
-        if self.part in text and self.do:
+        if self.part in localize(text, ENGLISH) and self.do:
             do, self.do = self.do, None
             thread = threading.Thread(target=do)
             thread.start()
