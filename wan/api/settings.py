@@ -94,8 +94,9 @@ class Settings:
         """Return the problem of a missing key, with the lines to write."""
         title = REGIONS[region].title
         return (
-            f"no API key is configured for {title}. Set DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_{region.upper()}) in "
-            f"the environment that starts ComfyUI, or write this line into {self.home / FILE_NAME}:\n"
+            f"no API key is configured for {title}. Run python dev.py key in the pack's folder, or set "
+            f"DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_{region.upper()}) in the environment that starts ComfyUI, or write "
+            f"this line into {self.home / FILE_NAME}:\n"
             f'      api_key = "sk-..."\n'
             '  To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection'
         )
