@@ -112,7 +112,7 @@ def test_a_region_without_a_key_says_where_to_write_it_and_how_to_do_without(
     server = serve(region)
     bare_environment.delenv("DASHSCOPE_API_KEY")
     [fault] = refused(server, nodes.image_to_video, **nodes.settings_for("wan2.6-i2v"))
-    assert fault.startswith(f"no API key is configured for {REGIONS[region].title}. Set DASHSCOPE_API_KEY")
+    assert fault.startswith(f"no API key is configured for {REGIONS[region].title}. Run python dev.py key in")
     assert f"DASHSCOPE_API_KEY_{region.upper()}" in fault
     assert str(tmp_path / ".wan" / "credentials.toml") in fault
     assert 'set region to "offline" in a DashScope Connection' in fault
