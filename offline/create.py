@@ -92,10 +92,10 @@ def _accept(state: ServerState, task: MockTask, *, body: Mapping[str, Any], oss:
     task.notes += media.notes
     for note in task.notes:
         logger.warning("Offline task %s: %s", task.id, note)
-    if task.inputs is not None and task.failure is None:
+    if task.inputs is not None:
         task.scene = _scene_of(task, task.inputs, media=media)
     state.tasks.add(task)
-    if task.scene is not None:
+    if task.scene is not None and task.failure is None:
         order_video(state, task, task.scene)
     elif task.inputs is not None:
         state.tasks.finish(task)

@@ -222,9 +222,10 @@ def test_a_page_of_another_origin_gets_nothing(panel, live_server, headers, is_o
     assert statuses == ([200, 200, 404, 404, 404] if is_own else [403] * 5)
 
 
-def test_the_origin_that_the_owner_allows_gets_in(panel, monkeypatch):
+def test_the_origin_that_the_owner_allows_gets_in(panel, monkeypatch, tmp_path):
     allowed = SimpleNamespace(enable_cors_header="http://mine.example", disable_metadata=False)
     monkeypatch.setattr(routes_module.host, "in_comfyui", lambda: True)
+    monkeypatch.setitem(sys.modules, "folder_paths", SimpleNamespace(get_user_directory=lambda: str(tmp_path)))
     monkeypatch.setattr(routes_module.host, "data_dir", lambda: routes_module.host._standalone.home)
     monkeypatch.setattr(routes_module.host, "output_folder", lambda: routes_module.host._standalone.output_folder)
     monkeypatch.setitem(sys.modules, "comfy", SimpleNamespace())

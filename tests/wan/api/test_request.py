@@ -515,19 +515,19 @@ def test_a_tier_that_the_region_does_not_price_is_a_warning():
 
 
 @pytest.mark.parametrize(
-    ("request_", "region", "amount"),
+    ("request_", "region", "amount", "currency"),
     [
-        (a_request("wan2.6-i2v-flash", "1080P", 10), "beijing", 5.0),
-        (a_request("wan2.6-i2v-flash", "1080P", 10, audio="off"), "beijing", 2.5),
-        (a_request("wanx2.1-i2v-turbo", "480P", 3), "singapore", 0.7926),
-        (a_request("wan2.6-i2v-us", "720P", 5), "virginia", 3.6696),
-        (a_request("wan2.6-i2v-us", "720P", 5), "offline", 0.0),
+        (a_request("wan2.6-i2v-flash", "1080P", 10), "beijing", 5.0, "CNY"),
+        (a_request("wan2.6-i2v-flash", "1080P", 10, audio="off"), "beijing", 2.5, "CNY"),
+        (a_request("wanx2.1-i2v-turbo", "480P", 3), "singapore", 0.108, "USD"),
+        (a_request("wan2.6-i2v-us", "720P", 5), "virginia", 3.6696, "CNY"),
+        (a_request("wan2.6-i2v-us", "720P", 5), "offline", 0.0, "CNY"),
     ],
 )
-def test_a_video_costs_its_seconds_at_the_list_price(request_, region, amount):
+def test_a_video_costs_its_seconds_at_the_list_price(request_, region, amount, currency):
     assert estimate_cost(request_, region=REGIONS[region]) == {
         "amount": amount,
-        "currency": "CNY",
+        "currency": currency,
         "as_of": "2026-05-26",
     }
 
