@@ -89,8 +89,15 @@ def exported(flow, classes):
 
 def test_every_workflow_is_there_in_both_formats():
     folder = Path(wanpack.__file__).parent / "workflows"
-    assert {path.stem for path in folder.glob("*.json")} == SHIPPED
-    assert {path.stem for path in (folder / "api").glob("*.json")} == SHIPPED
+    files = [path.stem for path in sorted(folder.glob("*.json"))]
+    assert {name[3:] for name in files} == SHIPPED
+    assert [path.stem for path in sorted((folder / "api").glob("*.json"))] == files
+
+
+def test_the_names_sort_by_use():
+    files = [path.stem for path in sorted((Path(wanpack.__file__).parent / "workflows").glob("*.json"))]
+    assert [int(name[:2]) for name in files] == list(range(1, len(files) + 1))
+    assert files[0] == "01_first_frame"
 
 
 @pytest.mark.parametrize("name", sorted(EARLIER))
