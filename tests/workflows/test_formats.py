@@ -201,3 +201,14 @@ def test_every_workflow_lets_the_region_be_chosen_in_one_place(flow):
     assert len(connections) == 1
     assert makers
     assert all(node["inputs"]["connection"] == [connections[0], 0] for node in makers)
+
+
+def test_app_mode_shows_what_a_newcomer_sets_and_the_video(read_flow, classes):
+    flow = read_flow("first_frame")
+    app = flow.ui["extra"]["linearData"]
+    nodes = {str(node["id"]): node for node in flow.nodes}
+    for number, name in app["inputs"]:
+        assert name in widget_names(classes[nodes[number]["type"]], flow=flow)
+    names = [name for _, name in app["inputs"]]
+    assert names == ["image", "prompt", "model", "resolution", "duration", "seed", "region"]
+    assert [nodes[number]["type"] for number in app["outputs"]] == ["DashScopeWanImageToVideo"]
