@@ -17,6 +17,7 @@ from .schema import NodeClass
 
 InputSpecs = dict[str, tuple[Any, ...]]
 _MOST_PIXELS = 16384
+_SIZE: InputSpecs = {name: ("INT", {"default": 512, "min": 1, "max": _MOST_PIXELS}) for name in ("width", "height")}
 
 
 def core_nodes(folders: Folders, *, video_from_file: Callable[[Path], Any]) -> dict[str, NodeClass]:
@@ -183,8 +184,7 @@ class ImageCrop(CoreNode):
 
     REQUIRED: ClassVar[InputSpecs] = {
         "image": ("IMAGE",),
-        "width": ("INT", {"default": 512, "min": 1, "max": _MOST_PIXELS}),
-        "height": ("INT", {"default": 512, "min": 1, "max": _MOST_PIXELS}),
+        **_SIZE,
         "x": ("INT", {"default": 0, "min": 0, "max": _MOST_PIXELS}),
         "y": ("INT", {"default": 0, "min": 0, "max": _MOST_PIXELS}),
     }
@@ -196,13 +196,45 @@ class ImageCrop(CoreNode):
         return (image[:, top : top + height, left : left + width],)
 
 
+class EmptyImage(CoreNode):
+    """Images of one colour, which is a number 0xRRGGBB."""
+
+    REQUIRED: ClassVar[InputSpecs] = {
+        **_SIZE,
+        "batch_size": ("INT", {"default": 1, "min": 1, "max": 4096}),
+        "color": ("INT", {"default": 0, "min": 0, "max": 0xFFFFFF}),
+    }
+    RETURN_TYPES = ("IMAGE",)
+
+    def run(self, *, width: int, height: int, batch_size: int, color: int) -> tuple[torch.Tensor]:
+        """Paint them."""
+        levels = torch.tensor([(color >> shift & 0xFF) / 0xFF for shift in (16, 8, 0)])
+        return (levels.repeat(batch_size, height, width, 1),)
+
+
+class ImageBlend(CoreNode):
+    """Two images, one over the other. The second takes the first one's size."""
+
+    REQUIRED: ClassVar[InputSpecs] = {
+        "image1": ("IMAGE",),
+        "image2": ("IMAGE",),
+        "blend_factor": ("FLOAT", {"default": 0.5, "min": 0.0, "max": 1.0}),
+        "blend_mode": (["normal", "multiply", "screen"],),
+    }
+    RETURN_TYPES = ("IMAGE",)
+
+    def run(self, *, image1: Any, image2: Any, blend_factor: float, blend_mode: str) -> tuple[torch.Tensor]:
+        """Blend them."""
+        if image2.shape[1:3] != image1.shape[1:3]:
+            image2 = decode.fitted(image2, height=image1.shape[1], width=image1.shape[2])
+        modes = {"normal": image2, "multiply": image1 * image2, "screen": 1 - (1 - image1) * (1 - image2)}
+        return (torch.lerp(image1, modes[blend_mode], blend_factor).clamp(0, 1),)
+
+
 class SaveImage(CoreNode):
     """Images as PNG files in the output folder."""
 
-    REQUIRED: ClassVar[InputSpecs] = {
-        "images": ("IMAGE",),
-        "filename_prefix": ("STRING", {"default": "ComfyUI"}),
-    }
+    REQUIRED: ClassVar[InputSpecs] = {"images": ("IMAGE",), "filename_prefix": ("STRING", {"default": "ComfyUI"})}
     OUTPUT_NODE = True
     KIND: ClassVar[str] = "output"
 
@@ -275,6 +307,8 @@ _CLASSES: dict[str, type[CoreNode]] = {
     "ImageBatch": ImageBatch,
     "ImageScale": ImageScale,
     "ImageCrop": ImageCrop,
+    "EmptyImage": EmptyImage,
+    "ImageBlend": ImageBlend,
     "SaveImage": SaveImage,
     "PreviewImage": PreviewImage,
     "PreviewAny": PreviewAny,

@@ -11,7 +11,7 @@ from .errors import StandaloneError
 IMAGES = Path(__file__).resolve().parent / "pictures"
 """The photographs that are shipped."""
 
-_SHIPPED = {"example.png": IMAGES / "chelsea.png"}
+_SHIPPED = {"example.png": IMAGES / "astronaut.png"}
 """Names that a ComfyUI always has in its input folder."""
 
 

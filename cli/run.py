@@ -63,7 +63,7 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
 
 def _parse(arguments: Sequence[str], *, root: Path) -> Options:
     parser = argparse.ArgumentParser(prog="dev.py run", description="Runs a workflow (API format) without ComfyUI.")
-    first = root / _API_FOLDER / "first_frame.json"
+    first = root / _API_FOLDER / "01_first_frame.json"
     parser.add_argument("workflow", nargs="?", type=Path, default=first, help="default: %(default)s")
     parser.add_argument("--image", type=Path, metavar="FILE", help="the picture for every LoadImage")
     parser.add_argument("--prompt", metavar="TEXT", help="the prompt of every node that has one")

@@ -56,6 +56,12 @@ def test_publishing_puts_every_placeholder_right():
     assert placeholders - {"your-name"} == set(re.findall(r"s#(your-[^#]+)#", publish))
 
 
+def test_every_address_of_the_project_leads_to_its_repository():
+    urls = PROJECT["project"]["urls"]
+    assert list(urls) == ["Repository", "Documentation", "Bug Tracker"]
+    assert [url.removeprefix(urls["Repository"]) for url in urls.values()] == ["", "#readme", "/issues"]
+
+
 def test_the_newest_entry_of_the_changelog_is_this_version():
     newest = re.search(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert newest[1] == PROJECT["project"]["version"]

@@ -85,7 +85,7 @@ def test_sixteen_bits_of_grey_are_scaled(nodes, folders):
 
 def test_example_png_is_the_shipped_photograph_unless_there_is_one(nodes, folders):
     image, _ = run(nodes, "LoadImage", image="example.png")
-    assert image.shape == (1, 300, 451, 3)
+    assert image.shape == (1, 512, 512, 3)
     Image.new("RGB", (3, 2)).save(folders.inputs[0] / "example.png")
     image, _ = run(nodes, "LoadImage", image="example.png")
     assert image.shape == (1, 2, 3, 3)
@@ -316,6 +316,20 @@ def test_a_part_of_an_image_is_cut_out_as_far_as_there_is_one(nodes, place, kept
     width, height, x, y = place
     (part,) = run(nodes, "ImageCrop", image=image, width=width, height=height, x=x, y=y)
     assert (*part.shape[1:3], int(part[0, 0, 0, 0])) == kept
+
+
+def test_an_empty_image_is_of_one_colour(nodes):
+    (images,) = run(nodes, "EmptyImage", width=3, height=2, batch_size=2, color=0xFF3300)
+    assert images.shape == (2, 2, 3, 3)
+    assert images.unique(dim=2).flatten().tolist() == pytest.approx([1.0, 0.2, 0.0] * 4)
+
+
+@pytest.mark.parametrize(("mode", "level"), [("normal", 0.65), ("multiply", 0.45), ("screen", 0.7)])
+def test_an_image_is_blended_with_another_one_that_takes_its_size(nodes, mode, level):
+    one, other = torch.full((1, 4, 6, 3), 0.5), torch.full((1, 8, 8, 3), 0.8)
+    (blended,) = run(nodes, "ImageBlend", image1=one, image2=other, blend_factor=0.5, blend_mode=mode)
+    assert blended.shape == one.shape
+    assert blended.flatten().tolist() == pytest.approx([level] * blended.numel())
 
 
 def test_images_are_saved_under_the_next_free_numbers(nodes, folders):

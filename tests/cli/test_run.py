@@ -121,7 +121,7 @@ def root(tmp_path_factory):
     (root / "nodes" / "__init__.py").write_text("")
     (root / "nodes" / "host.py").write_text(HOST)
     (root / "nodes" / "wan.py").write_text(NODES)
-    (root / "workflows" / "api" / "first_frame.json").write_text(json.dumps({"1": LOADER, "2": wan("a cat")}))
+    (root / "workflows" / "api" / "01_first_frame.json").write_text(json.dumps({"1": LOADER, "2": wan("a cat")}))
     return root
 
 
@@ -162,7 +162,7 @@ def test_the_first_workflow_runs_offline_by_itself(run, tmp_path):
     assert err.startswith("Offline mode: ")
     assert "[2] DashScopeWanImageToVideo:  50%  running" in err
     made = receipt(out)
-    assert made["size"] == [1, 300, 451, 3]
+    assert made["size"] == [1, 512, 512, 3]
     assert made["region"] == "offline"
     assert made["moved"] is None
     assert made["home"] == str(tmp_path / "out" / ".wan")

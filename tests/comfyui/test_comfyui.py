@@ -69,7 +69,7 @@ def test_the_pages_files_are_served(comfyui):
 
 def test_the_workflows_are_in_the_template_browser(comfyui):
     assert sorted(comfyui.get("/workflow_templates")["dashscope-wan"]) == SHIPPED
-    assert comfyui.get("/api/workflow_templates/dashscope-wan/first_frame.json")["nodes"]
+    assert comfyui.get("/api/workflow_templates/dashscope-wan/01_first_frame.json")["nodes"]
 
 
 def test_translations_are_served(comfyui):

@@ -121,7 +121,7 @@ def test_a_shipped_workflow_is_saved_as_it_was_and_sent_as_its_api_twin(page, na
 
 
 @in_nodes2
-@pytest.mark.parametrize("name", ["audio_file.json", "continue_video.json"])
+@pytest.mark.parametrize("name", ["09_audio_file.json", "04_continue_video.json"])
 def test_nodes2_saves_and_sends_a_shipped_workflow_with_a_model_that_was_chosen(page, name):
     workflow = read(name)
     page.load(workflow)

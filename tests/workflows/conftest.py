@@ -19,7 +19,9 @@ from small_videos import QUARTER, small_videos
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "workflows"
-NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
+FILES = {path.stem.partition("_")[2]: path.stem for path in sorted(FOLDER.glob("*.json"))}
+"""The names of the workflows' files, which begin with their place in the list of templates, by the names without it."""
+NAMES = tuple(FILES)
 NOTES = ("Note", "MarkdownNote")
 SCALES = {"chain_clips": 2, "continue_video": 2}
 """What the width and height of a workflow's videos are divided by. What goes on from a video is of an allowed size."""
@@ -82,8 +84,8 @@ class Ran:
 def read(name):
     return Flow(
         name,
-        ui=json.loads((FOLDER / f"{name}.json").read_text("utf-8")),
-        api=json.loads((FOLDER / "api" / f"{name}.json").read_text("utf-8")),
+        ui=json.loads((FOLDER / f"{FILES[name]}.json").read_text("utf-8")),
+        api=json.loads((FOLDER / "api" / f"{FILES[name]}.json").read_text("utf-8")),
     )
 
 
@@ -128,7 +130,7 @@ class Runner:
 
     def __call__(self, name: str) -> Ran:
         if name not in self._ran:
-            self._ran[name] = self._run(FOLDER / "api" / f"{name}.json", SCALES.get(name, QUARTER))
+            self._ran[name] = self._run(FOLDER / "api" / f"{FILES[name]}.json", SCALES.get(name, QUARTER))
         return self._ran[name]
 
     def graph(self, graph: dict[str, Any], path: Path) -> Ran:

@@ -89,8 +89,15 @@ def exported(flow, classes):
 
 def test_every_workflow_is_there_in_both_formats():
     folder = Path(wanpack.__file__).parent / "workflows"
-    assert {path.stem for path in folder.glob("*.json")} == SHIPPED
-    assert {path.stem for path in (folder / "api").glob("*.json")} == SHIPPED
+    files = [path.stem for path in sorted(folder.glob("*.json"))]
+    assert {name[3:] for name in files} == SHIPPED
+    assert [path.stem for path in sorted((folder / "api").glob("*.json"))] == files
+
+
+def test_the_names_sort_by_use():
+    files = [path.stem for path in sorted((Path(wanpack.__file__).parent / "workflows").glob("*.json"))]
+    assert [int(name[:2]) for name in files] == list(range(1, len(files) + 1))
+    assert files[0] == "01_first_frame"
 
 
 @pytest.mark.parametrize("name", sorted(EARLIER))
@@ -194,3 +201,14 @@ def test_every_workflow_lets_the_region_be_chosen_in_one_place(flow):
     assert len(connections) == 1
     assert makers
     assert all(node["inputs"]["connection"] == [connections[0], 0] for node in makers)
+
+
+def test_app_mode_shows_what_a_newcomer_sets_and_the_video(read_flow, classes):
+    flow = read_flow("first_frame")
+    app = flow.ui["extra"]["linearData"]
+    nodes = {str(node["id"]): node for node in flow.nodes}
+    for number, name in app["inputs"]:
+        assert name in widget_names(classes[nodes[number]["type"]], flow=flow)
+    names = [name for _, name in app["inputs"]]
+    assert names == ["image", "prompt", "model", "resolution", "duration", "seed", "region"]
+    assert [nodes[number]["type"] for number in app["outputs"]] == ["DashScopeWanImageToVideo"]

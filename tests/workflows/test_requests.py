@@ -16,7 +16,7 @@ SAMPLES = Path(wanpack.__file__).parent / "tests" / "wan" / "api" / "requests"
 WORKFLOW_OF = {
     "audio_file": "audio_file",
     "auto_dubbing": "auto_dubbing",
-    "base64": "first_frame",
+    "base64": "silent",
     "multi_shot": "multi_shot",
     "negative_prompt": "negative_prompt",
     "silent": "silent",
@@ -71,7 +71,7 @@ def test_the_image_is_sent_as_a_data_uri_of_what_it_says(runner, sample):
     head, _, encoded = sent_by(runner, sample).body["input"]["img_url"].partition(",")
     with Image.open(io.BytesIO(base64.b64decode(encoded, validate=True))) as image:
         assert head == f"data:{MIME[image.format]};base64"
-        assert image.size == (451, 300)
+        assert image.size == (512, 512)
 
 
 @each_sample
