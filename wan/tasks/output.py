@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..files import retry_in_use
 from ..frozen import frozen
 from ..media.video import REMUX_SUFFIX
 from ..redaction import contains_secret
@@ -63,7 +64,7 @@ class OutputTarget:
             except FileExistsError:
                 continue
             try:
-                return partial.replace(path)
+                return _replace(partial, path)
             except OSError:
                 discard(path)
                 raise
@@ -84,7 +85,7 @@ def move(part: Path, target: Path) -> None:
         OSError: the file cannot be moved.
     """
     try:
-        part.replace(target)
+        _replace(part, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -95,10 +96,24 @@ def move(part: Path, target: Path) -> None:
         discard(part)
 
 
+def _replace(source: Path, target: Path) -> Path:
+    try:
+        return source.replace(target)
+    except OSError as error:
+        return retry_in_use(error, source.replace, target)
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        retry_in_use(error, path.unlink, True)  # noqa: FBT003 - missing_ok
+
+
 def discard(path: Path) -> None:
     """Remove an unused file, if it exists and can be removed."""
     try:
-        path.unlink(missing_ok=True)
+        _unlink(path)
     except OSError as error:
         logger.warning("The unused file %s cannot be removed: %s", path, error)
 
