@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MediaError
-from ..files import retry_in_use
+from ..files import when_free
 from ..frozen import frozen
 from ..redaction import without_secrets
 from .container import Source, check_mp4, display_name, first_video_stream, open_video
@@ -99,8 +99,8 @@ def write_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
         shutil.copymode(path, copy)
         try:
             copy.replace(path)
-        except OSError as error:
-            retry_in_use(error, copy.replace, path)
+        except PermissionError:
+            when_free(lambda: copy.replace(path))
     except OSError as error:
         raise MediaError(f"{path.name} cannot be replaced: {error.strerror or error}") from error
     finally:

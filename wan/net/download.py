@@ -17,7 +17,7 @@ import requests
 import urllib3
 
 from ..errors import DownloadFailed
-from ..files import how_to_free, retry_in_use
+from ..files import how_to_free, when_free
 from ..frozen import frozen
 from .cause import cause_of
 from .hosts import BlockedHost, Origin, origin_of
@@ -96,8 +96,8 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
     with _disk_errors(part):
         try:
             file = part.open("ab", buffering=0)
-        except OSError as error:
-            file = retry_in_use(error, lambda: part.open("ab", buffering=0))
+        except PermissionError:
+            file = when_free(lambda: part.open("ab", buffering=0))
     source = iter_chunks(url, file.tell(), own=own, stall_seconds=stall_seconds)
     with file, _read_ahead(source, stop=stop) as chunks:
         return _receive(chunks, file, part=part, on_progress=on_progress, max_bytes=max_bytes)

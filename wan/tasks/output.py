@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..files import retry_in_use
+from ..files import when_free
 from ..frozen import frozen
 from ..media.video import REMUX_SUFFIX
 from ..redaction import contains_secret
@@ -99,15 +99,15 @@ def move(part: Path, target: Path) -> None:
 def _replace(source: Path, target: Path) -> Path:
     try:
         return source.replace(target)
-    except OSError as error:
-        return retry_in_use(error, source.replace, target)
+    except PermissionError:
+        return when_free(lambda: source.replace(target))
 
 
 def _unlink(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
-    except OSError as error:
-        retry_in_use(error, path.unlink, True)  # noqa: FBT003 - missing_ok
+    except PermissionError:
+        when_free(lambda: path.unlink(missing_ok=True))
 
 
 def discard(path: Path) -> None:
