@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ FILE_NAME = "credentials.toml"
 HOME_NAME = "__dashscope_wan"
 INTERRUPTED = 130
 REGIONS = ("beijing", "singapore", "virginia", "frankfurt", "tokyo", "hongkong")
+REPLACE_TRIES, REPLACE_SECONDS = 10, 0.1
 _KEY = re.compile(r"[!-~]+")
 # As wan/values.py has them: the pack takes them off whatever it reads.
 _QUOTES = "\"'`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\xab\xbb\u2039\u203a\u300c\u300d\u300e\u300f\uff02\uff07"
@@ -121,6 +123,8 @@ def write_key(path: Path, name: str, *, key: str) -> None:
         problem = f"{path} is no text in UTF-8: mend or remove it."
     except OSError as error:
         problem = f"{path} cannot be written: {error.strerror}."
+        if os.name == "nt" and isinstance(error, PermissionError):
+            problem += " It may be read-only, or open in another program."
     else:
         return
     # Not raised above: what was caught may hold the file's bytes, and those a key.
@@ -138,6 +142,18 @@ def with_line(text: str, name: str, *, value: str) -> str:
     return "\n".join([*head, line, *tail]) + "\n"
 
 
+def _replace(new: Path, path: Path) -> None:
+    """Put a file in the place of another. Windows does not while that is read, which takes the pack milliseconds."""
+    for _ in range(REPLACE_TRIES):
+        try:
+            new.replace(path)
+        except PermissionError:
+            time.sleep(REPLACE_SECONDS)
+        else:
+            return
+    new.replace(path)
+
+
 def _write_private(path: Path, text: str) -> None:
     """Put a file in the place of another at once; at no time can anybody else read it."""
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
@@ -145,7 +161,7 @@ def _write_private(path: Path, text: str) -> None:
     try:
         with os.fdopen(file, "w", encoding="utf-8", newline="\n") as out:
             out.write(text)
-        new.replace(path)
+        _replace(new, path)
     except BaseException:
         with contextlib.suppress(OSError):
             new.unlink()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..wan.files import when_free
 from .scene import Interrupted, Scene
 
 logger = logging.getLogger("dashscope_wan")
@@ -79,7 +80,7 @@ class RenderWorker:
             self._folder.mkdir(parents=True, exist_ok=True)
             if not path.exists():
                 render(job.scene, part, wanted=lambda: job.wanted() and not self._stopping)
-                part.replace(path)
+                when_free(lambda: part.replace(path))
         except Interrupted:
             part.unlink(missing_ok=True)
         except Exception:

@@ -175,6 +175,8 @@ def engine(request):
 @pytest.fixture(scope="session")
 def postgres():
     """The PostgreSQL server of all processes of this test run. It is started when the first test asks for it."""
+    if sys.platform == "win32":
+        pytest.skip("Windows: the tests reach their PostgreSQL server by a Unix socket")
     from postgres import PostgresServer
 
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or os.getpid()

@@ -159,6 +159,8 @@ class Net:
         self.there = None
         self._connect = socket.socket.connect
         self._resolve = socket.getaddrinfo
+        self._socketpair = socket.socketpair
+        self._pairing = threading.local()
 
     def resolve(self, host, port, *args, **named):
         name = host.decode() if isinstance(host, bytes) else host
@@ -179,8 +181,16 @@ class Net:
             for one in responses
         ]
 
+    def socketpair(self, *args, **named):
+        # Windows has none: an event loop's own connection is made of two sockets there.
+        self._pairing.now = True
+        try:
+            return self._socketpair(*args, **named)
+        finally:
+            self._pairing.now = False
+
     def connect(self, sock, address):
-        if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        if getattr(self._pairing, "now", False) or sock.family not in (socket.AF_INET, socket.AF_INET6):
             return self._connect(sock, address)
         self.tried.append(address[:2])
         if ipaddress.ip_address(address[0]).is_loopback:
@@ -200,6 +210,7 @@ def net(monkeypatch, bare_environment):
     """No test goes to the internet, and each connection is written down."""
     net = Net()
     monkeypatch.setattr(socket, "getaddrinfo", net.resolve)
+    monkeypatch.setattr(socket, "socketpair", net.socketpair)
 
     def connect(sock, address):
         return net.connect(sock, address)

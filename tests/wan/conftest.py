@@ -283,8 +283,8 @@ def make_bench(bare_environment, tmp_path, new_ledger):
         bare_environment.setenv("DASHSCOPE_REGION", "beijing")
         bare_environment.setenv("DASHSCOPE_BASE_URL", server.base_url)
         bare_environment.setenv("DASHSCOPE_API_KEY", server.key)
-        new_ledger(tmp_path / "home")
         benches.append(Bench(server, tmp_path, tmp_path / "home", waiting, new_ledger))
+        new_ledger(tmp_path / "home")
         return benches[-1]
 
     yield make

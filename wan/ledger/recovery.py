@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..files import when_free
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -59,7 +61,7 @@ def quarantine(
         away = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
         for suffix in ("-wal", "-shm", ""):
             if (file := path.with_name(path.name + suffix)).exists():
-                file.rename(away.with_name(away.name + suffix))
+                when_free(partial(file.rename, away.with_name(away.name + suffix)))
         database = create(path)
         try:
             whole = [_take_over(table, partial(connect, away, "ro"), database) for table in ("facts", "requests")]

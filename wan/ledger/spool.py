@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from ..files import when_free
 from .record import NO_PRICE, Record
 
 logger = logging.getLogger("dashscope_wan")
@@ -26,7 +26,7 @@ def keep(folder: Path, record: Record, *, run: str) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             new = path.with_suffix(".new")
             new.write_text(json.dumps({**asdict(record), "run": run}), encoding="utf-8")
-            os.replace(new, path)  # noqa: PTH105 - over a file that is there, on Windows too
+            when_free(lambda: new.replace(path))
         except OSError as error:
             logger.debug("%s cannot be kept: %s", path, error)
 
@@ -42,7 +42,7 @@ def superseding(folder: Path, records: Iterable[Record]) -> Iterator[None]:
     with _guard:
         yield
         for path in paths:
-            path.unlink(missing_ok=True)
+            _forget(path)
 
 
 def flush(folder: Path, save: Callable[..., None]) -> None:
@@ -57,9 +57,13 @@ def flush(folder: Path, save: Callable[..., None]) -> None:
                 values = json.loads(path.read_text(encoding="utf-8"))
                 values.setdefault("reserved_at", NO_PRICE)
                 save(run=values.pop("run"), record=Record(**values))
-                path.unlink(missing_ok=True)
+                _forget(path)
             except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
                 logger.warning("The unwritten record %s cannot be read: %s", path, error)
+
+
+def _forget(path: Path) -> None:
+    when_free(lambda: path.unlink(missing_ok=True))
 
 
 def _path(folder: Path, record: Record) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MediaError
+from ..files import when_free
 from ..frozen import frozen
 from ..messages import Message
 from ..redaction import without_secrets
@@ -97,7 +98,10 @@ def write_metadata(path: str | os.PathLike[str], metadata: Mapping[str, str]) ->
         if not _same_content(after, before):
             raise MediaError(Message("The copy of {name} is incomplete.", name=path.name))
         shutil.copymode(path, copy)
-        copy.replace(path)
+        try:
+            copy.replace(path)
+        except PermissionError:
+            when_free(lambda: copy.replace(path))
     except OSError as error:
         raise MediaError(
             Message("{name} cannot be replaced: {reason}", name=path.name, reason=error.strerror or error)

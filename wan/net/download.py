@@ -17,19 +17,16 @@ import requests
 import urllib3
 
 from ..errors import DownloadFailed
+from ..files import how_to_free, when_free
 from ..frozen import frozen
 from ..messages import Message
 from .cause import cause_of
 from .hosts import BlockedHost, Origin, origin_of, validate_url
 from .http import Deadline, Stage, is_compressed, iter_body, untrusted_session
 
-CHUNK_BYTES = 256 * 1024
-CHUNKS_AHEAD = 4
-MAX_BYTES = 2 * 1024**3
-MAX_REDIRECTS = 5
-CONNECT_SECONDS = 10.0
-STALL_SECONDS = 30.0
-GRACE_SECONDS = 1.0
+CHUNK_BYTES, CHUNKS_AHEAD = 256 * 1024, 4
+MAX_BYTES, MAX_REDIRECTS = 2 * 1024**3, 5
+CONNECT_SECONDS, STALL_SECONDS, GRACE_SECONDS = 10.0, 30.0, 1.0
 STOP_POLL_INTERVAL = 0.1
 
 OnProgress = Callable[[int, int | None], None]
@@ -98,7 +95,10 @@ def download(  # noqa: PLR0913 - limits with good defaults, each by name
         DownloadFailed: anything else, such as a URL that is not allowed.
     """
     with _disk_errors(part):
-        file = part.open("ab", buffering=0)
+        try:
+            file = part.open("ab", buffering=0)
+        except PermissionError:
+            file = when_free(lambda: part.open("ab", buffering=0))
     source = iter_chunks(url, file.tell(), own=own, stall_seconds=stall_seconds)
     with file, _read_ahead(source, stop=stop) as chunks:
         return _receive(chunks, file, part=part, on_progress=on_progress, max_bytes=max_bytes)
@@ -309,4 +309,4 @@ def _disk_errors(part: Path) -> Iterator[None]:
             raise DiskFull(told, hint=Message("Free some space and run again.")) from error
         reason = error.strerror or error
         told = Message("The video cannot be written to {path}: {reason}", path=part, reason=reason)
-        raise DownloadFailed(told) from error
+        raise DownloadFailed(told, hint=how_to_free(error, part)) from error

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..files import when_free
 from ..frozen import frozen
 from ..media.video import REMUX_SUFFIX
 from ..messages import Message
@@ -64,7 +65,7 @@ class OutputTarget:
             except FileExistsError:
                 continue
             try:
-                return partial.replace(path)
+                return _replace(partial, path)
             except OSError:
                 discard(path)
                 raise
@@ -85,7 +86,7 @@ def move(part: Path, target: Path) -> None:
         OSError: the file cannot be moved.
     """
     try:
-        part.replace(target)
+        _replace(part, target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -96,10 +97,24 @@ def move(part: Path, target: Path) -> None:
         discard(part)
 
 
+def _replace(source: Path, target: Path) -> Path:
+    try:
+        return source.replace(target)
+    except PermissionError:
+        return when_free(lambda: source.replace(target))
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError:
+        when_free(lambda: path.unlink(missing_ok=True))
+
+
 def discard(path: Path) -> None:
     """Remove an unused file, if it exists and can be removed."""
     try:
-        path.unlink(missing_ok=True)
+        _unlink(path)
     except OSError as error:
         logger.warning("The unused file %s cannot be removed: %s", path, error)
 

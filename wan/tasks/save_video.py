@@ -14,6 +14,7 @@ from typing import Any
 from ..api.task import Task
 from ..catalog.fields import VideoRequest
 from ..errors import DownloadFailed, MediaError, WanError
+from ..files import how_to_free
 from ..frozen import frozen
 from ..ledger.record import Record, digest
 from ..media.video import REMUX_SUFFIX, VideoInfo, probe, write_metadata
@@ -235,7 +236,8 @@ class VideoDownload:
                 folder=self.options.output.folder,
                 reason=error.strerror or error,
             ),
-            hint=Message("Free some space, or choose another filename_prefix."),
+            hint=how_to_free(error, self._partial_path)
+            or Message("Free some space, or choose another filename_prefix."),
         )
 
     def _size(self) -> int:
