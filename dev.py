@@ -99,8 +99,7 @@ def run(arguments: list[str]) -> int:
 
 def key(arguments: list[str]) -> int:
     """Write the API key."""
-    # By the path that this was called by: custom_nodes may hold a link to the pack.
-    return become([sys.executable, str(Path(__file__).absolute().parent / "cli" / "key.py"), *arguments])
+    return become_engine("key", arguments)
 
 
 def ledger(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""`<python> cli run|offline|ledger|tasks|spend|fetch ...`, started by dev.py by its path."""
+"""`<python> cli run|offline|key|ledger|tasks|spend|fetch ...`, started by dev.py by its path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 _ROOT = str(Path(__file__).resolve().parent.parent)
 # For this import only: the pack's own folders (`nodes`, `tests`) are no top-level packages in ComfyUI either.
 sys.path.insert(0, _ROOT)
-from cli import fetch, ledger, offline, run, spend, tasks  # noqa: E402
+from cli import fetch, key, ledger, offline, run, spend, tasks  # noqa: E402
 
 sys.path.remove(_ROOT)
 
@@ -19,6 +19,6 @@ if __name__ == "__main__":
     # By the path that this was called by: custom_nodes may hold a link to the pack.
     called = Path(__file__).absolute().parent.parent
     commands = {"run": run.main, "offline": offline.main}
-    for module in (ledger, tasks, spend, fetch):
+    for module in (key, ledger, tasks, spend, fetch):
         commands[module.__name__.removeprefix("cli.")] = partial(module.main, root=called)
     sys.exit(commands[sys.argv[1]](sys.argv[2:]))

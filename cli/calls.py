@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import StandaloneError, described
+from .messages import Message
 from .schema import NodeClass
 
 log = logging.getLogger("dashscope_wan.standalone")
@@ -40,7 +41,9 @@ async def call(function: Callable[..., Any], *, inputs: Mapping[str, list[Any]],
 def _items(inputs: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
     empty = [name for name, items in inputs.items() if not items]
     if empty:
-        raise StandaloneError(f"the input {empty[0]!r} is an empty list, so there is nothing to run for")
+        raise StandaloneError(
+            Message("the input {name!r} is an empty list, so there is nothing to run for", name=empty[0])
+        )
     count = max((len(items) for items in inputs.values()), default=1)
     return [{name: items[min(index, len(items) - 1)] for name, items in inputs.items()} for index in range(count)]
 
@@ -81,10 +84,14 @@ def merge(returned: Sequence[Any], node_class: NodeClass) -> NodeResult:
 def _outputs(value: Any, node_class: NodeClass) -> Sequence[Any]:
     if isinstance(value, dict):
         if "expand" in value:
-            raise StandaloneError("nodes that expand into other nodes only run in ComfyUI")
+            raise StandaloneError(Message("nodes that expand into other nodes only run in ComfyUI"))
         value = value.get("result", ())
     wanted = len(node_class.RETURN_TYPES)
     if not isinstance(value, (tuple, list)) or len(value) < wanted:
-        found = f"{len(value)} outputs" if isinstance(value, (tuple, list)) else type(value).__name__
-        raise StandaloneError(f"it returned {found} where its class declares {wanted} outputs")
+        found = (
+            Message("{count} outputs", count=len(value)) if isinstance(value, (tuple, list)) else type(value).__name__
+        )
+        raise StandaloneError(
+            Message("it returned {found} where its class declares {count} outputs", found=found, count=wanted)
+        )
     return value

@@ -8,6 +8,7 @@ from typing import Any
 
 from .calls import call
 from .errors import described
+from .messages import Message, enumeration
 from .schema import DeclaredInput, Link, NodeClass, as_link, declared_inputs, hidden_inputs
 
 _CONVERSIONS = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
@@ -41,15 +42,20 @@ class NodeCheck:
         for declared in declared_inputs(self._class).values():
             self._check(declared)
         self._refuse_undeclared_links()
-        problems = [f"input {name!r} {problem}" for name, problem in self._problems.items()]
+        problems: list[str] = [
+            Message("input {name!r} {problem}", name=name, problem=problem) for name, problem in self._problems.items()
+        ]
         problems += await self._custom_problems()
-        return [f"node {self._id} ({self._node['class_type']}): {problem}" for problem in problems]
+        return [
+            Message("node {node} ({type}): {problem}", node=self._id, type=self._node["class_type"], problem=problem)
+            for problem in problems
+        ]
 
     def _check(self, declared: DeclaredInput) -> None:
         given = self._node["inputs"]
         if declared.name not in given:
             if declared.required:
-                self._problems[declared.name] = "is missing"
+                self._problems[declared.name] = Message("is missing")
             return
         value = given[declared.name]
         problem = self._take_link(declared, value) if isinstance(value, list) else self._take_constant(declared, value)
@@ -59,20 +65,31 @@ class NodeCheck:
     def _take_link(self, declared: DeclaredInput, value: list[Any]) -> str:
         link = as_link(value)
         if link is None:
-            return f'must link to an output as ["node id", index], not {value!r}'
+            return Message('must link to an output as ["node id", index], not {value}', value=repr(value))
         if link.node_id not in self._every_id:
-            return f"links to node {link.node_id}, which does not exist"
+            return Message("links to node {node}, which does not exist", node=link.node_id)
         self.inputs[declared.name] = link
         if link.node_id not in self._graph:
             return ""
         types = self._graph[link.node_id].RETURN_TYPES
         if not 0 <= link.output < len(types):
-            return f"links to output {link.output} of node {link.node_id}, which has {len(types)} outputs"
+            return Message(
+                "links to output {output} of node {node}, which has {count} outputs",
+                output=link.output,
+                node=link.node_id,
+                count=len(types),
+            )
         received = self._linked_types[declared.name] = types[link.output]
         if "input_types" in self._own or types_meet(received, declared.type):
             return ""
-        wanted = "one of a list" if isinstance(declared.type, list) else declared.type
-        return f"wants {wanted}, and output {link.output} of node {link.node_id} is {received}"
+        wanted = Message("one of a list") if isinstance(declared.type, list) else declared.type
+        return Message(
+            "wants {wanted}, and output {output} of node {node} is {received}",
+            wanted=wanted,
+            output=link.output,
+            node=link.node_id,
+            received=received,
+        )
 
     def _take_constant(self, declared: DeclaredInput, value: Any) -> str:
         # ComfyUI's way of writing a list that is a value and no link.
@@ -81,7 +98,7 @@ class NodeCheck:
             try:
                 value = _CONVERSIONS[declared.type](value)
             except (TypeError, ValueError, OverflowError):
-                return f"must be {declared.type}, not {value!r}"
+                return Message("must be {type}, not {value}", type=declared.type, value=repr(value))
         self.inputs[declared.name] = value
         if self._own_takes_all or declared.name in self._own:
             return ""
@@ -92,7 +109,7 @@ class NodeCheck:
         known = declared_inputs(self._class)
         for name, value in self._node["inputs"].items():
             if name not in known and as_link(value):
-                self._problems[name] = "is none that this class has"
+                self._problems[name] = Message("is none that this class has")
 
     async def _custom_problems(self) -> list[str]:
         """What VALIDATE_INPUTS says. As in ComfyUI it sees None for a linked input."""
@@ -107,9 +124,12 @@ class NodeCheck:
         try:
             responses = await call(self._validator, inputs=arguments, takes_lists=takes_lists)
         except Exception as error:  # noqa: BLE001 - a problem of the check is one more problem of the graph
-            return [f"its own check failed: {described(error)}"]
+            return [Message("its own check failed: {problem}", problem=described(error))]
         refusals = [response for response in responses if response is not True]
-        return [response if isinstance(response, str) else "its own check refused the inputs" for response in refusals]
+        return [
+            response if isinstance(response, str) else Message("its own check refused the inputs")
+            for response in refusals
+        ]
 
     def _takes(self, name: str) -> bool:
         return self._own_takes_all or name in self._own
@@ -133,13 +153,13 @@ def constant_problem(declared: DeclaredInput, value: Any) -> str:
     lowest, highest = declared.options.get("min"), declared.options.get("max")
     if declared.type in ("INT", "FLOAT"):
         if lowest is not None and value < lowest:
-            return f"is {value}, and the least is {lowest}"
+            return Message("is {value}, and the least is {lowest}", value=value, lowest=lowest)
         if highest is not None and value > highest:
-            return f"is {value}, and the most is {highest}"
+            return Message("is {value}, and the most is {highest}", value=value, highest=highest)
     choices = declared.choices
     if choices is not None and value not in choices:
-        allowed = ", ".join(str(choice) for choice in choices) if len(choices) <= _LISTED else f"{len(choices)} values"
-        return f"is {value!r}, and can be: {allowed}"
+        allowed = enumeration(choices) if len(choices) <= _LISTED else Message("{count} values", count=len(choices))
+        return Message("is {value}, and can be: {allowed}", value=repr(value), allowed=allowed)
     return ""
 
 

@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 import torch
 
 from . import decode
-from .errors import StandaloneError
+from .errors import StandaloneError, text_of
 from .folders import Folders
+from .messages import Message
 from .schema import NodeClass
 
 InputSpecs = dict[str, tuple[Any, ...]]
@@ -55,7 +56,7 @@ class _Loader(CoreNode):
         try:
             return name is None or bool(cls.folders.find_input(name))
         except StandaloneError as error:
-            return str(error)
+            return text_of(error)
 
 
 class LoadImage(_Loader):
@@ -82,7 +83,7 @@ class LoadAudio(_Loader):
         path = self.folders.find_input(audio)
         found = decode.audio(path)
         if found is None:
-            raise StandaloneError(f"{path} has no sound")
+            raise StandaloneError(Message("{path} has no sound", path=path))
         return (found,)
 
 

@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageFile, ImageOps
 
 from .errors import StandaloneError
+from .messages import Message
 
 # What holds the audio or the video itself: a playlist, for one, could name any other file or URL.
 _FORMATS = "mov,matroska,avi,mpegts,mpeg,flv,gif,ogg,asf,wav,w64,aiff,caf,mp3,flac,aac"
@@ -34,7 +35,9 @@ def image(path: Path) -> tuple[torch.Tensor, torch.Tensor]:
     try:
         upright = _upright(path)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise StandaloneError(f"{path} cannot be read as a picture: {error}") from error
+        raise StandaloneError(
+            Message("{path} cannot be read as a picture: {reason}", path=path, reason=error)
+        ) from error
     mask = torch.zeros((1, 64, 64))
     if upright.has_transparency_data:
         alpha = np.array(upright.convert("RGBA").getchannel("A"), dtype=np.float32)
@@ -93,7 +96,7 @@ def frames(source: Path | str | io.BytesIO) -> tuple[torch.Tensor, float]:
     """A video's images, IMAGE [N, H, W, 3] in 0..1, and its frame rate."""
     with av.open(_openable(source), container_options=dict(_ONLY)) as container:
         if not container.streams.video:
-            raise StandaloneError(f"{source} has no video track")
+            raise StandaloneError(Message("{source} has no video track", source=source))
         stream = container.streams.video[0]
         rate = float(stream.average_rate or 1)
         # Kept as bytes until their number is known: as floats every frame is four times its size.
@@ -103,7 +106,7 @@ def frames(source: Path | str | io.BytesIO) -> tuple[torch.Tensor, float]:
 
 def _stacked(images: list[Any]) -> torch.Tensor:
     if not images:
-        raise StandaloneError("the video has no pictures")
+        raise StandaloneError(Message("the video has no pictures"))
     stacked = torch.empty((len(images), *images[0].shape), dtype=torch.float32)
     for index, frame in enumerate(images):
         stacked[index] = torch.from_numpy(frame)

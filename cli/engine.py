@@ -8,15 +8,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .errors import StandaloneError, described
+from .errors import StandaloneError, described, text_of
 from .key import FILE_NAME, KeyFileError, home_folder
-from .pack import load_engine
+from .loading import load_engine
+from .messages import Message, say, sentences, shown
 
 INTERRUPTED = 130
+NOTHING_SENT = Message("Nothing was sent.")
 
 
 def answered(work: Callable[[], int], *, root: Path, more: str = "") -> int:
@@ -28,7 +31,7 @@ def answered(work: Callable[[], int], *, root: Path, more: str = "") -> int:
     try:
         return work()
     except KeyboardInterrupt:
-        print(f"Interrupted.{more}", file=sys.stderr)
+        say(sentences(Message("Interrupted."), more))
         return INTERRUPTED
     except BrokenPipeError:
         # Who reads the output has enough of it. What is left must not fail when Python ends.
@@ -36,23 +39,28 @@ def answered(work: Callable[[], int], *, root: Path, more: str = "") -> int:
         return 1
     except ImportError as error:
         say_error(
-            f"{error.name} is not installed for {sys.executable}.\nRun this with ComfyUI's Python, or first run: "
-            f'"{sys.executable}" -m pip install -r "{root / "requirements.txt"}"'
+            Message(
+                "{package} is not installed for {python}.\nRun this with ComfyUI's Python, or first run: "
+                '"{python}" -m pip install -r "{path}"',
+                package=error.name,
+                python=sys.executable,
+                path=root / "requirements.txt",
+            )
         )
     except (StandaloneError, KeyFileError) as error:
-        say_error(str(error))
+        say_error(text_of(error))
     except Exception as error:
         # The pack's own errors say in words what to do; their class has another name in each process.
         if type(error).__module__ != "dashscope_wan":
             raise
         # The commands send nothing.
-        say_error(described(error).replace("Nothing was sent. ", ""))
+        say_error(shown(described(error)).replace(shown(NOTHING_SENT), "").replace("\n ", "\n").strip())
     return 1
 
 
 def say_error(text: str) -> None:
     """Print an error."""
-    print(f"Error: {text}", file=sys.stderr)
+    say(Message("Error: {problem}", problem=text))
 
 
 def add_home(parser: argparse.ArgumentParser) -> None:
@@ -84,9 +92,15 @@ def money(amount: float, currency: str) -> str:
 
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Return rows as lines of aligned columns. What no terminal should get is shown as a question mark."""
-    shown = [["".join(one if one.isprintable() else "?" for one in cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in shown)
+    cells = [["".join(one if one.isprintable() else "?" for one in shown(cell)) for cell in row] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    padded = ([cell + " " * (most - _width(cell)) for cell, most in zip(row, widths, strict=True)] for row in cells)
+    return "\n".join("  ".join(row).rstrip() for row in padded)
+
+
+def _width(text: str) -> int:
+    """Return the columns that a text takes: a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
 
 
 def amounts(row: Mapping[str, Any]) -> str:

@@ -7,10 +7,12 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .engine import INTERRUPTED, add_home, answered, opened_engine, output_folder
 from .errors import StandaloneError
-from .pack import ROOT
+from .loading import ROOT
+from .messages import Message, say, shown
 from .run import until_stopped
 from .terminal import terminal_for
 
@@ -25,9 +27,9 @@ class _Monitor:
         self._terminal = terminal_for(sys.stderr, titles={task_id: task_id})
         self._name = task_id
 
-    def report(self, fraction: float, text: str) -> None:
+    def report(self, fraction: float, text: Any) -> None:
         """Show the progress."""
-        self._terminal.progress(self._name, fraction, text)
+        self._terminal.progress(self._name, fraction, shown(text))
 
     def raise_if_interrupted(self) -> None:
         """Do nothing."""
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     try:
         return answered(lambda: _run(options, root=root), root=root)
     except asyncio.CancelledError:
-        print("Interrupted. Run the same command again to go on.", file=sys.stderr)
+        say(Message("Interrupted. Run the same command again to go on."))
         return INTERRUPTED
 
 
@@ -63,7 +65,9 @@ def _run(options: argparse.Namespace, *, root: Path) -> int:
     fetch, endpoint = modules("tasks.fetch_task"), modules("api.endpoint")
     known = modules("tasks.history").find_task(settings.home, options.task_id, url=settings.ledger_url)
     if known and modules("catalog.regions").REGIONS[known.region].simulated:
-        raise StandaloneError("The task was made in offline mode, whose videos end with ComfyUI. Run its graph again.")
+        raise StandaloneError(
+            Message("The task was made in offline mode, whose videos end with ComfyUI. Run its graph again.")
+        )
     request = fetch.FetchRequest(
         options.task_id,
         output_folder=options.out.expanduser().absolute(),

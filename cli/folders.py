@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from .errors import StandaloneError
+from .messages import Message, enumeration
 
 IMAGES = Path(__file__).resolve().parent / "pictures"
 """The photographs that are shipped."""
@@ -44,9 +45,13 @@ class Folders:
                 return folder / plain
         if plain in _SHIPPED and folders is self.inputs:
             return _SHIPPED[plain]
-        searched = ", ".join(str(folder) for folder in folders)
+        searched = enumeration(folders)
         raise StandaloneError(
-            f"there is no file {name!r} (looked in: {searched}); put it there, or give a picture with --image"
+            Message(
+                "there is no file {file!r} (looked in: {folders}); put it there, or give a picture with --image",
+                file=name,
+                folders=searched,
+            )
         )
 
     @staticmethod
@@ -58,7 +63,9 @@ class Folders:
         """
         start = (folder / prefix).resolve()
         if not start.is_relative_to(folder.resolve()):
-            raise StandaloneError(f"filename_prefix {prefix!r} leads out of the folder {folder}")
+            raise StandaloneError(
+                Message("filename_prefix {prefix!r} leads out of the folder {folder}", prefix=prefix, folder=folder)
+            )
         start.parent.mkdir(parents=True, exist_ok=True)
         for number in count(1):
             path = start.with_name(f"{start.name}_{number:05}_{suffix}")

@@ -17,6 +17,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .messages import Message, say, sentences, shown
+
 FILE_NAME = "credentials.toml"
 HOME_NAME = "__dashscope_wan"
 INTERRUPTED = 130
@@ -39,23 +41,29 @@ def main(arguments: Sequence[str], *, root: Path) -> int:
     options, more = parser.parse_known_args(arguments)
     if more:
         # Not quoted: it may be the key.
-        parser.error("takes --region and --home only; the key is asked for: here it would stay in the shell's history")
+        parser.error(
+            shown(
+                Message(
+                    "takes --region and --home only; the key is asked for: here it would stay in the shell's history"
+                )
+            )
+        )
     name = f"api_key_{options.region}" if options.region else "api_key"
     try:
         path = home_folder(options.home, root=root, environment=os.environ) / FILE_NAME
-        print(f"The key goes into {path}", file=sys.stderr)
+        say(Message("The key goes into {path}", path=path))
         write_key(path, name, key=ask_for_key())
     except KeyFileError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        say(Message("Error: {problem}", problem=error.args[0]))
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. Nothing was written.", file=sys.stderr)
+        say(Message("\nInterrupted. Nothing was written."))
         return INTERRUPTED
-    private = ", which only you can read" if os.name == "posix" else ""
-    print(f"Written: {name} in {path}{private}.", file=sys.stderr)
+    private = Message(", which only you can read") if os.name == "posix" else ""
+    say(Message("Written: {name} in {path}{private}.", name=name, path=path, private=private))
     for variable in sorted({"DASHSCOPE_API_KEY", f"DASHSCOPE_{name.upper()}"}):
         if _unquoted(os.environ.get(variable, "")):
-            print(f"The environment has {variable} too, and that goes before the file.", file=sys.stderr)
+            say(Message("The environment has {variable} too, and that goes before the file.", variable=variable))
     return 0
 
 
@@ -82,7 +90,7 @@ def _expanded(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError as error:
-        raise KeyFileError(f"There is no such user's folder: {path}") from error
+        raise KeyFileError(Message("There is no such user's folder: {path}", path=path)) from error
 
 
 def ask_for_key() -> str:
@@ -91,7 +99,7 @@ def ask_for_key() -> str:
     Raises:
         KeyFileError: it is none.
     """
-    prompt = "API key (it is not shown): "
+    prompt = shown(Message("API key (it is not shown):")) + " "
     try:
         # There may be no standard input at all.
         typed = sys.stdin is not None and sys.stdin.isatty()
@@ -100,7 +108,9 @@ def ask_for_key() -> str:
         key = ""
     key = _unquoted(key)
     if not _KEY.fullmatch(key):
-        raise KeyFileError("That is no key: it is empty, or has a blank or a character that no key has. Copy it again.")
+        raise KeyFileError(
+            Message("That is no key: it is empty, or has a blank or a character that no key has. Copy it again.")
+        )
     return key
 
 
@@ -120,11 +130,11 @@ def write_key(path: Path, name: str, *, key: str) -> None:
         before = path.read_text("utf-8-sig") if path.exists() else ""
         _write_private(path, with_line(before, name, value=key))
     except UnicodeDecodeError:
-        problem = f"{path} is no text in UTF-8: mend or remove it."
+        problem = Message("{path} is no text in UTF-8: mend or remove it.", path=path)
     except OSError as error:
-        problem = f"{path} cannot be written: {error.strerror}."
+        problem = Message("{path} cannot be written: {reason}.", path=path, reason=error.strerror)
         if os.name == "nt" and isinstance(error, PermissionError):
-            problem += " It may be read-only, or open in another program."
+            problem = sentences(problem, Message("It may be read-only, or open in another program."))
     else:
         return
     # Not raised above: what was caught may hold the file's bytes, and those a key.
@@ -166,7 +176,3 @@ def _write_private(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             new.unlink()
         raise
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], root=Path(__file__).absolute().parent.parent))

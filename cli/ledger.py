@@ -17,7 +17,8 @@ from .engine import add_home, answered
 from .key import home_folder
 from .ledger_copy import Copied, copy_ledger
 from .ledger_store import LedgerStore, Modules
-from .pack import ROOT, load_engine
+from .loading import ROOT, load_engine
+from .messages import Message, shown, tell
 
 MIN_DAYS = 2
 """The task list of the service covers a day: younger records tell whose its tasks are."""
@@ -39,7 +40,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     """Do what the command line says. Returns the exit status. `root` is the pack's folder as it was called."""
     options = _parse(arguments)
-    more = " Run the same command again to go on." if options.command == "copy" else ""
+    more = Message("Run the same command again to go on.") if options.command == "copy" else ""
     return answered(lambda: _run(options, root=root), root=root, more=more)
 
 
@@ -63,7 +64,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _days(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < MIN_DAYS:
         raise argparse.ArgumentTypeError(
-            f"must be a whole number from {MIN_DAYS} on: younger records tell whose the tasks in DashScope's list are"
+            shown(
+                Message(
+                    "must be a whole number from {least} on: younger records tell whose the tasks in DashScope's list "
+                    "are",
+                    least=MIN_DAYS,
+                )
+            )
         )
     return int(text)
 
@@ -78,7 +85,9 @@ def _run(options: argparse.Namespace, *, root: Path) -> int:
     name = options.ledger or _in_use(modules, home)
     kept = list((home / "unwritten").glob("*.json"))
     if kept or options.command == "check":
-        print(f"records that the next run writes: {len(kept)} in {home / 'unwritten'}")
+        tell(
+            Message("records that the next run writes: {count} in {folder}", count=len(kept), folder=home / "unwritten")
+        )
     with LedgerStore(modules, name).opened() as ledger:
         return check(ledger) if options.command == "check" else prune(ledger, days=options.days)
 
@@ -92,18 +101,31 @@ def _in_use(modules: Modules, home: Path) -> str:
 def check(ledger: LedgerStore) -> int:
     """Print the state of a ledger. Nothing is changed."""
     if ledger.version == 0:
-        print(f"There is no ledger yet in {ledger.name}, which can be used: the first run makes it.")
+        tell(
+            Message(
+                "There is no ledger yet in {ledger}, which can be used: the first run makes it.", ledger=ledger.name
+            )
+        )
     else:
-        print(f"The ledger {ledger.name} can be used.")
+        tell(Message("The ledger {ledger} can be used.", ledger=ledger.name))
         known = len(ledger.modules("ledger.schema").VERSIONS)
-        later = "" if ledger.version == known else f"; the next run makes it {known}"
-        print(f"engine: {ledger.engine_name()}, schema version {ledger.version}{later}")
+        later = "" if ledger.version == known else Message("; the next run makes it {version}", version=known)
+        tell(
+            Message(
+                "engine: {engine}, schema version {version}{note}",
+                engine=ledger.engine_name(),
+                version=ledger.version,
+                note=later,
+            )
+        )
         states = ledger.count_states()
-        counts = ", ".join(f"{number} {state}" for state, number in states)
-        print(f"records: {sum(number for _, number in states)}{f' ({counts})' if counts else ''}")
+        counts = Message(" ({counts})", counts=", ".join(f"{number} {state}" for state, number in states))
+        total = sum(number for _, number in states)
+        tell(Message("records: {count}{note}", count=total, note=counts if states else ""))
         runs = ledger.runs_alive()
         hosts = ", ".join(sorted(set(filter(None, runs))))
-        print(f"runs with tasks: {len(runs)}{f' on {hosts}' if hosts else ''}")
+        where = Message(" on {hosts}", hosts=hosts) if hosts else ""
+        tell(Message("runs with tasks: {count}{note}", count=len(runs), note=where))
     return 0
 
 
@@ -119,11 +141,22 @@ def prune(ledger: LedgerStore, *, days: int) -> int:
         unused = [row["id"] for row in old if not ledger.may_have_video(row)]
         removed += ledger.remove(unused, states=PRUNABLE)
         kept += len(old) - len(unused)
-    print(f"Removed from {ledger.name}: {_records(removed)} older than {days} days. These requests are charged anew.")
+    tell(
+        Message(
+            "Removed from {ledger}: {records} older than {days} days. These requests are charged anew.",
+            ledger=ledger.name,
+            records=_records(removed),
+            days=days,
+        )
+    )
     if kept:
-        print(f"{_records(kept)} of that age stay, as the video is there or on another machine.")
+        tell(
+            Message("{records} of that age stay, as the video is there or on another machine.", records=_records(kept))
+        )
     if paid:
-        print(f"{_records(paid)} of that age stay for 31 days, as they count in what was spent.")
+        tell(
+            Message("{records} of that age stay for 31 days, as they count in what was spent.", records=_records(paid))
+        )
     return 0
 
 
@@ -138,20 +171,38 @@ def _latest(row: dict[str, float]) -> float:
 
 
 def _say_copied(done: Copied, *, source: str, target: str) -> int:
-    print(f"Copied from {source} to {target}: {_records(done.copied)}; {done.same} were there already.")
+    tell(
+        Message(
+            "Copied from {source} to {target}: {records}; {same} were there already.",
+            source=source,
+            target=target,
+            records=_records(done.copied),
+            same=done.same,
+        )
+    )
     if done.lost:
-        print(f"Some records of {source} were lost when it was damaged. What was saved of it: {done.lost}")
+        tell(
+            Message(
+                "Some records of {source} were lost when it was damaged. What was saved of it: {path}",
+                source=source,
+                path=done.lost,
+            )
+        )
     if done.is_other_salt:
-        print("The ledgers have different ids of accounts. The copied records keep theirs and are found all the same.")
+        tell(
+            Message(
+                "The ledgers have different ids of accounts. The copied records keep theirs and are found all the same."
+            )
+        )
     if done.refused:
-        print(f"Not copied, as the record in {target} is newer or has another task:")
+        tell(Message("Not copied, as the record in {target} is newer or has another task:", target=target))
         for refusal in done.refused:
-            print(f"  {refusal}")
+            tell(f"  {shown(refusal)}")
     return 1 if done.refused else 0
 
 
 def _records(number: int) -> str:
-    return f"{number} {'record' if number == 1 else 'records'}"
+    return Message("1 record") if number == 1 else Message("{count} records", count=number)
 
 
 def masked(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import StandaloneError
 from .ledger_store import LedgerStore, Row, with_lists
+from .messages import Message, sentences
 
 PROGRESS = ("submitting", "uncertain", "submitted", "succeeded", "canceled", "failed", "expired", "saved")
 """The states in the order in which a request passes through them."""
@@ -46,9 +47,15 @@ def copy_ledger(source: LedgerStore, target: LedgerStore) -> Copied:
         source.require()
         if runs := source.runs_alive():
             raise StandaloneError(
-                f"{len(runs)} {'run has' if len(runs) == 1 else 'runs have'} tasks under way in {source.name}. Their "
-                "requests could be paid for twice.\nStop ComfyUI on all machines that use it, wait a minute if one was "
-                "killed, then run again."
+                sentences(
+                    Message("1 run has tasks under way in {ledger}.", ledger=source.name)
+                    if len(runs) == 1
+                    else Message("{count} runs have tasks under way in {ledger}.", count=len(runs), ledger=source.name),
+                    Message(
+                        "Their requests could be paid for twice.\nStop ComfyUI on all machines that use it, wait a "
+                        "minute if one was killed, then run again."
+                    ),
+                )
             )
         target.migrate()
         done = _copy_facts(source, target)
@@ -123,6 +130,6 @@ def _age(row: Any) -> tuple[float, ...]:
 
 def _refusal(row: Row, there: Any) -> str:
     def told(one: Any) -> str:
-        return f"{one['state']}, task {one['task_id'] or 'unknown'}"
+        return Message("{state}, task {task}", state=one["state"], task=one["task_id"] or Message("unknown"))
 
-    return f"{row['id']}: {told(row)}; there: {told(there)}"
+    return Message("{record}: {source}; there: {target}", record=row["id"], source=told(row), target=told(there))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import StandaloneError
+from .messages import Message
 
 Modules = Callable[[str], Any]
 """Imports a module of the pack's engine, such as "ledger.schema"."""
@@ -62,12 +63,14 @@ class LedgerStore:
             return
         tables = set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
         if (tables or self.version) and not tables >= {"facts", "requests"}:
-            raise StandaloneError(f"{self._file} is no ledger.\nGive the folder or the file of one.")
+            raise StandaloneError(Message("{path} is no ledger.\nGive the folder or the file of one.", path=self._file))
 
     def require(self) -> None:
         """Raise an error if there is no ledger."""
         if self.version == 0:
-            raise StandaloneError(f"There is no ledger in {self.name}.\nGive its folder, its file or its URL.")
+            raise StandaloneError(
+                Message("There is no ledger in {ledger}.\nGive its folder, its file or its URL.", ledger=self.name)
+            )
 
     def migrate(self) -> None:
         """Make the ledger, or bring it to the pack's version."""
@@ -88,8 +91,9 @@ class LedgerStore:
             cause = getattr(error, "orig", None) or error
             message, do = self._store.describe(cause)
             if not self.is_shared and self.modules("ledger.recovery").is_damage(cause):
-                do = "It is damaged. Run any graph: the pack then makes a new ledger of what can be read."
-            raise StandaloneError(self.modules("redaction").redact(f"{message}\n{do}")) from error
+                do = Message("It is damaged. Run any graph: the pack then makes a new ledger of what can be read.")
+            messages = self.modules("messages")
+            raise StandaloneError(messages.redacted(messages.lines(message, do))) from error
 
     def execute(self, statement: str, **values: Any) -> list[Any]:
         """Return the rows of a statement with its values as `:name`; a collection of values is `IN :name`."""
@@ -159,8 +163,10 @@ def with_lists(statement: str, values: dict[str, Any]) -> Any:
 def _server(modules: Modules, url: str) -> Any:
     if not url.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
         raise StandaloneError(
-            "A ledger's URL begins with postgresql://.\nWrite postgresql://user:password@host/database, or the folder "
-            "or file of an SQLite ledger."
+            Message(
+                "A ledger's URL begins with postgresql://.\nWrite postgresql://user:password@host/database, or the "
+                "folder or file of an SQLite ledger."
+            )
         )
     return modules("ledger.postgres").PostgresStore(modules("redaction").Secret(url))
 
@@ -170,6 +176,6 @@ def _file(name: str, *, default: str) -> Path:
     try:
         path = Path(name).expanduser().absolute()
     except RuntimeError as error:
-        raise StandaloneError(f"There is no such user's folder: {name}") from error
+        raise StandaloneError(Message("There is no such user's folder: {path}", path=name)) from error
     is_folder = path.is_dir() if path.exists() else not path.suffix
     return path / default if is_folder else path

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import StandaloneError
-from .pack import ROOT, load_pack
+from .loading import ROOT
+from .messages import Message, say, tell
+from .pack import load_pack
 
 DEFAULT_PORT = 8790
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
         server = serve(port=options.port)
         server.start()
     except (StandaloneError, OSError, OverflowError) as error:
-        print(f"The mock server cannot start on port {options.port}: {error}", file=sys.stderr)
+        say(Message("The mock server cannot start on port {port}: {reason}", port=options.port, reason=error))
         return 1
     # Shells start background jobs deaf to Ctrl-C, and the way to end those is a signal too.
     for ending in (signal.SIGINT, signal.SIGTERM):
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
+        say(Message("Stopped."))
     finally:
         server.stop()
     return 0
@@ -44,6 +45,6 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
 
 def _say_how_to_reach(base_url: str, *, key: str) -> None:
     export = "set" if os.name == "nt" else "export"
-    print(f"Mock server for DashScope at {base_url} (Ctrl-C stops it), key {key}")
+    tell(Message("Mock server for DashScope at {base_url} (Ctrl-C stops it), key {key}", base_url=base_url, key=key))
     print(f"{export} DASHSCOPE_BASE_URL={base_url}")
     print(f"{export} DASHSCOPE_API_KEY={key}", flush=True)

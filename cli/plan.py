@@ -9,6 +9,7 @@ from typing import Any
 
 from .check import NodeCheck
 from .errors import InvalidGraphError
+from .messages import Message
 from .schema import Link, NodeClass, Prompt, as_link, is_output_node
 
 
@@ -40,7 +41,7 @@ async def plan(prompt: Prompt, *, classes: Mapping[str, NodeClass]) -> list[Step
     graph = {node_id: classes[node["class_type"]] for node_id, node in known.items()}
     outputs = [node_id for node_id, node_class in graph.items() if is_output_node(node_class)]
     if not outputs and not problems:
-        problems.append("it has no output node, so nothing of it would run")
+        problems.append(Message("it has no output node, so nothing of it would run"))
     steps = {}
     for node_id in _with_ancestors(outputs, known):
         check = NodeCheck(node_id, known[node_id], graph=graph, every_id=prompt)
@@ -59,11 +60,11 @@ def parents_of(steps: Iterable[Step]) -> dict[str, list[str]]:
 
 def _node_problems(node_id: str, node: Any, *, classes: Mapping[str, NodeClass]) -> list[str]:
     if not isinstance(node, dict) or not isinstance(node.get("class_type"), str):
-        return [f"node {node_id}: has no class_type"]
+        return [Message("node {node}: has no class_type", node=node_id)]
     if node["class_type"] not in classes:
-        return [f"node {node_id}: there is no node class {node['class_type']!r} here"]
+        return [Message("node {node}: there is no node class {type!r} here", node=node_id, type=node["class_type"])]
     if not isinstance(node.get("inputs"), dict):
-        return [f"node {node_id} ({node['class_type']}): has no inputs"]
+        return [Message("node {node} ({type}): has no inputs", node=node_id, type=node["class_type"])]
     return []
 
 
@@ -85,5 +86,5 @@ def _cycles(steps: Mapping[str, Step]) -> list[str]:
         # A link to a node that is missing or at problem has its own message, and adds nothing to a circle.
         TopologicalSorter(parents_of(steps.values())).prepare()
     except CycleError as error:
-        return [f"nodes {' -> '.join(error.args[1])} wait for each other in a circle"]
+        return [Message("nodes {nodes} wait for each other in a circle", nodes=" -> ".join(error.args[1]))]
     return []

@@ -15,10 +15,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from .errors import StandaloneError, described
+from .errors import StandaloneError, described, text_of
 from .folders import IMAGES, Folders
 from .graph import NodeState, OnNode, Results, run_graph
-from .pack import ROOT, Pack, load_pack
+from .loading import ROOT
+from .messages import Message, language, say, shown
+from .pack import Pack, load_pack
 from .schema import NodeClass
 from .terminal import Terminal, terminal_for
 from .workflow import Graph, kept_offline, read_workflow, with_constant, with_image
@@ -50,13 +52,13 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     try:
         _run(options, root=root)
     except (asyncio.CancelledError, KeyboardInterrupt):
-        print("Interrupted.", file=sys.stderr)
+        say(Message("Interrupted."))
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a command line answers with a sentence; --debug shows the rest
         if options.debug:
             traceback.print_exc()
-        text = str(error) if isinstance(error, StandaloneError) else described(error)
-        print(f"Error: {text}", file=sys.stderr)
+        text = text_of(error) if isinstance(error, StandaloneError) else described(error)
+        say(Message("Error: {problem}", problem=text))
         return 1
     return 0
 
@@ -82,7 +84,9 @@ def _run(options: Options, *, root: Path) -> None:
         # Set before the pack reads them: an offline run neither spends money nor touches the ledger of runs that do.
         os.environ["DASHSCOPE_REGION"] = "offline"
         os.environ.pop("DASHSCOPE_WAN_HOME", None)
-        terminal.say("Offline mode: the video is rendered locally, free of charge. Pass --live to use DashScope.")
+        terminal.say(
+            shown(Message("Offline mode: the video is rendered locally, free of charge. Pass --live to use DashScope."))
+        )
     pack = load_pack(root)
     classes = {**_prepared_core_nodes(pack, options, root=root, terminal=terminal), **pack.classes}
     results = until_stopped(run_graph(graph, classes=classes, on_node=_teller(terminal)))
@@ -120,6 +124,7 @@ def _prepared_core_nodes(pack: Pack, options: Options, *, root: Path, terminal: 
         temp_folder=folders.temp,
         home=_live_home() if options.live else out / ".wan",
         on_progress=terminal.progress,
+        language=language(),
     )
     # Brings torch, which takes seconds that an error need not wait.
     from .core_nodes import core_nodes

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from .engine import add_home, amounts, answered, money, opened_engine, say_error, table
-from .pack import ROOT
+from .loading import ROOT
+from .messages import Message, enumeration, tell
 
 _GROUPS = {"day": "days", "model": "models"}
 
@@ -35,9 +36,9 @@ def _run(options: argparse.Namespace, *, root: Path) -> int:
     elif rows is None:
         print(table(_summary(found)))
     elif rows:
-        print(table([(row[options.by] or "reserved by batches", amounts(row)) for row in rows]))
+        print(table([(row[options.by] or Message("reserved by batches"), amounts(row)) for row in rows]))
     else:
-        print("Nothing was spent in the last 30 days.")
+        tell(Message("Nothing was spent in the last 30 days."))
     for problem in found["problems"]:
         say_error(problem)
     return 1 if found["problems"] else 0
@@ -45,19 +46,21 @@ def _run(options: argparse.Namespace, *, root: Path) -> int:
 
 def _summary(found: dict[str, Any]) -> list[tuple[str, str]]:
     limits = found["limits"]
-    lines = [
-        ("today", _against(found["today"], limits["day"])),
-        ("this month", _against(found["month"], limits["month"])),
+    rows: list[tuple[str, str]] = [
+        (Message("today"), _against(found["today"], limits["day"])),
+        (Message("this month"), _against(found["month"], limits["month"])),
     ]
     if limits["run"]:
-        lines.append(("limit of one run", amounts(limits["run"])))
-    return lines
+        rows.append((Message("limit of one run"), amounts(limits["run"])))
+    return rows
 
 
 def _against(spent: dict[str, float], limit: dict[str, float]) -> str:
     """Return what was spent by currency, with the limits."""
-    found = []
+    found: list[str] = []
     for currency in sorted({*spent, *limit}):
-        most = f" of {limit[currency]:.2f}" if currency in limit else ""
-        found.append(f"{money(spent.get(currency, 0.0), currency)}{most}")
-    return ", ".join(found) or "nothing"
+        amount = money(spent.get(currency, 0.0), currency)
+        if currency in limit:
+            amount = Message("{amount} of {most:.2f}", amount=amount, most=limit[currency])
+        found.append(amount)
+    return enumeration(found) or Message("nothing")

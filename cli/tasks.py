@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from .engine import add_home, answered, money, opened_engine, output_folder, table
-from .pack import ROOT
+from .loading import ROOT
+from .messages import Message, tell
 
 NEWEST = 30
 """Tasks that are shown without --all."""
@@ -45,23 +46,25 @@ def _run(options: argparse.Namespace, *, root: Path) -> int:
     elif rows:
         print(table([_HEADINGS, *map(_line, rows)]))
         if len(rows) < total:
-            print(f"{len(rows)} of {total} tasks; --all lists all of them.")
+            tell(Message("{count} of {total} tasks; --all lists all of them.", count=len(rows), total=total))
     else:
-        print(f"There is no task in the ledger of {settings.home}.")
+        tell(Message("There is no task in the ledger of {folder}.", folder=settings.home))
     return 0
 
 
 def _line(row: dict[str, Any]) -> Sequence[str]:
     cost, file = row["cost"], row["file"]
     when = datetime.fromtimestamp(row["created_at"]).astimezone()
-    about = "" if cost and cost["billed"] else "about "
+    price = money(cost["amount"], cost["currency"]) if cost else "-"
+    if cost and not cost["billed"]:
+        price = Message("about {price}", price=price)
     return (
         f"{when:%Y-%m-%d %H:%M}",
         row["state"],
         row["model"] or "-",
         row["resolution"] or "-",
         str(row["duration"] or "-"),
-        f"{about}{money(cost['amount'], cost['currency'])}" if cost else "-",
+        price,
         row["task_id"] or "-",
         "/".join(filter(None, (file["subfolder"], file["filename"]))) if file else row["prompt"],
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import StandaloneError
+from .messages import Message
 
 Graph = dict[str, dict[str, Any]]
 CONNECTION = "DashScopeWanConnection"
@@ -24,21 +25,31 @@ def read_workflow(path: Path, *, api_folder: Path) -> Graph:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        raise StandaloneError(f"There is no workflow file {path}") from error
+        raise StandaloneError(Message("There is no workflow file {path}", path=path)) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise StandaloneError(f"{path} cannot be read: {error}") from error
+        raise StandaloneError(Message("{path} cannot be read: {reason}", path=path, reason=error)) from error
     except json.JSONDecodeError as error:
-        raise StandaloneError(f"{path} is no JSON: {error}") from error
+        raise StandaloneError(Message("{path} is no JSON: {reason}", path=path, reason=error)) from error
     except RecursionError as error:
-        raise StandaloneError(f"{path} is no graph: it is nested too deeply") from error
+        raise StandaloneError(Message("{path} is no graph: it is nested too deeply", path=path)) from error
     if isinstance(content, dict) and isinstance(content.get("nodes"), list):
         twin = api_folder / path.name
-        better = f"use {twin}" if twin.is_file() else "in ComfyUI, use File > Export (API) and give that file"
-        raise StandaloneError(f"{path} is a workflow for ComfyUI's page. This needs its API format: {better}")
+        better = (
+            Message("use {twin}", twin=twin)
+            if twin.is_file()
+            else Message("in ComfyUI, use File > Export (API) and give that file")
+        )
+        raise StandaloneError(
+            Message(
+                "{path} is a workflow for ComfyUI's page. This needs its API format: {better}", path=path, better=better
+            )
+        )
     if _is_request(content):
         content = content["prompt"]
     if not isinstance(content, dict) or not content or not all(isinstance(node, dict) for node in content.values()):
-        raise StandaloneError(f"{path} holds no workflow in API format, which is an object of nodes by their ids")
+        raise StandaloneError(
+            Message("{path} holds no workflow in API format, which is an object of nodes by their ids", path=path)
+        )
     return content
 
 
@@ -56,10 +67,10 @@ def with_image(graph: Graph, image: Path) -> Graph:
         StandaloneError: there is no such image, or nothing that loads one.
     """
     if not image.is_file():
-        raise StandaloneError(f"There is no picture {image}")
+        raise StandaloneError(Message("There is no picture {path}", path=image))
     loaders = [node_id for node_id, node in graph.items() if node.get("class_type") == "LoadImage"]
     if not loaders:
-        raise StandaloneError("--image has nothing to replace: the workflow has no LoadImage node")
+        raise StandaloneError(Message("--image has nothing to replace: the workflow has no LoadImage node"))
     return _replaced(graph, loaders, name="image", value=str(image.resolve()))
 
 
@@ -71,7 +82,12 @@ def with_constant(graph: Graph, name: str, *, value: str) -> Graph:
     """
     holders = [node_id for node_id, node in graph.items() if isinstance(_inputs(node).get(name), str)]
     if not holders:
-        raise StandaloneError(f"--{name} has nothing to replace: no node of the workflow has a constant {name!r} input")
+        raise StandaloneError(
+            Message(
+                "--{option} has nothing to replace: no node of the workflow has a constant {option!r} input",
+                option=name,
+            )
+        )
     return _replaced(graph, holders, name=name, value=value)
 
 

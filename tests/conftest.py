@@ -19,6 +19,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# The commands of `dev.py` speak the language of who runs the tests.
+os.environ["LC_ALL"] = "C.UTF-8"
+
 if "wanpack" not in sys.modules:
     spec = importlib.util.spec_from_file_location(
         "wanpack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ LANGUAGES = (ENGLISH, "zh")
 
 LOCALES = Path(__file__).resolve().parent.parent / "locales"
 
+_BLANK = r"(?<=[\u3002\uff0c\uff1b\uff1a\uff01\uff1f\uff09]) (?! )"
+"""The blank between sentences, which Chinese does not have after its punctuation."""
+
 Text = str | Callable[[], str]
 """A text, or what makes it when it is shown: `partial(Message, "queued; task {task}", task=task_id)`."""
 
@@ -27,7 +31,8 @@ class Message(str):
     """An English text that can be shown in other languages.
 
     `template` is a literal with named places in the form of `str.format`; it is the key of its translations. A place
-    is a number or a text, which may be a `Message` or a `Text` itself; any other value is shown as `str` has it.
+    is a number or a text, which may be a `Message` or a `Text` itself; any other value is shown as `str` has it. The
+    place `input` is the name of a node's input.
 
         Message("{path} cannot be read", path="a.mp4") == "a.mp4 cannot be read"
     """
@@ -50,14 +55,17 @@ class Message(str):
 
 def localize(text: Text, language: str) -> str:
     """Return a text in a language, as a plain str. What has no translation stays English."""
-    text = text() if callable(text) else text
-    if language == ENGLISH or not isinstance(text, Message):
-        return str.__str__(text)
-    template = translations(language).get(text.template, text.template)
+    message: Any = text() if callable(text) else text
+    # Not by its class: a command of `dev.py` may have loaded the pack under two names.
+    if language == ENGLISH or not hasattr(message, "template"):
+        return str.__str__(message)
     places = {
-        name: localize(place, language) if isinstance(place, str) else place for name, place in text.places.items()
+        name: localize(place, language) if isinstance(place, str) else place for name, place in message.places.items()
     }
-    return template.format(**places)
+    if isinstance(name := places.get("input"), str):
+        places["input"] = input_names(language).get(name, name)
+    template = translations(language).get(message.template, message.template)
+    return re.sub(_BLANK, "", template.format(**places))
 
 
 def redacted(text: str) -> str:
@@ -74,8 +82,20 @@ def redacted(text: str) -> str:
 @functools.cache
 def translations(language: str) -> Mapping[str, str]:
     """Return the translations of a language by their English templates; none if it has no readable file."""
+    found: dict[str, str] = _read(language, "messages.json")
+    return found
+
+
+@functools.cache
+def input_names(language: str) -> Mapping[str, str]:
+    """Return what the nodes' inputs are called in a language, by their names."""
+    nodes = _read(language, "nodeDefs.json").values()
+    return {name: one["name"] for node in reversed(list(nodes)) for name, one in node["inputs"].items()}
+
+
+def _read(language: str, name: str) -> dict[str, Any]:
     try:
-        found = json.loads((LOCALES / language / "messages.json").read_text(encoding="utf-8"))
+        found = json.loads((LOCALES / language / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -133,9 +153,10 @@ def from_json(saved: str) -> str:
     An unknown template is another version's, or a stranger's.
     """
     try:
-        return str(_planted(json.loads(saved))) if saved else ""
+        found = _planted(json.loads(saved))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return ""
+    return found if isinstance(found, str) else ""
 
 
 def _tree(text: Any) -> Any:
@@ -146,7 +167,7 @@ def _tree(text: Any) -> Any:
 
 def _planted(tree: Any) -> Any:
     if not isinstance(tree, dict):
-        return tree if isinstance(tree, (str, int, float)) else str(tree)
+        return tree
     if not any(tree["template"] in translations(language) for language in LANGUAGES):
         raise LookupError(tree["template"])
     return Message(tree["template"], **{name: _planted(place) for name, place in tree["places"].items()})

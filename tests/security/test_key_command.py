@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import signal
@@ -22,10 +23,12 @@ KEY = 'sk-"typed"\\0123456789'
 
 @pytest.fixture(scope="module")
 def command():
-    spec = importlib.util.spec_from_file_location("wan_key_command", ROOT / "cli" / "key.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    folder = ROOT / "cli"
+    spec = importlib.util.spec_from_file_location(
+        "wan_commands", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    sys.modules["wan_commands"] = importlib.util.module_from_spec(spec)
+    return importlib.import_module("wan_commands.key")
 
 
 @pytest.fixture

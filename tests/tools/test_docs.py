@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from cli.pack import ROOT, load_pack
+from cli.loading import ROOT
+from cli.pack import load_pack
 from tools.docs import chinese
 from tools.docs.write import files
 

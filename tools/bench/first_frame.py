@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cli.pack import ROOT, load_pack
+from cli.loading import ROOT
+from cli.pack import load_pack
 
 from .parts import fresh_peak, measured, peak_bytes
 from .pictures import NATURAL, NOISY, SIZES, SYNTHETIC, Pixels

@@ -32,7 +32,8 @@ from typing import Any
 
 import torch
 
-from cli.pack import ROOT, load_pack
+from cli.loading import ROOT
+from cli.pack import load_pack
 
 from .mock_server import point_to
 from .orders import FIVE_AT_ONCE, make, order

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from cli.pack import ROOT, load_pack
+from cli.loading import ROOT
+from cli.pack import load_pack
 
 from .parts import fresh_peak, measured, peak_bytes
 from .pictures import photograph

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.pack import ROOT, load_pack
+from cli.loading import ROOT
+from cli.pack import load_pack
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import torch
 
 from cli.folders import IMAGES, Folders
 from cli.graph import run_graph
-from cli.pack import ROOT, load_pack
+from cli.loading import ROOT
+from cli.pack import load_pack
 
 from .mock_server import apart, point_to
 from .orders import FIVE_AT_ONCE, make, order

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from cli.pack import ROOT, load_pack
+from cli.loading import ROOT
+from cli.pack import load_pack
 
 from .clock import Clock
 

@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cli.pack import ROOT, load_pack
+from cli.loading import ROOT
+from cli.pack import load_pack
 
 from .parts import measured
 from .report import Line
@@ -27,7 +28,8 @@ _IMPORT = """
 import gc, json, sys, time
 sys.path.insert(0, {root!r})
 import {before}
-from cli.pack import ROOT, load_pack
+from cli.loading import ROOT
+from cli.pack import load_pack
 gc.collect()  # Torch's many objects are otherwise looked through while this or the next import happens to run.
 before, start = set(sys.modules), time.process_time()
 load_pack(ROOT)

@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 
-from cli.pack import ROOT, load_pack
+from cli.loading import ROOT
+from cli.pack import load_pack
 
 from .clock import Clock, pack_is_calling, run
 from .mock_server import point_to

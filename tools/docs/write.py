@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli.pack import ROOT, Pack, load_pack
+from cli.loading import ROOT
+from cli.pack import Pack, load_pack
 
 from . import help_pages, locales, readme
 from .facts import Tables

@@ -29,6 +29,7 @@ from mock_faults import (
     Truncated,
 )
 from wanpack.wan.api import client
+from wanpack.wan.messages import ENGLISH, localize
 from wanpack.wan.tasks.interrupt import run_interruptible
 from wanpack.wan.tasks.progress import BatchProgress
 from wanpack.wan.tasks.retry import Clock
@@ -408,7 +409,7 @@ def test_being_cancelled_cancels_the_work(new_watch):
 def test_the_progress_of_a_batch_is_the_mean_of_its_items(new_watch):
     watch = new_watch()
     shown: list[float] = []
-    watch.report = lambda fraction, text: (shown.append(fraction), watch.texts.append(text))
+    watch.report = lambda fraction, text: (shown.append(fraction), watch.texts.append(localize(text, ENGLISH)))
     batch = BatchProgress(watch, count=2)
     first, second = batch.items
     first(1.0, "saved a.mp4")
