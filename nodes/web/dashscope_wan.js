@@ -3,22 +3,23 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { allNodes } from "./graph.js";
+import { layOut, revealAdvanced, savedHeight, toSavedOrder, toShownOrder } from "./layout.js";
 import { applyModelRules, watch, withLoading } from "./model_widgets.js";
 import { addPriceLine, showPrice } from "./price.js";
 import { fixSeedControl } from "./seed.js";
-import { OURS, TEXT, followStatus } from "./status.js";
+import { OURS, followStatus } from "./status.js";
+import { PLAYER } from "./status_box.js";
 
 const CONNECTION = "DashScopeWanConnection";
 const RULES = "dashscope_wan";
-const PLAYER = "video-preview"; // the page's name for the widget with the video
 
 function showPrices() {
   for (const node of allNodes(app.rootGraph ?? app.graph)) showPrice(node);
 }
 
-function after(prototype, name, more) {
-  const before = prototype[name];
-  prototype[name] = function (...args) {
+function after(owner, name, more) {
+  const before = owner[name];
+  owner[name] = function (...args) {
     const result = before?.apply(this, args);
     more.apply(this, args);
     return result;
@@ -26,48 +27,32 @@ function after(prototype, name, more) {
 }
 
 // A node with a model: its definition contains the rules of the models.
-function installModelRules(prototype, table) {
-  after(prototype, "onNodeCreated", function () {
-    const height = this.computeSize()[1];
-    watch(this, table, () => showPrice(this));
-    addPriceLine(this, table);
-    applyModelRules(this);
-    this.setSize([this.size[0], this.size[1] + this.computeSize()[1] - height]);
+function installModelRules(node, table) {
+  const height = node.computeSize()[1];
+  watch(node, table, () => showPrice(node));
+  addPriceLine(node, table);
+  applyModelRules(node);
+  node.setSize([node.size[0], node.size[1] + node.computeSize()[1] - height]);
+  after(node, "onConnectionsChange", () => {
+    if (!app.configuringGraph) applyModelRules(node);
   });
-  const { configure } = prototype;
-  prototype.configure = function (...args) {
-    return withLoading(this, () => configure.apply(this, args));
+}
+
+// What a node shows is no part of the graph. Some versions of the page send the player of its video as an input, by
+// which the server takes an unchanged node for a changed one.
+function keepSavedForm(node) {
+  after(node, "onSerialize", (saved) => {
+    const player = node.widgets?.find(({ name }) => name === PLAYER);
+    if (player) player.options.serialize = false; // not in the prompt, which is made after this
+    if (saved.widgets_values) saved.widgets_values = toSavedOrder(node, saved.widgets_values);
+    saved.size = [node.size[0], savedHeight(node, node.size[1])];
+  });
+  const { configure } = node;
+  node.configure = function (saved, ...more) {
+    const values = saved.widgets_values;
+    const shown = Array.isArray(values) ? { ...saved, widgets_values: toShownOrder(this, values) } : saved;
+    return withLoading(this, () => configure.call(this, shown, ...more));
   };
-  after(prototype, "onConnectionsChange", function () {
-    if (!app.configuringGraph) applyModelRules(this);
-  });
-}
-
-// A node that saves videos: without this, some versions of Nodes 2.0 show its video as an image.
-function showVideo(prototype) {
-  after(prototype, "onNodeCreated", function () {
-    this.previewMediaType = "video";
-  });
-}
-
-// What a node shows is no part of the graph: some versions of the page save its text, including a video's signed URL,
-// and send the player of its video as an input, by which the server takes an unchanged node for a changed one.
-function excludeOutputs(prototype) {
-  const { serialize } = prototype;
-  prototype.serialize = function (...args) {
-    for (const widget of this.widgets ?? []) {
-      if (widget.name === TEXT) widget.serialize = false;
-      if (widget.name === PLAYER) widget.options.serialize = false; // not in the prompt, which is made after this
-    }
-    return serialize.apply(this, args);
-  };
-}
-
-// The Connection node: the price of a run depends on its region.
-function watchRegion(prototype) {
-  after(prototype, "onNodeCreated", function () {
-    for (const widget of this.widgets ?? []) after(widget, "callback", showPrices);
-  });
 }
 
 app.registerExtension({
@@ -77,16 +62,21 @@ app.registerExtension({
     api.addEventListener("graphChanged", showPrices);
     followStatus();
   },
-  beforeRegisterNodeDef(nodeType, nodeData) {
-    if (!nodeData.name?.startsWith(OURS)) return;
-    const table = nodeData.input?.required?.model?.[1]?.[RULES];
-    if (table) installModelRules(nodeType.prototype, table);
-    if (nodeData.output_node) showVideo(nodeType.prototype);
-    excludeOutputs(nodeType.prototype);
-    if (nodeData.name === CONNECTION) watchRegion(nodeType.prototype);
-  },
   nodeCreated(node) {
-    if (node.comfyClass?.startsWith(OURS)) fixSeedControl(node);
+    if (!node.comfyClass?.startsWith(OURS)) return;
+    const { nodeData } = node.constructor;
+    const table = nodeData.input?.required?.model?.[1]?.[RULES];
+    fixSeedControl(node);
+    layOut(node);
+    if (table) installModelRules(node, table);
+    // Without this, some versions of Nodes 2.0 show the video as an image.
+    if (nodeData.output_node) node.previewMediaType = "video";
+    keepSavedForm(node);
+    // The price of a run depends on the region.
+    if (nodeData.name === CONNECTION) for (const widget of node.widgets) after(widget, "callback", showPrices);
+  },
+  loadedGraphNode(node) {
+    if (node.comfyClass?.startsWith(OURS)) revealAdvanced(node);
   },
   afterConfigureGraph: showPrices,
   refreshComboInNodes() {

@@ -2,6 +2,7 @@
 // Linked widgets are not changed, and no widget is while the model itself is linked.
 import { isLinked } from "./graph.js";
 import { strings } from "./i18n.js";
+import { giveRoom } from "./layout.js";
 
 const states = new WeakMap();
 
@@ -79,7 +80,7 @@ function applyToWidget(node, widget, { options, rules, state }) {
   const allowed = linked ? undefined : rules.allowed[widget.name];
   const visible = linked || !rules.unused.includes(widget.name);
   narrow(widget, options, allowed);
-  show(widget, visible);
+  show(node, widget, visible);
   if (linked || rules.unknown) return;
   const { remembered } = state;
   if (!visible && allowed && !allowed.includes(widget.value)) {
@@ -106,12 +107,10 @@ function limits(values) {
   return { min, max: values.at(-1), step2, step: step2 * 10 };
 }
 
-function show(widget, visible) {
+function show(node, widget, visible) {
   widget.hidden = !visible;
   widget.options.hidden = !visible;
-  // Some versions include the height of hidden widgets.
-  if (visible) delete widget.computeSize;
-  else widget.computeSize = () => [0, -4];
+  giveRoom(node, widget, visible);
 }
 
 // Return the allowed value that is numerically closest ("720P" is 720), or the first one.

@@ -3,9 +3,9 @@ import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { nodeAt } from "./graph.js";
 import { strings } from "./i18n.js";
+import { showStatus, unescape } from "./status_box.js";
 
 export const OURS = "DashScopeWan";
-export const TEXT = "$$node-text-preview"; // the page's name for the widget with the text
 
 const running = new Map(); // the text of each running node of ours, by its id in the run
 const urls = new Map(); // the lines with the URLs of videos that the server has shown, likewise
@@ -26,23 +26,17 @@ export function followStatus() {
   on("reconnected", () => showEnded().catch(() => {})); // without an answer nothing is known of the run
 }
 
-// Show a text on a node, as the page shows the server's: as HTML, which some versions do not sanitise.
-function show(id, text) {
-  const node = nodeAt(id, app.rootGraph ?? app.graph);
-  const widget = node?.widgets?.find(({ name }) => name === TEXT);
-  if (widget) {
-    widget.value = text;
-    node.setDirtyCanvas?.(true, true);
-  } else if (node?.graph === app.canvas.graph) {
-    // The page looks for the node in the graph in view only.
-    api.dispatchEvent(new CustomEvent("progress_text", { detail: { nodeId: id, text } }));
-  }
-}
-
 function noteText({ nodeId, text }) {
   const id = String(nodeId);
-  urls.set(id, text.split("\n").filter((line) => /https?:\/\//.test(line)));
-  if (ours(id)) running.set(id, text);
+  const plain = unescape(text);
+  urls.set(id, plain.split("\n").filter((line) => /https?:\/\//.test(line)));
+  if (ours(id)) running.set(id, plain);
+  show(id, plain);
+}
+
+function show(id, text) {
+  const node = ours(id);
+  if (node) showStatus(node, text);
 }
 
 function ours(id) {
@@ -55,8 +49,7 @@ function ours(id) {
 function showError({ node_id, node_type, exception_message }) {
   if (!node_type?.startsWith(OURS)) return;
   const id = String(node_id);
-  const error = exception_message.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  show(id, [error, ...(urls.get(id) ?? [])].join("\n"));
+  show(id, [exception_message.trim(), ...(urls.get(id) ?? [])].join("\n"));
   forget(id);
 }
 

@@ -273,7 +273,6 @@ def test_hidden_widgets_get_their_values_back(page):
     assert page.state(node)["widgets"]["prompt_extend"]["value"] is False
 
 
-@on_canvas
 def test_linked_widgets_are_left_alone(page):
     states = page.run(
         """

@@ -28,13 +28,13 @@ def click(page, node, widget, *, right):
         """
         const [id, name, right] = given, node = steps.node(id), { canvas } = steps.app;
         canvas.ds.scale = 1;
-        canvas.ds.offset = [150 - node.pos[0], 120 - node.pos[1]];
+        canvas.ds.offset = [150 - node.pos[0], 40 - node.pos[1]]; // above the minimap
         canvas.setDirty(true, true);
         await steps.frames();
         const widget = node.widgets.find((one) => one.name === name);
         const box = canvas.canvas.getBoundingClientRect();
         const across = right ? node.size[0] - 22 : node.size[0] / 2;
-        return [box.x + 150 + across, box.y + 120 + widget.last_y + 10];
+        return [box.x + 150 + across, box.y + 40 + widget.last_y + 10];
         """,
         [node, widget, right],
     )

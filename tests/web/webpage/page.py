@@ -81,7 +81,8 @@ _STEPS = """
         min: widget.options.min ?? null,
         max: widget.options.max ?? null,
         step: widget.options.step2 ?? null,
-        hidden: !!widget.hidden,
+        // Some versions say so of every linked widget as well, of which they show the label alone.
+        hidden: widget.connectionSuppressed ? !!widget.options.hidden : !!widget.hidden,
         hiddenInOptions: !!widget.options.hidden,
       }]);
       return {
