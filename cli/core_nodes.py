@@ -298,21 +298,12 @@ def _primitive(kind: str, **options: Any) -> type[CoreNode]:
     return Primitive
 
 
+_SAME_NAME: tuple[type[CoreNode], ...] = (
+    *(LoadImage, LoadAudio, LoadVideo, GetVideoComponents, ImageFromBatch, RepeatImageBatch),
+    *(ImageBatch, ImageScale, ImageCrop, EmptyImage, ImageBlend, SaveImage, PreviewImage, PreviewAny),
+)
 _CLASSES: dict[str, type[CoreNode]] = {
-    "LoadImage": LoadImage,
-    "LoadAudio": LoadAudio,
-    "LoadVideo": LoadVideo,
-    "GetVideoComponents": GetVideoComponents,
-    "ImageFromBatch": ImageFromBatch,
-    "RepeatImageBatch": RepeatImageBatch,
-    "ImageBatch": ImageBatch,
-    "ImageScale": ImageScale,
-    "ImageCrop": ImageCrop,
-    "EmptyImage": EmptyImage,
-    "ImageBlend": ImageBlend,
-    "SaveImage": SaveImage,
-    "PreviewImage": PreviewImage,
-    "PreviewAny": PreviewAny,
+    **{one.__name__: one for one in _SAME_NAME},
     "PrimitiveString": _primitive("STRING"),
     "PrimitiveStringMultiline": _primitive("STRING", multiline=True),
     "PrimitiveInt": _primitive("INT", min=-sys.maxsize, max=sys.maxsize),

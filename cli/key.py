@@ -130,7 +130,7 @@ def write_key(path: Path, name: str, *, key: str) -> None:
         before = path.read_text("utf-8-sig") if path.exists() else ""
         _write_private(path, with_line(before, name, value=key))
     except UnicodeDecodeError:
-        problem = Message("{path} is no text in UTF-8: mend or remove it.", path=path)
+        problem: str = Message("{path} is no text in UTF-8: mend or remove it.", path=path)
     except OSError as error:
         problem = Message("{path} cannot be written: {reason}.", path=path, reason=error.strerror)
         if os.name == "nt" and isinstance(error, PermissionError):

@@ -67,8 +67,11 @@ def test_the_newest_entry_of_the_changelog_is_this_version():
     assert newest[1] == PROJECT["project"]["version"]
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md", "SECURITY.md"])
-def test_what_a_readme_links_to_is_there(readme):
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)\)", (ROOT / readme).read_text("utf-8"))
-    assert links or readme == "SECURITY.md"
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "README.zh-CN.md", "SECURITY.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))],
+)
+def test_what_a_page_links_to_is_there(page):
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)\)", (ROOT / page).read_text("utf-8"))
+    assert links or page == "SECURITY.md"
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []

@@ -434,7 +434,7 @@ class TestCommandLine:
 
 
 class TestDocuments:
-    """What the READMEs and the example for Docker tell the reader to write."""
+    """What the pages and the example for Docker tell the reader to write."""
 
     @pytest.fixture
     def compose(self):
@@ -467,14 +467,16 @@ class TestDocuments:
         assert PostgresStore(settings.ledger_url).place == "database/wan"
         assert settings.key("beijing")
 
-    @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md", "docs/docker-compose.yml"])
+    @pytest.mark.parametrize(
+        "name", ["docs/several-machines.md", "docs/several-machines.zh-CN.md", "docs/docker-compose.yml"]
+    )
     def test_the_driver_is_that_of_pyproject(self, name):
         said = re.findall(r'pip install "(psycopg[^"]+)"', (ROOT / name).read_text("utf-8"))
         project = (ROOT / "pyproject.toml").read_text("utf-8")
         assert said == re.findall(r'fleet = \[\s+"([^"]+)"', project)
 
-    @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
-    def test_the_commands_of_the_readmes_are_understood(self, name, ledger, open_ledger, url, tmp_path, monkeypatch):
+    @pytest.mark.parametrize("name", ["docs/several-machines.md", "docs/several-machines.zh-CN.md"])
+    def test_the_commands_of_the_pages_are_understood(self, name, ledger, open_ledger, url, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         open_ledger(tmp_path / "ComfyUI" / "user" / "__dashscope_wan").save(*STORY)
         found = re.findall(r"python dev\.py ledger ([^`\n]+)", (ROOT / name).read_text("utf-8"))

@@ -44,9 +44,13 @@ def offline_server(bare_environment, standalone_host, monkeypatch, server_key):
         (
             "queued",
             [("create", TaskStuck("PENDING")), ("cancel", ErrorResponse())],
-            "stopped; whether task {} was cancelled is unknown",
+            "stopped; whether task {} was cancelled is unknown: run the same graph again to get its video",
         ),
-        ("rendering", [("create", TaskStuck("RUNNING"))], "stopped; task {} is still running in offline mode"),
+        (
+            "rendering",
+            [("create", TaskStuck("RUNNING"))],
+            "stopped; task {} is still running in offline mode: run the same graph again to get its video",
+        ),
         (
             "downloading",
             [("download", Stalled(1000))],

@@ -37,7 +37,14 @@ def report_interrupt_waiting(record: Record, context: RunContext, report: Progre
     """Report that another run continues the same request."""
     task = Message(" as task {task}", task=record.task_id) if record.task_id else ""
     charged = context.region.if_paid(Message(", which is charged if it succeeds"))
-    _report(report, Message("stopped; another run continues the same request{task}{note}", task=task, note=charged))
+    _report(
+        report,
+        Message(
+            "stopped; another run continues the same request{task}{note}: run the same graph again to get its video",
+            task=task,
+            note=charged,
+        ),
+    )
 
 
 async def report_interrupt(
@@ -56,7 +63,7 @@ async def report_interrupt(
     elif record.task_id and not record.is_terminal:
         charged = region.if_paid(Message(" and is charged if it succeeds"))
         goes_on = Message(
-            "stopped; task {task} is still running {where}{note}",
+            "stopped; task {task} is still running {where}{note}: run the same graph again to get its video",
             task=record.task_id,
             where=_where(region),
             note=charged,
@@ -79,11 +86,14 @@ async def report_interrupt(
                 ),
             )
         elif done.result() is None:
-            charged = region.if_paid(Message(": if it runs on, it is charged"))
+            charged = region.if_paid(Message("; if it runs on, it is charged"))
             report(
                 0.1,
                 Message(
-                    "stopped; whether task {task} was cancelled is unknown{note}", task=record.task_id, note=charged
+                    "stopped; whether task {task} was cancelled is unknown{note}: run the same graph again to get its "
+                    "video",
+                    task=record.task_id,
+                    note=charged,
                 ),
             )
     elif record.is_outcome_unknown:
