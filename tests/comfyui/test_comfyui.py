@@ -72,6 +72,18 @@ def test_the_workflows_are_in_the_template_browser(comfyui):
     assert comfyui.get("/api/workflow_templates/dashscope-wan/01_first_frame.json")["nodes"]
 
 
+def test_the_blueprints_are_offered_where_there_are_any(comfyui):
+    answer = comfyui.response("/global_subgraphs")
+    if answer.status_code == 404:
+        pytest.skip("this ComfyUI has no blueprints of custom nodes")
+    offered = {
+        key: entry["name"] for key, entry in answer.json().items() if "dashscope-wan" in entry["info"]["node_pack"]
+    }
+    assert set(offered.values()) == {path.stem for path in (ROOT / "subgraphs").glob("*.json")}
+    for key in offered:
+        assert json.loads(comfyui.get(f"/global_subgraphs/{key}")["data"])["definitions"]["subgraphs"]
+
+
 def test_translations_are_served(comfyui):
     assert isinstance(comfyui.get("/i18n"), dict)
 
