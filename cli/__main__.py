@@ -15,6 +15,10 @@ from cli import fetch, key, ledger, offline, run, spend, tasks  # noqa: E402
 sys.path.remove(_ROOT)
 
 if __name__ == "__main__":
+    # A text may have letters that the terminal's encoding lacks: on Windows most do, where the output goes to a file.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     commands: dict[str, Callable[[Sequence[str]], int]]
     # By the path that this was called by: custom_nodes may hold a link to the pack.
     called = Path(__file__).absolute().parent.parent

@@ -24,10 +24,6 @@ NOTHING_SENT = Message("Nothing was sent.")
 
 def answered(work: Callable[[], int], *, root: Path, more: str = "") -> int:
     """Return the exit status of a command's `work`. What goes wrong is said in words, an interruption with `more`."""
-    # A path may have letters that the terminal's encoding lacks.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
     try:
         return work()
     except KeyboardInterrupt:

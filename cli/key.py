@@ -78,7 +78,8 @@ def home_folder(given: Path | None, *, root: Path, environment: Mapping[str, str
     """
     moved = _unquoted(environment.get("DASHSCOPE_WAN_HOME", ""))
     if given is not None or moved:
-        return _expanded(given or Path(moved)).absolute()
+        # As the system understands it: "C:wan" is relative to the current folder of that drive.
+        return Path(os.path.abspath(_expanded(given or Path(moved))))  # noqa: PTH100
     # The folder may be a link in custom_nodes to where the pack really is.
     for folder in (root.absolute(), root.resolve()):
         if folder.parent.name == "custom_nodes":

@@ -46,9 +46,6 @@ class Options:
 def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     """Run a workflow and print the paths of its videos, the main one last. Returns the exit status."""
     options = _parse(arguments, root=root)
-    # A path may have letters that the terminal's encoding lacks.
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _run(options, root=root)
     except (asyncio.CancelledError, KeyboardInterrupt):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import re
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -327,7 +326,7 @@ class TestCopy:
         with children.start(command, stdout=subprocess.DEVNULL) as child:
             while not _select(target, "SELECT id FROM requests LIMIT 1") and child.poll() is None:
                 time.sleep(0.01)
-            child.send_signal(signal.SIGKILL)
+            child.kill()
         assert ledger("copy", home, url)[0] == 0
         assert [row.id for row in _select(target, "SELECT id FROM requests ORDER BY rowid")] == [
             row.id for row in story

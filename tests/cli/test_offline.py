@@ -7,6 +7,7 @@ from pathlib import Path
 
 import children
 import pytest
+from platforms import not_on_windows
 
 from cli.offline import main
 
@@ -46,13 +47,19 @@ def root(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_it_prints_how_to_reach_it_and_serves_until_it_is_ended(root, ending):
+def terminate(child):
+    child.send_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    "end", [children.interrupt, pytest.param(terminate, marks=not_on_windows("a signal ends a process at once"))]
+)
+def test_it_prints_how_to_reach_it_and_serves_until_it_is_ended(root, end):
     command = [sys.executable, "-c", STARTER, str(ROOT), str(root), "--port", "4711"]
     with children.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         printed = [child.stdout.readline() for _ in range(3)]
         assert child.poll() is None
-        child.send_signal(ending)
+        end(child)
         _, err = child.communicate(timeout=60)
     assert "http://127.0.0.1:4711/api/v1" in printed[0]
     assert "sk-made-up" in printed[0]

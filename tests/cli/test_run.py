@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -276,7 +275,7 @@ def test_ctrl_c_lets_the_nodes_clean_up_and_ends_with_130(root, tmp_path):
     with children.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert "Offline" in child.stderr.readline()
         assert "running" in child.stderr.readline()
-        child.send_signal(signal.SIGINT)
+        children.interrupt(child)
         out, err = child.communicate(timeout=50)  # The node would wait for 60 s.
     assert child.returncode == 130
     assert out == ""

@@ -125,7 +125,8 @@ def read_settings(home: Path) -> Settings:
     """
     moved = _from_environment("home").reveal()
     try:
-        folder = Path(moved).expanduser() if moved else home
+        # Absolute as the system understands it: "C:wan" is relative to the current folder of that drive.
+        folder = Path(os.path.abspath(Path(moved).expanduser())) if moved else home  # noqa: PTH100
     except RuntimeError as error:
         raise InvalidRequest(
             [Message("DASHSCOPE_WAN_HOME: the path names an unknown user: {path}", path=moved[:200])]

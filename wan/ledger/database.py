@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import re
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..messages import Message, sentences
@@ -233,11 +234,16 @@ class SqliteStore:
         )
 
 
+def uri_of(path: PurePath, mode: str) -> str:
+    """Return SQLite's URI of an absolute path. In Windows' paths of shares the host is a part of SQLite's path."""
+    return f"{re.sub('^file://(?=[^/])', 'file:////', path.as_uri())}?mode={mode}"
+
+
 def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
     """Open an SQLite file in a mode of its URIs."""
     import sqlite3
 
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    uri = uri_of(path.absolute(), mode)
     database = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         if mode == "rwc":
