@@ -39,8 +39,8 @@ class DashScopeWanConnection:
                     [DEFAULT_CHOICE, *REGIONS],
                     {
                         "default": DEFAULT_CHOICE,
-                        "tooltip": "default: this machine's DASHSCOPE_REGION, otherwise beijing. A key works in one "
-                        "region only. offline: test videos rendered locally, free of charge and without a key.",
+                        "tooltip": "default: DASHSCOPE_REGION or beijing. offline: test videos, free and without a "
+                        "key. Keys are for one region.",
                     },
                 ),
             },
@@ -49,10 +49,9 @@ class DashScopeWanConnection:
                     "STRING",
                     {
                         "default": "",
-                        "tooltip": "Id of the Model Studio workspace, such as llm-abc123; empty for the region's "
-                        "shared host. Required in "
+                        "tooltip": "Id of the Model Studio workspace, such as llm-abc123. Required in "
                         + " and ".join(row.title for row in REGIONS.values() if row.needs_workspace)
-                        + "; some models are documented for workspace hosts only.",
+                        + " and by some models.",
                     },
                 ),
                 "max_wait_minutes": (
@@ -61,8 +60,8 @@ class DashScopeWanConnection:
                         "default": MAX_WAIT_MINUTES,
                         "min": 1,
                         "max": MAX_WAIT_MINUTES_LIMIT,
-                        "tooltip": "Minutes that a video may render before the node stops waiting; time in the queue "
-                        "does not count. The task continues, and running the graph again resumes waiting.",
+                        "tooltip": "Minutes of rendering, without the queue, after which the node stops waiting; "
+                        "the task continues.",
                     },
                 ),
             },

@@ -41,9 +41,7 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
                 "prompt": inputs.prompt(),
                 "model": inputs.model(_MODELS, media=FIRST_CLIP),
                 "resolution": inputs.resolution(_MODELS, default=_MODELS[0].default_resolution),
-                "duration": inputs.duration(
-                    _MODELS, default=_DURATION, extra=" The complete video must be longer than the clip."
-                ),
+                "duration": inputs.duration(_MODELS, default=_DURATION, extra="the clip counts; "),
                 "prompt_extend": inputs.prompt_extend(),
             },
             "optional": {

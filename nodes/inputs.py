@@ -35,12 +35,8 @@ HIDDEN = {"unique_id": "UNIQUE_ID", "graph": "PROMPT", "extra_pnginfo": "EXTRA_P
 
 Widget = tuple[Any, dict[str, Any]]
 
-_CLIP_RULE = f"MP4 or MOV of {CLIP_SECONDS[0]} to {CLIP_SECONDS[1]} s, uploaded to DashScope's temporary storage."
-_AUDIO_RULE = (
-    "WAV or MP3; longer audio is cut, after shorter audio the video is silent. Depends on the model, as does the "
-    "length."
-)
-_HIDDEN_IF_UNSUPPORTED = "Depends on the model; hidden if not supported."
+_CLIP_RULE = f"MP4 or MOV of {CLIP_SECONDS[0]} to {CLIP_SECONDS[1]} s"
+_OFFERED = "only what the model supports is offered."
 
 
 class VideoOutputs:
@@ -84,10 +80,7 @@ def last_frame() -> Widget:
     """Return the last frame."""
     return (
         "IMAGE",
-        {
-            "tooltip": "The frame that the video ends with; for a batch, one image for all videos or one per video. "
-            "Depends on the model."
-        },
+        {"tooltip": "The frame that the video ends with: one for all videos of a batch, or one per video."},
     )
 
 
@@ -100,7 +93,7 @@ def model(rows: Sequence[Model], *, media: str = FIRST_FRAME, effects: bool = Fa
         [row.id for row in rows],
         {
             "default": rows[0].id,
-            "tooltip": "Resolutions, durations, inputs and prices depend on the model; the help page compares them.",
+            "tooltip": "Decides on resolutions, durations, inputs and price; the help page compares the models.",
             RULES: model_rules(rows, connection=CONNECTION, media=media, effects=effects),
         },
     )
@@ -112,8 +105,7 @@ def template() -> Widget:
         list(EFFECTS),
         {
             "default": next(iter(EFFECTS)),
-            "tooltip": "The effect; the help page says what the image must show. Depends on the model; unavailable "
-            "values are hidden.",
+            "tooltip": "The effect; the help page says what the image must show.",
         },
     )
 
@@ -124,8 +116,7 @@ def resolution(rows: Sequence[Model], *, default: str) -> Widget:
         [tier for tier in RESOLUTIONS if any(tier in row.resolutions for row in rows)],
         {
             "default": default,
-            "tooltip": "Approximate height; the aspect ratio follows the image. The price depends on it. Depends on "
-            "the model; unavailable values are hidden.",
+            "tooltip": f"Approximate height; the price depends on it; {_OFFERED}",
         },
     )
 
@@ -139,8 +130,7 @@ def duration(rows: Sequence[Model], *, default: int = DEFAULT_DURATION, extra: s
             "default": default,
             "min": min(every),
             "max": max(every),
-            "tooltip": f"Seconds of video; every second is charged.{extra} Depends on the model; unavailable values "
-            "are hidden.",
+            "tooltip": f"Seconds of video; every second is charged; {extra}{_OFFERED}",
         },
     )
 
@@ -151,7 +141,8 @@ def shot_type() -> Widget:
         list(SHOT_TYPES),
         {
             "default": SHOT_TYPES[0],
-            "tooltip": f"multi cuts between several shots and requires prompt_extend. {_HIDDEN_IF_UNSUPPORTED}",
+            "advanced": True,
+            "tooltip": "multi cuts between several shots; it requires prompt_extend.",
         },
     )
 
@@ -162,14 +153,14 @@ def ratio() -> Widget:
         list(RATIOS),
         {
             "default": ADAPTIVE,
-            "tooltip": f"Aspect ratio of the video; {ADAPTIVE} follows the image. {_HIDDEN_IF_UNSUPPORTED}",
+            "tooltip": f"Aspect ratio of the video; {ADAPTIVE} follows the image.",
         },
     )
 
 
 def clip() -> Widget:
     """Return the clip to extend."""
-    return ("VIDEO", {"tooltip": f"The clip that the video begins with; use this or video_path. {_CLIP_RULE}"})
+    return ("VIDEO", {"tooltip": f"The clip that the video begins with, {_CLIP_RULE}; use this or video_path."})
 
 
 def clip_path() -> Widget:
@@ -178,8 +169,7 @@ def clip_path() -> Widget:
         "STRING",
         {
             "default": "",
-            "tooltip": "Path of the clip in ComfyUI's input, output or temp folder, such as the video_path of a Wan "
-            f"node; use this or video. {_CLIP_RULE}",
+            "tooltip": f"Path of the clip in ComfyUI's input, output or temp folder, {_CLIP_RULE}; use this or video.",
         },
     )
 
@@ -190,8 +180,8 @@ def prompt_extend() -> Widget:
         "BOOLEAN",
         {
             "default": True,
-            "tooltip": "DashScope rewrites the prompt: better results for short prompts, but slower. "
-            f"{_HIDDEN_IF_UNSUPPORTED}",
+            "advanced": True,
+            "tooltip": "DashScope rewrites the prompt: better results for short prompts, but slower.",
         },
     )
 
@@ -205,8 +195,8 @@ def seed() -> Widget:
             "min": 0,
             "max": SEED_MAX,
             "control_after_generate": "fixed",
-            "tooltip": "Image i of a batch uses seed + i. The same request with the same seed returns the saved video "
-            "free of charge; a new seed makes a new video, which is charged.",
+            "tooltip": "A new seed makes a new video, which is charged; the same again returns the saved one. Image i "
+            "uses seed + i.",
         },
     )
 
@@ -218,7 +208,7 @@ def negative_prompt() -> Widget:
         {
             "default": "",
             "multiline": True,
-            "tooltip": f"Content to avoid, at most {NEGATIVE_PROMPT_LIMIT} characters. {_HIDDEN_IF_UNSUPPORTED}",
+            "tooltip": f"Content to avoid, at most {NEGATIVE_PROMPT_LIMIT} characters.",
         },
     )
 
@@ -230,9 +220,8 @@ def prompt() -> Widget:
         {
             "default": "",
             "multiline": True,
-            "tooltip": "Describes motion and camera movement; the image already shows the scene. With models that "
-            "generate audio, describe the audio too. The maximum length depends on the model; DashScope truncates a "
-            "longer prompt.",
+            "tooltip": "What moves, how the camera moves and, with audio, what is heard. The image already shows the "
+            "scene.",
         },
     )
 
@@ -241,20 +230,30 @@ def generate_audio() -> Widget:
     """Return whether the video has audio."""
     return (
         "BOOLEAN",
-        {"default": True, "tooltip": f"Off makes a silent video. {_HIDDEN_IF_UNSUPPORTED}"},
+        {"default": True, "tooltip": "Off makes a silent video."},
     )
 
 
 def audio_url() -> Widget:
     """Return the URL of an audio file."""
-    return ("STRING", {"default": "", "tooltip": f"URL (http, https or oss) of the video's audio. {_AUDIO_RULE}"})
+    return (
+        "STRING",
+        {
+            "default": "",
+            "advanced": True,
+            "tooltip": "URL (http, https or oss) of a WAV or MP3 file for the video's audio; longer audio is cut.",
+        },
+    )
 
 
 def audio() -> Widget:
     """Return an audio file from the graph."""
     return (
         "AUDIO",
-        {"tooltip": f"The video's audio, uploaded to DashScope's temporary storage. {_AUDIO_RULE}"},
+        {
+            "tooltip": "The video's audio, uploaded to DashScope; longer audio is cut, after shorter audio the video "
+            "is silent."
+        },
     )
 
 
@@ -262,7 +261,7 @@ def watermark() -> Widget:
     """Return whether the service adds its watermark."""
     return (
         "BOOLEAN",
-        {"default": False, "tooltip": "DashScope's watermark in the bottom right corner."},
+        {"default": False, "advanced": True, "tooltip": "DashScope's watermark in the bottom right corner."},
     )
 
 
@@ -272,8 +271,9 @@ def filename_prefix(default: str) -> Widget:
         "STRING",
         {
             "default": default,
-            "tooltip": "File name of the MP4 in ComfyUI's output folder, optionally with subfolders; %year%, %month%, "
-            "%day%, %hour%, %minute% and %second% are replaced by the current time.",
+            "advanced": True,
+            "tooltip": "Name of the MP4 in the output folder, with subfolders, %year%, %month%, %day%, %hour%, "
+            "%minute%, %second%.",
         },
     )
 
@@ -282,7 +282,7 @@ def connection() -> Widget:
     """Return the region and workspace, from the Connection node."""
     return (
         CONNECTION,
-        {"tooltip": "Region, workspace and wait limit from DashScope Connection; otherwise this machine's defaults."},
+        {"tooltip": "Region, workspace and wait limit, from DashScope Connection; otherwise this machine's defaults."},
     )
 
 

@@ -39,8 +39,7 @@ class DashScopeWanLastFrame:
                     "STRING",
                     {
                         "default": "",
-                        "tooltip": "Path of a video file in ComfyUI's input, output or temp folder, such as the "
-                        "video_path of a Wan node; use this or video.",
+                        "tooltip": "Path of a video in ComfyUI's input, output or temp folder; use this or video.",
                     },
                 ),
             },

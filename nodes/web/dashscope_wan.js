@@ -2,7 +2,7 @@
 // seed and completes the status texts. The nodes work without it, as the server validates everything.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { allNodes } from "./graph.js";
+import { allNodes, isLinked } from "./graph.js";
 import { layOut, revealAdvanced, savedHeight, toSavedOrder, toShownOrder } from "./layout.js";
 import { applyModelRules, watch, withLoading } from "./model_widgets.js";
 import { addPriceLine, showPrice } from "./price.js";
@@ -14,7 +14,11 @@ const CONNECTION = "DashScopeWanConnection";
 const RULES = "dashscope_wan";
 
 function showPrices() {
-  for (const node of allNodes(app.rootGraph ?? app.graph)) showPrice(node);
+  for (const node of allNodes(app.rootGraph ?? app.graph)) {
+    // Its model may be another subgraph node's now.
+    if (isLinked(node, "model")) applyModelRules(node, { keepSize: true });
+    else showPrice(node);
+  }
 }
 
 function after(owner, name, more) {

@@ -49,11 +49,17 @@ function originOfLink(link, graph, path) {
 
 // Return a widget's value, or that of the widget that a subgraph node has for it; undefined if another node gives it.
 export function valueOf(node, name, path) {
+  return widgetOf(node, name, path)?.value;
+}
+
+// Return the widget that decides on an input: the node's own, or the one that a subgraph node has for it; undefined if
+// another node does.
+export function widgetOf(node, name, path) {
   const input = node?.inputs?.find((slot) => slot.name === name || slot.widget?.name === name);
   const link = linkOf(input, node);
-  if (!link) return (node?.widgets?.find((widget) => widget.name === name) ?? input?._widget)?.value;
+  if (!link) return node?.widgets?.find((widget) => widget.name === name) ?? input?._widget;
   const host = node.graph.getNodeById(link.origin_id) ? undefined : path.at(-1);
-  return valueOf(host, host?.inputs[link.origin_slot]?.name, path.slice(0, -1));
+  return widgetOf(host, host?.inputs[link.origin_slot]?.name, path.slice(0, -1));
 }
 
 function linkOf(input, node) {

@@ -1,6 +1,8 @@
 // Widgets are limited to the model's values: options and limits narrow to the rules, unsupported widgets are hidden.
-// Linked widgets are not changed, and no widget is while the model itself is linked.
-import { isLinked } from "./graph.js";
+// A widget that another node gives its value is not changed, and none is if the model is such a one. What a subgraph
+// node has of them is limited as well, each use of a subgraph by its own model.
+import { app } from "../../scripts/app.js";
+import { isLinked, pathsTo, valueOf, widgetOf } from "./graph.js";
 import { strings } from "./i18n.js";
 import { giveRoom } from "./layout.js";
 
@@ -39,11 +41,13 @@ export function applyModelRules(node, { keepSize = false } = {}) {
   state.busy = true;
   try {
     const height = node.computeSize()[1];
-    const rules = rulesOf(node, state.table);
+    const paths = pathsOf(node);
+    const rules = rulesOf(node, state.table, paths);
     const decides = ([widget]) => rules.given.some((rule) => rule.widget === widget.name);
     for (const [widget, options] of [...state.originals].filter(decides)) applyToWidget(node, widget, { options, rules, state });
-    const effective = effectiveRules(node, rules);
+    const effective = effectiveRules(node, rules, paths[0]);
     for (const [widget, options] of state.originals) applyToWidget(node, widget, { options, rules: effective, state });
+    for (const path of paths) applyToPromoted(node, path, state);
     label(node, rules, state.labels);
     if (!keepSize) grow(node, node.computeSize()[1] - height);
     state.changed();
@@ -57,22 +61,39 @@ function governed(rules) {
   return [...Object.keys(rules.allowed), ...rules.unused, ...rules.given.flatMap((rule) => Object.keys(rule.allowed))];
 }
 
-function rulesOf(node, table) {
-  const model = node.widgets.find((widget) => widget.name === "model")?.value;
-  const rules = isLinked(node, "model") ? undefined : table.models[model];
+// Return the ways to the node. Until a graph is loaded, nothing is known of those into subgraphs.
+function pathsOf(node) {
+  const paths = app.configuringGraph ? [] : [...pathsTo(node.graph, app.rootGraph ?? app.graph)];
+  return paths.length ? paths : [[]];
+}
+
+function rulesOf(node, table, paths) {
+  const models = new Set(paths.map((path) => valueOf(node, "model", path)));
+  const rules = models.size === 1 ? table.models[[...models][0]] : undefined;
   return rules ?? { unknown: true, allowed: {}, unused: [], needed: [], given: [] };
 }
 
 // Return the model's rules, restricted by the node's other values and links.
-function effectiveRules(node, rules) {
+function effectiveRules(node, rules, path) {
   const found = { ...rules, allowed: { ...rules.allowed }, unused: [...rules.unused] };
   for (const rule of rules.given) {
-    const value = node.widgets.find((widget) => widget.name === rule.widget)?.value;
-    if (rule.input ? !isLinked(node, rule.input) : value !== rule.value) continue;
+    if (rule.input ? !isLinked(node, rule.input) : valueOf(node, rule.widget, path) !== rule.value) continue;
     Object.assign(found.allowed, rule.allowed);
     found.unused.push(...Object.keys(rule.allowed));
   }
   return found;
+}
+
+// Limit the widgets that subgraph nodes have for the node's own.
+function applyToPromoted(node, path, { table, originals }) {
+  const rules = effectiveRules(node, rulesOf(node, table, [path]), path);
+  for (const [own, options] of originals) {
+    const widget = widgetOf(node, own.name, path);
+    if (!widget || widget === own) continue;
+    const allowed = rules.allowed[own.name];
+    for (const one of [own, widget]) narrow(one, options, allowed); // in some versions it has the own one's options
+    if (allowed) setValue(widget, closestAllowed(widget.value, allowed));
+  }
 }
 
 function applyToWidget(node, widget, { options, rules, state }) {
@@ -94,10 +115,18 @@ function applyToWidget(node, widget, { options, rules, state }) {
 }
 
 function narrow(widget, options, allowed) {
-  if (Array.isArray(options.values)) widget.options.values = allowed ?? options.values;
+  if (Array.isArray(options.values)) setOptions(widget, { values: allowed ?? options.values });
   if (typeof options.max !== "number") return;
   const { min, max, step2, step } = allowed ? limits(allowed) : options;
-  Object.assign(widget.options, { min, max, step2, step });
+  setOptions(widget, { min, max, step2, step });
+}
+
+function setOptions(widget, options) {
+  const differs = () => Object.entries(options).some(([name, value]) => widget.options[name] !== value);
+  if (!differs()) return;
+  // In some versions a subgraph node's widget shares them with others, or returns a copy of them.
+  Reflect.set(widget, "options", { ...widget.options, ...options });
+  if (differs()) Object.assign(widget.options, options);
 }
 
 // Return the limits of a number widget for a set of values. Steps count from the smallest.

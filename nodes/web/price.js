@@ -3,6 +3,7 @@ import { app } from "../../scripts/app.js";
 import { imageCount } from "./batch.js";
 import { isLinked, originOf, pathsTo, valueOf } from "./graph.js";
 import { strings } from "./i18n.js";
+import { applyModelRules } from "./model_widgets.js";
 
 const HEIGHT = 22;
 const HOST_LINE = "dashscope_wan_price"; // no name that a promoted widget has
@@ -93,7 +94,7 @@ function watchWidget(widget, prices) {
   const { callback } = widget;
   widget.callback = function (...args) {
     const result = callback?.apply(this, args);
-    queueMicrotask(() => [...prices.keys()].forEach(showPrice)); // some versions set the value after this
+    queueMicrotask(() => [...prices.keys()].forEach((node) => applyModelRules(node))); // some versions set it after this
     return result;
   };
 }

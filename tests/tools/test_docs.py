@@ -78,19 +78,35 @@ def test_a_tooltip_is_one_line_and_names_no_model(language):
     assert not [text for text in tooltips if "\n" in text or any(model in text for model in MODELS)]
 
 
+@pytest.mark.parametrize(("language", "most"), [("en", 110), ("zh", 65)])
+def test_a_tooltip_is_read_at_a_glance(language, most):
+    defs = json.loads((ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8"))
+    tooltips = [words["tooltip"] for node in defs.values() for words in node["inputs"].values()]
+    assert {text: len(text) for text in tooltips if len(text) > most} == {}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".md" and path.parts[0] == "nodes"], ids=str)
+def test_a_table_of_a_help_page_fits_a_panel(path):
+    tables = [line for line in FILES[path].splitlines() if line.startswith("|")]
+    assert {line.count(" | ") for line in tables if "---" not in line} == {1}
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_help_page_says_of_each_template_what_its_image_must_show_and_which_models_have_it(language):
     text = (ROOT / "nodes/web/docs/DashScopeWanVideoEffect" / f"{language}.md").read_text(encoding="utf-8")
     for row in EFFECTS.values():
         content = chinese.IMAGES[row.image] if language == "zh" else row.image
         name = row.zh if language == "zh" else row.en
-        assert f"| `{row.id}` | {name} | {content} | {', '.join(row.models)} |" in text
+        colon, models = (
+            ("：", f"（{', '.join(row.models)}）") if language == "zh" else (": ", f" ({', '.join(row.models)})")
+        )
+        assert f"- `{row.id}` {name}{colon}{content}{models}\n" in text
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_help_page_names_the_models_without_a_field_and_the_lengths_of_audio(language):
     text = (ROOT / "nodes/web/docs/DashScopeWanImageToVideo" / f"{language}.md").read_text(encoding="utf-8")
-    notes = text[text.rindex("|---|---|---|---|") : text.rindex("\n## ")].splitlines()
+    notes = [line for line in text[: text.rindex("\n## ")].splitlines() if line[:1] not in ("|", "-")]
     for field in ("negative_prompt", "prompt_extend"):
         [line] = [line for line in notes if f"`{field}`" in line]
         assert models_in(line) == {row.id for row in MODELS.values() if not getattr(row, field)}
@@ -110,7 +126,7 @@ def test_every_region_has_a_chinese_name():
 def test_the_help_page_has_the_models_of_its_node_and_no_others(language):
     for node_id, node in PACK.classes.items():
         text = (ROOT / "nodes/web/docs" / node_id / f"{language}.md").read_text(encoding="utf-8")
-        named = set(re.findall(r"`([^`]+)`", "\n".join(re.findall(r"^\| (`.*?) \|", text, re.MULTILINE))))
+        named = set(re.findall(r"^- `([^`]+)`", text, re.MULTILINE))
         wanted = rows_of(node) if "model" in node.INPUT_TYPES().get("required", {}) else []
         assert named & set(MODELS) == {row.id for row in wanted}
 

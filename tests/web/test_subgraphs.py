@@ -56,6 +56,76 @@ def test_promoted_widgets_count(page):
     assert again == prices[-1]
 
 
+LIMITS = """
+  const offered = (node, name) => {
+    const { value, options } = node.widgets.find((widget) => widget.name === name);
+    return [value, options.values ? [...options.values] : [options.min, options.max, options.step2]];
+  };
+"""
+
+
+def test_a_promoted_model_limits_what_is_inside(page):
+    before, after, seen, loaded, back = page.run(
+        SUBGRAPH
+        + LIMITS
+        + """
+        const { node: host, subgraph } = await enclose(steps.add(given)), [inner] = subgraph.nodes;
+        await promote(inner, "model");
+        steps.set(inner, "duration", 3);
+        const both = (node) => [offered(node, "resolution"), offered(node, "duration")];
+        const before = both(inner);
+        steps.set(host, "model", "wan2.5-i2v-preview"); await see(inner);
+        const after = both(inner);
+        steps.set(inner, "duration", 3); await see(inner);
+        const seen = [both(inner), await see(inner), steps.state(inner).widgets.shot_type.hidden];
+        await steps.app.loadGraphData(steps.saved());
+        await steps.frames();
+        const again = steps.root().nodes.find((node) => node.subgraph), [node] = again.subgraph.nodes;
+        const loaded = [both(node), await see(node)];
+        steps.set(again, "model", "wan2.6-i2v-flash"); await see(node);
+        return [before, after, seen, loaded, both(node)];
+        """,
+        MAIN,
+    )
+    all_tiers = ["480P", "720P", "1080P"]
+    assert before == [["1080P", all_tiers[1:]], [3, [2, 15, 1]]]
+    assert after == [["1080P", all_tiers], [5, [5, 10, 5]]]
+    assert seen == [after, about("5.00"), True]
+    assert loaded == [after, about("5.00")]
+    assert back == [["1080P", all_tiers[1:]], [5, [2, 15, 1]]]
+
+
+def test_a_promoted_model_limits_what_is_promoted_beside_it(page):
+    seen, loaded = page.run(
+        SUBGRAPH
+        + LIMITS
+        + """
+        const { node: host, subgraph } = await enclose(steps.add(given)), [inner] = subgraph.nodes;
+        await promote(inner, "model", "resolution", "duration");
+        const twin = LiteGraph.createNode(host.type), seen = [];
+        steps.root().add(twin);
+        await steps.frames();
+        const both = (node) => [offered(node, "resolution"), offered(node, "duration")];
+        steps.set(host, "duration", 3); await see(inner);
+        seen.push(both(host));
+        steps.set(host, "model", "wan2.5-i2v-preview"); await see(inner);
+        seen.push(both(host)[1], both(twin)[1]);
+        steps.set(host, "duration", 3); await see(inner);
+        seen.push(both(host)[1]);
+        steps.root().remove(twin);
+        seen.push(await see(inner));
+        await steps.app.loadGraphData(steps.saved());
+        await steps.frames();
+        const again = steps.root().nodes.find((node) => node.subgraph);
+        return [seen, [both(again), await see(again.subgraph.nodes[0])]];
+        """,
+        MAIN,
+    )
+    five = [5, [5, 10, 5]]
+    assert seen == [[["1080P", ["720P", "1080P"]], [3, [2, 15, 1]]], five, [5, [2, 15, 1]], five, about("5.00")]
+    assert loaded == [[["1080P", ["480P", "720P", "1080P"]], five], about("5.00")]
+
+
 @on_canvas
 def test_what_another_node_gives_to_a_promoted_widget_is_not_known(page):
     price = page.run(

@@ -17,28 +17,24 @@ class Words:
     outputs: tuple[tuple[str, str], ...]
 
 
-_DEPENDS = "取决于模型，不支持的取值会隐藏。"
-_HIDDEN = "取决于模型，不支持时隐藏。"
-_AUDIO_RULE = "WAV 或 MP3；比视频长时截断，比视频短时结尾无声。是否支持以及时长范围取决于模型。"
+_OFFERED = "仅列出模型支持的取值。"
 _IMAGE = ("图像", "视频的首帧。批次中的每张图像各生成一个视频，分别计费。")
 _SEED = (
     "随机数种子",
-    "批次中第 i 张图像使用 seed + i。相同的请求和相同的种子会返回已保存的视频，不再计费；"
-    "更换种子会生成新的视频并计费。",
+    "更换种子会生成新的视频并计费；种子不变则返回已保存的视频。第 i 张图像使用 seed + i。",
 )
 _WATERMARK = ("水印", "在视频右下角添加百炼的水印。")
 _PREFIX = (
     "文件名前缀",
-    "MP4 在 ComfyUI 输出文件夹中的文件名，可带子文件夹；%year%、%month%、%day%、%hour%、%minute%、%second% "
-    "会替换为当前时间。",
+    "输出文件夹中的文件名，可带子文件夹和 %year%、%month%、%day%、%hour%、%minute%、%second%。",
 )
-_CONNECTION = ("连接", "来自“百炼 连接”节点的地域、业务空间和等待时限；不连接时使用本机的默认设置。")
-_MODEL = ("模型", "可用的分辨率、时长、输入和价格取决于模型，对比见帮助页。")
-_RESOLUTION = ("分辨率", f"近似高度，宽高比与图像一致。价格与分辨率有关。{_DEPENDS}")
-_DURATION = ("时长", f"视频的秒数，按秒计费。{_DEPENDS}")
-_PROMPT_EXTEND = ("提示词智能改写", f"由百炼改写提示词：短提示词效果更好，但耗时更长。{_HIDDEN}")
-_NEGATIVE_PROMPT = ("反向提示词", f"不希望出现的内容，最多 {{negative_limit}} 个字符。{_HIDDEN}")
-_LAST_FRAME = ("尾帧", "视频的最后一帧；批次可以共用一张图像，也可以每个视频一张。取决于模型。")
+_CONNECTION = ("连接", "地域、业务空间和等待时限，来自“百炼 连接”节点；不连接时用本机设置。")
+_MODEL = ("模型", "决定可用的分辨率、时长、输入和价格，对比见帮助页。")
+_RESOLUTION = ("分辨率", f"近似高度，影响价格；{_OFFERED}")
+_DURATION = ("时长", f"视频的秒数，按秒计费；{_OFFERED}")
+_PROMPT_EXTEND = ("提示词智能改写", "由百炼改写提示词：短提示词效果更好，但耗时更长。")
+_NEGATIVE_PROMPT = ("反向提示词", "不希望出现的内容，最多 {negative_limit} 个字符。")
+_LAST_FRAME = ("尾帧", "视频的最后一帧；批次可以共用一张图像，也可以每个视频一张。")
 _VIDEO_OUTPUTS = (
     ("视频路径", "已保存的 MP4 的绝对路径，批次中每张图像一个。"),
     ("视频", "已保存的视频，可接“保存视频”“获取视频组件”等 VIDEO 节点。"),
@@ -55,24 +51,23 @@ NODES = {
             "image": _IMAGE,
             "prompt": (
                 "提示词",
-                "描述画面中的运动和镜头运动；图像已经给出了场景。使用有声模型时，还可以描述声音。"
-                "最大长度取决于模型，超出的部分会被百炼截断。",
+                "描述画面中的运动、镜头运动，以及有声视频中的声音；图像已经给出了场景。",
             ),
             "model": _MODEL,
             "resolution": _RESOLUTION,
             "duration": _DURATION,
-            "shot_type": ("镜头类型", f"multi 在多个镜头之间切换，需要打开提示词智能改写。{_HIDDEN}"),
+            "shot_type": ("镜头类型", "multi 在多个镜头之间切换，需要打开提示词智能改写。"),
             "prompt_extend": _PROMPT_EXTEND,
             "negative_prompt": _NEGATIVE_PROMPT,
             "seed": _SEED,
-            "generate_audio": ("生成声音", f"关闭后生成无声视频。{_HIDDEN}"),
+            "generate_audio": ("生成声音", "关闭后生成无声视频。"),
             "watermark": _WATERMARK,
-            "audio_url": ("音频 URL", f"视频音频的 URL（http、https 或 oss）。{_AUDIO_RULE}"),
+            "audio_url": ("音频 URL", "视频音频的 URL（http、https 或 oss），WAV 或 MP3；比视频长时截断。"),
             "filename_prefix": _PREFIX,
-            "audio": ("音频", f"视频的音频，会上传到百炼的临时存储。{_AUDIO_RULE}"),
+            "audio": ("音频", "视频的音频，会上传到百炼；比视频长时截断，比视频短时结尾无声。"),
             "connection": _CONNECTION,
             "last_frame": _LAST_FRAME,
-            "ratio": ("画面比例", f"视频的宽高比；adaptive 与图像一致。{_HIDDEN}"),
+            "ratio": ("画面比例", "视频的宽高比；adaptive 与图像一致。"),
         },
         _VIDEO_OUTPUTS,
     ),
@@ -81,7 +76,7 @@ NODES = {
         "用百炼的特效模板让图像动起来，不需要提示词，并保存视频。按视频秒数计费。仅限北京地域。",
         {
             "image": _IMAGE,
-            "template": ("特效模板", f"特效；帮助页列出各模板对图像内容的要求。{_DEPENDS}"),
+            "template": ("特效模板", "特效；帮助页列出各模板对图像内容的要求。"),
             "model": _MODEL,
             "resolution": _RESOLUTION,
             "duration": _DURATION,
@@ -110,7 +105,7 @@ NODES = {
             "video": ("视频", "一个视频；与视频路径二选一。"),
             "video_path": (
                 "视频路径",
-                "ComfyUI 的 input、output 或 temp 文件夹中的视频文件，例如万相节点输出的视频路径；与视频二选一。",
+                "视频在 ComfyUI 的 input、output 或 temp 文件夹中的路径；与视频二选一。",
             ),
         },
         (("图像", "最后一帧，一张图像。"),),
@@ -122,17 +117,15 @@ NODES = {
         {
             "region": (
                 "地域",
-                "default：本机设置的 DASHSCOPE_REGION，未设置时为 beijing。每个 Key 只在一个地域有效。"
-                "offline：在本机免费渲染测试视频，不需要 Key。",
+                "default：DASHSCOPE_REGION 或 beijing。offline：免费测试，无需 Key。Key 分地域有效。",
             ),
             "workspace_id": (
                 "业务空间 ID",
-                "百炼业务空间的 ID，例如 llm-abc123；留空则使用地域的公共域名。"
-                "{workspace_regions}必须填写；部分模型在官方文档中只支持业务空间专属域名。",
+                "百炼业务空间的 ID，例如 llm-abc123。{workspace_regions}和部分模型必须填写。",
             ),
             "max_wait_minutes": (
                 "最长等待（分钟）",
-                "视频渲染超过此分钟数后，节点停止等待；排队时间不计。任务会继续运行，再次运行工作流即可继续等待。",
+                "渲染超过此分钟数后，节点停止等待；排队时间不计，任务会继续运行。",
             ),
         },
         (("连接", "接到万相节点的连接输入。"),),
@@ -143,18 +136,16 @@ NODES = {
         {
             "prompt": (
                 "提示词",
-                "描述接下来的运动和镜头运动；片段已经给出了场景。还可以描述声音。"
-                "最大长度取决于模型，超出的部分会被百炼截断。",
+                "描述接下来的运动、镜头运动和声音；片段已经给出了场景。",
             ),
             "model": _MODEL,
             "resolution": _RESOLUTION,
-            "duration": ("时长", f"完整视频的秒数，包含原片段，必须比片段长；按秒计费。{_DEPENDS}"),
+            "duration": ("时长", f"完整视频的秒数，包含原片段，按秒计费；{_OFFERED}"),
             "prompt_extend": _PROMPT_EXTEND,
-            "video": ("视频", "要续写的片段，视频以它开头；与视频路径二选一。{clip_rule}"),
+            "video": ("视频", "要续写的片段，{clip_rule}，视频以它开头；与视频路径二选一。"),
             "video_path": (
                 "视频路径",
-                "片段在 ComfyUI 的 input、output 或 temp 文件夹中的路径，例如万相节点输出的视频路径；与视频二选一。"
-                "{clip_rule}",
+                "片段在 input、output 或 temp 文件夹中的路径，{clip_rule}；与视频二选一。",
             ),
             "last_frame": ("尾帧", "视频的最后一帧，一张图像。"),
             "negative_prompt": _NEGATIVE_PROMPT,

@@ -38,6 +38,6 @@ def chinese_facts(tables: Tables) -> dict[str, str]:
     models, regions = tables.models, tables.regions.REGIONS.values()
     return {
         "negative_limit": str(models.NEGATIVE_PROMPT_LIMIT),
-        "clip_rule": "MP4 或 MOV，{} 至 {} 秒，会上传到百炼的临时存储。".format(*models.CLIP_SECONDS),
+        "clip_rule": "{} 至 {} 秒的 MP4 或 MOV".format(*models.CLIP_SECONDS),
         "workspace_regions": "、".join(row.title_zh for row in regions if row.needs_workspace),
     }

@@ -9,15 +9,20 @@ from typing import Any
 from . import locales
 from .chinese import IMAGES
 from .facts import Tables, rows_of
-from .readme import model_table
+from .readme import model_list
 
 _HEADS = {
     "en": ("Inputs", "input", "description", "Outputs", "output", "description", "Models"),
     "zh": ("输入", "输入", "说明", "输出", "输出", "说明", "模型"),
 }
-_TEMPLATES = {
-    "en": ("Templates", ("template", "name", "content of the image", "models")),
-    "zh": ("特效模板", ("模板", "名称", "图像内容", "模型")),
+_TEMPLATES = {"en": "Templates, and what the image must show", "zh": "特效模板，及其对图像内容的要求"}
+_TEMPLATE = {
+    "en": "- `{id}` {name}: {content} ({models})",
+    "zh": "- `{id}` {name}：{content}（{models}）",
+}
+_OFFERED = {
+    "en": "Inputs and values that the chosen model does not support are hidden.",
+    "zh": "所选模型不支持的输入和取值会隐藏。",
 }
 _ERRORS = {
     "en": """## Errors
@@ -68,7 +73,8 @@ def page(node: Any, texts: dict[str, Any], language: str, tables: Tables) -> str
         f"## {outputs}\n" + _table((out_name, out_what), [_row("", words) for words in texts["outputs"].values()]),
     ]
     if rows := rows_of(node, tables):
-        parts.append(f"## {models}\n{model_table(tables, rows, language=language)}")
+        offered = model_list(tables, rows, language=language)
+        parts.append(f"## {models}\n{_OFFERED[language]}\n\n{offered}")
     if "template" in texts["inputs"]:
         parts.append(_templates(tables, language))
     if "task_id" in node.RETURN_NAMES:
@@ -77,16 +83,11 @@ def page(node: Any, texts: dict[str, Any], language: str, tables: Tables) -> str
 
 
 def _templates(tables: Tables, language: str) -> str:
-    title, heads = _TEMPLATES[language]
-    rows = [
-        (
-            f"`{row.id}`",
-            *((row.zh, IMAGES[row.image]) if language == "zh" else (row.en, row.image)),
-            ", ".join(row.models),
-        )
-        for row in tables.effects.EFFECTS.values()
-    ]
-    return f"## {title}\n" + _table(heads, rows)
+    lines = []
+    for row in tables.effects.EFFECTS.values():
+        name, content = (row.zh, IMAGES[row.image]) if language == "zh" else (row.en, row.image)
+        lines.append(_TEMPLATE[language].format(id=row.id, name=name, content=content, models=", ".join(row.models)))
+    return f"## {_TEMPLATES[language]}\n" + "\n".join(lines) + "\n"
 
 
 def _row(key: str, words: dict[str, str]) -> tuple[str, str]:

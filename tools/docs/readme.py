@@ -29,6 +29,9 @@ _WORDS = {
         "chinese": "{} ({} in Chinese)",
         "all": "all",
         "comma": ", ",
+        "colon": ": ",
+        "stop": "; ",
+        "span": "{} s",
         "and": " and ",
         "prices": "Prices are list prices in the order of the resolutions, from {}.",
         "list": "{region}'s price list of {day}",
@@ -53,6 +56,9 @@ _WORDS = {
         "chinese": "{}（中文 {}）",
         "all": "全部",
         "comma": "、",
+        "colon": "：",
+        "stop": "；",
+        "span": "{} 秒",
         "and": "、",
         "prices": "价格为目录价，按分辨率的顺序排列，取自{}。",
         "list": "{region} {day} 的价目表",
@@ -73,6 +79,26 @@ def model_table(tables: Tables, rows: list[Any], *, language: str = "en") -> str
         models.setdefault(_cells(row, tables, language), []).append(f"`{row.id}`")
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     lines += [f"| {' | '.join((', '.join(names), *cells))} |" for cells, names in models.items()]
+    return "\n".join([*lines, "", _notes(rows, tables, language), ""])
+
+
+def model_list(tables: Tables, rows: list[Any], *, language: str) -> str:
+    """Return the same as a list, which fits the width of a panel."""
+    words = _WORDS[language]
+    audio, length = _HEADS[language][3], _HEADS[language][5]
+    lines = []
+    for row in rows:
+        tiers, seconds, sound, abilities, limit, regions, prices = _cells(row, tables, language)
+        facts_of = [
+            tiers,
+            words["span"].format(seconds),
+            f"{audio} {sound}",
+            abilities,
+            f"{length} {limit}",
+            regions,
+            prices,
+        ]
+        lines.append(f"- `{row.id}`{words['colon']}{words['stop'].join(filter(None, facts_of))}")
     return "\n".join([*lines, "", _notes(rows, tables, language), ""])
 
 
