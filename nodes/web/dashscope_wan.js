@@ -3,6 +3,7 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { allNodes } from "./graph.js";
+import { tellLanguage } from "./i18n.js";
 import { applyModelRules, watch, withLoading } from "./model_widgets.js";
 import { addPriceLine, showPrice } from "./price.js";
 import { fixSeedControl } from "./seed.js";
@@ -76,6 +77,7 @@ app.registerExtension({
     // Changes elsewhere in the graph: a Connection node is bypassed, or linked to the subgraph of a node.
     api.addEventListener("graphChanged", showPrices);
     followStatus();
+    tellLanguage();
   },
   beforeRegisterNodeDef(nodeType, nodeData) {
     if (!nodeData.name?.startsWith(OURS)) return;
