@@ -3,9 +3,9 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { allNodes } from "./graph.js";
-import { tellLanguage } from "./i18n.js";
 import { applyModelRules, watch, withLoading } from "./model_widgets.js";
 import { addPriceLine, showPrice } from "./price.js";
+import { tellLanguage } from "./i18n.js";
 import { fixSeedControl } from "./seed.js";
 import { OURS, TEXT, followStatus } from "./status.js";
 
