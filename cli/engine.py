@@ -50,7 +50,8 @@ def answered(work: Callable[[], int], *, root: Path, more: str = "") -> int:
         if type(error).__module__ != "dashscope_wan":
             raise
         # The commands send nothing.
-        say_error(shown(described(error)).replace(shown(NOTHING_SENT), "").replace("\n ", "\n").strip())
+        unsent = shown(NOTHING_SENT)
+        say_error(shown(described(error)).replace(f"{unsent} ", "").replace(unsent, "").strip())
     return 1
 
 

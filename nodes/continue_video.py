@@ -115,10 +115,10 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
             batch = Batch(
                 request,
                 None,
+                **host.batch_settings(graph, extra_pnginfo),
                 filename_prefix=filename_prefix,
                 connection=Connection.of(connection),
                 last_frames=last_frame,
                 open_clip=partial(video_input.resolve_video, video, inputs.strip(video_path), cut=True),
-                **host.batch_settings(graph, extra_pnginfo),
             )
             return self.to_result(await make_videos(batch, monitor=host.NodeMonitor(unique_id)))

@@ -97,15 +97,15 @@ def language() -> str:
     """Return the language of ComfyUI's user: the one that is chosen in its settings, else that of the page."""
     if not in_comfyui():
         return _standalone.language
-    import folder_paths
-
     try:
+        import folder_paths
+
         path = Path(folder_paths.get_user_directory()) / "default" / "comfy.settings.json"
         changed = path.stat().st_mtime_ns
         if _chosen.get("changed") != changed:
             settings = json.loads(path.read_text(encoding="utf-8"))
             _chosen.update(changed=changed, locale=str(settings.get("Comfy.Locale") or ""))
-    except (OSError, ValueError, AttributeError):
+    except (ImportError, OSError, ValueError, AttributeError):
         _chosen.update(changed=None, locale="")
     return language_of(_chosen.get("locale") or _chosen.get("page") or "")
 

@@ -131,10 +131,10 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
             batch = Batch(
                 request,
                 image,
+                **host.batch_settings(graph, extra_pnginfo),
                 filename_prefix=filename_prefix,
                 audio=audio,
                 connection=Connection.of(connection),
                 last_frames=last_frame,
-                **host.batch_settings(graph, extra_pnginfo),
             )
             return self.to_result(await make_videos(batch, monitor=host.NodeMonitor(unique_id)))

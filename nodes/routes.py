@@ -81,10 +81,14 @@ def routes(panel: TaskPanel) -> list[web.RouteDef]:
         return web.Response(body=made.data, content_type="image/jpeg", headers=headers)
 
     async def fetch(request: web.Request) -> web.Response:
-        return _json(await panel.fetch(await _id_of(request)), status=HTTPStatus.ACCEPTED)
+        return _json(await panel.fetch(await _field_of(request, "id")), status=HTTPStatus.ACCEPTED)
 
     async def cancel(request: web.Request) -> web.Response:
-        return _json(await panel.cancel(await _id_of(request)))
+        return _json(await panel.cancel(await _field_of(request, "id")))
+
+    async def language(request: web.Request) -> web.Response:
+        host.tell_language(await _field_of(request, "language"))
+        return _json({"language": host.language()})
 
     return [
         web.get(f"{PREFIX}/tasks", _answering(tasks)),
@@ -92,6 +96,7 @@ def routes(panel: TaskPanel) -> list[web.RouteDef]:
         web.get(f"{PREFIX}/poster/{{id}}", _answering(poster)),
         web.post(f"{PREFIX}/fetch", _answering(fetch)),
         web.post(f"{PREFIX}/cancel", _answering(cancel)),
+        web.post(f"{PREFIX}/language", _answering(language)),
     ]
 
 
@@ -149,17 +154,17 @@ def _same_host(origin: str, named: str) -> bool:
         return False
 
 
-async def _id_of(request: web.Request) -> str:
-    """Return the "id" of a JSON body."""
+async def _field_of(request: web.Request, name: str) -> str:
+    """Return a text of a JSON body."""
     if request.content_type != "application/json" or (request.content_length or 0) > MAX_BODY:
-        raise InvalidQuery([Message('the body must be JSON such as {{"id": "..."}}')])
+        raise InvalidQuery([Message('the body must be JSON such as {{"{name}": "..."}}', name=name)])
     try:
         body: Any = json.loads(await request.read())
     except (ValueError, RecursionError):
         body = None
-    found = body.get("id") if isinstance(body, dict) else None
+    found = body.get(name) if isinstance(body, dict) else None
     if not isinstance(found, str):
-        raise InvalidQuery([Message('the body must be JSON such as {{"id": "..."}}')])
+        raise InvalidQuery([Message('the body must be JSON such as {{"{name}": "..."}}', name=name)])
     return found
 
 

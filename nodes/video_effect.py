@@ -100,8 +100,8 @@ class DashScopeWanVideoEffect(inputs.VideoOutputs):
             batch = Batch(
                 request,
                 image,
+                **host.batch_settings(graph, extra_pnginfo),
                 filename_prefix=filename_prefix,
                 connection=Connection.of(connection),
-                **host.batch_settings(graph, extra_pnginfo),
             )
             return self.to_result(await make_videos(batch, monitor=host.NodeMonitor(unique_id)))

@@ -166,6 +166,8 @@ def texts_for_users(tree):
             if name in ERRORS:
                 yield from node.args
                 yield from (keyword.value for keyword in node.keywords if keyword.arg == "hint")
+            elif name in ("Cause", "_Advice"):
+                yield from node.args[2 if name == "_Advice" else 0 :]
             elif name in ("report", "_report") and node.args:
                 yield node.args[-1]
             elif name == "append" and name_of(node.func.value) in ("problems", "notes", "found"):
@@ -174,8 +176,8 @@ def texts_for_users(tree):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if {name_of(target) for target in targets} & {"hint", "problems", "notes"}:
                 yield node.value
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.endswith(
-            ("_problems", "_problem")
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and (
+            node.name.endswith(("_problems", "_problem")) or node.name.startswith("validate")
         ):
             yield from (one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value)
 
@@ -220,6 +222,7 @@ def test_lists_are_localized_with_what_is_in_them():
     assert localize(lines("", Message("saving"), "x"), "zh") == "保存中\nx"
     assert localize(clauses([Message("today"), Message("tomorrow")]), "zh") == "今日；明日"
     assert localize(enumeration([Message("Beijing"), Message("Tokyo")]), "zh") == "北京、东京"
+    assert localize(format_choices([Message("Beijing"), Message("Tokyo")]), "zh") == "北京或东京"
     assert (format_choices(["a", "b", "c"]), enumeration([]), sentences("", "")) == ("a, b or c", "", "")
 
 
@@ -272,7 +275,7 @@ def test_an_error_can_be_shown_in_chinese_and_stays_english():
     error = InvalidRequest([Message("seed: {seed} is not supported; choose 0 to {most}", seed="-1", most=9)])
     english = "Request rejected before submission; nothing was charged:\n- seed: -1 is not supported; choose 0 to 9"
     assert str(error) == english
-    assert error.localized("zh") == "请求未提交，未产生费用。请修改：\n- 随机数种子：不支持 -1；可选 0 到 9"
+    assert error.localized("zh") == "请求未通过检查，没有提交，未产生费用：\n- 随机数种子：不支持 -1；可选 0 到 9"
     error.language = "zh"
     assert (str(error), str(error.text)) == (error.localized("zh"), english)
 

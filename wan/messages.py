@@ -20,8 +20,14 @@ LANGUAGES = (ENGLISH, "zh")
 
 LOCALES = Path(__file__).resolve().parent.parent / "locales"
 
-_BLANK = r"(?<=[\u3002\uff0c\uff1b\uff1a\uff01\uff1f\uff09]) (?! )"
-"""The blank between sentences, which Chinese does not have after its punctuation."""
+_BLANK = "|".join(
+    (
+        r"(?<=[\u3002\uff0c\uff1b\uff1a\uff01\uff1f\uff09]) (?! )",
+        r"(?<=[\u4e00-\u9fff]) (?=[\u6216\u548c] )",
+        r"(?<= [\u6216\u548c]) (?=[\u4e00-\u9fff])",
+    )
+)
+"""The blanks that Chinese does not have: after its punctuation, and between its words and their "or" and "and"."""
 
 Text = str | Callable[[], str]
 """A text, or what makes it when it is shown: `partial(Message, "queued; task {task}", task=task_id)`."""

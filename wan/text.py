@@ -10,7 +10,7 @@ from .redaction import truncate_redacted
 
 def format_choices(values: Sequence[object]) -> str:
     """Return a list of allowed values as text: "5", "3, 4 or 5", "2 to 15"."""
-    words = [str(value) for value in values]
+    words = [value if isinstance(value, str) else str(value) for value in values]
     numbers = [value for value in values if isinstance(value, int)]
     if len(numbers) == len(words) > 3 and numbers == list(range(numbers[0], numbers[-1] + 1)):
         return Message("{first} to {last}", first=words[0], last=words[-1])

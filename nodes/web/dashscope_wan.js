@@ -6,6 +6,7 @@ import { allNodes, isLinked } from "./graph.js";
 import { layOut, revealAdvanced, savedHeight, toSavedOrder, toShownOrder } from "./layout.js";
 import { applyModelRules, watch, withLoading } from "./model_widgets.js";
 import { addPriceLine, showPrice } from "./price.js";
+import { tellLanguage } from "./i18n.js";
 import { fixSeedControl } from "./seed.js";
 import { OURS, followStatus } from "./status.js";
 import { PLAYER } from "./status_box.js";
@@ -65,6 +66,7 @@ app.registerExtension({
     // Changes elsewhere in the graph: a Connection node is bypassed, or linked to the subgraph of a node.
     api.addEventListener("graphChanged", showPrices);
     followStatus();
+    tellLanguage();
   },
   nodeCreated(node) {
     if (!node.comfyClass?.startsWith(OURS)) return;

@@ -1,4 +1,5 @@
 // The extension's texts in ComfyUI's language. The names of nodes, inputs and options are in the folder `locales`.
+import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 
 const en = {
@@ -53,6 +54,15 @@ export function strings() {
 
 // Return the words in ComfyUI's language.
 export function inLanguage(words) {
-  const language = app.extensionManager?.setting?.get("Comfy.Locale") ?? navigator.language;
-  return language?.startsWith("zh") ? words.zh : words.en;
+  return locale()?.startsWith("zh") ? words.zh : words.en;
+}
+
+// Where no language is chosen in ComfyUI's settings, the server only knows the page's from here.
+export function tellLanguage() {
+  const body = JSON.stringify({ language: locale() ?? "" });
+  api.fetchApi("/dashscope_wan/language", { method: "POST", headers: { "Content-Type": "application/json" }, body }).catch(() => {});
+}
+
+function locale() {
+  return app.extensionManager?.setting?.get("Comfy.Locale") ?? navigator.language;
 }

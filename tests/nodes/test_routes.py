@@ -359,4 +359,5 @@ def test_comfyui_gets_the_routes_once(comfy, monkeypatch):
         ("GET", "/dashscope_wan/tasks"),
         ("POST", "/dashscope_wan/cancel"),
         ("POST", "/dashscope_wan/fetch"),
+        ("POST", "/dashscope_wan/language"),
     ]

@@ -62,6 +62,7 @@ _NEW_FILE = Message("Use another file: the message names the limit.")
 _MODEL_NAME = Message(
     "This region does not offer the model. Choose another model, or another region in DashScope Connection."
 )
+_EXPIRED = Message("Run again: the upload policy had expired.")
 _LATER = Message("Wait a minute and run again.")
 _AGAIN = Message("This is an error at DashScope. Run again.")
 _UNREACHABLE = Message(
@@ -77,7 +78,12 @@ _ADVICE = (
         Message("Check workspace_id in DashScope Connection: it must be the key's own."),
     ),
     _Advice("invalid access token", AuthenticationError, _CHECK_KEY),
-    _Advice("AccessDenied", PermissionDenied, "Run again: the upload policy had expired.", contains="policy expired"),
+    _Advice(
+        "AccessDenied",
+        PermissionDenied,
+        Message("Run again: the upload policy had expired."),
+        contains="policy expired",
+    ),
     _Advice("AccessDenied", PermissionDenied, _MODEL_NAME, contains="asynchronous calls"),
     _Advice("AccessDenied", PermissionDenied, _HEADER_LOST, contains="synchronous calls"),
     _Advice("AccessDenied.Unpurchased", PermissionDenied, _ACTIVATE),
@@ -120,7 +126,7 @@ _ADVICE = (
     *(_Advice(code, BadRequest, _NO_PERSON) for code in ("NoHuman", "MultiHuman", "FullBody", "FacePose", "BodyPose")),
     _Advice("InvalidImage", BadRequest, _NEW_FILE),
     _Advice("InvalidFile", BadRequest, _NEW_FILE),
-    _Advice("BadRequest.TooLarge", BadRequest, "The request is too large: use a smaller image."),
+    _Advice("BadRequest.TooLarge", BadRequest, Message("The request is too large: use a smaller image.")),
     _Advice("BadRequest", BadRequest, Message("Please report this: DashScope could not parse the request body.")),
     _Advice("DataInspectionFailed", ContentRejected, _OTHER_CONTENT),
     _Advice("IPInfringementSuspect", ContentRejected, _OTHER_CONTENT),

@@ -95,7 +95,7 @@ def validate_images(images: Any, *, sides: tuple[int, int], ratio: float = 0.0, 
     problems = _form_problems(images) or _size_problems(images.shape)
     if not problems:
         problems = [*_shape_problems(images.shape[1:], sides=sides, ratio=ratio), *_number_problems(images)]
-    return [f"{name}: {problem}" for problem in problems]
+    return [Message("{input}: {problem}", input=name, problem=problem) for problem in problems]
 
 
 def frame_size(image: Any, *, sides: tuple[int, int]) -> tuple[int, int]:
