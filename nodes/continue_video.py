@@ -111,7 +111,7 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
             seed=seed,
             watermark=watermark,
         )
-        with host.localized_errors():
+        with host.NodeMonitor(unique_id) as monitor:
             batch = Batch(
                 request,
                 None,
@@ -121,4 +121,4 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
                 last_frames=last_frame,
                 open_clip=partial(video_input.resolve_video, video, inputs.strip(video_path), cut=True),
             )
-            return self.to_result(await make_videos(batch, monitor=host.NodeMonitor(unique_id)))
+            return self.to_result(await make_videos(batch, monitor=monitor))

@@ -67,11 +67,11 @@ class DashScopeWanFetchTask(inputs.VideoOutputs):
         """
         from ..wan.tasks.fetch_task import FetchRequest, fetch_video
 
-        with host.localized_errors():
+        with host.NodeMonitor(unique_id) as monitor:
             request = FetchRequest(
                 inputs.strip(task_id),
                 filename_prefix=filename_prefix,
                 connection=Connection.of(connection),
                 **host.batch_settings(graph, extra_pnginfo),
             )
-            return self.to_result([await fetch_video(request, monitor=host.NodeMonitor(unique_id))])
+            return self.to_result([await fetch_video(request, monitor=monitor)])

@@ -10,7 +10,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from ..wan.api.endpoint import use_offline
 from ..wan.errors import WanError
 from ..wan.frozen import frozen
 from ..wan.messages import ENGLISH, Text, language_of, localize
+from ..wan.tasks.receipt import finite
 from ..wan.tasks.retry import Clock
-from ..wan.values import finite
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -124,16 +124,14 @@ def in_language(text: Text) -> str:
     return localize(text, language())
 
 
-@contextlib.contextmanager
-def localized_errors() -> Iterator[None]:
-    """Give the errors that leave a node the user's language. Where it is another one, the log has the English text."""
-    try:
-        yield
-    except WanError as error:
-        error.language = language()
-        if error.language != ENGLISH:
-            logger.error("%s", error.text)  # noqa: TRY400 - ComfyUI logs the traceback
-        raise
+class LocalizedErrors(contextlib.AbstractContextManager[Any]):
+    """Gives the errors that leave a node the user's language. Where it is another one, the log has the English text."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, WanError):
+            error.language = language()
+            if error.language != ENGLISH:
+                logger.error("%s", error.text)
 
 
 def batch_settings(graph: Any, extra_pnginfo: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -236,8 +234,8 @@ class LocalVideo:
         return self.path
 
 
-class NodeMonitor:
-    """A running node: its progress, its status text, and Stop."""
+class NodeMonitor(LocalizedErrors):
+    """A running node: its progress, its status text, its errors, and Stop."""
 
     def __init__(self, node_id: object) -> None:
         self._node_id = str(node_id)

@@ -127,7 +127,7 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
             audio_url=audio_url,
             ratio=ratio,
         )
-        with host.localized_errors():
+        with host.NodeMonitor(unique_id) as monitor:
             batch = Batch(
                 request,
                 image,
@@ -137,4 +137,4 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
                 connection=Connection.of(connection),
                 last_frames=last_frame,
             )
-            return self.to_result(await make_videos(batch, monitor=host.NodeMonitor(unique_id)))
+            return self.to_result(await make_videos(batch, monitor=monitor))

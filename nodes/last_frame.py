@@ -61,7 +61,7 @@ class DashScopeWanLastFrame:
         from ..wan.media.last_frame import last_frame
         from ..wan.tasks.context import run_in_thread
 
-        with host.localized_errors():
+        with host.LocalizedErrors():
             try:
                 source = video_input.resolve_video(video, strip(video_path))
             except InvalidRequest as error:

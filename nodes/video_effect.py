@@ -96,7 +96,7 @@ class DashScopeWanVideoEffect(inputs.VideoOutputs):
             seed=seed,
             watermark=watermark,
         )
-        with host.localized_errors():
+        with host.NodeMonitor(unique_id) as monitor:
             batch = Batch(
                 request,
                 image,
@@ -104,4 +104,4 @@ class DashScopeWanVideoEffect(inputs.VideoOutputs):
                 filename_prefix=filename_prefix,
                 connection=Connection.of(connection),
             )
-            return self.to_result(await make_videos(batch, monitor=host.NodeMonitor(unique_id)))
+            return self.to_result(await make_videos(batch, monitor=monitor))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import Any
 
 
@@ -23,17 +21,6 @@ def truth(value: Any) -> Any:
     one = whole(value)
     one = one if isinstance(one, int) else _single(value)
     return bool(one) if isinstance(one, (bool, int)) and one in (0, 1) else value
-
-
-def finite(value: Any) -> Any:
-    """Return a JSON value with None for NaN and infinity, which JSON does not allow and no browser parses."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: finite(inner) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(inner) for inner in value]
-    return value
 
 
 def _single(value: Any) -> Any:

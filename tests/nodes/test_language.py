@@ -144,7 +144,7 @@ def test_comfyui_gets_the_chosen_language(choose, comfy):
     choose("zh")
     host.NodeMonitor("7").report(0.5, Message("download interrupted; resuming"))
     assert comfy.texts == [("7", "下载中断；正在续传")]
-    with pytest.raises(MediaError) as caught, host.localized_errors():
+    with pytest.raises(MediaError) as caught, host.LocalizedErrors():
         raise MediaError(Message("{name} is empty.", name="a.mp4"))
     assert (str(caught.value), caught.value.message) == ("a.mp4 是空文件。", "a.mp4 is empty.")
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from wanpack.wan.api.settings import unquoted
-from wanpack.wan.values import finite, truth, whole
+from wanpack.wan.tasks.receipt import finite
+from wanpack.wan.values import truth, whole
 
 FIVES = [
     5,

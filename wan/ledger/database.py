@@ -229,9 +229,8 @@ class SqliteStore:
 
     def describe(self, error: Exception) -> tuple[str, str]:
         """Return what happened and what to do about it."""
-        return Message("The ledger {path} cannot be used ({reason}).", path=self._path, reason=error), what_to_do(
-            error, folder=self._path.parent
-        )
+        message = Message("The ledger {path} cannot be used ({reason}).", path=self._path, reason=error)
+        return message, what_to_do(error, folder=self._path.parent)
 
 
 def uri_of(path: PurePath, mode: str) -> str:

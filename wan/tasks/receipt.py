@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from ..ledger.record import Record
 from ..media.video import VideoInfo
 from ..messages import Message, Text
 from ..redaction import values_without_secrets
-from ..values import finite
 
 
 def build_receipt(  # noqa: PLR0913 - the sources of a receipt, all by name
@@ -158,3 +157,14 @@ class SavedVideo:
     path: Path
     task_id: str
     receipt: dict[str, Any]
+
+
+def finite(value: Any) -> Any:
+    """Return a JSON value with None for NaN and infinity, which JSON does not allow and no browser parses."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: finite(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return value
