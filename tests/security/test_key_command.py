@@ -12,6 +12,7 @@ from pathlib import Path
 
 import children
 import pytest
+from platforms import needs_symlinks
 from wanpack.wan.api import settings
 from wanpack.wan.api.settings import FILE_NAME, read_settings
 from wanpack.wan.catalog.regions import OFFLINE, REGIONS
@@ -115,6 +116,7 @@ def test_a_file_that_is_no_text_is_reported_without_its_bytes(command, tmp_path)
     assert "secret" not in str(caught.value)
 
 
+@needs_symlinks
 def test_the_folder_is_the_one_that_the_pack_reads(command, tmp_path, monkeypatch):
     comfyui = tmp_path / "ComfyUI"
     pack = comfyui / "custom_nodes" / "wan"
