@@ -164,7 +164,10 @@ def test(arguments: list[str]) -> int:
         command, environment = [str(PYTHON), "-m", *step], dict(os.environ)
         if step[0] == "lint-imports":
             # A program, not a module; it finds the pack where Python would.
-            command, environment["PYTHONPATH"] = [str(PYTHON.with_name(step[0])), *step[1:]], str(PACK_LINK.parent)
+            command, environment["PYTHONPATH"] = (
+                [str(PYTHON.with_name(step[0]).with_suffix(PYTHON.suffix)), *step[1:]],
+                str(PACK_LINK.parent),
+            )
         elif step[0] == "pytest":
             # Each of its processes, and each that a test starts, would compile every module again.
             environment.pop("PYTHONDONTWRITEBYTECODE", None)
