@@ -58,6 +58,8 @@ USAGE = """usage: python dev.py COMMAND ...
   test [--quick] [ARGUMENTS]
                      ruff, mypy, lint-imports and pytest with the arguments; --quick leaves out what waits, renders or
                      starts browsers
+  test --windows [--python 3.13] [ARGUMENTS]
+                     pytest under Python for Windows, which Wine runs; another Python than 3.11 runs a small part
   bench [--quick] [--json FILE] [--only NAME ...]
                      how fast the pack is beside what its peers do: prints a table, writes bench.json
   offline [--port N] run the mock server for DashScope until Ctrl-C
@@ -143,6 +145,9 @@ def docs(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """Check style and types and run the tests; stops at the first of them that fails."""
     set_up("dev")
+    if "--windows" in arguments:
+        rest = [one for one in arguments if one != "--windows"]
+        return become([str(PYTHON), str(ROOT / "tools" / "__main__.py"), "windows", *rest])
     steps = (
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
@@ -158,7 +163,10 @@ def test(arguments: list[str]) -> int:
         command, environment = [str(PYTHON), "-m", *step], dict(os.environ)
         if step[0] == "lint-imports":
             # A program, not a module; it finds the pack where Python would.
-            command, environment["PYTHONPATH"] = [str(PYTHON.with_name(step[0])), *step[1:]], str(PACK_LINK.parent)
+            command, environment["PYTHONPATH"] = (
+                [str(PYTHON.with_name(step[0]).with_suffix(PYTHON.suffix)), *step[1:]],
+                str(PACK_LINK.parent),
+            )
         elif step[0] == "pytest":
             # Each of its processes, and each that a test starts, would compile every module again.
             environment.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -1,4 +1,4 @@
-"""`<.venv's python> tools bench|docs ...`, started by dev.py by its path."""
+"""`<.venv's python> tools bench|docs|windows ...`, started by dev.py by its path."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ sys.path.remove(_ROOT)
 
 
 def _main(name: str) -> Callable[[Sequence[str]], int]:
-    # The bench brings torch, which the other does not need.
+    # The bench brings torch, which the others do not need.
     if name == "bench":
         from tools.bench.main import main as bench
 
         return bench
+    if name == "windows":
+        from tools.windows import main as windows
+
+        return windows
     from tools.docs.write import main as docs
 
     return docs

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms, ImageFile
 from PIL.PngImagePlugin import PngInfo
+from platforms import needs_symlinks
 
 from cli.core_nodes import core_nodes
 from cli.errors import StandaloneError
@@ -165,6 +166,7 @@ def test_an_image_that_the_command_line_names_may_lie_anywhere(folders):
     assert image.shape == (1, 512, 512, 3)
 
 
+@needs_symlinks
 @pytest.mark.parametrize(
     "name", ["{aside}", "../aside/a.png", "link.png", "folder/a.png", "circle", "a\0b", "x" * 5000]
 )

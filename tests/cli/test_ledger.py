@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import children
 import pytest
+from platforms import needs_symlinks
 from postgres import PASSWORD
 from sqlalchemy import make_url
 from wanpack.wan.api.settings import read_settings
@@ -416,6 +417,7 @@ class TestCommandLine:
         assert status == 1
         assert "begins with postgresql://" in err
 
+    @needs_symlinks
     def test_it_runs_with_the_python_that_starts_it(self, open_ledger, home, tmp_path, bare_environment):
         open_ledger(home).save(*STORY)
         link = tmp_path / "ComfyUI" / "custom_nodes" / "wan"

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from platforms import needs_symlinks
 from wanpack.wan.api.client import Client
 from wanpack.wan.api.endpoint import Endpoint
 from wanpack.wan.api.request import to_json
@@ -228,6 +229,7 @@ class TestTasks:
         rows = json.loads(call(tasks, "--all", "--json")[1])
         assert [row["task_id"] for row in rows] == [f"task-{number}" for number in reversed(range(501))]
 
+    @needs_symlinks
     def test_the_video_is_named_where_the_pack_lies_in_comfyui(self, tmp_path, bare_environment, call):
         root = tmp_path / "ComfyUI" / "custom_nodes" / "wan pack"
         root.parent.mkdir(parents=True)

@@ -13,6 +13,7 @@ import pytest
 from mock_faults import ErrorResponse, TaskStuck
 from panel_server import PanelServer, add_records, create_task
 from PIL import Image
+from platforms import needs_symlinks
 from wanpack.nodes import routes as routes_module
 
 TASKS = "dashscope_wan.task"
@@ -175,6 +176,7 @@ def test_a_body_without_an_id_is_refused(panel, body):
         )
 
 
+@needs_symlinks
 def test_a_file_outside_the_output_folder_is_not_shown(panel, nodes, tmp_path):
     made = nodes.image_to_video()
     outside = tmp_path / "elsewhere.mp4"

@@ -198,6 +198,8 @@ class Net:
         if self.there is None:
             raise ConnectionRefusedError("no test goes to the internet")
         host, port = self.there
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # Windows begins with 1.
         return self._connect(sock, (f"::ffff:{host}", port) if sock.family == socket.AF_INET6 else (host, port))
 
     def tried_but(self, *allowed):

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from types import SimpleNamespace
 
 import pytest
+from platforms import needs_symlinks
 from wanpack.nodes import host, video_input
 from wanpack.nodes.continue_video import DashScopeWanContinueVideo
 from wanpack.nodes.last_frame import DashScopeWanLastFrame
@@ -83,6 +84,7 @@ def test_a_prefix_with_the_key_in_it_is_refused(tree, marked):
     assert "API key" in fault
 
 
+@needs_symlinks
 def test_a_link_out_of_the_output_folder_is_refused(tree):
     (tree / "output" / "link").symlink_to(tree / "secret")
     (tree / "output" / "wan").mkdir()
@@ -91,6 +93,7 @@ def test_a_link_out_of_the_output_folder_is_refused(tree):
         assert resolve_output(prefix, output_folder=tree / "output")[1]
 
 
+@needs_symlinks
 @pytest.mark.parametrize("prefix", ["circle/x", "circle/a/b", "there/x"])
 def test_links_in_a_circle_are_refused(prefix, tree):
     (tree / "output" / "circle").symlink_to("circle")
@@ -110,6 +113,7 @@ def test_what_fools_a_reader_or_windows_is_refused(prefix, tree):
     assert resolve_output(prefix, output_folder=tree / "output")[1]
 
 
+@needs_symlinks
 def test_a_link_in_the_place_of_a_video_is_not_written_through(tree):
     place, _ = resolve_output("wan", output_folder=tree / "output")
     (place.folder / "wan_00001_.mp4").symlink_to(tree / "secret" / "new.mp4")
@@ -170,6 +174,7 @@ def test_a_path_that_is_no_text_is_refused(path, tree):
         asyncio.run(DashScopeWanLastFrame().extract(video_path=path))
 
 
+@needs_symlinks
 def test_a_link_out_of_the_folders_is_not_followed(tree):
     (tree / "input" / "link.mp4").symlink_to(tree / "secret" / "a.mp4")
     (tree / "input" / "folder").symlink_to(tree / "secret")
@@ -178,6 +183,7 @@ def test_a_link_out_of_the_folders_is_not_followed(tree):
             video_input.readable_file(path)
 
 
+@needs_symlinks
 def test_a_folder_that_is_a_link_itself_may_be_read_by_either_name(tree, monkeypatch):
     (tree / "real").mkdir()
     (tree / "real" / "b.mp4").write_bytes(b"clip")

@@ -10,6 +10,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from platforms import needs_symlinks
 from wanpack.wan.errors import InvalidRequest
 from wanpack.wan.tasks import output as saving
 from wanpack.wan.tasks.batch import validate_batch
@@ -151,6 +152,7 @@ class TestPrefix:
         assert re.fullmatch(r"\d{4}-\d\d-\d\d/\d{6}", found)
         assert found.startswith(time.strftime("%Y"))
 
+    @needs_symlinks
     def test_a_link_out_of_the_output_folder_is_not_followed(self, tmp_path):
         output, elsewhere = tmp_path / "output", tmp_path / "elsewhere"
         output.mkdir()
@@ -161,6 +163,7 @@ class TestPrefix:
         assert "through a symlink" in resolve_output("inner/link/video", output_folder=output)[1][0]
         assert resolve_output("inner/video", output_folder=output)[1] == []
 
+    @needs_symlinks
     def test_the_output_folder_itself_may_be_a_link(self, tmp_path):
         (tmp_path / "real").mkdir()
         (tmp_path / "output").symlink_to(tmp_path / "real")
@@ -236,7 +239,7 @@ class TestNames:
         assert all(video.read_text() == f"part-{number}" for number, video in taken.items())
 
     def test_where_the_video_cannot_be_moved_the_name_is_given_back(self, tmp_path):
-        with pytest.raises(OSError, match="No such file"):
+        with pytest.raises(FileNotFoundError):
             OutputTarget(tmp_path, "video").commit(tmp_path / "missing", on_name=lambda video: None)
         assert list(tmp_path.iterdir()) == []
 
