@@ -189,7 +189,7 @@ def test_refused_values_of_a_saved_workflow_are_corrected(page):
 
 @on_canvas
 def test_the_seed_of_a_new_node_stays_and_that_of_a_saved_one_does_what_it_says(page):
-    node = page.add(MAIN)
+    page.add(MAIN)
     saved = page.saved()
     (stored,) = values(saved).values()
     place = stored.index("fixed")
