@@ -1,16 +1,15 @@
 // The order and the heights of a node's widgets. Saved files keep the order of the definition, and the node's height
 // without what a run shows on it.
 import { app } from "../../scripts/app.js";
-import { isLinked } from "./graph.js";
 import { PLAYER, heightOf, resize } from "./status_box.js";
 
 const BESIDE = { ratio: "resolution" }; // widgets that are shown after another one
 const LINES = { prompt: 4, negative_prompt: 2 }; // of text, in a new node
 const TALL = "prompt";
+const MOST = 12; // of the prompt's lines, unless the user gives it more: what is left is for the video
 const BOX = 28; // what a text box takes beside its lines: the widget's margin and the text's padding
 const ESTIMATE = 24; // by at most so much the page overestimates what a node needs
 const OF_THE_FILE = "filename_prefix"; // it changes nothing of the video
-const NONE = [0, -4]; // the size of a widget that takes no room, as some versions give room to hidden ones
 
 const orders = new WeakMap(); // the names of a node's widgets as they are saved
 const defaults = new WeakMap(); // the values of its advanced widgets in a new node
@@ -21,35 +20,19 @@ export function layOut(node) {
   orders.set(node, node.widgets.map(({ name }) => name));
   for (const [name, other] of Object.entries(BESIDE)) moveBeside(node, name, other);
   for (const widget of node.widgets) {
-    if (widget.name in LINES && widget.element) fitText(node, widget);
-    giveRoom(node, widget, true);
+    if (!(widget.name in LINES) || !widget.element) continue;
+    fitText(node, widget);
+    translate(node, widget);
   }
-  defaults.set(node, new Map(node.widgets.filter(isAdvanced).map((widget) => [widget.name, widget.value])));
-  const { toggleAdvanced } = node;
-  node.toggleAdvanced = function (...args) {
-    const [height, shown] = [this.size[1], this.computeSize()[1]];
-    toggleAdvanced?.apply(this, args);
-    resize(this, height - this.size[1] + this.computeSize()[1] - shown);
-  };
+  defaults.set(node, new Map(node.widgets.filter((one) => one.options?.advanced).map(({ name, value }) => [name, value])));
   resize(node, node.computeSize()[1] - before);
 }
 
-// Show the advanced widgets of a loaded node if they say something about its video.
+// Nodes 2.0 hides advanced widgets. Show those of a loaded node if they say something about its video.
 export function revealAdvanced(node) {
-  const says = ([name, value]) =>
-    isLinked(node, name) || (name !== OF_THE_FILE && node.widgets.find((one) => one.name === name)?.value !== value);
-  if (!node.showAdvanced && [...(defaults.get(node) ?? [])].some(says)) node.showAdvanced = true;
-}
-
-// Give a widget its room, or none.
-export function giveRoom(node, widget, visible) {
-  if (!visible) widget.computeSize = () => NONE;
-  else if (isAdvanced(widget)) widget.computeSize = () => (node.showAdvanced ? [0, LiteGraph.NODE_WIDGET_HEIGHT] : NONE);
-  else if (Object.hasOwn(widget, "computeSize")) delete widget.computeSize;
-}
-
-function isAdvanced(widget) {
-  return Boolean(widget.advanced || widget.options?.advanced);
+  const says = ([name, value]) => name !== OF_THE_FILE && node.widgets.find((one) => one.name === name)?.value !== value;
+  const isHiding = globalThis.LiteGraph?.vueNodesMode && !node.showAdvanced;
+  if (isHiding && [...(defaults.get(node) ?? [])].some(says)) node.showAdvanced = true;
 }
 
 // Return the values of widgets, in the order in which they are shown, in the order in which they are saved.
@@ -101,12 +84,20 @@ function moveBeside(node, name, other) {
 // A text box has room for some lines. The prompt's takes what is left of the node, and keeps its height when other
 // content comes or goes; only the user makes it smaller.
 function fitText(node, widget) {
-  const least = () => LINES[widget.name] * 1.3 * (parseFloat(getComputedStyle(widget.element).fontSize) || 10) + BOX;
-  const kept = (less) => Math.max(least(), isResized(node) ? 0 : (widget.computedHeight ?? 0) - less);
+  const lines = (count) => count * 1.3 * (parseFloat(getComputedStyle(widget.element).fontSize) || 10) + BOX;
+  const least = () => lines(LINES[widget.name]);
+  const kept = () => Math.max(least(), isResized(node) ? 0 : (widget.computedHeight ?? 0));
   const isBesidePlayer = () => node.widgets.some(({ name }) => name === PLAYER) && !isResized(node);
+  const most = () => (isBesidePlayer() ? kept() : Math.max(kept(), isResized(node) ? Infinity : lines(MOST)));
   const { options } = widget;
-  options.getMinHeight = widget.name === TALL ? () => kept(isBesidePlayer() ? 0 : ESTIMATE) : least;
-  options.getMaxHeight = widget.name === TALL ? () => (isBesidePlayer() ? kept(0) : undefined) : least;
+  options.getMinHeight = least;
+  options.getMaxHeight = least;
+  if (widget.name !== TALL) return;
+  options.getMinHeight = () => (isBesidePlayer() ? kept() : Math.max(least(), kept() - ESTIMATE));
+  options.getMaxHeight = most;
+}
+
+function translate(node, widget) {
   const slot = node.inputs.find((one) => one.widget?.name === widget.name);
   widget.element.placeholder = slot?.localized_name ?? widget.label ?? widget.name;
 }

@@ -4,7 +4,6 @@
 import { app } from "../../scripts/app.js";
 import { isLinked, pathsTo, valueOf, widgetOf } from "./graph.js";
 import { strings } from "./i18n.js";
-import { giveRoom } from "./layout.js";
 
 const states = new WeakMap();
 
@@ -91,7 +90,8 @@ function applyToPromoted(node, path, { table, originals }) {
     const widget = widgetOf(node, own.name, path);
     if (!widget || widget === own) continue;
     const allowed = rules.allowed[own.name];
-    for (const one of [own, widget]) narrow(one, options, allowed); // in some versions it has the own one's options
+    narrow(own, options, allowed); // of which some versions show the options
+    narrowPromoted(widget, options, allowed);
     if (allowed) setValue(widget, closestAllowed(widget.value, allowed));
   }
 }
@@ -101,7 +101,7 @@ function applyToWidget(node, widget, { options, rules, state }) {
   const allowed = linked ? undefined : rules.allowed[widget.name];
   const visible = linked || !rules.unused.includes(widget.name);
   narrow(widget, options, allowed);
-  show(node, widget, visible);
+  show(widget, visible);
   if (linked || rules.unknown) return;
   const { remembered } = state;
   if (!visible && allowed && !allowed.includes(widget.value)) {
@@ -115,18 +115,21 @@ function applyToWidget(node, widget, { options, rules, state }) {
 }
 
 function narrow(widget, options, allowed) {
-  if (Array.isArray(options.values)) setOptions(widget, { values: allowed ?? options.values });
-  if (typeof options.max !== "number") return;
-  const { min, max, step2, step } = allowed ? limits(allowed) : options;
-  setOptions(widget, { min, max, step2, step });
+  Object.assign(widget.options, narrowed(options, allowed));
 }
 
-function setOptions(widget, options) {
-  const differs = () => Object.entries(options).some(([name, value]) => widget.options[name] !== value);
-  if (!differs()) return;
-  // In some versions a subgraph node's widget shares them with others, or returns a copy of them.
-  Reflect.set(widget, "options", { ...widget.options, ...options });
-  if (differs()) Object.assign(widget.options, options);
+// In some versions a subgraph node's widget shares its options with others, or returns a copy of them.
+function narrowPromoted(widget, options, allowed) {
+  const changed = narrowed(options, allowed);
+  Reflect.set(widget, "options", { ...widget.options, ...changed });
+  Object.assign(widget.options, changed);
+}
+
+// Return the options of a widget that is limited to a set of values, or to none.
+function narrowed({ values, min, max, step2, step }, allowed) {
+  if (Array.isArray(values)) return { values: allowed ?? values };
+  if (typeof max !== "number") return {};
+  return allowed ? limits(allowed) : { min, max, step2, step };
 }
 
 // Return the limits of a number widget for a set of values. Steps count from the smallest.
@@ -136,10 +139,12 @@ function limits(values) {
   return { min, max: values.at(-1), step2, step: step2 * 10 };
 }
 
-function show(node, widget, visible) {
+function show(widget, visible) {
   widget.hidden = !visible;
   widget.options.hidden = !visible;
-  giveRoom(node, widget, visible);
+  // Some versions include the height of hidden widgets.
+  if (visible) delete widget.computeSize;
+  else widget.computeSize = () => [0, -4];
 }
 
 // Return the allowed value that is numerically closest ("720P" is 720), or the first one.

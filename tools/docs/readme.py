@@ -85,20 +85,13 @@ def model_table(tables: Tables, rows: list[Any], *, language: str = "en") -> str
 def model_list(tables: Tables, rows: list[Any], *, language: str) -> str:
     """Return the same as a list, which fits the width of a panel."""
     words = _WORDS[language]
+    colon, stop = words["colon"], words["stop"]
     audio, length = _HEADS[language][3], _HEADS[language][5]
     lines = []
     for row in rows:
         tiers, seconds, sound, abilities, limit, regions, prices = _cells(row, tables, language)
-        facts_of = [
-            tiers,
-            words["span"].format(seconds),
-            f"{audio} {sound}",
-            abilities,
-            f"{length} {limit}",
-            regions,
-            prices,
-        ]
-        lines.append(f"- `{row.id}`{words['colon']}{words['stop'].join(filter(None, facts_of))}")
+        parts = [tiers, words["span"].format(seconds), f"{audio}{colon}{sound}", abilities, f"{length}{colon}{limit}"]
+        lines.append(f"- `{row.id}`{colon}{stop.join(filter(None, [*parts, regions, prices]))}")
     return "\n".join([*lines, "", _notes(rows, tables, language), ""])
 
 
