@@ -58,12 +58,25 @@ def _core(name: str, *, required: dict[str, Any], output: tuple[str, ...], outpu
 
 
 _NUMBER = ("INT", {"default": 1, "min": 0, "max": 4096})
+_COLOUR = ("INT", {"default": 0, "min": 0, "max": 0xFFFFFF})
 
 _CORE: dict[str, dict[str, Any]] = {
     "LoadImage": {"required": {"image": [["example.png"], {"image_upload": True}]}, "output": ("IMAGE", "MASK")},
     "LoadAudio": {"required": {"audio": [["example.mp3"], {"audio_upload": True}]}, "output": ("AUDIO",)},
     "RepeatImageBatch": {"required": {"image": ("IMAGE",), "amount": _NUMBER}, "output": ("IMAGE",)},
-    "EmptyImage": {"required": {"width": _NUMBER, "height": _NUMBER, "batch_size": _NUMBER}, "output": ("IMAGE",)},
+    "EmptyImage": {
+        "required": {"width": _NUMBER, "height": _NUMBER, "batch_size": _NUMBER, "color": _COLOUR},
+        "output": ("IMAGE",),
+    },
+    "ImageBlend": {
+        "required": {
+            "image1": ("IMAGE",),
+            "image2": ("IMAGE",),
+            "blend_factor": ("FLOAT", {"default": 0.5, "min": 0.0, "max": 1.0, "step": 0.01}),
+            "blend_mode": [["normal", "multiply", "screen"]],
+        },
+        "output": ("IMAGE",),
+    },
     "ImageBatch": {"required": {"image1": ("IMAGE",), "image2": ("IMAGE",)}, "output": ("IMAGE",)},
     "ImageFromBatch": {
         "required": {"image": ("IMAGE",), "batch_index": _NUMBER, "length": _NUMBER},
