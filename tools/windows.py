@@ -212,7 +212,7 @@ def wine(prefix: Path, command: Sequence[str]) -> int:
     # Python does not start without a standard input; and Wine would draw on a terminal as on a console.
     try:
         with subprocess.Popen(  # noqa: S603 - our own commands
-            ["wine", *command],  # noqa: S607
+            ["wine", *command],  # noqa: S607 - the one in PATH
             cwd=ROOT,
             env=environment(prefix),
             stdin=subprocess.PIPE,
@@ -225,7 +225,7 @@ def wine(prefix: Path, command: Sequence[str]) -> int:
         return program.returncode
     finally:
         with contextlib.suppress(OSError):
-            subprocess.run(["wineserver", "--kill"], env=environment(prefix), check=False)  # noqa: S607
+            subprocess.run(["wineserver", "--kill"], env=environment(prefix), check=False)  # noqa: S607 - the one in PATH
 
 
 def environment(prefix: Path) -> dict[str, str]:

@@ -128,7 +128,7 @@ def test_the_note_on_effects_says_what_its_image_should_show(read_flow):
     english, chinese = halves(flow)
     assert f"**{effect}** requires {EFFECTS[effect].image}." in english
     help_page = (ROOT / "nodes/web/docs/DashScopeWanVideoEffect/zh.md").read_text("utf-8")
-    [content] = re.findall(rf"^\| `{effect}` \| [^|]+ \| ([^|]+) \|", help_page, re.MULTILINE)
+    [content] = re.findall(rf"^- `{effect}` [^：]+：([^（]+)（", help_page, re.MULTILINE)
     assert f"**{effect}** 对图像的要求：{content}。" in chinese
 
 

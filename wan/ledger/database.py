@@ -299,23 +299,21 @@ _databases_guard = threading.Lock()
 
 
 def database_for(home: Path, url: Secret | None = None, *, scale: float = 1.0) -> tuple[Database, RunLock | RunLease]:
-    """Return the database at a URL, or the file in a folder, and the lock of one more run.
+    """Return the process's one database at a URL, or of a folder's file, and the lock of one more run.
 
-    The database is the same one for the whole process. `scale` is the real seconds of one second of waiting.
+    `scale` is the real seconds of one second of waiting.
 
     Raises:
         LedgerUnavailable: the URL cannot be used.
     """
-    # No name that a traceback with its values would show.
+    # Not a name that a traceback would show.
     name = hashlib.sha256(url.reveal().encode()).hexdigest() if url else str(home.absolute())
     with _databases_guard:
-        if name not in _databases:
-            _databases[name] = Database(_postgres(url) if url else SqliteStore(home))
+        if name not in _databases and url:
+            from .postgres import PostgresStore
+
+            _databases[name] = Database(PostgresStore(url))
+        elif name not in _databases:
+            _databases[name] = Database(SqliteStore(home))
         database = _databases[name].open()
     return database, database.store.run_lock(scale=scale)
-
-
-def _postgres(url: Secret) -> PostgresStore:
-    from .postgres import PostgresStore
-
-    return PostgresStore(url)
