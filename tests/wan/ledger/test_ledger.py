@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 from mock_faults import ErrorResponse
@@ -284,6 +284,18 @@ class TestLives:
             life.acquire()
         assert not life.is_alive(life.run_id)
         life.release()
+
+
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        (PurePosixPath("/wan/图 1/ledger.sqlite3"), "file:///wan/%E5%9B%BE%201/ledger.sqlite3?mode=ro"),
+        (PureWindowsPath(r"C:\wan\ledger.sqlite3"), "file:///C:/wan/ledger.sqlite3?mode=ro"),
+        (PureWindowsPath(r"\\nas\share\ledger.sqlite3"), "file:////nas/share/ledger.sqlite3?mode=ro"),
+    ],
+)
+def test_sqlites_uri_has_no_host(path, uri):
+    assert ledger_database.uri_of(path, "ro") == uri
 
 
 @pytest.mark.engines("sqlite")
