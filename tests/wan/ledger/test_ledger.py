@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 from mock_faults import ErrorResponse
+from platforms import not_on_windows
 from wanpack.wan.api.request import earlier_fingerprints, fingerprint, subject_fingerprint
 from wanpack.wan.api.settings import read_settings
 from wanpack.wan.catalog.regions import TASK_TTL
@@ -430,6 +431,7 @@ class TestFile:
         getattr(run, method)(draft("b"))
         assert rows(run) == [("a", "submitting"), ("b", "submitting")]
 
+    @not_on_windows("a folder has no such modes")
     @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everything")
     def test_a_folder_that_cannot_be_written_is_reported(self, new_run, tmp_path):
         run = new_run()
