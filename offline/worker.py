@@ -80,7 +80,10 @@ class RenderWorker:
             self._folder.mkdir(parents=True, exist_ok=True)
             if not path.exists():
                 render(job.scene, part, wanted=lambda: job.wanted() and not self._stopping)
-                when_free(lambda: part.replace(path))
+                try:
+                    part.replace(path)
+                except PermissionError:
+                    when_free(lambda: part.replace(path))
         except Interrupted:
             part.unlink(missing_ok=True)
         except Exception:

@@ -113,6 +113,12 @@ def test_the_bench_needs_the_tests_packages_and_gets_its_arguments(tree):
     assert (status, calls) == (0, [PIP + ".[dev]", f"{tree.folder / 'tools' / '__main__.py'} bench --quick"])
 
 
+def test_windows_tests_are_a_program_of_their_own_that_gets_the_other_arguments(tree):
+    status, _, _, calls = tree.dev("test", "--windows", "--python", "3.13", "-k", "lost")
+    program = f"{tree.folder / 'tools' / '__main__.py'} windows --python 3.13 -k lost"
+    assert (status, calls) == (0, [PIP + ".[dev]", program])
+
+
 @pytest.mark.parametrize("change", ["pyproject", "python"])
 def test_what_changes_the_packages_installs_again(tree, change):
     tree.dev("run")

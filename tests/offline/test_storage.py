@@ -7,6 +7,7 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
+from platforms import not_under_wine
 
 MODEL = "wanx2.1-i2v-turbo"
 
@@ -113,6 +114,7 @@ def test_a_body_that_is_no_form_is_refused(api, body):
     assert (response.status_code, code(response)) == (400, "MalformedPOSTRequest")
 
 
+@not_under_wine("a client does not hear a server that answers before it has read 100 MB")
 def test_a_file_over_the_limit_is_refused(api, kit):
     form = kit.upload_form(policy(api), "a.png")
     response = send(api, form, bytes(100 * 1024 * 1024 + 1))

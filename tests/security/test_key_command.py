@@ -13,7 +13,8 @@ from pathlib import Path
 
 import children
 import pytest
-from platforms import needs_symlinks
+from holding import Held, held
+from platforms import needs_symlinks, not_on_windows
 from wanpack.wan.api import settings
 from wanpack.wan.api.settings import FILE_NAME, read_settings
 from wanpack.wan.catalog.regions import OFFLINE, REGIONS
@@ -43,9 +44,10 @@ def run(bare_environment, tmp_path):
             [sys.executable, str(dev), "key", *arguments],
             input=key + "\n",
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=60,
             cwd=tmp_path,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
             check=False,
         )
         assert KEY not in ran.stdout + ran.stderr
@@ -134,7 +136,8 @@ def test_the_folder_is_the_one_that_the_pack_reads(command, tmp_path, monkeypatc
     moved = {"DASHSCOPE_WAN_HOME": str(tmp_path / "moved")}
     assert find(None, root=pack, environment=moved) == tmp_path / "moved"
     assert find(tmp_path / "given", root=pack, environment=moved) == tmp_path / "given"
-    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
     assert find(None, root=real, environment={}) == tmp_path / ".config" / "dashscope-wan"
 
 
@@ -172,6 +175,7 @@ def test_without_any_input_there_is_no_key(tmp_path):
     assert (ran.returncode, b"Traceback" in ran.stderr, b"That is no key" in ran.stderr) == (1, False, True)
 
 
+@not_on_windows("~name is a folder beside the user's own, whether there is such a user or not")
 def test_the_home_of_nobody_is_reported(run):
     status, _, err = run("--home", "~nobody-of-that-name/x")
     assert status == 1
@@ -224,3 +228,30 @@ def test_ctrl_c_ends_it_with_a_word(tmp_path):
     assert b"Interrupted. Nothing was written." in shown
     assert b"Traceback" not in shown
     assert not (tmp_path / "here").exists()
+
+
+def test_a_file_that_is_being_read_is_replaced_after_all(command, tmp_path, monkeypatch):
+    """On Windows a file cannot be replaced as long as the pack, or an editor, has it open."""
+    file = tmp_path / FILE_NAME
+    command.write_key(file, "api_key", key="sk-old")
+    reading = Held(file)
+    monkeypatch.setattr(command.time, "sleep", lambda _: reading.let_go())
+    command.write_key(file, "api_key", key=KEY)
+    assert read_settings(tmp_path).key("beijing").reveal() == KEY
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_that_stays_open_is_reported_and_kept(command, tmp_path, monkeypatch):
+    file = tmp_path / FILE_NAME
+    command.write_key(file, "api_key", key="sk-old")
+    monkeypatch.setattr(command, "REPLACE_SECONDS", 0)
+    with held(file), pytest.raises(command.KeyFileError, match="cannot be written"):
+        command.write_key(file, "api_key", key=KEY)
+    assert read_settings(tmp_path).key("beijing").reveal() == "sk-old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_may_be_relative_to_the_current_one_of_a_drive(command, monkeypatch, tmp_path):
+    drive = tmp_path.drive
+    monkeypatch.chdir(tmp_path)
+    assert command.home_folder(Path(f"{drive}wan"), root=ROOT, environment={}) == tmp_path / "wan"

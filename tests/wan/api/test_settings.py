@@ -9,9 +9,11 @@ import logging
 import os
 import pickle
 import traceback
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from platforms import not_on_windows
 from wanpack.wan.api.endpoint import Endpoint
 from wanpack.wan.api.settings import read_settings
 from wanpack.wan.catalog.regions import REGIONS
@@ -131,6 +133,7 @@ def test_the_moved_folder_may_be_under_the_users_own(env, tmp_path):
     assert read_settings(tmp_path / "home").home == tmp_path / "wan"
 
 
+@not_on_windows("~name is a folder beside the user's own, whether there is such a user or not")
 def test_the_home_of_nobody_is_reported(env, tmp_path):
     env.setenv("DASHSCOPE_WAN_HOME", "~nobody-of-that-name/wan")
     with pytest.raises(InvalidRequest, match="DASHSCOPE_WAN_HOME: the path names an unknown user: ~nobody"):
@@ -291,3 +294,11 @@ def test_a_secret_has_no_attributes_to_list():
     with pytest.raises(TypeError):
         vars(Secret(KEY))
     assert Secret(KEY).reveal() == KEY
+
+
+def test_a_folder_that_is_relative_is_made_absolute_as_the_system_does(env, tmp_path):
+    """To Windows "C:wan" is a folder in the current one of drive C, and "\\wan" one of the current drive."""
+    env.chdir(tmp_path)
+    for given, folder in ((f"{tmp_path.drive}wan", tmp_path / "wan"), (f"{os.sep}wan", Path(tmp_path.anchor, "wan"))):
+        env.setenv("DASHSCOPE_WAN_HOME", given)
+        assert read_settings(tmp_path / "home").home == folder

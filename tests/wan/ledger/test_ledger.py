@@ -11,10 +11,11 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 from mock_faults import ErrorResponse
+from platforms import not_on_windows
 from wanpack.wan.api.request import earlier_fingerprints, fingerprint, subject_fingerprint
 from wanpack.wan.api.settings import read_settings
 from wanpack.wan.catalog.regions import TASK_TTL
@@ -286,6 +287,18 @@ class TestLives:
         life.release()
 
 
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        (PurePosixPath("/wan/图 1/ledger.sqlite3"), "file:///wan/%E5%9B%BE%201/ledger.sqlite3?mode=ro"),
+        (PureWindowsPath(r"C:\wan\ledger.sqlite3"), "file:///C:/wan/ledger.sqlite3?mode=ro"),
+        (PureWindowsPath(r"\\nas\share\ledger.sqlite3"), "file:////nas/share/ledger.sqlite3?mode=ro"),
+    ],
+)
+def test_sqlites_uri_has_no_host(path, uri):
+    assert ledger_database.uri_of(path, "ro") == uri
+
+
 @pytest.mark.engines("sqlite")
 class TestFile:
     def test_it_has_a_version_and_survives_its_runs(self, new_run, tmp_path):
@@ -418,6 +431,7 @@ class TestFile:
         getattr(run, method)(draft("b"))
         assert rows(run) == [("a", "submitting"), ("b", "submitting")]
 
+    @not_on_windows("a folder has no such modes")
     @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everything")
     def test_a_folder_that_cannot_be_written_is_reported(self, new_run, tmp_path):
         run = new_run()

@@ -5,6 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from platforms import not_on_windows
 from wanpack.wan.errors import MediaError
 from wanpack.wan.media.last_frame import last_frame
 from wanpack.wan.media.video import VideoInfo, probe, read_metadata, write_metadata
@@ -227,6 +228,7 @@ def test_embedding_keeps_a_reflection(make_video, rotate, matrix):
     assert np.array_equal(last_frame(path), before)
 
 
+@not_on_windows("a file has no such modes")
 def test_embedding_keeps_who_may_read_the_file(make_video):
     path = make_video()
     path.chmod(0o640)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import requests
 import urllib3
+from platforms import needs_symlinks
 from wanpack.wan.errors import DownloadFailed
 from wanpack.wan.net.download import (
     Cancelled,
@@ -234,6 +235,7 @@ def test_a_video_as_large_as_the_limit_is_fetched(server, fetch, part):
     assert fetch(server.url("video"), max_bytes=len(server.video)) == len(server.video)
 
 
+@needs_symlinks
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_a_full_disk_is_reported(server, fetch, part):
     part.symlink_to("/dev/full")
