@@ -1,4 +1,4 @@
-"""The real pages of the oldest and the newest frontend, each open once for all tests of this folder."""
+"""The real pages of the frontends, each open once for all tests of this folder."""
 
 import importlib.util
 import os
@@ -74,7 +74,7 @@ def open_page(browser):
     return open_one
 
 
-@pytest.fixture(scope="package", params=frontends.CANVAS + frontends.NODES2, ids="-".join)
+@pytest.fixture(scope="package", params=frontends.CANVAS + frontends.BETWEEN + frontends.NODES2, ids="-".join)
 def shared_page(request, open_page):
     with open_page(*request.param) as page:
         yield page

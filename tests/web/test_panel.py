@@ -60,6 +60,7 @@ def spent(panel, name):
     return [f"{currency} {amount:.2f}" for currency, amount in panel.get("spend").json()[name].items()]
 
 
+@on_canvas
 def test_a_task_appears_while_it_is_queued_and_plays_when_it_is_saved(page, panel):
     from wanpack.nodes.fetch_task import DashScopeWanFetchTask  # noqa: F401 - imported before the thread is
 
@@ -187,7 +188,7 @@ def row_of(panel, record):
 COUNT = "() => document.querySelectorAll('.dsw-row').length"
 
 
-@on_canvas
+@in_one_page
 def test_of_thousands_of_tasks_only_those_in_sight_are_in_the_page(page, panel):
     records = add_records(*({"state": "failed", "task_id": f"task-{n}", "created_at": 1e9 + n} for n in range(3000)))
     open_panel(page)

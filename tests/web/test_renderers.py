@@ -22,6 +22,9 @@ SHOWN = [
 ]
 
 
+ADVANCED = ("prompt_extend", "watermark", "filename_prefix")
+
+
 def click(page, node, widget, *, right):
     """Click a widget of the canvas: its arrow to the right, or its middle."""
     x, y = page.run(
@@ -75,6 +78,10 @@ def test_the_canvas_draws_what_is_left_without_gaps(page):
         assert below == pytest.approx(top + height, abs=1), name
 
 
+def rows_of(body):
+    return [text.split("\n")[0] for text in body.locator(".lg-node-widget").all_inner_texts()]
+
+
 @in_nodes2
 def test_nodes2_shows_what_the_model_has(page):
     node = page.add(MAIN)
@@ -82,8 +89,10 @@ def test_nodes2_shows_what_the_model_has(page):
     body.get_by_role("combobox", name="model").click()
     page.page.get_by_role("option", name="wan2.2-i2v-plus", exact=True).click()
     page.run("await steps.frames()")
-    rows = [text.split("\n")[0] for text in body.locator(".lg-node-widget").all_inner_texts()]
-    assert rows == [*SHOWN, f"about CNY 3.50 in Beijing (list of {PRICES_AS_OF})"]
+    price = f"about CNY 3.50 in Beijing (list of {PRICES_AS_OF})"
+    assert rows_of(body) == [*(name for name in SHOWN if name not in ADVANCED), price]
+    page.run("steps.node(given).showAdvanced = true; await steps.frames()", node)
+    assert rows_of(body) == [*SHOWN, price]
     assert body.get_by_text("audio (not supported by this model)").count() == 1
     body.get_by_role("combobox", name="resolution").click()
     assert page.page.get_by_role("option").all_inner_texts() == ["480P", "1080P"]
@@ -112,7 +121,7 @@ def test_nodes2_shows_the_widgets_again(page):
     body = page.page.locator(f"[data-node-id='{node}']")
     everything = body.locator(".lg-node-widget").count()
     page.set(node, "model", "wan2.2-i2v-plus")
-    assert body.locator(".lg-node-widget").count() == everything - 3
+    assert body.locator(".lg-node-widget").count() == everything - 1
     page.set(node, "model", "wan2.6-i2v-flash")
     assert body.locator(".lg-node-widget").count() == everything
     assert body.get_by_text("audio (not supported by this model)").count() == 0
@@ -131,6 +140,11 @@ def test_the_page_speaks_chinese_and_knows_that_the_machines_own_region_is_none_
         node, connection = page.add(MAIN), page.add("DashScopeWanConnection")
         page.set(node, "model", "wan2.2-i2v-plus")
         state, prices = page.state(node), []
+        hints = page.run(
+            "return ['prompt', 'negative_prompt'].map((name) => steps.node(given).widgets"
+            ".find((one) => one.name === name).element.placeholder)",
+            node,
+        )
         page.run("steps.link(steps.node(given[1]), 0, steps.node(given[0]), 'connection')", [node, connection])
         for region in ("default", "beijing"):
             page.set(connection, "region", region)
@@ -138,6 +152,7 @@ def test_the_page_speaks_chinese_and_knows_that_the_machines_own_region_is_none_
     unknown = "价格取决于地域"
     assert [state["price"], *prices] == [unknown, unknown, f"约 CNY 3.50，北京（{PRICES_AS_OF} 价目）"]
     assert state["labels"]["audio"].endswith("(此模型不支持)")
+    assert hints == ["提示词", "反向提示词"]
 
 
 def test_without_the_extension_the_nodes_work(open_page):

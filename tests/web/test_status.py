@@ -1,7 +1,6 @@
 """The status texts that the page adds: an unchanged node, and a run whose end the page did not see."""
 
 import pytest
-from webpage.frontends import NEWEST
 from webpage.pages import in_one_page, on_canvas
 
 MAIN, FETCH = "DashScopeWanImageToVideo", "DashScopeWanFetchTask"
@@ -147,10 +146,13 @@ def test_a_node_that_plays_its_video_is_unchanged(page):
     assert after == before
 
 
-def test_it_says_so_in_chinese(open_page):
-    with open_page(NEWEST, locale="zh") as page:
-        page.clear()
+@in_one_page
+def test_it_says_so_in_chinese(page):
+    page.run("await steps.app.extensionManager.setting.set('Comfy.Locale', 'zh')")
+    try:
         node = page.add(MAIN)
         assert run(page, node, then=[["reconnected", None]]) == "已中断；再次运行即可继续"
         cached = run(page, node, then=[["execution_cached", {"nodes": [str(node)]}]])
         assert cached == "未改动：未产生费用；如需新视频，请更改种子"
+    finally:
+        page.run("await steps.app.extensionManager.setting.set('Comfy.Locale', 'en')")

@@ -22,6 +22,7 @@ OLDEST, NEWEST = versions()[0], versions()[-1]
 # Nodes 2.0 is a draft in the oldest version: it drops core's own text widgets.
 CANVAS = ((OLDEST, "canvas"), (NEWEST, "canvas"))
 NODES2 = ((NEWEST, "nodes2"),)
+BETWEEN = tuple((version, renderer) for version in versions()[1:-1] for renderer in ("canvas", "nodes2"))
 ONE = ((NEWEST, "canvas"),)
 """For what the pack's own code computes, whatever is around it."""
 

@@ -1,8 +1,12 @@
-"""The pages that a test is run in, where it is not every one of them."""
+"""The pages that a test is run in, where it is not every one of them.
+
+The versions between the oldest and the newest run what differs by frontend: how nodes are drawn, what the page does
+with their texts and their subgraphs. What the pack computes runs in the oldest and the newest, or in one page.
+"""
 
 import pytest
 
-from .frontends import CANVAS, NODES2, ONE
+from .frontends import BETWEEN, CANVAS, NODES2, ONE
 
 
 def _only(pages):
@@ -11,5 +15,6 @@ def _only(pages):
 
 # A renderer draws nodes; the graph, its widgets' values and how it is saved are the frontend's.
 on_canvas = _only(CANVAS)
-in_nodes2 = _only(NODES2)
+in_classic = _only([page for page in CANVAS + BETWEEN if page[1] == "canvas"])
+in_nodes2 = _only([page for page in NODES2 + BETWEEN if page[1] == "nodes2"])
 in_one_page = _only(ONE)

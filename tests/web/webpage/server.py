@@ -93,7 +93,7 @@ class PageServer:
 
     def _json(self, path: str, query: dict[str, list[str]]) -> Any:
         lists = "/embeddings", "/models", "/experiment/models", "/userdata", "/v2/userdata", "/templates/index.json"
-        objects = "/i18n", "/features", "/workflow_templates", "/global_subgraphs", "/node_replacements", "/history"
+        objects = "/features", "/workflow_templates", "/global_subgraphs", "/node_replacements", "/history"
         if path in lists:
             return []
         if path in objects:
@@ -102,6 +102,8 @@ class PageServer:
             return {"queue_running": [[number, run] for number, run in enumerate(self.running)], "queue_pending": []}
         if path.startswith("/history/"):
             return {run: told for run, told in self.history.items() if run == path.removeprefix("/history/")}
+        if path == "/i18n":
+            return {folder.name: _translation(folder) for folder in (_ROOT / "locales").iterdir()}
         if path == "/settings":
             return self.settings
         if path == "/extensions":
@@ -191,6 +193,12 @@ class PageServer:
                 """Nothing."""
 
         return Handler
+
+
+def _translation(folder: Path) -> dict[str, Any]:
+    """Return a language's texts as ComfyUI's `custom_node_manager.py` puts them together."""
+    main = json.loads((folder / "main.json").read_text(encoding="utf-8"))
+    return {**main, "nodeDefs": json.loads((folder / "nodeDefs.json").read_text(encoding="utf-8"))}
 
 
 def _frame(text: bytes) -> bytes:
