@@ -154,3 +154,13 @@ def test_it_says_so_in_chinese(open_page):
         assert run(page, node, then=[["reconnected", None]]) == "已中断；再次运行即可继续"
         cached = run(page, node, then=[["execution_cached", {"nodes": [str(node)]}]])
         assert cached == "未改动：未产生费用；如需新视频，请更改种子"
+
+
+@pytest.mark.parametrize("locale", ["en", "zh"])
+def test_the_server_learns_the_language_of_the_page(open_page, locale):
+    with open_page(NEWEST, locale=locale) as page:
+        for _ in range(200):
+            if page.server.language:
+                break
+            page.page.wait_for_timeout(50)
+        assert page.server.language == locale
