@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,9 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog="dev.py offline", description="The mock server for DashScope.")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes any free one (default: %(default)s)")
     options = parser.parse_args(arguments)
+    # The terminal's encoding may lack the letters of the user's language.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         serve = load_pack(root).module("offline.server").OfflineServer
         server = serve(port=options.port)

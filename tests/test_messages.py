@@ -223,6 +223,7 @@ def test_lists_are_localized_with_what_is_in_them():
     assert localize(clauses([Message("today"), Message("tomorrow")]), "zh") == "今日；明日"
     assert localize(enumeration([Message("Beijing"), Message("Tokyo")]), "zh") == "北京、东京"
     assert localize(format_choices([Message("Beijing"), Message("Tokyo")]), "zh") == "北京或东京"
+    assert localize(format_choices([Message("Beijing")]), "zh") == "北京"
     assert (format_choices(["a", "b", "c"]), enumeration([]), sentences("", "")) == ("a, b or c", "", "")
 
 

@@ -144,7 +144,7 @@ def alternatives(values: Iterable[object]) -> str:
     """Return values as a list: "a, b or c"."""
     texts = [_text(value) for value in values]
     if len(texts) < 2:
-        return "".join(texts)
+        return texts[0] if texts else ""
     return Message("{first} or {second}", first=enumeration(texts[:-1]), second=texts[-1])
 
 

@@ -1,6 +1,7 @@
 """The status texts that the page adds: an unchanged node, and a run whose end the page did not see."""
 
 import pytest
+from webpage.frontends import NEWEST
 from webpage.pages import in_one_page, on_canvas
 
 MAIN, FETCH = "DashScopeWanImageToVideo", "DashScopeWanFetchTask"
@@ -156,3 +157,13 @@ def test_it_says_so_in_chinese(page):
         assert cached == "未改动：未产生费用；如需新视频，请更改种子"
     finally:
         page.run("await steps.app.extensionManager.setting.set('Comfy.Locale', 'en')")
+
+
+@pytest.mark.parametrize("locale", ["en", "zh"])
+def test_the_server_learns_the_language_of_the_page(open_page, locale):
+    with open_page(NEWEST, locale=locale) as page:
+        for _ in range(200):
+            if page.server.language:
+                break
+            page.page.wait_for_timeout(50)
+        assert page.server.language == locale

@@ -14,9 +14,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..messages import Message, sentences
 from ..redaction import Secret
-from .errors import NOTHING_SENT, LedgerUnavailable, NewerVersion, what_to_do
+from .errors import LedgerUnavailable, NewerVersion, describe_file, unavailable
 from .recovery import is_damage, quarantine
 from .run_lock import RunLock
 from .schema import VERSIONS
@@ -107,7 +106,7 @@ class Database:
             return self.store.listen()
         except Exception as error:
             message, do = self.store.describe(error)
-            raise LedgerUnavailable(message, hint=sentences(NOTHING_SENT, do)) from error
+            raise unavailable(message, do) from error
 
     def transaction(self, work: Callable[[Connection], T], *, exclusive: bool = True) -> T:
         """Return the result of `work`. Blocks.
@@ -136,10 +135,10 @@ class Database:
             except (SQLAlchemyError, OSError, NotImplementedError) as error:
                 self._give_up()
                 message, do = self.store.describe(getattr(error, "orig", None) or error)
-                unavailable = LedgerUnavailable(message, hint=sentences(NOTHING_SENT, do))
+                failure = unavailable(message, do)
                 if self.store.is_shared:
-                    self._down = (time.monotonic(), message, unavailable.hint)
-                raise unavailable from error
+                    self._down = (time.monotonic(), message, failure.hint)
+                raise failure from error
 
     def _transact(self, work: Callable[[Connection], T], *, exclusive: bool) -> T:
         with self._guard:
@@ -229,8 +228,7 @@ class SqliteStore:
 
     def describe(self, error: Exception) -> tuple[str, str]:
         """Return what happened and what to do about it."""
-        message = Message("The ledger {path} cannot be used ({reason}).", path=self._path, reason=error)
-        return message, what_to_do(error, folder=self._path.parent)
+        return describe_file(error, self._path)
 
 
 def uri_of(path: PurePath, mode: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import WanError
-from ..messages import Message
+from ..messages import Message, sentences
 
 NOTHING_SENT = Message("Nothing was sent.")
 
@@ -42,6 +42,17 @@ class RecordsLost(LedgerUnavailable):
 
 class NewerVersion(OSError):
     """The ledger was created by a newer version of the pack."""
+
+
+def unavailable(message: str, do: str) -> LedgerUnavailable:
+    """Return the error of a ledger that cannot be used, with what to do about it."""
+    return LedgerUnavailable(message, hint=sentences(NOTHING_SENT, do))
+
+
+def describe_file(error: Exception, path: Path) -> tuple[str, str]:
+    """Return what happened to an SQLite file, and what to do about it."""
+    message = Message("The ledger {path} cannot be used ({reason}).", path=path, reason=error)
+    return message, what_to_do(error, folder=path.parent)
 
 
 def what_to_do(error: Exception, *, folder: Path) -> str:

@@ -39,7 +39,7 @@ class PageServer:
     `settings` are the page's own settings, which may be changed. `running` are the ids of the runs in the queue,
     `history` is what became of others, by their ids. `files` are images of the input folder by their
     paths; any other is a plain one. `asked` lists the paths that were not there. Without `extension` the page gets the
-    nodes only. `panel`, where it is set, is the URL of the task panel's routes.
+    nodes only. `panel`, where it is set, is the URL of the task panel's routes. `language` is what the page has told.
     """
 
     def __init__(self, static: Path, *, extension: bool = True) -> None:
@@ -49,6 +49,7 @@ class PageServer:
         self.running: list[str] = []
         self.history: dict[str, Any] = {}
         self.panel = ""
+        self.language = ""
         self._sockets: list[BinaryIO] = []
         self._static = static
         self._scripts = sorted(_WEB.rglob("*.js")) if extension else []
@@ -142,6 +143,8 @@ class PageServer:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 path = urlsplit(self.path).path.removeprefix("/api")
                 if path.startswith(_PANEL):
+                    if path == f"{_PANEL}language":
+                        page.language = json.loads(body)["language"]
                     self._forward(body)
                     return
                 if path == "/settings":
