@@ -63,7 +63,7 @@ def last_frame(source: Source, *, until: float | None = None) -> NDArray[np.floa
                 break
         if frame is None:
             raise MediaError(Message("{name} has no frames that can be decoded.", name=name))
-        return to_image(frame, size=_square_size(frame, stream.sample_aspect_ratio, name=name))
+        return to_image(frame, size=square_size(frame, stream.sample_aspect_ratio, name=name))
 
 
 def _beginnings(container: InputContainer, stream: VideoStream, *, until: float | None) -> Iterator[bool]:
@@ -122,7 +122,7 @@ def _last_of(
     return last
 
 
-def _square_size(frame: VideoFrame, aspect: Fraction | None, *, name: str) -> tuple[int, int]:
+def square_size(frame: VideoFrame, aspect: Fraction | None, *, name: str) -> tuple[int, int]:
     """Return a frame's width and height with square pixels. `aspect` is the width of its pixels over their height.
 
     Raises:
