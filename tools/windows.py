@@ -93,7 +93,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def run_tests(cached: Path, arguments: Sequence[str]) -> int:
     """Run pytest under the Python of a folder of the cache; returns its exit status."""
-    options = ["-p", "no:cacheprovider", "-n", WORKERS, "--dist", "worksteal", "--durations", "10"]
+    options = ["-p", "no:cacheprovider", "-n", WORKERS, "--dist", "worksteal", "--timeout", "600", "--durations", "10"]
     left_out = [f"--ignore={path}" for path in LEFT_OUT]
     return run_python(cached, "-m", "pytest", *options, *left_out, *arguments)
 
