@@ -47,7 +47,17 @@ def test_what_is_left_out_of_the_archive_is_what_no_user_needs():
     command = [git, "ls-files", "--cached", "--ignored", "--exclude-from=.comfyignore"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603 - git
     folders = {name.split("/")[0] for name in listed}
-    assert folders == {".ci", ".comfyignore", ".github", ".gitignore", "CONTRIBUTING.md", "docs", "tests", "tools"}
+    assert folders == {
+        ".ci",
+        ".comfyignore",
+        ".gitattributes",
+        ".github",
+        ".gitignore",
+        "CONTRIBUTING.md",
+        "docs",
+        "tests",
+        "tools",
+    }
 
 
 def test_publishing_puts_every_placeholder_right():

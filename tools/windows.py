@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -76,6 +77,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="dev.py test --windows", add_help=False, allow_abbrev=False)
     parser.add_argument("--python", choices=INTERPRETERS, default="3.11")
     options, rest = parser.parse_known_args(arguments)
+    # A background job is deaf to Ctrl-C, and Wine's programs would go on after a signal that ends this one.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     try:
         install_wine()
         cached = set_up(options.python)
@@ -93,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def run_tests(cached: Path, arguments: Sequence[str]) -> int:
     """Run pytest under the Python of a folder of the cache; returns its exit status."""
-    options = ["-p", "no:cacheprovider", "-n", WORKERS, "--dist", "worksteal", "--durations", "10"]
+    options = ["-p", "no:cacheprovider", "-n", WORKERS, "--dist", "worksteal", "--timeout", "600", "--durations", "10"]
     left_out = [f"--ignore={path}" for path in LEFT_OUT]
     return run_python(cached, "-m", "pytest", *options, *left_out, *arguments)
 

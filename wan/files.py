@@ -28,7 +28,11 @@ def how_to_free(error: OSError, path: Path) -> str:
     """Return what to do about a file that another program may have open; "" if the error is of another kind."""
     if not is_in_use(error):
         return ""
-    return Message("Close the program that has {path} open, such as a video player or a virus scanner.", path=path)
+    return Message(
+        "Close the program that has {path} open, such as a video player or a virus scanner; if none has, make it "
+        "writable.",
+        path=path,
+    )
 
 
 def when_free(work: Callable[[], T]) -> T:

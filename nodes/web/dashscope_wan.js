@@ -65,6 +65,8 @@ app.registerExtension({
   setup() {
     // Changes elsewhere in the graph: a Connection node is bypassed, or linked to the subgraph of a node.
     api.addEventListener("graphChanged", showPrices);
+    // The page reports messages that nobody hears as errors, and the task panel, which hears these, may be closed.
+    for (const name of ["dashscope_wan.task", "dashscope_wan.fetch"]) api.addEventListener(name, () => {});
     followStatus();
     tellLanguage();
   },

@@ -1,7 +1,7 @@
 // The order and the heights of a node's widgets. Saved files keep the order of the definition, and the node's height
 // without what a run shows on it.
 import { app } from "../../scripts/app.js";
-import { PLAYER, heightOf, resize } from "./status_box.js";
+import { PLAYER, grownBy, resize } from "./status_box.js";
 
 const BESIDE = { ratio: "resolution" }; // widgets that are shown after another one
 const LINES = { prompt: 4, negative_prompt: 2 }; // of text, in a new node
@@ -48,7 +48,7 @@ export function toShownOrder(node, values) {
 // The height that the node has without what a run shows on it: the status text and the video.
 export function savedHeight(node, height) {
   if (globalThis.LiteGraph?.vueNodesMode) return height;
-  return height - heightOf(node) - (node.widgets.find(({ name }) => name === PLAYER)?.computedHeight ?? 0);
+  return height - grownBy(node) - (node.widgets.find(({ name }) => name === PLAYER)?.computedHeight ?? 0);
 }
 
 function isResized(node) {

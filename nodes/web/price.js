@@ -120,7 +120,9 @@ function price(node, table, { count, path }) {
   const second = list.tiers[value.resolution]?.[value.generate_audio === false ? "silent" : "audio"];
   if (second === 0) return texts.free(title);
   if (second == null) return texts.unlisted(title);
-  return texts.about(`${list.currency} ${(second * value.duration * count).toFixed(2)}`, title, list.as_of);
+  // Half a cent is rounded up, also where a binary fraction is a little less.
+  const amount = second * value.duration * count + 1e-9;
+  return texts.about(`${list.currency} ${amount.toFixed(2)}`, title, list.as_of);
 }
 
 // Return the region of the Connection node, or the machine's default; undefined if it is linked or invalid.

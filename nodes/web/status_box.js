@@ -8,27 +8,32 @@ const PARTS = /(https?:\/\/\S+)|(\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b
 
 const boxes = new WeakMap();
 
-// Show a text on a node. The node grows and shrinks with it.
+// Show a text on a node. The node grows and shrinks with it, by what there is no room for.
 export function showStatus(node, text) {
-  const box = boxes.get(node) ?? { element: newElement(), text: "" };
-  const before = heightOf(node);
+  const box = boxes.get(node) ?? { element: newElement(), text: "", grown: 0, room: roomBelow(node) };
   if (box.text !== text) box.element.replaceChildren(...parts(text));
   Object.assign(box, { text, measured: undefined });
   boxes.set(node, box);
   mount(node, box);
-  resize(node, heightOf(node) - before);
+  const grown = Math.max(0, height(node, box) + 4 - box.room);
+  resize(node, grown - box.grown);
+  box.grown = grown;
   node.setDirtyCanvas?.(true, true);
+}
+
+// The height by which the text has made its node grow.
+export function grownBy(node) {
+  return boxes.get(node)?.grown ?? 0;
+}
+
+function roomBelow(node) {
+  const bottoms = node.widgets.filter(({ hidden }) => !hidden).map(({ y, computedHeight }) => y + computedHeight);
+  return Math.max(0, node.size[1] - Math.max(...bottoms)) || 0; // nothing is known before it is drawn
 }
 
 // Return the text of HTML as the server sends it.
 export function unescape(html) {
   return html.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
-}
-
-// The height that the box takes of its node.
-export function heightOf(node) {
-  const box = boxes.get(node);
-  return box ? height(node, box) + 4 : 0;
 }
 
 function newElement() {

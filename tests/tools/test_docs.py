@@ -86,9 +86,8 @@ def test_a_tooltip_is_read_at_a_glance(language, most):
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".md" and path.parts[0] == "nodes"], ids=str)
-def test_a_table_of_a_help_page_fits_a_panel(path):
-    tables = [line for line in FILES[path].splitlines() if line.startswith("|")]
-    assert {line.count(" | ") for line in tables if "---" not in line} == {1}
+def test_a_help_page_fits_a_panel_of_any_width(path):
+    assert not [line for line in FILES[path].splitlines() if line.startswith("|")]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -106,7 +105,7 @@ def test_the_help_page_says_of_each_template_what_its_image_must_show_and_which_
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_help_page_names_the_models_without_a_field_and_the_lengths_of_audio(language):
     text = (ROOT / "nodes/web/docs/DashScopeWanImageToVideo" / f"{language}.md").read_text(encoding="utf-8")
-    notes = [line for line in text[: text.rindex("\n## ")].splitlines() if line[:1] not in ("|", "-")]
+    notes = [line for line in text[: text.rindex("\n## ")].splitlines() if not line.startswith("-")]
     for field in ("negative_prompt", "prompt_extend"):
         [line] = [line for line in notes if f"`{field}`" in line]
         assert models_in(line) == {row.id for row in MODELS.values() if not getattr(row, field)}

@@ -25,8 +25,8 @@ SUBGRAPH = """
 """
 
 
-def about(amount, region="Beijing"):
-    return f"about CNY {amount} in {region}"
+def about(amount, region="Beijing", currency="CNY"):
+    return f"about {currency} {amount} in {region}"
 
 
 @on_canvas
@@ -175,7 +175,7 @@ def test_region_and_images_are_found_outside_and_in_other_subgraphs(page):
     )
     free = "3 videos, free of charge (Offline)"
     assert prices == [
-        f"3 videos, {about('8.26', 'Singapore')}",
+        f"3 videos, {about('1.13', 'Singapore', 'USD')}",
         free,
         free,
         *(f"{count} videos, {about(amount)}" for count, amount in ((3, "7.50"), (2, "5.00"), (2, "10.00"))),

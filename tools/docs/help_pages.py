@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,8 @@ from .chinese import IMAGES
 from .facts import Tables, rows_of
 from .readme import model_list
 
-_HEADS = {
-    "en": ("Inputs", "input", "description", "Outputs", "output", "description", "Models"),
-    "zh": ("输入", "输入", "说明", "输出", "输出", "说明", "模型"),
-}
+_HEADS = {"en": ("Inputs", "Outputs", "Models"), "zh": ("输入", "输出", "模型")}
+_COLON = {"en": ": ", "zh": "："}
 _TEMPLATES = {"en": "Templates, and what the image must show", "zh": "特效模板，及其对图像内容的要求"}
 _TEMPLATE = {
     "en": "- `{id}` {name}: {content} ({models})",
@@ -26,28 +23,24 @@ _OFFERED = {
 }
 _ERRORS = {
     "en": """## Errors
-| error | what to do |
-|---|---|
-| Request rejected before submission; nothing was charged | change the settings that the error lists |
-| no API key is configured | run `python dev.py key` or set `DASHSCOPE_API_KEY`; or choose region **offline** |
-| HTTP 401, InvalidApiKey | the key belongs to another region, or is incomplete |
-| ModelNotFound, "Model not exist" | the region does not offer the model; or the model needs a `workspace_id` |
-| DataInspectionFailed | moderation rejected the prompt or the image: change it; nothing was charged |
-| The connection was lost before DashScope confirmed the request | run the same graph again: it looks for the task |
-| The video is already paid for and available for 24 hours | run the same graph again, or use Wan Fetch Task |
+- **Request rejected before submission; nothing was charged**: change the settings that the error lists
+- **no API key is configured**: run `python dev.py key` or set `DASHSCOPE_API_KEY`; or choose region **offline**
+- **HTTP 401, InvalidApiKey**: the key belongs to another region, or is incomplete
+- **ModelNotFound, "Model not exist"**: the region does not offer the model; or the model needs a `workspace_id`
+- **DataInspectionFailed**: moderation rejected the prompt or the image: change it; nothing was charged
+- **The connection was lost before DashScope confirmed the request**: run the same graph again: it looks for the task
+- **The video is already paid for and available for 24 hours**: run the same graph again, or use Wan Fetch Task
 
 Running the same graph again never pays twice. For a new video, change the seed.
 """,
     "zh": """## 错误处理
-| 错误信息 | 处理方法 |
-|---|---|
-| Request rejected before submission; nothing was charged | 请求未提交，也未计费：按错误信息修改设置 |
-| no API key is configured | 运行 `python dev.py key` 或设置 `DASHSCOPE_API_KEY`；也可选择地域 **offline** |
-| HTTP 401, InvalidApiKey | Key 属于另一个地域，或者不完整 |
-| ModelNotFound, "Model not exist" | 该地域不提供此模型；或者此模型需要填写 `workspace_id` |
-| DataInspectionFailed | 提示词或图像未通过内容审核：修改后重试；未计费 |
-| The connection was lost before DashScope confirmed the request | 再次运行同一个工作流：重新提交前会先查找任务 |
-| The video is already paid for and available for 24 hours | 再次运行同一个工作流，或用“万相 取回任务”按任务 ID 取回 |
+- **Request rejected before submission; nothing was charged**：请求未提交，也未计费：按错误信息修改设置
+- **no API key is configured**：运行 `python dev.py key` 或设置 `DASHSCOPE_API_KEY`；也可选择地域 **offline**
+- **HTTP 401, InvalidApiKey**：Key 属于另一个地域，或者不完整
+- **ModelNotFound, "Model not exist"**：该地域不提供此模型；或者此模型需要填写 `workspace_id`
+- **DataInspectionFailed**：提示词或图像未通过内容审核：修改后重试；未计费
+- **The connection was lost before DashScope confirmed the request**：再次运行同一个工作流：重新提交前会先查找任务
+- **The video is already paid for and available for 24 hours**：再次运行同一个工作流，或用“万相 取回任务”按任务 ID 取回
 
 再次运行同一个工作流不会重复付费；需要新的视频时，请更换随机种子。
 """,
@@ -66,11 +59,11 @@ def files(nodes: dict[str, Any], tables: Tables) -> dict[Path, str]:
 
 def page(node: Any, texts: dict[str, Any], language: str, tables: Tables) -> str:
     """Return a node's help page as Markdown. `texts` is its definition in the language, as in the locales."""
-    inputs, name, what, outputs, out_name, out_what, models = _HEADS[language]
+    inputs, outputs, models = _HEADS[language]
     parts = [
         f"# {texts['display_name']}\n\n{texts['description']}\n",
-        f"## {inputs}\n" + _table((name, what), [_row(key, words) for key, words in texts["inputs"].items()]),
-        f"## {outputs}\n" + _table((out_name, out_what), [_row("", words) for words in texts["outputs"].values()]),
+        f"## {inputs}\n" + "".join(_item(key, words, language) for key, words in texts["inputs"].items()),
+        f"## {outputs}\n" + "".join(_item("", words, language) for words in texts["outputs"].values()),
     ]
     if rows := rows_of(node, tables):
         offered = model_list(tables, rows, language=language)
@@ -90,11 +83,7 @@ def _templates(tables: Tables, language: str) -> str:
     return f"## {_TEMPLATES[language]}\n" + "\n".join(lines) + "\n"
 
 
-def _row(key: str, words: dict[str, str]) -> tuple[str, str]:
-    name = words["name"] if key in ("", words["name"]) else f"{words['name']} (`{key}`)"
-    return name, words["tooltip"].replace("\n", "<br>").replace("|", "\\|")
-
-
-def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads), *(f"| {' | '.join(row)} |" for row in rows)]
-    return "\n".join(lines) + "\n"
+def _item(key: str, words: dict[str, str], language: str) -> str:
+    """Return a line of a list: lists fit a panel of any width, tables do not."""
+    code = "" if key in ("", words["name"]) else f" (`{key}`)"
+    return f"- **{words['name']}**{code}{_COLON[language]}{words['tooltip']}\n"

@@ -14,6 +14,9 @@ from wanpack.wan.tasks.retry import Clock
 
 ROOT = Path(__file__).resolve().parents[3]
 
+# Each starts two processes that load PyTorch.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
 
 @pytest.fixture
 def start(bench_in_real_time, bare_environment, new_graph):
@@ -59,7 +62,6 @@ def task_of(bench, run):
     return bench.server.tasks[0].id
 
 
-@pytest.mark.slow
 def test_a_run_that_was_ended_at_once_is_taken_over_by_the_next(start, bench_in_real_time):
     bench = bench_in_real_time
     bench.server.faults.add(on="create", fault=TaskStuck("RUNNING"))
@@ -71,25 +73,24 @@ def test_a_run_that_was_ended_at_once_is_taken_over_by_the_next(start, bench_in_
     first.wait()
     bench.server.tasks[0].frozen_in = None
     second = start()
-    printed, _ = second.communicate(timeout=100)
+    printed, _ = second.communicate(timeout=500)
     assert second.returncode == 0, printed
     assert [task.id for task in bench.server.tasks] == [task_id]
     assert printed.splitlines()[-1] == str(bench.videos[0])
     assert list(locks.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_a_run_whose_task_the_next_one_takes_over(start, bench_in_real_time):
     bench = bench_in_real_time
     bench.server.faults.add(on="create", fault=TaskStuck("RUNNING"))
     first = start()
     task_of(bench, first)
     children.interrupt(first)
-    printed, _ = first.communicate(timeout=100)
+    printed, _ = first.communicate(timeout=500)
     assert (first.returncode, printed.splitlines()[-1]) == (130, "Interrupted.")
     assert "Traceback" not in printed
     bench.server.tasks[0].frozen_in = None
     second = start()
-    printed, _ = second.communicate(timeout=100)
+    printed, _ = second.communicate(timeout=500)
     assert second.returncode == 0, printed
     assert bench.created == 1
