@@ -4,6 +4,7 @@ from .connection import DashScopeWanConnection
 from .continue_video import DashScopeWanContinueVideo
 from .fetch_task import DashScopeWanFetchTask
 from .image_to_video import DashScopeWanImageToVideo
+from .join_videos import DashScopeWanJoinVideos
 from .last_frame import DashScopeWanLastFrame
 from .video_effect import DashScopeWanVideoEffect
 
@@ -14,6 +15,7 @@ NODES = (
     DashScopeWanLastFrame,
     DashScopeWanConnection,
     DashScopeWanContinueVideo,
+    DashScopeWanJoinVideos,
 )
 
 __all__ = ["NODES"]

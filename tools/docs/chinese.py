@@ -107,6 +107,7 @@ NODES = {
                 "视频路径",
                 "视频在 ComfyUI 的 input、output 或 temp 文件夹中的路径；与视频二选一。",
             ),
+            "match": ("匹配颜色", "用于片段相接：让尾帧的颜色与这张图像一致，避免逐段偏色。"),
         },
         (("图像", "最后一帧，一张图像。"),),
     ),
@@ -155,6 +156,21 @@ NODES = {
             "connection": _CONNECTION,
         },
         _VIDEO_OUTPUTS,
+    ),
+    "DashScopeWanJoinVideos": Words(
+        "视频拼接",
+        "按输入的顺序把多个视频拼接成一个 MP4。同类视频原样复制，不损失画质；否则按第一个视频的尺寸和帧率编码一次。"
+        "免费。",
+        {
+            **{f"video_{number}": (f"视频 {number}", "一个视频，或按顺序排列的视频列表。") for number in range(1, 7)},
+            "video_paths": ("视频路径", "更多视频：input、output 或 temp 文件夹中的路径，每行一个。"),
+            "drop_repeated_frame": (
+                "去掉重复帧",
+                "用于首尾相接的片段：去掉每段的最后一帧，下一段正是从它开始。",
+            ),
+            "filename_prefix": _PREFIX,
+        },
+        (("视频路径", "已保存的 MP4 的绝对路径。"), ("视频", "拼接后的视频。")),
     ),
 }
 

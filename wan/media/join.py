@@ -129,6 +129,8 @@ def _write_video(
     video: Pictures, track: Track, sound: AudioTrack | None, *, start: Fraction, end: Fraction
 ) -> Iterator[Fraction]:
     """Write one video from `start` to `end`, in seconds of the joined one, and yield the seconds that are written."""
+    from av.audio.frame import AudioFrame
+
     with open_video(video.source) as container:
         stream = first_video_stream(container, name=video.name)
         unit = stream.time_base or 1 / video.rate
@@ -143,7 +145,8 @@ def _write_video(
                     yield max(Fraction(0), (packet.pts - video.first) * unit)
             elif sound:
                 for frame in packet.decode():
-                    sound.add(frame, at=(frame.pts or 0) * frame.time_base - video.first * unit)
+                    if isinstance(frame, AudioFrame) and frame.time_base:
+                        sound.add(frame, at=(frame.pts or 0) * frame.time_base - video.first * unit)
         track.finish()
         if sound:
             sound.finish()

@@ -88,12 +88,15 @@ class CopiedTrack(Track):
                 self._stream.codec_context.codec_tag = tag
 
     def length(self, video: Pictures) -> Fraction:
+        """Return the seconds that a video takes in this track."""
         return video.seconds
 
     def begin(self, video: Pictures, *, start: Fraction, unit: Fraction, aspect: Fraction | None) -> None:  # noqa: ARG002
+        """Begin with a video, as `Track` says."""
         self._dropped, self._shift = video.dropped, round(start / unit) - video.first
 
     def add(self, packet: Packet[Any]) -> None:
+        """Copy a packet."""
         if not packet.size or packet.pts is None or packet.dts is None or packet.pts == self._dropped:
             return
         packet.pts += self._shift
@@ -118,15 +121,18 @@ class EncodedTrack(Track):
         self._stream = stream
 
     def length(self, video: Pictures) -> Fraction:
+        """Return the seconds that a video takes in this track."""
         return Fraction(self._step(video.seconds)) / self._rate
 
     def begin(self, video: Pictures, *, start: Fraction, unit: Fraction, aspect: Fraction | None) -> None:  # noqa: ARG002
+        """Begin with a video, as `Track` says."""
         self._video, self._unit, self._aspect = video, unit, aspect
         self._end = self.frames + self._step(video.seconds)
         self._start, self._decoded = self.frames, 0
         self._shown: VideoFrame | None = None
 
     def add(self, packet: Packet[Any]) -> None:
+        """Decode a packet, and encode what is shown until then."""
         for frame in packet.decode():
             at = self._decoded / self._video.rate if frame.pts is None else (frame.pts - self._video.first) * self._unit
             self._decoded += 1
@@ -134,9 +140,11 @@ class EncodedTrack(Track):
             self._shown = frame
 
     def finish(self) -> None:
+        """Show the last frame to the end of the video."""
         self._show_until(self._end)
 
     def close(self) -> None:
+        """Write what the encoder still holds."""
         mux(self._container, self._stream.encode(None))
 
     def _step(self, seconds: Fraction) -> int:
