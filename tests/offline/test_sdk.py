@@ -9,8 +9,11 @@ import media
 import pytest
 import requests
 from mock_faults import ResetAfterActing
+from platforms import UNDER_WINE
 from wanpack.offline.tasks import Timing
 
+if UNDER_WINE:
+    pytest.skip("Wine: it cannot load the library of cryptography", allow_module_level=True)
 dashscope = pytest.importorskip("dashscope")
 
 from dashscope import VideoSynthesis  # noqa: E402 - after the check that it is there

@@ -9,7 +9,10 @@ import asyncio
 
 import pytest
 import requests
+from platforms import UNDER_WINE
 
+if UNDER_WINE:
+    pytest.skip("Wine: it cannot load the library of cryptography", allow_module_level=True)
 dashscope = pytest.importorskip("dashscope")
 
 from dashscope.aigc.video_synthesis import AioVideoSynthesis  # noqa: E402 - after the check that it is there

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from platforms import not_under_wine
 from wanpack.wan.redaction import LOGGERS, RedactingFilter
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,6 +70,7 @@ def test_the_policy_says_what_it_must(words):
     assert len(text.splitlines()) < 70
 
 
+@not_under_wine("it has no git")
 def test_no_key_is_in_the_repository():
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)  # noqa: S607 - our own
     names = [ROOT / name.decode() for name in listed.stdout.split(b"\0") if name]

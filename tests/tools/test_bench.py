@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from platforms import not_on_windows
 
 from tools.bench import main as bench
 from tools.bench.clock import Clock, run
@@ -16,6 +17,8 @@ from tools.bench.parallel import Heartbeat
 from tools.bench.parts import measured
 from tools.bench.report import Line, summary, table, write_json
 from tools.bench.waiting import Lengths, draws, sdk_looks
+
+pytestmark = not_on_windows("the bench reads memory and open files from /proc")
 
 
 def test_a_target_that_is_missed_is_reported_and_a_limit_is_explained():

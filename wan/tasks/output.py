@@ -131,7 +131,7 @@ def resolve_output(prefix: str, *, output_folder: Path) -> tuple[OutputTarget, l
     A prefix is a name, optionally with folders: "wan/i2v". `%year%`, `%month%`, `%day%`, `%hour%`, `%minute%` and
     `%second%` are replaced by the current time. The target is always inside the output folder.
     """
-    output = output_folder.resolve()
+    output = resolve_folder(output_folder)
     if not isinstance(prefix, str):
         return OutputTarget(output, "video"), [
             Message("filename_prefix: must be a string, not {type}", type=type(prefix).__name__)
@@ -151,6 +151,19 @@ def resolve_output(prefix: str, *, output_folder: Path) -> tuple[OutputTarget, l
         ]
     target = OutputTarget(folder, safe_name[-1] or "video")
     return target, _length_problems(target)
+
+
+def resolve_folder(folder: Path) -> Path:
+    """Return a folder without symlinks in its path."""
+    real = folder.resolve()
+    return Path(without_prefix(str(real))) if sys.platform == "win32" else real
+
+
+def without_prefix(path: str) -> str:
+    r"""Return a Windows path without `\\?\`, which `Path.resolve` leaves there if the folder is made meanwhile."""
+    if path.startswith("\\\\?\\UNC\\"):
+        return "\\\\" + path[8:]
+    return path.removeprefix("\\\\?\\")
 
 
 def max_path_length() -> int | None:
@@ -240,7 +253,7 @@ def _length_problems(output: OutputTarget) -> list[str]:
 
 def _is_inside(output: Path, folder: Path) -> bool:
     try:
-        return folder.resolve().is_relative_to(output)
+        return resolve_folder(folder).is_relative_to(output)
     except (OSError, RuntimeError):  # A symlink loop.
         return False
 

@@ -16,8 +16,8 @@ from types import SimpleNamespace
 import media
 import pytest
 import requests
-import trustme
 from mock_faults import ErrorResponse, JsonBody, ResetAfterActing, ResetBeforeActing, ResetBeforeBody
+from platforms import UNDER_WINE
 from skipping import SkippingClock
 from wanpack.wan.api import client as client_module
 from wanpack.wan.api.errors import NetworkError, OutcomeUnknown, ServiceError
@@ -28,6 +28,10 @@ from wanpack.wan.net.download import DownloadInterrupted, iter_chunks
 from wanpack.wan.net.http import trusted_session, untrusted_session
 from wanpack.wan.tasks.batch import Batch
 from wanpack.wan.tasks.runner import make_videos
+
+if UNDER_WINE:
+    pytest.skip("Wine: it cannot load the library of cryptography", allow_module_level=True)
+import trustme
 
 MODEL = "wan2.2-i2v-plus"
 BODY = {

@@ -21,6 +21,7 @@ from mock_faults import (
     TaskStuck,
     UnknownStatus,
 )
+from platforms import WINDOWS
 from wanpack.offline.tasks import Timing
 from wanpack.wan.api.errors import ServiceError, TaskCanceled, TaskUnknown, WaitExceeded
 from wanpack.wan.errors import WanError
@@ -216,7 +217,7 @@ def ranges(bench):
 def another_disk(tmp_path):
     """A folder on another disk than the tests' own."""
     memory = Path("/dev/shm")  # noqa: S108 - a folder of the test's own in it
-    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+    if WINDOWS or not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
         pytest.skip("there is no other disk")
     with TemporaryDirectory(dir=memory) as folder:
         yield Path(folder)
