@@ -75,23 +75,12 @@ def test_every_problem_is_said_at_once_and_nothing_is_left(clip, tmp_path):
 
 
 @pytest.mark.usefixtures("patient_stop")
-def test_stop_ends_the_work_and_leaves_no_file(clip, comfy, monkeypatch):
-    from wanpack.wan.tasks import join_videos as tasks
-
-    videos = [clip("a.mp4", first=0), clip("b.mp4", first=9)]
-    work = tasks.join_videos
-
-    def slowly(*given, on_progress, **more):
-        def report(fraction):
-            comfy.stopped = True
-            on_progress(fraction)
-            on_progress(fraction)
-
-        return work(*given, on_progress=report, **more)
-
-    monkeypatch.setattr(tasks, "join_videos", slowly)
+def test_stop_ends_the_work_and_leaves_no_file(clip, comfy):
+    for name in ("a.mp4", "b.mp4"):
+        clip(name, first=0)
+    comfy.stop_at = "joining"
     with pytest.raises(comfy.interruption):
-        join(video_1=videos)
+        join(video_paths=["a.mp4\nb.mp4"])
     assert sorted(path.name for path in host.output_folder().rglob("*.*")) == ["a.mp4", "b.mp4"]
 
 

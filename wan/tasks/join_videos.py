@@ -72,6 +72,7 @@ def _join(request: JoinRequest, monitor: RunMonitor, stopped: threading.Event) -
         if stopped.is_set():
             raise _Stopped
         monitor.report(fraction, partial(Message, "joining {count} videos", count=len(request.sources)))
+        monitor.raise_if_interrupted()
 
     try:
         report(0.0)
