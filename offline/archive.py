@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..wan.catalog.models import MODELS
-from .scene import CheckedClip, Scene
+from .scene import CheckedClip, Scene, frame_size
 from .task import MockTask
 from .validation import TaskFailure, TaskInputs
 
@@ -24,6 +25,9 @@ MAX_VIDEO_BYTES = 1024**3
 """The bytes of the videos that are kept. The oldest go first."""
 
 _BINARY = ("image", "audio", "ending")
+_OWN_FILES = ("tasks/*.json", "tasks/*.new", "videos/*.mp4", "videos/*.part", "uploads/*")
+_AHEAD = 60.0
+"""Seconds by which a task may be of the future: the clock may have been set back."""
 
 
 @dataclass
@@ -64,14 +68,17 @@ class TaskArchive:
         except OSError as error:
             logger.warning("The offline task %s cannot be kept: %s", task.id, error)
 
-    def load(self) -> list[MockTask]:
+    def load(self, *, now: float) -> list[MockTask]:
         """Return the tasks that were written down, oldest first. What cannot be read is none."""
         tasks = []
         for path in (self.folder / "tasks").glob("*.json"):
             try:
-                tasks.append(_from_json(json.loads(path.read_text(encoding="utf-8"))))
-            except (OSError, ValueError, TypeError, KeyError) as error:
-                logger.warning("The offline task in %s cannot be read: %s", path.name, type(error).__name__)
+                task = self._from_json(json.loads(path.read_text(encoding="utf-8")))
+                if task.id != path.stem or task.submitted > now + _AHEAD or (task.video and not task.video.is_file()):
+                    raise ValueError("not a task of this folder and time")  # noqa: TRY301 - as what cannot be read
+                tasks.append(task)
+            except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+                logger.warning("The offline task in %s is left out: %s", path.name, type(error).__name__)
         return sorted(tasks, key=lambda task: task.submitted)
 
     def keep_only(self, tasks: Iterable[MockTask]) -> None:
@@ -80,10 +87,12 @@ class TaskArchive:
         scenes = [task.scene for task in tasks if task.scene]
         kept = {self._path(task.id) for task in tasks} | {task.video for task in tasks}
         kept |= {scene.clip.path for scene in scenes if scene.clip}
-        for path in self.folder.glob("*/*"):
-            if path not in kept:
-                with suppress(OSError):
-                    path.unlink()
+        for pattern in _OWN_FILES:
+            folder = self.folder / pattern.partition("/")[0]
+            for path in self.folder.glob(pattern) if not folder.is_symlink() else ():
+                if path not in kept:
+                    with suppress(OSError):
+                        path.unlink()
 
     def surplus(self, tasks: Iterable[MockTask]) -> list[MockTask]:
         """Return the tasks whose videos exceed what is kept. The latest is none of them."""
@@ -111,34 +120,48 @@ class TaskArchive:
     def _path(self, task_id: str) -> Path:
         return self.folder / "tasks" / f"{task_id}.json"
 
+    def _from_json(self, found: dict[str, Any]) -> MockTask:
+        """Return a task. Files are named, not placed: the folder may have moved. Raises an error of any usual kind."""
+        task = MockTask(**{**found, "model": MODELS[found["model"]]})
+        times = (task.submitted, task.scheduled or 0.0, task.ended or 0.0, task.ready_at or 0.0)
+        if not all(isinstance(time, (int, float)) for time in times) or not isinstance(task.id, str):
+            raise TypeError("times are numbers")
+        if found["inputs"]:
+            task.inputs = TaskInputs(**{**found["inputs"], "ignored": tuple(found["inputs"]["ignored"])})
+            frame_size(1, 1, resolution=task.inputs.resolution)  # Raises KeyError for what is no tier.
+            if not isinstance(task.inputs.duration, int):
+                raise TypeError("seconds are numbers")
+        task.failure = TaskFailure(**found["failure"]) if found["failure"] else None
+        task.video = self.folder / "videos" / _name(found["video"]) if found["video"] else None
+        if plain := found["scene"]:
+            for name in _BINARY:
+                plain[name] = base64.b64decode(plain[name]) if plain[name] is not None else None
+            if clip := plain["clip"]:
+                path = self.folder / "uploads" / _name(clip["path"])
+                plain["clip"] = CheckedClip(path, size=tuple(clip["size"]), seconds=clip["seconds"])
+            task.scene = Scene(**plain)
+        return task
+
+
+def _name(text: str) -> str:
+    """Return a file's name. Raises ValueError if it is a path."""
+    if not re.fullmatch(r"[0-9a-f]+(\.mp4)?", text):
+        raise ValueError("not a file of the mock server")
+    return text
+
 
 def _to_json(task: MockTask) -> dict[str, Any]:
     found: dict[str, Any] = {field.name: getattr(task, field.name) for field in fields(task)}
     found["model"] = task.model.id
     found["inputs"] = asdict(replace(task.inputs, media={})) if task.inputs else None
     found["failure"] = asdict(task.failure) if task.failure else None
-    found["video"] = str(task.video) if task.video else None
+    found["video"] = task.video.name if task.video else None
     found["scene"] = None
     if scene := task.scene:
         plain = {field.name: getattr(scene, field.name) for field in fields(scene)}
         for name in _BINARY:
             plain[name] = base64.b64encode(plain[name]).decode() if plain[name] is not None else None
         if clip := scene.clip:
-            plain["clip"] = {"path": str(clip.path), "size": clip.size, "seconds": clip.seconds}
+            plain["clip"] = {"path": clip.path.name, "size": clip.size, "seconds": clip.seconds}
         found["scene"] = plain
     return found
-
-
-def _from_json(found: dict[str, Any]) -> MockTask:
-    task = MockTask(**{**found, "model": MODELS[found["model"]]})
-    if found["inputs"]:
-        task.inputs = TaskInputs(**{**found["inputs"], "ignored": tuple(found["inputs"]["ignored"])})
-    task.failure = TaskFailure(**found["failure"]) if found["failure"] else None
-    task.video = Path(found["video"]) if found["video"] else None
-    if plain := found["scene"]:
-        for name in _BINARY:
-            plain[name] = base64.b64decode(plain[name]) if plain[name] is not None else None
-        if clip := plain["clip"]:
-            plain["clip"] = CheckedClip(Path(clip["path"]), size=tuple(clip["size"]), seconds=clip["seconds"])
-        task.scene = Scene(**plain)
-    return task

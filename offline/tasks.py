@@ -80,7 +80,7 @@ class TaskStore:
     def restore(self, archive: TaskArchive) -> list[MockTask]:
         """Take in the tasks of an archive, which is kept up from now on. Return those that are not rendered."""
         with self._lock:
-            self._tasks = {task.id: task for task in archive.load()}
+            self._tasks = {task.id: task for task in archive.load(now=self._clock())}
             self._advance()
             archive.keep_only(self._tasks.values())
             self.archive = archive

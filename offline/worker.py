@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,10 +86,15 @@ class RenderWorker:
                 except PermissionError:
                     when_free(lambda: part.replace(path))
         except Interrupted:
-            part.unlink(missing_ok=True)
+            _remove(part)
         except Exception:
             logger.exception("The mock server could not render a video")
-            part.unlink(missing_ok=True)
+            _remove(part)
             job.done(None)
         else:
             job.done(path)
+
+
+def _remove(part: Path) -> None:
+    with suppress(OSError):
+        part.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+from wanpack.wan import messages as module
 from wanpack.wan.api.advice import service_error
 from wanpack.wan.errors import InvalidRequest, WanError
 from wanpack.wan.messages import (
@@ -227,6 +228,30 @@ def test_lists_are_localized_with_what_is_in_them():
     assert (format_choices(["a", "b", "c"]), enumeration([]), sentences("", "")) == ("a, b or c", "", "")
 
 
+@pytest.mark.parametrize("join", [lines, sentences, lambda *parts: clauses(parts), lambda *parts: enumeration(parts)])
+@pytest.mark.parametrize("count", [2, 3, 7, 1000])
+def test_lists_of_any_length_are_localized_and_saved(join, count):
+    text = join(*(Message("today") if number % 2 else Message("tomorrow") for number in range(count)))
+    assert localize(text, "zh").count("今日") == count // 2
+    assert localize(text, "zh").startswith("明日")
+    copies = (pickle.loads(pickle.dumps(text)), from_json(to_json(text)))  # noqa: S301 - our own
+    assert [copy == text for copy in copies] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "path", ["/视频/海边（夕阳） 第1版.mp4", "/视频/猫 和 狗/a b.mp4", "。 。", "a  b", "猫 或 狗"]
+)
+def test_blanks_in_a_users_text_stay(path):
+    message = sentences(Message("There is no file {path}.", path=path), Message("Nothing was sent."))
+    assert path in localize(message, "zh")
+
+
+@pytest.mark.parametrize("wrong", ["{oops}", "{path:.2f}", "{path", "{0}", 7, None])
+def test_a_translation_that_does_not_fit_leaves_the_english(monkeypatch, wrong):
+    monkeypatch.setattr(module, "translations", lambda _language: {"There is no file {path}.": wrong})
+    assert localize(Message("There is no file {path}.", path="a.mp4"), "zh") == "There is no file a.mp4."
+
+
 def test_inputs_are_called_as_on_the_node():
     message = Message("{input}: must be a string, not {type}", input="negative_prompt", type="int")
     assert localize(message, "zh") == "反向提示词：必须是字符串，而不是 int"
@@ -266,6 +291,7 @@ def test_a_message_can_be_copied_and_saved():
         '{"template": 1, "places": {}}',
         '{"template": "{a.__class__}", "places": {"a": 1}}',
         '{"places": {}}',
+        '{"template": ", about {currency} {amount:.2f}", "places": {"currency": "CNY", "amount": 1' + 400 * "0" + "}}",
     ],
 )
 def test_what_is_saved_is_not_trusted(saved):

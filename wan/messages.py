@@ -65,13 +65,33 @@ def localize(text: Text, language: str) -> str:
     # Not by its class: a command of `dev.py` may have loaded the pack under two names.
     if language == ENGLISH or not hasattr(message, "template"):
         return str.__str__(message)
+    try:
+        return _translated(message, language)
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError):  # Another version's translation.
+        return str.__str__(message)
+
+
+def _translated(message: Message, language: str) -> str:
     places = {
         name: localize(place, language) if isinstance(place, str) else place for name, place in message.places.items()
     }
     if isinstance(name := places.get("input"), str):
         places["input"] = input_names(language).get(name, name)
     template = translations(language).get(message.template, message.template)
-    return re.sub(_BLANK, "", template.format(**places))
+    inner: list[str] = []
+    shown = re.sub(_BLANK, "", template.format(**{name: _closed(place, inner) for name, place in places.items()}))
+    return re.sub("\ue000([0-9]+)\ue001", lambda found: inner[int(found[1])], shown)
+
+
+def _closed(place: Any, inner: list[str]) -> Any:
+    """Return a text for `_BLANK`, which may take a blank before or after it, but none in it: it may be a path.
+
+    What stands between its first and its last character goes to `inner`.
+    """
+    if not isinstance(place, str) or " " not in place[1:-1]:
+        return place
+    inner.append(place[1:-1])
+    return f"{place[0]}\ue000{len(inner) - 1}\ue001{place[-1]}"
 
 
 def redacted(text: str) -> str:
@@ -160,7 +180,7 @@ def from_json(saved: str) -> str:
     """
     try:
         found = _planted(json.loads(saved))
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return ""
     return found if isinstance(found, str) else ""
 
@@ -190,4 +210,8 @@ def _text(value: object) -> str:
 
 def _joined(pair: Callable[[str, str], str], parts: Iterable[str]) -> str:
     found = [part for part in parts if part]
-    return functools.reduce(pair, found) if found else ""
+    # In halves: hundreds of parts in a row would be nested too deep to be read.
+    while len(found) > 1:
+        pairs = zip(found[::2], found[1::2], strict=False)
+        found = [*(pair(first, second) for first, second in pairs), *found[len(found) // 2 * 2 :]]
+    return found[0] if found else ""

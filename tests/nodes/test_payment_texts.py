@@ -103,10 +103,10 @@ def test_what_offline_mode_cannot_download_is_not_called_paid(offline_server, no
     assert "The video is available for 24 hours" in str(caught.value)
 
 
-def video(billed=None, estimated=None, *, reused=False):
+def video(billed=None, estimated=None, *, reused=False, currency="CNY"):
     """A video that was billed and estimated at some amounts."""
     costs = {"billed_cost": billed, "estimated_cost": estimated}
-    named = {name: {"amount": amount, "currency": "CNY"} for name, amount in costs.items() if amount is not None}
+    named = {name: {"amount": amount, "currency": currency} for name, amount in costs.items() if amount is not None}
     return SavedVideo(Path("a.mp4"), "task", {"reused": reused, **dict.fromkeys(costs), **named})
 
 
@@ -121,6 +121,7 @@ def video(billed=None, estimated=None, *, reused=False):
         ([video(1.5, 3.0, reused=True)], ""),
         ([video(0.1, 1.5), video(0.2, 1.5), video(9, 9, reused=True)], ", paid CNY 0.30"),
         ([video(1.0, 1.5), video(None, 1.5)], ", about CNY 3.00"),
+        ([video(3.67), video(0.5, currency="USD"), video(0.25, currency="USD")], ", paid CNY 3.67 + USD 0.75"),
     ],
 )
 def test_what_was_billed_counts_or_else_the_estimate(videos, text):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import wanpack.offline.render as offline_render
+from platforms import needs_symlinks
 from wanpack.offline import archive
 from wanpack.offline.scene import Interrupted
 from wanpack.offline.server import OfflineServer
@@ -156,11 +157,79 @@ def test_what_cannot_be_read_is_left_out(make_server, kit, folder, caplog):
     assert first.server.wait_idle()
     stop(first)
     kept = json.loads((folder / "tasks" / f"{task_id}.json").read_text())
-    for name, text in {"cut": "{", "list": "[]", "model": json.dumps({**kept, "model": "wan9"}), "bytes": "\0"}.items():
-        (folder / "tasks" / f"{name}.json").write_text(text)
+    changes = [
+        {"model": "wan9"},
+        {"submitted": None},
+        {"scheduled": "x"},
+        {"ended": [1]},
+        {"submitted": kept["submitted"] + 3600},
+        {"video": "../../precious.mp4"},
+        {"video": "/precious.mp4"},
+        {"video": f"{0:032x}.mp4"},
+        {"inputs": {**kept["inputs"], "resolution": "9P"}},
+        {"inputs": {**kept["inputs"], "duration": "x"}},
+        {"id": "../../conf"},
+        {"more": 1},
+    ]
+    texts = [
+        "{",
+        "[]",
+        "\0",
+        "[" * 100_000,
+        *(json.dumps({**kept, "id": f"{n}", **one}) for n, one in enumerate(changes)),
+    ]
+    for number, text in enumerate(texts, -4):
+        (folder / "tasks" / f"{number}.json").write_text(text)
     second = make_server(folder=folder)
     assert [task.id for task in second.server.tasks] == [task_id]
-    assert caplog.text.count("cannot be read") == 4
+    assert second.state(task_id) == "SUCCEEDED"
+    assert caplog.text.count("is left out") == len(texts)
+
+
+@needs_symlinks
+def test_only_files_of_its_own_are_deleted(make_server, kit, folder, tmp_path, clock):
+    others = [tmp_path / "photos" / "a.jpg", tmp_path / "conf.json", folder / "mine.txt", folder / "other" / "b.mp4"]
+    for path in others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("precious")
+    (folder / "uploads").symlink_to(tmp_path / "photos", target_is_directory=True)
+    first = make_server(folder=folder, clock=clock)
+    first.submit(kit.body())
+    assert first.server.wait_idle()
+    stop(first)
+    clock.advance(TASK_LIFE + 1)
+    assert make_server(folder=folder, clock=clock).server.tasks == []
+    assert [path.read_text() for path in others] == ["precious"] * 4
+
+
+def test_a_folder_may_move(make_server, kit, folder, tmp_path):
+    first = make_server(folder=folder)
+    task_id = first.submit(kit.body())
+    assert first.server.wait_idle()
+    stop(first)
+    folder.rename(tmp_path / "moved")
+    second = make_server(folder=tmp_path / "moved")
+    answer = second.query(task_id)["output"]
+    assert second.session.get(answer["video_url"], timeout=10).content
+
+
+def test_a_task_whose_video_is_gone_is_unknown(make_server, kit, folder):
+    first = make_server(folder=folder)
+    task_id = first.submit(kit.body())
+    assert first.server.wait_idle()
+    stop(first)
+    for path in (folder / "videos").iterdir():
+        path.unlink()
+    assert make_server(folder=folder).state(task_id) == "UNKNOWN"
+
+
+def test_a_part_that_cannot_be_removed_leaves_the_renderer_alive(make_server, kit, folder):
+    folder.mkdir()
+    (folder / "videos").write_text("a file")
+    api = make_server(folder=folder)
+    assert api.ended(kit.body())["output"]["task_status"] == "FAILED"
+    (folder / "videos").unlink()
+    assert api.ended(kit.body(parameters={"seed": 1}))["output"]["task_status"] == "SUCCEEDED"
 
 
 def test_a_second_process_keeps_to_itself(make_server, kit, folder):

@@ -38,6 +38,9 @@ NEAR = (-0.5, 1.5)
 WHITES = ((16.0, 255.5, 255), (255.5, 65535.5, 65535))
 
 _IT_HAS = Message("it has")
+_MOST_NAMED = 20
+"""How many images of a batch a problem names by their numbers."""
+
 NOT_NUMBERS = Message("pixels that are NaN or infinite; check the node that produced it")
 
 
@@ -219,6 +222,8 @@ def _number_problems(images: Any) -> list[str]:
 
 def _which(found: Sequence[bool]) -> str:
     numbers = [str(index) for index, one in enumerate(found, 1) if one]
+    if len(numbers) > _MOST_NAMED:
+        numbers = [*numbers[:_MOST_NAMED], "..."]
     return (
         Message("image {numbers} of {count} has", numbers=enumeration(numbers), count=len(found))
         if len(found) > 1

@@ -126,12 +126,15 @@ def cost_text(videos: Iterable[SavedVideo]) -> Text:
     receipts = [video.receipt for video in videos if not video.receipt["reused"]]
     billed = [receipt.get("billed_cost") for receipt in receipts]
     costs = [cost for cost in (billed if all(billed) else (one.get("estimated_cost") for one in receipts)) if cost]
-    amount = math.fsum(cost["amount"] for cost in costs)
-    if not amount:
+    sums: dict[str, float] = {}
+    for cost in costs:
+        sums[cost["currency"]] = math.fsum((sums.get(cost["currency"], 0.0), cost["amount"]))
+    amounts = " + ".join(f"{currency} {amount:.2f}" for currency, amount in sums.items() if amount)
+    if not amounts:
         return ""
     if all(billed):
-        return partial(Message, ", paid {currency} {amount:.2f}", currency=costs[0]["currency"], amount=amount)
-    return partial(Message, ", about {currency} {amount:.2f}", currency=costs[0]["currency"], amount=amount)
+        return partial(Message, ", paid {amounts}", amounts=amounts)
+    return partial(Message, ", about {amounts}", amounts=amounts)
 
 
 def reused_text(region: Region) -> str:
