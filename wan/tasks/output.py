@@ -35,10 +35,11 @@ _TIMES = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M"
 
 @frozen
 class OutputTarget:
-    """A folder inside the output folder, and the stem of the file names in it."""
+    """A folder inside the output folder `root`, and the stem of the file names in it."""
 
     folder: Path
     stem: str
+    root: Path = Path()
 
     def partial_path(self, record_id: str) -> Path:
         """Return the path of a request's partial download, always the same one."""
@@ -149,7 +150,7 @@ def resolve_output(prefix: str, *, output_folder: Path) -> tuple[OutputTarget, l
         return OutputTarget(output, "video"), [
             Message("filename_prefix: it escapes the output folder through a symlink")
         ]
-    target = OutputTarget(folder, safe_name[-1] or "video")
+    target = OutputTarget(folder, safe_name[-1] or "video", output)
     return target, _length_problems(target)
 
 

@@ -39,7 +39,6 @@ from .attachments import RESERVED_URL_CHARS, Attachment, Attachments
 from .batch import ValidatedBatch
 from .context import RunContext
 from .interrupt import report_interrupt_unsent, report_interrupt_waiting
-from .output import resolve_folder
 from .places import Place
 from .progress import Progress
 from .reconcile import OwnTask
@@ -111,7 +110,7 @@ class PreparedRequest:
                 subject=subject_fingerprint(self._hashed, region=region.id),
                 region=region.id,
                 created_at=time.time(),
-                folder=str(resolve_folder(self.plan.batch.output_folder)),
+                folder=str(self.plan.output.root),
                 prompt=(request.prompt.strip() or request.template).partition("\n")[0][:LISTED_CHARS],
                 **{name: getattr(request, name) for name in ("model", "resolution", "duration")},
                 **self.plan.priced,
