@@ -200,8 +200,13 @@ class OfflineServer:
         await runner.setup()
         await web.SockSite(runner, listening).start()
         await self._stopping.wait()
+        server = runner.server
         await runner.cleanup()
-        await asyncio.sleep(0)  # Closed connections are let go in the loop's next round.
+        # What was accepted at the last moment is connected in the loop's next round, and let go in the one after it.
+        await asyncio.sleep(0)
+        if server is not None:
+            await server.shutdown(_ENDING_SECONDS)
+        await asyncio.sleep(0)
 
 
 def remove_stale_dirs(temporary: Path) -> None:

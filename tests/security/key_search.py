@@ -134,6 +134,7 @@ def successes(run):
     going_on = {"model": "wan2.7-i2v", "resolution": "720P", "duration": 3, "video_path": sung["result"][0][0]}
     run.node("DashScopeWanContinueVideo", prompt="it bows", **going_on)
     run.node("DashScopeWanLastFrame", video_path=path)
+    run.node("DashScopeWanJoinVideos", video_paths=[f"{path}\n{path}"])
     connection = run.node("DashScopeWanConnection", region="beijing", workspace_id="", max_wait_minutes=60)[0]
     run.node("DashScopeWanFetchTask", task_id=task_id, connection=connection)
     return task_id

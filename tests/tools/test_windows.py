@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tools import windows
-from tools.windows import SetupError, requirements, set_up
+from tools.windows import FOR_WINE, SetupError, requirements, set_up
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Wine is for other systems")
 
@@ -57,7 +57,7 @@ def test_the_packages_are_those_of_the_project_that_windows_and_the_python_can_h
     assert any(one.startswith("torch==") for one in whole)
     assert not any(one.startswith(("torch", "playwright", "ruff")) for one in small)
     assert set(small) < set(whole)
-    assert set(whole) - set(small) == {one for one in whole if one.startswith("torch")} | {"numpy<2"}
+    assert set(whole) - set(small) == {one for one in whole if one.startswith("torch")} | set(FOR_WINE)
 
 
 def test_the_registry_is_copied_and_everything_else_is_linked(tmp_path):
