@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.platforms import UNDER_WINE
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # The commands of `dev.py` speak the language of who runs the tests.
@@ -54,6 +56,13 @@ def values_held_by(error):
 @pytest.fixture
 def held_by():
     return values_held_by
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_handlecrashitem(crashitem, sched):
+    """Have a test run again whose process Wine has ended before the test could say how often it may."""
+    if UNDER_WINE:
+        sched.config.failures_db.set_test_reruns(crashitem, sched.config.option.reruns)
 
 
 SAID = "said at the end"

@@ -55,10 +55,18 @@ class TestPause:
 
 
 class TestPatience:
-    def wait_or_raise(self, retries, error):
-        reported = []
-        asyncio.run(retries.wait_or_raise(error, reported.append))
-        return reported
+    @pytest.fixture
+    def clock(self, jumping):
+        return Clock(monotonic=jumping.time)
+
+    @pytest.fixture
+    def wait_or_raise(self, jumping):
+        def wait_or_raise(retries, error):
+            reported = []
+            jumping.run_jumping(retries.wait_or_raise(error, reported.append))
+            return reported
+
+        return wait_or_raise
 
     @pytest.mark.parametrize(
         "error",
@@ -70,35 +78,35 @@ class TestPatience:
         ],
         ids=lambda error: type(error).__name__,
     )
-    def test_what_may_pass_is_waited_out_and_reported(self, error):
-        (first, *_) = self.wait_or_raise(RetryBudget(QUICK), error)
+    def test_what_may_pass_is_waited_out_and_reported(self, error, clock, wait_or_raise):
+        (first, *_) = wait_or_raise(RetryBudget(clock), error)
         assert "Retrying in" in first
 
     @pytest.mark.parametrize(
         ("code", "status"),
         [("InvalidApiKey", 401), ("AccessDenied", 403), ("Arrearage", 400), ("DataInspectionFailed", 400)],
     )
-    def test_what_only_the_user_can_mend_is_not(self, code, status):
+    def test_what_only_the_user_can_mend_is_not(self, code, status, clock, wait_or_raise):
         error = refused(code, status)
         with pytest.raises(type(error)):
-            self.wait_or_raise(RetryBudget(QUICK), error)
+            wait_or_raise(RetryBudget(clock), error)
 
-    def test_what_lasts_too_long_is_raised(self):
-        retries = RetryBudget(QUICK, seconds=10)
+    def test_what_lasts_too_long_is_raised(self, clock, wait_or_raise):
+        retries = RetryBudget(clock, seconds=10)
         tries = 0
         with pytest.raises(NetworkError):
             while tries < 100:
                 tries += 1
-                self.wait_or_raise(retries, unreachable())
+                wait_or_raise(retries, unreachable())
         assert 4 <= tries <= 8
 
-    def test_a_success_begins_anew(self):
-        retries = RetryBudget(QUICK, seconds=1)
+    def test_a_success_begins_anew(self, clock, wait_or_raise):
+        retries = RetryBudget(clock, seconds=1)
         for _ in range(10):
-            self.wait_or_raise(retries, unreachable())
+            wait_or_raise(retries, unreachable())
             retries.reset()
 
-    def test_the_service_may_say_how_long(self):
-        began = QUICK.now()
-        self.wait_or_raise(RetryBudget(QUICK), refused("Throttling", 429, after=20))
-        assert QUICK.now() - began >= 20
+    def test_the_service_may_say_how_long(self, clock, wait_or_raise):
+        began = clock.now()
+        wait_or_raise(RetryBudget(clock), refused("Throttling", 429, after=20))
+        assert clock.now() - began >= 20
