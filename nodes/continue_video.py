@@ -7,8 +7,8 @@ from typing import Any
 
 from ..wan.api.endpoint import Connection
 from ..wan.catalog.fields import VideoRequest
+from ..wan.catalog.media import FIRST_CLIP
 from ..wan.catalog.models import MODELS
-from ..wan.catalog.spec import FIRST_CLIP
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
 from . import host, inputs, video_input

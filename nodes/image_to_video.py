@@ -6,8 +6,8 @@ from typing import Any
 
 from ..wan.api.endpoint import Connection
 from ..wan.catalog.fields import VideoRequest
+from ..wan.catalog.media import FIRST_FRAME
 from ..wan.catalog.models import ADAPTIVE, DEFAULT_MODEL, MODELS, SHOT_TYPES
-from ..wan.catalog.spec import FIRST_FRAME
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
 from . import host, inputs

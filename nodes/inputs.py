@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..wan.catalog.effects import EFFECTS
+from ..wan.catalog.media import FIRST_FRAME
 from ..wan.catalog.models import (
     ADAPTIVE,
     CLIP_SECONDS,
@@ -17,7 +18,7 @@ from ..wan.catalog.models import (
     SEED_MAX,
     SHOT_TYPES,
 )
-from ..wan.catalog.spec import FIRST_FRAME, Model
+from ..wan.catalog.spec import Model
 from ..wan.tasks.receipt import SavedVideo
 from . import host
 from .model_rules import KEY as RULES

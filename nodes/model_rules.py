@@ -12,9 +12,10 @@ from ..wan.api.settings import read_settings
 from ..wan.api.validation import INPUT_NAMES, validate
 from ..wan.catalog.effects import EFFECTS
 from ..wan.catalog.fields import FIELDS, VideoRequest
+from ..wan.catalog.media import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME
 from ..wan.catalog.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
 from ..wan.catalog.regions import OFFLINE, REGIONS, Region
-from ..wan.catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, PRICES_AS_OF, Model
+from ..wan.catalog.spec import PRICES_AS_OF, Model
 from ..wan.errors import InvalidRequest
 from . import host
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..wan.catalog.models import CLIP_BYTES, CLIP_RATIO, CLIP_SECONDS, CLIP_SIDE
+from ..wan.catalog.media import ClipLimits
 from ..wan.errors import MediaError
 from ..wan.media.container import first_video_stream, open_video
 from .frames import Planes, split_planes
@@ -38,27 +38,27 @@ _EARLY = 0.001
 """Seconds by which a frame may come too late and still be in time: clocks of videos are not exact."""
 
 
-def check_clip(path: Path) -> CheckedClip:
+def check_clip(path: Path, *, limits: ClipLimits) -> CheckedClip:
     """Refuse a clip that the service would refuse. The first frame is decoded, of the others the times are read.
 
     Raises TaskRejected.
     """
-    if path.stat().st_size > CLIP_BYTES:
-        most = CLIP_BYTES // 1024 // 1024
+    if path.stat().st_size > limits.bytes:
+        most = limits.bytes // 1024 // 1024
         raise TaskRejected(
             f"Invalid file size. The video file size must be less than {most}MB.", code="InvalidFile.Size"
         )
     try:
         with open_video(path, format="mov") as container:
             stream = first_video_stream(container, name=path.name)
-            _check_size(stream.width, stream.height)
-            seconds = _seconds(container, stream)
+            _check_size(stream.width, stream.height, limits)
+            seconds = _seconds(container, stream, limits)
             container.seek(0)
             first = next(_decoded(container, stream), None)
             if first is None:
                 raise TaskRejected(BAD_MEDIA)
             size = (first.width, first.height)
-            _check_size(*size)
+            _check_size(*size, limits)
             return CheckedClip(path, size[::-1] if _quarters(first) % 2 else size, seconds)
     except MediaError as error:
         raise TaskRejected(BAD_MEDIA) from error
@@ -99,22 +99,22 @@ def _frames_before(seconds: float, *, fps: int) -> int:
     return int(np.ceil((seconds - _EARLY) * fps))
 
 
-def _check_size(width: int, height: int) -> None:
+def _check_size(width: int, height: int, limits: ClipLimits) -> None:
     small, large = sorted((width, height))
-    if small < CLIP_SIDE[0] or large > CLIP_SIDE[1]:
+    if small < limits.sides[0] or large > limits.sides[1]:
         raise TaskRejected(
             "The video resolution is invalid, please make sure that the largest length of video is not larger than "
-            f"{CLIP_SIDE[1]}, and the smallest not smaller than {CLIP_SIDE[0]}.",
+            f"{limits.sides[1]}, and the smallest not smaller than {limits.sides[0]}.",
             code="InvalidFile.Resolution",
         )
-    if large > CLIP_RATIO * small:
-        message = f"Invalid file aspect ratio. The video aspect ratio must be 1:{CLIP_RATIO} ~ {CLIP_RATIO}:1."
+    if large > limits.ratio * small:
+        message = f"Invalid file aspect ratio. The video aspect ratio must be 1:{limits.ratio:g} ~ {limits.ratio:g}:1."
         raise TaskRejected(message, code="InvalidFile.AspectRatio")
 
 
-def _seconds(container: InputContainer, stream: VideoStream) -> float:
+def _seconds(container: InputContainer, stream: VideoStream, limits: ClipLimits) -> float:
     """Return a video's length by what it really holds, not by what its header says."""
-    shortest, longest = CLIP_SECONDS
+    shortest, longest = limits.seconds
     end, frames = 0, 0
     for packet in container.demux(stream):
         if packet.pts is not None:
@@ -124,7 +124,7 @@ def _seconds(container: InputContainer, stream: VideoStream) -> float:
             raise TaskRejected(BAD_MEDIA)
     seconds = float((end - (stream.start_time or 0)) * (stream.time_base or 0))
     if not shortest - _SLACK <= seconds <= longest + _SLACK:
-        message = f"Invalid file duration. The file duration must be {shortest} s ~ {longest} s."
+        message = f"Invalid file duration. The file duration must be {shortest:g} s ~ {longest:g} s."
         raise TaskRejected(message, code="InvalidFile.Duration")
     return seconds
 

@@ -17,8 +17,9 @@ from urllib.parse import SplitResult, urlsplit
 import av
 from PIL import Image, UnidentifiedImageError
 
+from ..wan.catalog.media import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, ImageLimits
 from ..wan.catalog.models import AUDIO_BYTES
-from ..wan.catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, ImageLimits, Model
+from ..wan.catalog.spec import Model
 from .clip import BAD_MEDIA, check_clip
 from .scene import DRAWN_SIZE, CheckedClip, ResolvedMedia
 from .storage import Storage
@@ -107,7 +108,7 @@ class MediaResolver:
         stored = self._find(address)
         if stored is None:
             return None
-        clip = check_clip(stored)
+        clip = check_clip(stored, limits=self.model.clip_limits)
         # The page does not say what happens to a clip that is not shorter (newer-models.md section 1.3).
         if clip.seconds >= inputs.duration:
             raise TaskRejected(f"The duration must be longer than the first clip of {clip.seconds:.2f} s.")

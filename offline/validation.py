@@ -17,8 +17,9 @@ from typing import Any
 
 from ..wan.catalog.effects import EFFECTS
 from ..wan.catalog.fields import FIELDS
+from ..wan.catalog.media import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME
 from ..wan.catalog.models import ADAPTIVE, DEFAULT_DURATION, NEGATIVE_PROMPT_LIMIT, SEED_MAX
-from ..wan.catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model
+from ..wan.catalog.spec import Model
 
 LIST = "media"
 

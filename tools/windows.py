@@ -57,7 +57,7 @@ RUN_AGAIN = ("--reruns", "2", "--only-rerun", "a process that Wine has ended")
 LEFT_OUT = ("tests/web", "tests/comfyui")
 """A browser and ComfyUI, which run on Linux only here."""
 
-SMALL = ("tests/wan/test_values.py", "tests/wan/test_files.py", "tests/wan/ledger", "tests/cli/test_consoles.py")
+SMALL = ("tests/wan/test_files.py", "tests/wan/ledger", "tests/cli/test_consoles.py")
 """Tests without PyTorch."""
 
 PARSES_AND_IMPORTS = """
@@ -74,7 +74,7 @@ for name in ("fetch", "key", "ledger", "spend", "tasks"):
 print(sys.version, "parses all modules and imports those without numpy")
 """
 
-WORKERS = "2"
+WORKERS = "3"
 
 
 class SetupError(Exception):

@@ -126,7 +126,7 @@ def test_of_two_large_images_one_is_uploaded_and_the_receipt_says_so(live_server
     assert reported(create.body["input"]["media"]) == [{"type": "first_frame", "url": "stored jpg"}, LAST]
     assert create.headers[OSS.lower()] == "enable"
     assert create.size <= BODY_BYTES
-    assert made.receipt["warnings"] == ["image: uploaded to temporary storage, as both images are large"]
+    assert made.receipt["warnings"] == ["image: uploaded to temporary storage, as the images are large"]
 
 
 def test_where_there_is_no_storage_both_images_are_made_to_fit(serve, nodes, quick):
@@ -139,7 +139,7 @@ def test_where_there_is_no_storage_both_images_are_made_to_fit(serve, nodes, qui
     [create] = [call for call in server.received if call.on == "create"]
     assert reported(create.body["input"]["media"]) == [FRAME, LAST]
     assert BODY_BYTES * 0.8 < create.size <= BODY_BYTES
-    assert "image, last_frame: compressed further to fit both into one request" in made.receipt["warnings"]
+    assert "image, last_frame: compressed further to fit into one request" in made.receipt["warnings"]
     assert not [call for call in server.received if call.on in ("policy", "upload")]
 
 

@@ -11,11 +11,12 @@ from PIL import Image
 from wanpack.offline.clip import check_clip
 from wanpack.offline.media import check_audio, check_image
 from wanpack.offline.validation import TaskRejected
+from wanpack.wan.catalog.media import ClipLimits, ImageLimits
 from wanpack.wan.catalog.models import MODELS
-from wanpack.wan.catalog.spec import ImageLimits
 
 MB = 1024 * 1024
 UP_TO_1_MB, UP_TO_10_MB, UP_TO_20_MB = (ImageLimits(bytes=count * MB) for count in (1, 10, 20))
+LIMITS = ClipLimits((2, 10))
 HORSE = "happyhorse-1.1-i2v"
 OSS = {"X-DashScope-OssResourceResolve": "enable"}
 BAD_URL = ("InvalidParameter", "The provided URL does not appear to be valid. Ensure it is correctly formatted.")
@@ -305,10 +306,10 @@ def clip_of(tmp_path, data):
 @pytest.mark.parametrize("kind", ["mp4", "mov"])
 def test_clips_of_just_the_limits_are_taken(tmp_path, kit, kind):
     for seconds in (2, 10):
-        clip = check_clip(clip_of(tmp_path, kit.clip(seconds, kind=kind)))
+        clip = check_clip(clip_of(tmp_path, kit.clip(seconds, kind=kind)), limits=LIMITS)
         assert (clip.size, clip.seconds) == ((320, 240), pytest.approx(seconds, abs=0.01))
-    check_clip(clip_of(tmp_path, kit.clip(2, size=(240, 1920), fps=5)))
-    check_clip(clip_of(tmp_path, kit.clip(2, size=(4096, 512), fps=2)))
+    check_clip(clip_of(tmp_path, kit.clip(2, size=(240, 1920), fps=5)), limits=LIMITS)
+    check_clip(clip_of(tmp_path, kit.clip(2, size=(4096, 512), fps=2)), limits=LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -324,21 +325,21 @@ def test_clips_of_just_the_limits_are_taken(tmp_path, kit, kind):
     ],
 )
 def test_a_clip_outside_the_limits_fails(tmp_path, kit, facts, code):
-    assert reported(check_clip, clip_of(tmp_path, kit.clip(**facts)))[0] == code
+    assert reported(check_clip, clip_of(tmp_path, kit.clip(**facts)), limits=LIMITS)[0] == code
 
 
 def test_what_is_no_clip_fails(tmp_path, kit):
     wrong = ("InvalidParameter", "The media format is not supported or incorrect for the data inspection.")
     video = kit.clip()
     for data in (b"", b"no clip", video[: len(video) // 2], kit.image(), kit.wav(3), b"#EXTM3U\nfile:///etc/passwd\n"):
-        assert reported(check_clip, clip_of(tmp_path, data)) == wrong
+        assert reported(check_clip, clip_of(tmp_path, data), limits=LIMITS) == wrong
 
 
 def test_a_clip_over_100_mb_fails_before_it_is_opened(tmp_path):
     path = clip_of(tmp_path, b"")
     with path.open("r+b") as file:
         file.truncate(100 * MB + 1)
-    assert reported(check_clip, path) == (
+    assert reported(check_clip, path, limits=LIMITS) == (
         "InvalidFile.Size",
         "Invalid file size. The video file size must be less than 100MB.",
     )
@@ -346,14 +347,17 @@ def test_a_clip_over_100_mb_fails_before_it_is_opened(tmp_path):
 
 @pytest.mark.slow
 def test_a_clip_of_absurdly_many_frames_is_not_decoded(tmp_path, kit):
-    assert reported(check_clip, clip_of(tmp_path, kit.clip(4, fps=700, size=(240, 240))))[0] == "InvalidParameter"
+    assert (
+        reported(check_clip, clip_of(tmp_path, kit.clip(4, fps=700, size=(240, 240))), limits=LIMITS)[0]
+        == "InvalidParameter"
+    )
 
 
 def test_a_clip_is_as_long_as_its_frames_and_not_as_it_says(tmp_path, kit):
     video = kit.clip(3)
     at = video.index(b"mdhd") + 20
     lying = video[:at] + (int.from_bytes(video[at : at + 4], "big") * 3).to_bytes(4, "big") + video[at + 4 :]
-    assert check_clip(clip_of(tmp_path, lying)).seconds == pytest.approx(3, abs=0.01)
+    assert check_clip(clip_of(tmp_path, lying), limits=LIMITS).seconds == pytest.approx(3, abs=0.01)
 
 
 def test_a_clip_must_be_shorter_than_the_video(api, kit):

@@ -14,8 +14,10 @@ from wanpack.offline.clip import check_clip, clip_frames
 from wanpack.offline.frames import Overlays, to_yuv_frame
 from wanpack.offline.render import RATE, audio_track, render
 from wanpack.offline.scene import DRAWN_SIZE, Interrupted, Scene, frame_size, nearest_ratio
+from wanpack.wan.catalog.media import ClipLimits
 from wanpack.wan.errors import MediaError
 
+LIMITS = ClipLimits((2, 10))
 TIERS = {"480P": 832 * 480, "720P": 1280 * 720, "1080P": 1920 * 1080}
 
 
@@ -182,7 +184,7 @@ def clip(tmp_path, kit):
     def make(seconds=2, **facts):
         path = tmp_path / "clip.mp4"
         path.write_bytes(kit.clip(seconds, **facts))
-        return check_clip(path)
+        return check_clip(path, limits=LIMITS)
 
     return make
 
@@ -250,7 +252,7 @@ def test_a_clip_that_was_recorded_upright_is_shown_upright(tmp_path, kit):
     turn = (0, 1 << 16, 0, -(1 << 16), 0, 0, 240 << 16, 0, 1 << 30)
     data[matrix : matrix + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in turn)
     turned.write_bytes(data)
-    clip = check_clip(turned)
+    clip = check_clip(turned, limits=LIMITS)
     assert clip.size == (240, 480)
     first = frames(make_video(tmp_path, clip=clip, duration=3))[0]
     assert first.shape[0] > first.shape[1]

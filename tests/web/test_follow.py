@@ -8,9 +8,9 @@ from wanpack.wan.api.request import build_body
 from wanpack.wan.api.validation import INPUT_NAMES, validate
 from wanpack.wan.catalog.effects import EFFECTS
 from wanpack.wan.catalog.fields import VideoRequest
+from wanpack.wan.catalog.media import FIRST_CLIP, FIRST_FRAME, LAST_FRAME
 from wanpack.wan.catalog.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
 from wanpack.wan.catalog.regions import REGIONS
-from wanpack.wan.catalog.spec import FIRST_CLIP, FIRST_FRAME, LAST_FRAME
 from webpage.pages import in_one_page, on_canvas
 
 OFFLINE = REGIONS["offline"]

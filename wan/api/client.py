@@ -17,7 +17,7 @@ from urllib.parse import quote
 import requests
 import urllib3
 
-from ..catalog.spec import IMG_URL
+from ..catalog.media import IMG_URL
 from ..errors import WanError
 from ..frozen import frozen
 from ..messages import Message

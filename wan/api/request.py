@@ -9,13 +9,14 @@ import hashlib
 import io
 import json
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from ..catalog.fields import FIELDS, VideoRequest
-from ..catalog.models import MODELS, NEGATIVE_PROMPT_LIMIT, SEED_MAX
+from ..catalog.models import NEGATIVE_PROMPT_LIMIT, SEED_MAX
 from ..catalog.regions import Region
+from ..catalog.spec import Model, kind_of
 from ..messages import Message, Text
 from ..text import format_choices, format_value
 
@@ -30,21 +31,46 @@ FINGERPRINT_VERSION = "2:"
 def build_body(request: VideoRequest, *, region: Region, media: Mapping[str, str]) -> dict[str, Any]:
     """Return the JSON body of the create request. `request` must be valid.
 
-    `media` has the URL of each kind of media: `data:{mime};base64,...`, http(s) or oss.
+    `media` has the URL of each medium by `media_key`, or by its kind: `data:{mime};base64,...`, http(s) or oss.
     """
-    model = MODELS[request.model]
+    model = row_of(request)
     name = model.id if region.simulated else model.offers[region.id].name
     body: dict[str, Any] = {"model": name, "input": {}, "parameters": {}}
     for field in FIELDS:
         value = getattr(request, field.name)
-        if value != "" and field.is_sent(model, effect=bool(request.template)):
+        value = model.api_values.get((field.name, value), value)
+        if value not in ("", None) and field.is_sent(model, effect=bool(request.template)):
             section, _, place = field.path.partition(".")
             body[section][place] = value
+    if model.sizes:
+        body["parameters"]["size"] = model.sizes[request.resolution, request.ratio]
     if model.request_format.fields:
         body["input"] |= {model.request_format.fields[kind]: url for kind, url in media.items()}
-    else:
-        body["input"]["media"] = [{"type": kind, "url": url} for kind, url in media.items()]
+    elif model.request_format.urls:
+        body["input"][model.request_format.urls] = list(media.values())
+    elif media:
+        body["input"]["media"] = _items(media)
     return body
+
+
+def row_of(request: VideoRequest) -> Model:
+    """Return the row of a valid request's model."""
+    row = request.row
+    if row is None:
+        raise ValueError(f"there is no {request.model} for {request.job}: validate would have reported it")
+    return row
+
+
+def _items(media: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the items of `input.media`. The URL of a voice goes into the item of its medium."""
+    items: dict[str, dict[str, str]] = {}
+    for key, url in media.items():
+        owner, _, voice = key.partition("/")
+        if voice:
+            items[owner][voice] = url
+        else:
+            items[key] = {"type": kind_of(key), "url": url}
+    return list(items.values())
 
 
 class CreateBody:
@@ -59,8 +85,7 @@ class CreateBody:
         """Its size in bytes, without the media and their names."""
         media = set(self._placeholders.values())
         input_ = {name: value for name, value in self._body["input"].items() if not _holds(value, media)}
-        if "media" in self._body["input"]:
-            input_["media"] = []
+        input_ |= {name: [] for name, value in self._body["input"].items() if isinstance(value, list)}
         return len(to_json(self._body | {"input": input_}))
 
     def with_hashes(self, hashes: Mapping[str, str]) -> dict[str, Any]:
@@ -115,16 +140,23 @@ def expected_prompt(request: VideoRequest) -> str | None:
     return None if request.template else request.prompt
 
 
-def estimate_cost(request: VideoRequest, *, region: Region) -> dict[str, Any] | None:
-    """Return the list price of the video as {amount, currency, as_of}, or None if it has none."""
-    model = MODELS[request.model]
+def estimate_cost(
+    request: VideoRequest, *, region: Region, clips: Sequence[float] | None = (), references: int = 0
+) -> dict[str, Any] | None:
+    """Return the list price of the video as {amount, currency, as_of}, or None if it has none.
+
+    `clips` are the seconds of the clips, None if they are unknown, `references` is the number of all references.
+    """
+    model = row_of(request)
     offer = model.offer_in(region.id)
     price = model.price_per_second(
         region=region.id, resolution=request.resolution, generate_audio=request.generate_audio
     )
-    if offer is None or price is None:
+    if offer is None or price is None or clips is None:
         return None
-    return {"amount": round(price * request.duration, 4), "currency": region.currency, "as_of": offer.as_of}
+    plain = request.duration and not clips
+    seconds = request.duration if plain else model.billed_seconds(request.duration, clips=clips, references=references)
+    return {"amount": round(price * seconds, 4), "currency": region.currency, "as_of": offer.as_of}
 
 
 def describe_cost(cost: Mapping[str, Any] | None, *, videos: int = 1) -> Text:
@@ -143,7 +175,7 @@ def warnings(
 
     `audio_seconds` is the length of the audio, if known, `is_priced` whether the price list has the video.
     """
-    model = MODELS[request.model]
+    model = row_of(request)
     found: list[str] = []
     if request.seed > SEED_MAX:
         found.append(
@@ -220,10 +252,13 @@ def fingerprint(body: Mapping[str, Any], *, region: str) -> str:
 
 
 def subject_fingerprint(body: Mapping[str, Any], *, region: str) -> str:
-    """Return the fingerprint of a request's model and of the image or clip that its video begins with."""
+    """Return the fingerprint of a request's model and of the image or clip that its video begins with.
+
+    That of a video that begins with neither is of all that the request has as input.
+    """
     given = body["input"]
     listed = [one["url"] for one in given.get("media", ()) if one["type"] in ("first_frame", "first_clip")]
-    first = given.get("img_url") or given.get("first_frame_url") or listed
+    first = given.get("img_url") or given.get("first_frame_url") or listed or given
     return fingerprint({"model": body["model"], "first": first}, region=region)
 
 

@@ -5,14 +5,15 @@ The rules are read from the model's row, and every problem names the allowed val
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from urllib.parse import urlsplit
 
 from ..catalog.effects import EFFECTS
-from ..catalog.fields import FIELDS, VideoRequest
-from ..catalog.models import MODELS, SEED_MAX, SHOT_TYPES, models_where
+from ..catalog.fields import FIELDS, VideoRequest, rows_of
+from ..catalog.media import DRIVING_AUDIO, EDITED_VIDEO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME
+from ..catalog.models import SEED_MAX, SHOT_TYPES
 from ..catalog.regions import REGIONS, Region
-from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model
+from ..catalog.spec import Model
 from ..messages import Message, conjunction, enumeration
 from ..redaction import contains_secret
 from ..text import format_choices, format_value
@@ -26,8 +27,9 @@ MEDIA_LABELS = {
     DRIVING_AUDIO: Message("an audio file"),
     FIRST_CLIP: Message("a clip"),
 }
-_AUDIO_SCHEMES = ("http", "https", "oss")
+_SCHEMES = ("http", "https", "oss")
 _AUDIO_SUFFIXES = (".wav", ".mp3")
+_VIDEO_SUFFIXES = (".mp4", ".mov")
 
 
 def validate(
@@ -39,25 +41,34 @@ def validate(
 ) -> list[str]:
     """Return the problems that prevent the request, each with the allowed values; empty if it is valid.
 
-    `provided` are the kinds of media that will be sent, apart from `audio_url`. `clip_seconds` is the clip's length, if
-    known.
+    `provided` are the media that will be sent, by kind or `media_key`, apart from those that the request names by URL.
+    `clip_seconds` is the length of the clips together, if known.
     """
     problems = _general_problems(request)
     if _type_problems(request):
         return problems
-    model = MODELS.get(request.model)
+    model = request.row
     if model is None:
         return [
             Message(
                 "model: {model!r} is not known; choose {choices}",
                 model=request.model[:60],
-                choices=format_choices(list(MODELS)),
+                choices=format_choices(list(rows_of(request.job))),
             ),
             *problems,
         ]
+    if model.successor:
+        problems.append(
+            Message("model: DashScope has retired {model}; choose {other}", model=model.id, other=model.successor)
+        )
     problems += _region_problems(model, region)
     problems += [problem for field in FIELDS for problem in field.choice_problems(request, model)]
-    if clip_seconds is not None and request.duration in model.durations and request.duration <= clip_seconds:
+    if model.sizes and request.resolution in model.resolutions and request.ratio in model.ratios:
+        problems += _size_problems(request, model)
+    if model.prompt_required and not request.prompt.strip():
+        problems.append(Message("prompt: {model} needs a prompt; write what the video shows", model=model.id))
+    known_clip = clip_seconds is not None and FIRST_CLIP in provided
+    if known_clip and request.duration in model.durations and request.duration <= (clip_seconds or 0):
         problems.append(
             Message(
                 "duration: {duration} s is the length of the complete video and must exceed the clip's {seconds:.1f} s",
@@ -66,7 +77,8 @@ def validate(
             )
         )
     problems += _effect_problems(request, model, region)
-    if request.shot_type != SHOT_TYPES[0] and request.shot_type in model.shot_types and not request.prompt_extend:
+    multi = request.shot_type != SHOT_TYPES[0] and request.shot_type in model.shot_types
+    if multi and model.prompt_extend and not request.prompt_extend:
         problems.append(
             Message(
                 "shot_type: {shot_type} requires prompt_extend; switch it on, or choose {single}",
@@ -74,7 +86,13 @@ def validate(
                 single=SHOT_TYPES[0],
             )
         )
-    problems += _media_problems(request, model, provided)
+    if model.slots:
+        from .references import reference_problems
+
+        given = [*provided, *([EDITED_VIDEO] if request.video_url else [])]
+        problems += reference_problems(request, model, provided=given, clip_seconds=clip_seconds)
+    else:
+        problems += _media_problems(request, model, provided)
     problems += _audio_problems(request, model)
     if request.negative_prompt.strip() and not model.negative_prompt:
         problems.append(
@@ -82,7 +100,7 @@ def validate(
                 "negative_prompt: not supported by {model}; leave it empty and describe the content in the prompt, "
                 "or choose {choices}",
                 model=model.id,
-                choices=format_choices(models_where(lambda row: row.negative_prompt)),
+                choices=format_choices(_models(model.job, lambda row: row.negative_prompt)),
             )
         )
     return problems
@@ -138,7 +156,7 @@ def _region_problems(model: Model, region: Region) -> list[str]:
     if region.simulated or region.id in model.offers:
         return []
     having = [REGIONS[name].title for name in model.offers]
-    here = [row.id for row in MODELS.values() if row.model_id_in(region.id)]
+    here = _models(model.job, lambda row: region.id in row.offers)
     return [
         Message(
             "model: {model} is not available in {region}, only in {choices} (choose the region in DashScope "
@@ -194,7 +212,8 @@ def _media_problems(request: VideoRequest, model: Model, provided: Collection[st
             if kind == DRIVING_AUDIO and model.always_silent
             else Message("does not accept {media}", media=MEDIA_LABELS[kind])
         )
-        others = _models_accepting(kind, *({FIRST_FRAME} & set(provided)))
+        wanted = {kind, FIRST_FRAME} & {kind, *provided}
+        others = format_choices(_models(model.job, lambda row, wanted=wanted: row.accepts(*wanted)))  # type: ignore[misc]
         problems.append(
             Message(
                 "{input}: {model} {problem}; remove it, or choose {others}",
@@ -226,45 +245,70 @@ def _media_problems(request: VideoRequest, model: Model, provided: Collection[st
     return problems
 
 
-def _models_accepting(*kinds: str) -> str:
-    return format_choices(models_where(lambda row: row.accepts(*kinds)))
+def _models(job: str, rule: Callable[[Model], object]) -> list[str]:
+    """Return the ids of a job's models that a rule holds for, for messages that offer another model."""
+    return [row.id for row in rows_of(job).values() if rule(row)]
+
+
+def _size_problems(request: VideoRequest, model: Model) -> list[str]:
+    if (request.resolution, request.ratio) in model.sizes:
+        return []
+    return [
+        Message(
+            "ratio: {ratio} is not supported by {model} at {resolution}; choose {choices}",
+            ratio=request.ratio,
+            model=model.id,
+            resolution=request.resolution,
+            choices=format_choices([ratio for tier, ratio in model.sizes if tier == request.resolution]),
+        )
+    ]
 
 
 def _audio_problems(request: VideoRequest, model: Model) -> list[str]:
-    problems = _audio_url_problems(request.audio_url, model) if request.audio_url else []
+    problems = _url_problems("audio_url", request.audio_url, _AUDIO_SUFFIXES, model.audio_seconds)
+    problems += _url_problems("video_url", request.video_url, _VIDEO_SUFFIXES, model.clip_limits.seconds)
+    if request.video_url and not model.accepts(EDITED_VIDEO):
+        problems.append(
+            Message("video_url: not supported by {model}; leave it empty and connect the clip", model=model.id)
+        )
     if not request.generate_audio and not model.always_silent and not model.audio_switch:
-        silent = [row.id for row in MODELS.values() if row.always_silent]
+        silent = _models(model.job, lambda row: row.always_silent)
         problems.append(
             Message(
                 "generate_audio: {model} cannot make silent videos; switch it on, or choose {choices}",
                 model=model.id,
-                choices=format_choices([*models_where(lambda row: row.audio_switch), *silent]),
+                choices=format_choices([*_models(model.job, lambda row: row.audio_switch), *silent]),
             )
         )
     return problems
 
 
-def _audio_url_problems(url: str, model: Model) -> list[str]:
+def _url_problems(name: str, url: str, suffixes: Sequence[str], seconds: tuple[float, float]) -> list[str]:
+    """Return the problems of the URL of a file. `seconds` is how long the file may be."""
+    if not url:
+        return []
     try:
         parts = urlsplit(url)
     except ValueError:
-        return [Message("audio_url: is not a valid URL")]
-    if parts.scheme.lower() not in _AUDIO_SCHEMES or not parts.netloc:
+        return [Message("{input}: is not a valid URL", input=name)]
+    if parts.scheme.lower() not in _SCHEMES or not parts.netloc:
         return [
             Message(
-                "audio_url: must start with {choices}",
-                choices=format_choices([f"{scheme}://" for scheme in _AUDIO_SCHEMES]),
+                "{input}: must start with {choices}",
+                input=name,
+                choices=format_choices([f"{scheme}://" for scheme in _SCHEMES]),
             )
         ]
-    # The service checks the file name suffix; a URL without one may still be an audio file.
+    # The service checks the file name suffix; a URL without one may still be such a file.
     ending = "." + parts.path.rpartition("/")[2].rpartition(".")[2].lower()
-    if "." in parts.path.rpartition("/")[2] and ending not in _AUDIO_SUFFIXES:
-        low, high = model.audio_seconds
+    if "." in parts.path.rpartition("/")[2] and ending not in suffixes:
+        low, high = seconds
         return [
             Message(
-                "audio_url: {ending} is not supported; use {choices} of {least} to {most} s",
+                "{input}: {ending} is not supported; use {choices} of {least:g} to {most:g} s",
+                input=name,
                 ending=ending[:20],
-                choices=format_choices(_AUDIO_SUFFIXES),
+                choices=format_choices(suffixes),
                 least=low,
                 most=high,
             )

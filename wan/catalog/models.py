@@ -13,19 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from .spec import (
-    DRIVING_AUDIO,
-    FIRST_CLIP,
-    FIRST_FRAME,
-    FRAME_URLS,
-    LAST_FRAME,
-    MB,
-    MEDIA,
-    AudioMode,
-    ImageLimits,
-    Model,
-    RegionalOffer,
-)
+from .media import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, FRAME_URLS, LAST_FRAME, MB, MEDIA, ImageLimits
+from .spec import AudioMode, Model, RegionalOffer
 
 DEFAULT_MODEL = "wan2.6-i2v-flash"
 DEFAULT_DURATION = 5
@@ -33,16 +22,16 @@ SHOT_TYPES = ("single", "multi")
 RESOLUTIONS = ("480P", "720P", "1080P")
 ADAPTIVE = "adaptive"
 RATIOS = (ADAPTIVE, "21:9", "16:9", "4:3", "1:1", "3:4", "9:16")
+MORE_RATIOS = ("4:5", "5:4", "9:21")
+"""What only models for text and references have."""
 SEED_MAX = 2_147_483_647
 NEGATIVE_PROMPT_LIMIT = 500
 AUDIO_BYTES = 15 * MB
 CLIP_SECONDS = (2, 10)
-CLIP_SIDE = (240, 4096)
-CLIP_RATIO = 8
 CLIP_BYTES = 100 * MB
 
 
-def _tiers(*prices: float | None) -> dict[str, float]:
+def tiers(*prices: float | None) -> dict[str, float]:
     """Return prices by tier, given in the order of RESOLUTIONS with None for tiers that are not offered."""
     return {tier: price for tier, price in zip(RESOLUTIONS, prices, strict=True) if price is not None}
 
@@ -73,15 +62,15 @@ _WAN_2_7 = Model(
     audio_seconds=(2, 30),
     typical_wait=(45, 155),
     offers={
-        "beijing": RegionalOffer("wan2.7-i2v", _tiers(None, 0.6, 1.0)),
-        "singapore": RegionalOffer("wan2.7-i2v", _tiers(None, 0.10, 0.15)),
+        "beijing": RegionalOffer("wan2.7-i2v", tiers(None, 0.6, 1.0)),
+        "singapore": RegionalOffer("wan2.7-i2v", tiers(None, 0.10, 0.15)),
     },
 )
 
 
 def _wan_3(name: str, *, beijing: Sequence[float], singapore: Sequence[float], typical_wait: tuple[int, int]) -> Model:
     """Return a Wan 3.0 model, with its prices in Beijing, which are the other regions' too, and in Singapore."""
-    at_home = RegionalOffer(name, _tiers(*beijing), as_of=_WAN_3_LIST)
+    at_home = RegionalOffer(name, tiers(*beijing), as_of=_WAN_3_LIST)
     regions = ("virginia", "frankfurt", "tokyo", "hongkong")
     return Model(
         id=name,
@@ -104,7 +93,7 @@ def _wan_3(name: str, *, beijing: Sequence[float], singapore: Sequence[float], t
         typical_wait=typical_wait,
         offers={
             "beijing": at_home,
-            "singapore": RegionalOffer(name, _tiers(*singapore), as_of=_WAN_3_LIST),
+            "singapore": RegionalOffer(name, tiers(*singapore), as_of=_WAN_3_LIST),
             **dict.fromkeys(regions, at_home),
         },
     )
@@ -126,8 +115,8 @@ _HORSE = Model(
     typical_wait=(80, 115),
     fps=24,
     offers={
-        "beijing": RegionalOffer("happyhorse-1.1-i2v", _tiers(0.45, 0.9, 1.2), as_of=_HORSE_1_1_LIST),
-        "singapore": RegionalOffer("happyhorse-1.1-i2v", _tiers(0.07, 0.14, 0.18), as_of=_HORSE_1_1_LIST),
+        "beijing": RegionalOffer("happyhorse-1.1-i2v", tiers(0.45, 0.9, 1.2), as_of=_HORSE_1_1_LIST),
+        "singapore": RegionalOffer("happyhorse-1.1-i2v", tiers(0.07, 0.14, 0.18), as_of=_HORSE_1_1_LIST),
         **dict.fromkeys(("virginia", "frankfurt", "tokyo"), RegionalOffer("happyhorse-1.1-i2v", {})),
     },
 )
@@ -145,8 +134,8 @@ _ROWS = (
         shot_types=SHOT_TYPES,
         typical_wait=(59, 73),
         offers={
-            "beijing": RegionalOffer("wan2.6-i2v-flash", _tiers(None, 0.3, 0.5), _tiers(None, 0.15, 0.25)),
-            "singapore": RegionalOffer("wan2.6-i2v-flash", _tiers(None, 0.05, 0.075), _tiers(None, 0.025, 0.0375)),
+            "beijing": RegionalOffer("wan2.6-i2v-flash", tiers(None, 0.3, 0.5), tiers(None, 0.15, 0.25)),
+            "singapore": RegionalOffer("wan2.6-i2v-flash", tiers(None, 0.05, 0.075), tiers(None, 0.025, 0.0375)),
         },
     ),
     Model(
@@ -160,10 +149,10 @@ _ROWS = (
         media_combinations=_WITH_AUDIO,
         shot_types=SHOT_TYPES,
         offers={
-            "beijing": RegionalOffer("wan2.6-i2v", _tiers(None, 0.6, 1.0)),
-            "singapore": RegionalOffer("wan2.6-i2v", _tiers(None, 0.10, 0.15)),
-            "virginia": RegionalOffer("wan2.6-i2v", _tiers(None, 0.6, 1.0), documented_durations=(5, 10, 15)),
-            "frankfurt": RegionalOffer("wan2.6-i2v", _tiers(None, 0.6, 1.0), documented_durations=(5, 10, 15)),
+            "beijing": RegionalOffer("wan2.6-i2v", tiers(None, 0.6, 1.0)),
+            "singapore": RegionalOffer("wan2.6-i2v", tiers(None, 0.10, 0.15)),
+            "virginia": RegionalOffer("wan2.6-i2v", tiers(None, 0.6, 1.0), documented_durations=(5, 10, 15)),
+            "frankfurt": RegionalOffer("wan2.6-i2v", tiers(None, 0.6, 1.0), documented_durations=(5, 10, 15)),
         },
     ),
     Model(
@@ -176,7 +165,7 @@ _ROWS = (
         audio_mode=AudioMode.ALWAYS,
         media_combinations=_WITH_AUDIO,
         shot_types=SHOT_TYPES,
-        offers={"virginia": RegionalOffer("wan2.6-i2v-us", _tiers(None, 0.733924, 1.100886))},
+        offers={"virginia": RegionalOffer("wan2.6-i2v-us", tiers(None, 0.733924, 1.100886))},
     ),
     Model(
         id="wan2.5-i2v-preview",
@@ -189,8 +178,8 @@ _ROWS = (
         media_combinations=_WITH_AUDIO,
         typical_wait=(220, 600),
         offers={
-            "beijing": RegionalOffer("wan2.5-i2v-preview", _tiers(0.3, 0.6, 1.0)),
-            "singapore": RegionalOffer("wan2.5-i2v-preview", _tiers(0.05, 0.10, 0.15)),
+            "beijing": RegionalOffer("wan2.5-i2v-preview", tiers(0.3, 0.6, 1.0)),
+            "singapore": RegionalOffer("wan2.5-i2v-preview", tiers(0.05, 0.10, 0.15)),
         },
     ),
     Model(
@@ -205,8 +194,8 @@ _ROWS = (
         rate_limit=2,
         running_limit=2,
         offers={
-            "beijing": RegionalOffer("wan2.2-i2v-flash", _tiers(0.10, 0.20, 0.48)),
-            "singapore": RegionalOffer("wan2.2-i2v-flash", _tiers(0.015, 0.036, None)),
+            "beijing": RegionalOffer("wan2.2-i2v-flash", tiers(0.10, 0.20, 0.48)),
+            "singapore": RegionalOffer("wan2.2-i2v-flash", tiers(0.015, 0.036, None)),
         },
     ),
     Model(
@@ -221,8 +210,8 @@ _ROWS = (
         rate_limit=2,
         running_limit=2,
         offers={
-            "beijing": RegionalOffer("wan2.2-i2v-plus", _tiers(0.14, None, 0.70)),
-            "singapore": RegionalOffer("wan2.2-i2v-plus", _tiers(0.02, None, 0.10)),
+            "beijing": RegionalOffer("wan2.2-i2v-plus", tiers(0.14, None, 0.70)),
+            "singapore": RegionalOffer("wan2.2-i2v-plus", tiers(0.02, None, 0.10)),
         },
     ),
     Model(
@@ -238,8 +227,8 @@ _ROWS = (
         rate_limit=2,
         running_limit=2,
         offers={
-            "beijing": RegionalOffer("wanx2.1-i2v-turbo", _tiers(0.24, 0.24, None)),
-            "singapore": RegionalOffer("wan2.1-i2v-turbo", _tiers(0.036, 0.036, None)),
+            "beijing": RegionalOffer("wanx2.1-i2v-turbo", tiers(0.24, 0.24, None)),
+            "singapore": RegionalOffer("wan2.1-i2v-turbo", tiers(0.036, 0.036, None)),
         },
     ),
     Model(
@@ -255,8 +244,8 @@ _ROWS = (
         rate_limit=2,
         running_limit=2,
         offers={
-            "beijing": RegionalOffer("wanx2.1-i2v-plus", _tiers(None, 0.70, None)),
-            "singapore": RegionalOffer("wan2.1-i2v-plus", _tiers(None, 0.10, None)),
+            "beijing": RegionalOffer("wanx2.1-i2v-plus", tiers(None, 0.70, None)),
+            "singapore": RegionalOffer("wan2.1-i2v-plus", tiers(None, 0.10, None)),
         },
     ),
     _WAN_2_7,
@@ -273,10 +262,10 @@ _ROWS = (
         id="happyhorse-1.0-i2v",
         resolutions=("720P", "1080P"),
         offers={
-            "beijing": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
-            "singapore": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.14, 0.24)),
-            "virginia": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
-            "frankfurt": RegionalOffer("happyhorse-1.0-i2v", _tiers(None, 0.9, 1.6)),
+            "beijing": RegionalOffer("happyhorse-1.0-i2v", tiers(None, 0.9, 1.6)),
+            "singapore": RegionalOffer("happyhorse-1.0-i2v", tiers(None, 0.14, 0.24)),
+            "virginia": RegionalOffer("happyhorse-1.0-i2v", tiers(None, 0.9, 1.6)),
+            "frankfurt": RegionalOffer("happyhorse-1.0-i2v", tiers(None, 0.9, 1.6)),
             "tokyo": RegionalOffer("happyhorse-1.0-i2v", {}),
         },
     ),
@@ -295,7 +284,7 @@ _ROWS = (
         running_limit=2,
         typical_wait=(240, 600),
         offers={
-            "beijing": RegionalOffer("wan2.2-kf2v-flash", _tiers(0.10, 0.20, 0.48)),
+            "beijing": RegionalOffer("wan2.2-kf2v-flash", tiers(0.10, 0.20, 0.48)),
             "singapore": RegionalOffer("wan2.2-kf2v-flash", {}),
         },
     ),

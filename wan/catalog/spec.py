@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from ..frozen import frozen
+from .media import (
+    DRIVING_AUDIO,
+    FIRST_FRAME,
+    IMG_URL,
+    REFERENCE_IMAGE,
+    REFERENCE_VIDEO,
+    VOICE,
+    ClipLimits,
+    ImageLimits,
+    RequestFormat,
+)
 from .regions import REGIONS
+
+if TYPE_CHECKING:
+    from .slots import LeadIn, ReferenceNames, Slot
 
 PRICES_AS_OF = "2026-05-26"
 
-MB = 1024 * 1024
+SHARED_SECONDS = {1: 5.0, 2: 2.5, 3: 1.65, 4: 1.25, 5: 1.0}
+"""The seconds that are billed of each clip at most, by the number of clips or references: the service's figures."""
 
 _CHINESE = (
     ("\u3000", "\u303f"),
@@ -24,11 +40,27 @@ _CHINESE = (
 )
 """The first and last character of each Unicode block of Chinese characters and punctuation."""
 
-FIRST_FRAME = "first_frame"
-LAST_FRAME = "last_frame"
-DRIVING_AUDIO = "driving_audio"
-FIRST_CLIP = "first_clip"
-"""The kinds of media in a request, by the service's names for `input.media[].type`."""
+IMAGE_TO_VIDEO = "image_to_video"
+TEXT_TO_VIDEO = "text_to_video"
+REFERENCE_TO_VIDEO = "reference_to_video"
+VIDEO_EDIT = "video_edit"
+VIDEO_EXTENSION = "video_extension"
+"""The jobs: what a video is made of. A model's row is for one job, and an id may have rows for several."""
+
+
+def media_key(kind: str, number: int) -> str:
+    """Return what stands for the number-th medium of a kind in a request, from 1."""
+    return f"{kind}#{number}"
+
+
+def voice_key(key: str) -> str:
+    """Return what stands for the voice of a medium."""
+    return f"{key}/{VOICE}"
+
+
+def kind_of(key: str) -> str:
+    """Return the kind of a medium: that of `media_key`, or the key itself where a request has one of the kind."""
+    return key.partition("#")[0]
 
 
 class AudioMode(enum.Enum):
@@ -39,39 +71,16 @@ class AudioMode(enum.Enum):
     ALWAYS = "always"
 
 
-@frozen
-class RequestFormat:
-    """A format of the create request: its path, and the field of `input` for each kind of media.
+class Billing(enum.Enum):
+    """Which seconds are billed: the video's, those of the clips too, or of each clip a share of 5 s.
 
-    Without fields, media go into the list `input.media` as `{type, url}`.
+    The share is 5 s divided by the number of clips, or of all references, and no more than the clip has.
     """
 
-    path: str
-    fields: Mapping[str, str] = field(default_factory=dict)
-
-
-_SYNTHESIS = "/services/aigc/video-generation/video-synthesis"
-
-IMG_URL = RequestFormat(_SYNTHESIS, {FIRST_FRAME: "img_url", DRIVING_AUDIO: "audio_url"})
-MEDIA = RequestFormat(_SYNTHESIS)
-FRAME_URLS = RequestFormat(
-    "/services/aigc/image2video/video-synthesis", {FIRST_FRAME: "first_frame_url", LAST_FRAME: "last_frame_url"}
-)
-
-
-@frozen
-class ImageLimits:
-    """A model's limits for images.
-
-    `sides` are the minimum and maximum pixels of a side; a larger image is scaled down. `ratio` is the maximum ratio of
-    longer to shorter side, 0 if none is documented. `bytes` is the maximum file size, `formats` are the allowed file
-    formats by Pillow's names.
-    """
-
-    sides: tuple[int, int] = (240, 8000)
-    ratio: float = 0.0
-    bytes: int = 20 * MB
-    formats: tuple[str, ...] = ("JPEG", "PNG", "BMP", "WEBP")
+    OUTPUT = "output"
+    INPUT_AND_OUTPUT = "input and output"
+    SHARE_OF_CLIPS = "share of clips"
+    SHARE_OF_REFERENCES = "share of references"
 
 
 @frozen
@@ -103,9 +112,17 @@ class Model:
     service cuts what is longer. `media_combinations` are the kinds of media that a request may have, every set that is
     legal; `audio_seconds` is the length of an audio file. `negative_prompt` and `prompt_extend` tell whether the API
     has a field of that name for the model. `workspace_hosts_only` tells that the service documents it for workspaces'
-    own hosts only. `rate_limit` is tasks a second, `running_limit` tasks at once and `queue_limit` tasks that wait, per
-    main account; after `timeout_hours` the service gives a task up. `typical_wait` is the documented or measured span,
-    in seconds, from submission to the finished video. `fps` is the video's.
+    own hosts only. `slots` are the media of a request that has references or clips, `most_media` is the maximum of all
+    together. `reference_names` tell how the prompt names them; `lead_in` are the words that it must begin with.
+    `api_values` are values that the API takes in another form, by field and value, None for those that are left out.
+    `sizes` are the pixels of a video by tier and ratio, for models that want them instead. `clip_durations` are the
+    durations of a request with a clip, if they differ; `total_seconds` is the maximum of the clips' seconds and the
+    video's together, `most_seconds` the video's when it has the clip's length. `voice_seconds` is the length of a
+    voice. `audio_settings` tell what may become of a clip's sound. `inline_images` and `uploads` tell whether the
+    service documents data URIs for images and `oss://` URLs. `successor` is the model to use instead of one that the
+    service has retired. `rate_limit` is tasks a second, `running_limit` tasks at once and `queue_limit` tasks that
+    wait, per main account; after `timeout_hours` the service gives a task up. `typical_wait` is the documented or
+    measured span, in seconds, from submission to the finished video. `fps` is the video's.
     """
 
     id: str
@@ -133,6 +150,24 @@ class Model:
     effects: bool = False
     workspace_hosts_only: bool = False
     fps: int = 30
+    job: str = IMAGE_TO_VIDEO
+    prompt_required: bool = False
+    slots: tuple[Slot, ...] = ()
+    most_media: int = 0
+    reference_names: ReferenceNames | None = None
+    lead_in: LeadIn | None = None
+    api_values: Mapping[tuple[str, Any], Any] = field(default_factory=dict)
+    sizes: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    billing: Billing = Billing.OUTPUT
+    clip_limits: ClipLimits = ClipLimits((2, 10))
+    clip_durations: tuple[int, ...] = ()
+    total_seconds: int = 0
+    most_seconds: int = 0
+    voice_seconds: tuple[int, int] | None = None
+    audio_settings: tuple[str, ...] = ()
+    inline_images: bool = True
+    uploads: bool = True
+    successor: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "offers", MappingProxyType(dict(self.offers)))
@@ -150,7 +185,13 @@ class Model:
 
     def accepts(self, *kinds: str) -> bool:
         """Tell whether a request may have media of all these kinds."""
+        if self.slots:
+            return set(kinds) <= {slot.kind for slot in self.slots if slot.most}
         return any(set(kinds) <= set(legal) for legal in self.media_combinations)
+
+    def accepts_voice(self, kind: str) -> bool:
+        """Tell whether a medium of a kind may have a voice."""
+        return self.voice_seconds is not None and kind in (REFERENCE_IMAGE, REFERENCE_VIDEO)
 
     def missing_media(self, *kinds: str) -> list[str]:
         """Return the kinds of media that a request with these kinds lacks; none if no request may have them all."""
@@ -161,8 +202,8 @@ class Model:
 
     @property
     def audio_input(self) -> bool:
-        """Whether the model accepts an audio file beside the first frame."""
-        return self.accepts(FIRST_FRAME, DRIVING_AUDIO)
+        """Whether the model accepts an audio file as the video's audio."""
+        return self.accepts(DRIVING_AUDIO)
 
     @property
     def audio_switch(self) -> bool:
@@ -177,6 +218,22 @@ class Model:
     def has_audio(self, *, generate_audio: bool) -> bool:
         """Whether the video will have an audio track."""
         return self.audio_mode is AudioMode.ALWAYS or (self.audio_switch and generate_audio)
+
+    def output_seconds(self, duration: int, *, clip_seconds: float) -> float:
+        """Return the length of the video of a request. A duration of 0 asks for the clips'."""
+        if duration:
+            return duration
+        return min(clip_seconds, self.most_seconds or clip_seconds)
+
+    def billed_seconds(self, duration: int, *, clips: Sequence[float], references: int) -> float:
+        """Return the seconds that a request is billed for. `clips` are the clips' seconds, `references` counts all."""
+        video = self.output_seconds(duration, clip_seconds=sum(clips))
+        if self.billing is Billing.OUTPUT or not clips:
+            return video
+        if self.billing is Billing.INPUT_AND_OUTPUT:
+            return video + sum(clips)
+        share = SHARED_SECONDS[len(clips) if self.billing is Billing.SHARE_OF_CLIPS else references]
+        return video + sum(min(seconds, share) for seconds in clips)
 
     def prompt_length(self, text: str) -> int:
         """Return the length of a text as `prompt_limit` counts it."""

@@ -34,26 +34,30 @@ SCALES = ((128, 128), (32_768, 32_768), (2**31, 2**31))
 LAYOUTS = {3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
-def validate_audio(audio: Any, *, seconds: tuple[float, float], max_bytes: int) -> list[str]:
+def validate_audio(audio: Any, *, seconds: tuple[float, float], max_bytes: int, name: str = "audio") -> list[str]:
     """Return the problems of an audio input.
 
     Args:
         audio: a ComfyUI AUDIO, {"waveform": float [1,C,T], "sample_rate": int or a whole number of any type}.
         seconds: minimum and maximum length.
         max_bytes: maximum size of the WAV file from `encode_wav`.
+        name: the input's name in the problems.
 
     Returns:
         One sentence per problem, empty when there is none.
     """
-    problems = _form_problems(audio)
-    if problems:
-        return problems
+    problems = _form_problems(audio) or _content_problems(audio, seconds=seconds, max_bytes=max_bytes)
+    return [Message("{input}: {problem}", input=name, problem=problem) for problem in problems]
+
+
+def _content_problems(audio: Mapping[str, Any], *, seconds: tuple[float, float], max_bytes: int) -> list[str]:
+    """Return the problems of the length, the size and the samples."""
     problems = _length_problems(audio_seconds(audio), seconds=seconds)
     size = _wav_bytes(audio)
     if size > max_bytes:
         problems.append(
             Message(
-                "audio: the WAV file would have {size:.1f} MB; at most {most:g} MB can be sent",
+                "the WAV file would have {size:.1f} MB; at most {most:g} MB can be sent",
                 size=size / 2**20,
                 most=max_bytes / 2**20,
             )
@@ -98,37 +102,31 @@ def encode_wav(audio: Mapping[str, Any]) -> bytes:
 def _form_problems(audio: Any) -> list[str]:
     """Return the problems of the value's type and shape."""
     if not isinstance(audio, Mapping) or "waveform" not in audio or "sample_rate" not in audio:
-        return [
-            Message("audio: must be a ComfyUI AUDIO (waveform and sample_rate), not {type}", type=type(audio).__name__)
-        ]
+        return [Message("must be a ComfyUI AUDIO (waveform and sample_rate), not {type}", type=type(audio).__name__)]
     waveform, rate = audio["waveform"], _rate(audio)
     problems: list[str] = []
     if type(rate) is not int or rate <= 0:
-        problems.append(
-            Message("audio: the sample rate must be a whole number above 0, not {rate}", rate=_format_rate(rate))
-        )
+        problems.append(Message("the sample rate must be a whole number above 0, not {rate}", rate=_format_rate(rate)))
     elif rate > MAX_SAMPLE_RATE:
-        problems.append(Message("audio: the sample rate exceeds the maximum of {most}", most=MAX_SAMPLE_RATE))
+        problems.append(Message("the sample rate exceeds the maximum of {most}", most=MAX_SAMPLE_RATE))
     if not is_float_tensor(waveform):
         problems.append(
-            Message(
-                "audio: the waveform must be a tensor of floats from -1 to 1, not {type}", type=number_type(waveform)
-            )
+            Message("the waveform must be a tensor of floats from -1 to 1, not {type}", type=number_type(waveform))
         )
         return problems
     shape = tuple(waveform.shape)
     if len(shape) != 3:
         problems.append(
-            Message("audio: a waveform has 3 dimensions (batch, channels, samples), not {count}", count=len(shape))
+            Message("a waveform has 3 dimensions (batch, channels, samples), not {count}", count=len(shape))
         )
     elif shape[0] > 1:
-        problems.append(Message("audio: the batch has {count} audio clips; only one can be used", count=shape[0]))
+        problems.append(Message("the batch has {count} audio clips; only one can be used", count=shape[0]))
     elif shape[1] > MAX_INPUT_CHANNELS:
         problems.append(
-            Message("audio: {count} channels; at most {most} can be mixed", count=shape[1], most=MAX_INPUT_CHANNELS)
+            Message("{count} channels; at most {most} can be mixed", count=shape[1], most=MAX_INPUT_CHANNELS)
         )
     elif 0 in shape:
-        problems.append(Message("audio: the audio is empty; check the node that produced it"))
+        problems.append(Message("the audio is empty; check the node that produced it"))
     return problems
 
 
@@ -140,7 +138,7 @@ def _rate(audio: Mapping[str, Any]) -> Any:
 def _sample_problems(samples: NDArray[Any]) -> list[str]:
     low, high = extremes(samples)
     if not (math.isfinite(low) and math.isfinite(high)):
-        return [Message("audio: it has samples that are NaN or infinite; check the node that produced it")]
+        return [Message("it has samples that are NaN or infinite; check the node that produced it")]
     peak = max(-low, high)
     if peak <= MAX_LEVEL:
         return []
@@ -148,7 +146,7 @@ def _sample_problems(samples: NDArray[Any]) -> list[str]:
     hint = Message("Divide them by {scale}", scale=scale) if scale else Message("Scale them")
     return [
         Message(
-            "audio: it has samples from {low:g} to {high:g}, but an AUDIO has -1 to 1. {advice} before this node",
+            "it has samples from {low:g} to {high:g}, but an AUDIO has -1 to 1. {advice} before this node",
             low=low,
             high=high,
             advice=hint,
@@ -169,7 +167,7 @@ def _length_problems(length: float, *, seconds: tuple[float, float]) -> list[str
     is_out_of_range = Message("short") if length < least else Message("long")
     return [
         Message(
-            "audio: {length} s is too {problem}; DashScope accepts {least:g} to {most:g} s",
+            "{length} s is too {problem}; DashScope accepts {least:g} to {most:g} s",
             length=length_text,
             problem=is_out_of_range,
             least=least,

@@ -11,6 +11,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..catalog.media import ClipLimits
 from ..errors import MediaError
 from ..files import when_free
 from ..frozen import frozen
@@ -194,7 +195,7 @@ def _muxer_options(source: InputContainer) -> dict[str, str]:
 
 @frozen
 class Clip:
-    """An MP4 or MOV file: its bytes, file name suffix, MIME type, pixels as stored, and seconds."""
+    """An MP4 or MOV file: its bytes, file name suffix, MIME type, pixels as stored, seconds and frames a second."""
 
     data: bytes = field(repr=False)
     suffix: str
@@ -202,16 +203,7 @@ class Clip:
     width: int
     height: int
     seconds: float
-
-
-@frozen
-class ClipLimits:
-    """The limits of a clip: minimum and maximum seconds and pixels of a side, maximum aspect ratio and bytes."""
-
-    seconds: tuple[float, float]
-    sides: tuple[int, int]
-    ratio: float
-    bytes: int
+    fps: float = 0.0
 
 
 def read_clip(source: Source, *, limits: ClipLimits) -> Clip:
@@ -228,19 +220,21 @@ def read_clip(source: Source, *, limits: ClipLimits) -> Clip:
     mov = data[8:12] == _MOV_BRAND
     with open_video(source, format="mov") as container:
         stream = first_video_stream(container, name=display_name(source))
-        size, seconds = (stream.width, stream.height), seconds_of(container, stream)
-    return Clip(data, ".mov" if mov else ".mp4", "video/quicktime" if mov else "video/mp4", *size, seconds)
+        size, seconds, rate = (stream.width, stream.height), seconds_of(container, stream), stream.average_rate
+    kind = (".mov", "video/quicktime") if mov else (".mp4", "video/mp4")
+    return Clip(data, *kind, *size, seconds, float(rate or 0))
 
 
-def validate_clip(clip: Clip, *, limits: ClipLimits) -> list[str]:
-    """Return the problems of a clip, one sentence per problem; empty if it is valid."""
+def validate_clip(clip: Clip, *, limits: ClipLimits, name: str = "video") -> list[str]:
+    """Return the problems of a clip, one sentence per problem; empty if it is valid. `name` is the input's."""
     problems: list[str] = []
     least, most = limits.seconds
     if not least <= round(clip.seconds, 2) <= most:
         wrong = Message("short") if clip.seconds < least else Message("long")
         problems.append(
             Message(
-                "video: {seconds:.2f} s is too {problem}; DashScope accepts {least:g} to {most:g} s",
+                "{input}: {seconds:.2f} s is too {problem}; DashScope accepts {least:g} to {most:g} s",
+                input=name,
                 seconds=clip.seconds,
                 problem=wrong,
                 least=least,
@@ -251,7 +245,8 @@ def validate_clip(clip: Clip, *, limits: ClipLimits) -> list[str]:
     if small < limits.sides[0] or large > limits.sides[1]:
         problems.append(
             Message(
-                "video: {width}x{height} is not supported; each side must have {least} to {most} px",
+                "{input}: {width}x{height} is not supported; each side must have {least} to {most} px",
+                input=name,
                 width=clip.width,
                 height=clip.height,
                 least=limits.sides[0],
@@ -261,10 +256,22 @@ def validate_clip(clip: Clip, *, limits: ClipLimits) -> list[str]:
     if large > limits.ratio * small:
         problems.append(
             Message(
-                "video: {width}x{height} is too narrow; the longer side may be at most {ratio:g} times the shorter",
+                "{input}: {width}x{height} is too narrow; the longer side may be at most {ratio:g} times the shorter",
+                input=name,
                 width=clip.width,
                 height=clip.height,
                 ratio=limits.ratio,
+            )
+        )
+    slowest, fastest = limits.fps
+    if clip.fps and (round(clip.fps, 2) < slowest or round(clip.fps, 2) > (fastest or clip.fps)):
+        problems.append(
+            Message(
+                "{input}: {fps:g} frames a second are not supported; DashScope accepts {least:g}{most}",
+                input=name,
+                fps=round(clip.fps, 2),
+                least=slowest,
+                most=Message(" to {most:g}", most=fastest) if fastest else Message(" and more"),
             )
         )
     return problems

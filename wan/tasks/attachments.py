@@ -10,12 +10,13 @@ from functools import partial
 from typing import Any
 
 from ..api.validation import INPUT_NAMES
-from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP
+from ..catalog.media import DRIVING_AUDIO, EDITED_VIDEO
 from ..errors import WanError
 from ..frozen import frozen
 from ..media.audio import encode_wav
 from ..media.image import EncodedFrame, encode_frame
-from ..messages import Message
+from ..media.video import Clip
+from ..messages import Message, enumeration
 from .batch import ValidatedBatch
 from .context import RunContext, run_in_thread
 from .progress import Progress
@@ -46,67 +47,82 @@ class Attachment:
 class Attachments:
     """All media of a batch. Media that several videos share are encoded and uploaded once.
 
-    `kinds` are the kinds of media that each request has.
+    `kinds` are the media that each request has, by kind or `media_key`.
     """
 
     def __init__(self, plan: ValidatedBatch) -> None:
         self._plan = plan
         self._uploads: dict[str, Upload] = {}
+        request = plan.batch.request
+        audios = {DRIVING_AUDIO: plan.batch.audio}
+        if plan.batch.references:
+            audios |= {key: one.audio for key, one in plan.batch.media}
+        urls = {EDITED_VIDEO: request.video_url, DRIVING_AUDIO: request.audio_url}
         # A silent video uses no audio, so none is sent.
-        request, audio = plan.batch.request, plan.batch.audio
-        self._audio_url = request.audio_url if plan.has_audio else ""
-        if plan.has_audio and audio is not None:
-            self._upload(DRIVING_AUDIO, partial(encode_wav, audio), WAV)
-        if clip := plan.clip:
-            self._upload(FIRST_CLIP, lambda: clip.data, FileType("clip", clip.suffix, clip.mime))
-        has_audio = bool(self._audio_url) or DRIVING_AUDIO in self._uploads
-        self.kinds = [kind for kind in plan.media_kinds if kind != DRIVING_AUDIO] + [DRIVING_AUDIO] * has_audio
+        silent = () if plan.has_audio else (DRIVING_AUDIO,)
+        self._urls = {kind: url for kind, url in urls.items() if url and kind not in silent}
+        for key, audio in audios.items():
+            if audio is not None and key not in silent:
+                self._upload(key, partial(encode_wav, audio), WAV)
+        for key, clip in plan.clips.items():
+            self._upload(key, partial(_data_of, clip), FileType(Message("clip"), clip.suffix, clip.mime))
+        given = [EDITED_VIDEO, *(kind for kind in plan.media_kinds if kind != DRIVING_AUDIO), DRIVING_AUDIO]
+        sent = {*plan.media_kinds, *self._urls} - {*silent}
+        self.kinds = [kind for kind in dict.fromkeys(given) if kind in sent]
 
     def for_request(self, images: Mapping[str, Any], *, max_chars: int) -> tuple[dict[str, Attachment], list[str]]:
         """Return the media of one request by kind, and notes for the user on changes to them.
 
         Its `images` are float [H,W,C] by kind. They get at most `max_chars` characters of the body. Blocking.
         """
-        media: dict[str, Attachment] = {}
-        if clip := self._uploads.get(FIRST_CLIP):
-            media[FIRST_CLIP] = Attachment(content_id(clip.data()), upload=clip)
+        media = {key: Attachment(url, url=url) for key, url in self._urls.items()}
+        media |= {key: Attachment(content_id(one.data()), upload=one) for key, one in self._uploads.items()}
         encoded, notes = self._encode_images(images, max_chars)
-        media |= encoded
-        if audio := self._uploads.get(DRIVING_AUDIO):
-            media[DRIVING_AUDIO] = Attachment(content_id(audio.data()), upload=audio)
-        elif self._audio_url:
-            media[DRIVING_AUDIO] = Attachment(self._audio_url, url=self._audio_url)
-        return media, notes
+        return media | encoded, notes
 
     def _encode_images(self, images: Mapping[str, Any], max_chars: int) -> tuple[dict[str, Attachment], list[str]]:
-        """Encode the images of one request. If they are too large together, the larger one is uploaded."""
-        encode = partial(encode_frame, sides=self._plan.model.image_limits.sides)
+        """Encode the images of one request. If they are too large together, the largest ones are uploaded."""
+        model = self._plan.model
+        encode = partial(encode_frame, sides=model.image_limits.sides)
         frames = {kind: encode(image, max_chars=max_chars) for kind, image in images.items()}
         notes: list[str] = []
-        outside = ""
-        if len(frames) > 1 and sum(frame.data_uri_length for frame in frames.values()) > max_chars:
-            if self._plan.endpoint.region.temporary_storage:
-                outside = max(frames, key=lambda kind: frames[kind].data_uri_length)
-                notes.append(
+        outside = set() if model.inline_images else set(frames)
+        several = len(frames) > 1 and model.inline_images
+        left = sum(frame.data_uri_length for frame in frames.values()) if several else 0
+        if left > max_chars:
+            if self._plan.endpoint.region.temporary_storage and model.uploads:
+                for kind in sorted(frames, key=lambda kind: -frames[kind].data_uri_length):
+                    if left <= max_chars:
+                        break
+                    outside.add(kind)
+                    left -= frames[kind].data_uri_length
+                notes += [
                     Message(
-                        "{input}: uploaded to temporary storage, as both images are large", input=INPUT_NAMES[outside]
+                        "{input}: uploaded to temporary storage, as the images are large", input=self._name_of(kind)
                     )
-                )
+                    for kind in frames
+                    if kind in outside
+                ]
             else:
                 shares = _split_budget(frames, max_chars)
                 frames = {kind: encode(image, max_chars=shares[kind]) for kind, image in images.items()}
-                notes.append(Message("image, last_frame: compressed further to fit both into one request"))
+                names = enumeration(Message("{input}", input=self._name_of(kind)) for kind in frames)
+                notes.append(Message("{names}: compressed further to fit into one request", names=names))
         notes += [
             Message(
                 "{input}: scaled down to {width}x{height} to fit into the request",
-                input=INPUT_NAMES[kind],
+                input=self._name_of(kind),
                 width=frame.width,
                 height=frame.height,
             )
             for kind, frame in frames.items()
             if frame.scaled
         ]
-        return {kind: self._attachment(frame, uploaded=kind == outside) for kind, frame in frames.items()}, notes
+        return {kind: self._attachment(frame, uploaded=kind in outside) for kind, frame in frames.items()}, notes
+
+    def _name_of(self, key: str) -> str:
+        """Return the node's input of a medium."""
+        return INPUT_NAMES.get(key) or dict(self._plan.batch.media)[key].name
 
     def _attachment(self, frame: EncodedFrame, *, uploaded: bool) -> Attachment:
         content = frame.content_hash()
@@ -118,6 +134,10 @@ class Attachments:
     def _upload(self, key: str, make: Callable[[], bytes], kind: FileType) -> Upload:
         """Return the upload for a key; the same key always has the same upload."""
         return self._uploads.setdefault(key, Upload(make, kind, model_name=self._plan.offer.name))
+
+
+def _data_of(clip: Clip) -> bytes:
+    return clip.data
 
 
 def _split_budget(frames: Mapping[str, EncodedFrame], max_chars: int) -> dict[str, int]:

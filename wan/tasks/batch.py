@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..api.endpoint import Connection, Endpoint, open_endpoint, resolve_endpoint
 from ..api.request import describe_cost, estimate_cost, warnings
 from ..api.settings import Settings
 from ..api.validation import INPUT_NAMES, validate
 from ..catalog.fields import VideoRequest
-from ..catalog.models import (
-    AUDIO_BYTES,
-    CLIP_BYTES,
-    CLIP_RATIO,
-    CLIP_SECONDS,
-    CLIP_SIDE,
-    DEFAULT_MODEL,
-    MODELS,
-)
+from ..catalog.media import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME
+from ..catalog.models import AUDIO_BYTES, DEFAULT_MODEL, MODELS
 from ..catalog.regions import Region
-from ..catalog.spec import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, Model, RegionalOffer
-from ..errors import InvalidRequest, MediaError
+from ..catalog.spec import Model, RegionalOffer
+from ..errors import InvalidRequest
 from ..frozen import frozen
 from ..media.audio import audio_seconds, validate_audio
-from ..media.container import Source
 from ..media.image import validate_images
-from ..media.video import Clip, ClipLimits, read_clip, validate_clip
+from ..media.video import Clip
 from ..messages import Message, Text
 from .context import OnChange
 from .output import OutputTarget, folder_problems, resolve_output
 from .retry import Clock
 
-CLIP_LIMITS = ClipLimits(CLIP_SECONDS, CLIP_SIDE, CLIP_RATIO, CLIP_BYTES)
+if TYPE_CHECKING:
+    from .media import OpenClip, Reference
 
 
 @frozen
 class Batch:
-    """Everything that a run requests: one video per image of `images` (IMAGE, float [B,H,W,C]), or one for a clip.
+    """Everything that a run requests: one video per image of `images` (IMAGE, float [B,H,W,C]), or `videos`.
 
-    `open_clip` returns the clip's file. `last_frames` is an IMAGE with one image for all videos, or one per video.
+    `open_clip` returns the file of the clip that the video begins with. `last_frames` is an IMAGE with one image for
+    all videos, or one per video. `references` are the same for all videos.
     `audio` is a ComfyUI AUDIO or None. The videos go into `output_folder` under names that begin with
     `filename_prefix`. `home` is the folder of the settings and the ledger. `metadata` is written into the saved files
     (`prompt`, `workflow`). `clock` measures the run's waits and timeouts.
@@ -58,25 +52,37 @@ class Batch:
     audio: Mapping[str, Any] | None = None
     connection: Connection = field(default_factory=Connection)
     last_frames: Any = None
-    open_clip: Callable[[], Source] | None = None
+    open_clip: OpenClip | None = None
     on_change: OnChange | None = None
+    references: Sequence[Reference] = ()
+    videos: int = 1
 
     @property
     def media_kinds(self) -> list[str]:
-        """The kinds of media that the node's inputs provide."""
-        begin = FIRST_CLIP if self.open_clip else FIRST_FRAME
-        more = {LAST_FRAME: self.last_frames, DRIVING_AUDIO: self.audio}
-        return [begin, *(kind for kind, given in more.items() if given is not None)]
+        """The media that the node's inputs provide, by kind or `media_key`, in the order of the request."""
+        begin = {FIRST_CLIP: self.open_clip} if self.open_clip else {FIRST_FRAME: self.images}
+        inputs = {**begin, LAST_FRAME: self.last_frames, DRIVING_AUDIO: self.audio}
+        return [*(kind for kind, value in inputs.items() if value is not None), *(key for key, _ in self.media)]
+
+    @property
+    def media(self) -> list[tuple[str, Reference]]:
+        """The references by `media_key`, and after each its voice, by `voice_key`, as a reference of its own."""
+        if not self.references:
+            return []
+        from .media import with_keys
+
+        return list(with_keys(self.references))
 
     @property
     def count(self) -> int:
         """The number of videos requested."""
-        return 1 if self.open_clip else len(self.images)
+        return self.videos if self.open_clip or self.images is None else len(self.images)
 
     def images_for(self, index: int) -> dict[str, Any]:
-        """Return the images of one video by kind, each float [H,W,C]."""
-        batches = {FIRST_FRAME: self.images, LAST_FRAME: self.last_frames}
-        return {kind: batches[kind][index % len(batches[kind])] for kind in batches if kind in self.media_kinds}
+        """Return the images of one video by kind or `media_key`, each float [H,W,C]."""
+        batches = {FIRST_FRAME: None if self.open_clip else self.images, LAST_FRAME: self.last_frames}
+        images = {kind: batch[index % len(batch)] for kind, batch in batches.items() if batch is not None}
+        return images | {key: one.image for key, one in self.media if one.image is not None}
 
 
 @frozen
@@ -86,9 +92,9 @@ class ValidatedBatch:
     `offer` is the model's offer in the region. `cost` is the list price of one video, None if it has none; `priced` are
     its columns in the ledger. `limits` are the owner's spending limits by the names of their settings, each as amounts
     by currency. Both are empty where nothing is paid. `limit_problems` are those of these settings, which a saved video
-    does not need.
-    `media_kinds`, `count` and `has_audio` are the kinds of media that the inputs provide, the number of videos, and
-    whether they have audio. `price` and `total_price` are the status texts' notes on the cost of one video and of all.
+    does not need. `clips` are those of the inputs by `media_key` or kind, `seconds` is the length of one video.
+    `media_kinds`, `count` and `has_audio` are the media that the inputs provide, the number of videos, and whether they
+    have audio. `price` and `total_price` are the status texts' notes on the cost of one video and of all.
     `warnings` are the ways in which the videos will differ from the batch.
     """
 
@@ -98,7 +104,8 @@ class ValidatedBatch:
     model: Model
     offer: RegionalOffer
     output: OutputTarget
-    clip: Clip | None
+    clips: Mapping[str, Clip]
+    seconds: float
     cost: Mapping[str, Any] | None
     limits: Mapping[str, Mapping[str, float]]
     limit_problems: Sequence[str]
@@ -120,13 +127,13 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
         InvalidRequest: lists all problems at once.
     """
     kinds = batch.media_kinds
+    rules = batch.request.row or MODELS[DEFAULT_MODEL]
+    clips, clip_problems = _read_clips(batch, rules)
     region, settings, wrong = resolve_endpoint(batch.connection, batch.home)
-    clip, clip_problems = _read_clip(batch.open_clip) if batch.open_clip else (None, [])
-    seconds = clip.seconds if clip else None
-    problems = [*validate(batch.request, region=region, provided=kinds, clip_seconds=seconds), *wrong]
-    problems += [*_media_problems(batch, kinds), *clip_problems]
-    if not region.temporary_storage:
-        problems += [_storage_problem(kind, region) for kind in (FIRST_CLIP, DRIVING_AUDIO) if kind in kinds]
+    seconds = [clip.seconds for clip in clips.values()]
+    known = sum(seconds) if seconds and not clip_problems else None
+    problems = [*validate(batch.request, region=region, provided=kinds, clip_seconds=known), *wrong]
+    problems += [*_media_problems(batch, rules), *clip_problems, *_upload_problems(batch, rules, region)]
     limits: dict[str, dict[str, float]] = {}
     unclear: list[str] = []
     if settings.limit_texts and not region.simulated:
@@ -139,14 +146,15 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     if problems:
         exceeded = _limit_problems(batch, region, settings, limits) if limits and not unclear else []
         raise InvalidRequest([*problems, *unclear, *exceeded])
-    model = MODELS[batch.request.model]
+    model = rules
     offer = model.offer_in(region.id)
     if offer is None:
         raise ValueError(f"{model.id} is not sold in {region.id}: validate would have reported it")
     length = audio_seconds(batch.audio) if batch.audio is not None else None
-    count = 1 if clip else len(batch.images)
+    count = len(batch.images) if FIRST_FRAME in kinds else batch.videos
     has_audio = model.has_audio(generate_audio=batch.request.generate_audio)
-    cost = estimate_cost(batch.request, region=region)
+    billed = None if batch.request.video_url else seconds if batch.references else ()
+    cost = estimate_cost(batch.request, region=region, clips=billed, references=len(batch.references))
     price, total_price = describe_cost(cost), describe_cost(cost, videos=count)
     return ValidatedBatch(
         batch,
@@ -155,7 +163,8 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
         model=model,
         offer=offer,
         output=output,
-        clip=clip,
+        clips=clips,
+        seconds=batch.request.duration or model.output_seconds(0, clip_seconds=sum(seconds)),
         cost=cost,
         limits=limits,
         limit_problems=unclear,
@@ -180,48 +189,65 @@ def _limit_problems(
     from .limits import predicted_problems, video_cost
 
     request = batch.request
-    model = MODELS.get(str(request.model))
-    if model is None or request.duration not in model.durations or request.resolution not in model.resolutions:
+    model = request.row
+    if (
+        model is None
+        or not request.duration
+        or request.duration not in model.durations
+        or request.resolution not in model.resolutions
+    ):
         return []
     count = batch.count if hasattr(batch.images, "__len__") else 1
     if model.offer_in(region.id) is None:
         return []
-    cost = video_cost(request, region)
+    cost = video_cost(request, region, estimate_cost(request, region=region))
     return predicted_problems(cost, limits=limits, videos=count, home=settings.home, url=settings.ledger_url)
 
 
-def _media_problems(batch: Batch, kinds: Sequence[str]) -> list[str]:
+def _media_problems(batch: Batch, rules: Model) -> list[str]:
     """Return the problems of the images and the audio."""
-    model = MODELS.get(batch.request.model) if isinstance(batch.request.model, str) else None
-    rules = model or MODELS[DEFAULT_MODEL]
+    limits = rules.image_limits
     problems: list[str] = []
     for kind, images in ((FIRST_FRAME, batch.images), (LAST_FRAME, batch.last_frames)):
-        if kind in kinds:
-            name = INPUT_NAMES[kind]
-            problems += validate_images(
-                images, sides=rules.image_limits.sides, ratio=rules.image_limits.ratio, name=name
-            )
+        if images is not None and not (kind == FIRST_FRAME and batch.open_clip):
+            problems += validate_images(images, sides=limits.sides, ratio=limits.ratio, name=INPUT_NAMES[kind])
     if not problems:
-        problems += _count_problems(batch)
+        problems += _count_problems(batch, rules)
     if batch.audio is not None:
         problems += validate_audio(batch.audio, seconds=rules.audio_seconds, max_bytes=AUDIO_BYTES)
-    return problems
+    if not batch.references:
+        return problems
+    from .media import reference_problems
+
+    return [*problems, *reference_problems(batch.media, rules)]
 
 
-def _read_clip(open_clip: Callable[[], Source]) -> tuple[Clip | None, list[str]]:
-    """Return the clip and its problems; None if it cannot be read."""
-    try:
-        clip = read_clip(open_clip(), limits=CLIP_LIMITS)
-    except InvalidRequest as error:
-        return None, list(error.problems)
-    except MediaError as error:
-        return None, [Message("video: {problem}", problem=error.message)]
-    return clip, validate_clip(clip, limits=CLIP_LIMITS)
+def _read_clips(batch: Batch, rules: Model) -> tuple[dict[str, Clip], list[str]]:
+    """Return the clips by key, and their problems. Those that cannot be read are missing."""
+    given = [(key, one.name, one.open_clip) for key, one in batch.media if one.open_clip]
+    if batch.open_clip:
+        given.append((FIRST_CLIP, INPUT_NAMES[FIRST_CLIP], batch.open_clip))
+    if not given:
+        return {}, []
+    from .media import read_clips
+
+    return read_clips(given, limits=rules.clip_limits)
 
 
-def _count_problems(batch: Batch) -> list[str]:
-    model = MODELS.get(batch.request.model) if isinstance(batch.request.model, str) else None
-    most = (model or MODELS[DEFAULT_MODEL]).queue_limit
+def _upload_problems(batch: Batch, rules: Model, region: Region) -> list[str]:
+    """Return the problems of the media that have to be uploaded, where they cannot be."""
+    if region.temporary_storage and rules.uploads:
+        return []
+    from .media import storage_problem
+
+    given = [(one.kind, one.name) for _, one in batch.media if one.image is None or not rules.inline_images]
+    given += [(FIRST_CLIP, INPUT_NAMES[FIRST_CLIP])] if batch.open_clip else []
+    given += [(DRIVING_AUDIO, INPUT_NAMES[DRIVING_AUDIO])] if batch.audio is not None else []
+    return [storage_problem(*one, rules, region) for one in given]
+
+
+def _count_problems(batch: Batch, rules: Model) -> list[str]:
+    most = rules.queue_limit
     if batch.count > most:
         return [
             Message(
@@ -241,12 +267,3 @@ def _count_problems(batch: Batch) -> list[str]:
             )
         ]
     return []
-
-
-def _storage_problem(kind: str, region: Region) -> str:
-    problem = Message(
-        "{input}: {region} has no temporary storage for uploads", input=INPUT_NAMES[kind], region=region.title
-    )
-    if kind == DRIVING_AUDIO:
-        return Message("{problem}; enter the URL of the audio in audio_url instead", problem=problem)
-    return problem

@@ -123,7 +123,7 @@ async def open_budget(plan: ValidatedBatch, attachments: Attachments, context: R
         InvalidRequest: the owner's limits do not allow it. Nothing is reserved.
         LedgerUnavailable: the ledger cannot be used.
     """
-    cost = video_cost(plan.batch.request, plan.endpoint.region)
+    cost = video_cost(plan.batch.request, plan.endpoint.region, plan.cost)
     budget = Budget(context.ledger, plan.limits, cost, plan.limit_problems)
     if plan.count > 1:
         drafts = (_draft(plan, index, attachments, context.ledger.account) for index in range(plan.count))

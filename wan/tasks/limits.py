@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..api.request import estimate_cost
 from ..catalog.fields import VideoRequest
 from ..catalog.regions import Region
 from ..frozen import frozen
@@ -37,9 +36,9 @@ class Cost:
     what: str
 
 
-def video_cost(request: VideoRequest, region: Region) -> Cost:
-    """Return the cost of the video of a valid request."""
-    cost = estimate_cost(request, region=region) or {"amount": 0.0, "currency": ""}
+def video_cost(request: VideoRequest, region: Region, estimate: Mapping[str, Any] | None) -> Cost:
+    """Return the cost of the video of a valid request, by its list price."""
+    cost = estimate or {"amount": 0.0, "currency": ""}
     return Cost(
         cost["amount"],
         cost["currency"],

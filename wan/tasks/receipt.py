@@ -16,6 +16,7 @@ from ..api.task import Task, billed_seconds, rendered_seconds
 from ..catalog.fields import VideoRequest
 from ..catalog.models import MODELS
 from ..catalog.regions import REGIONS, Region
+from ..catalog.spec import Model
 from ..frozen import frozen
 from ..ledger.record import Record
 from ..media.video import VideoInfo
@@ -58,7 +59,7 @@ def build_receipt(  # noqa: PLR0913 - the sources of a receipt, all by name
         "submit_time": task.submit_time,
         "scheduled_time": task.scheduled_time,
         "end_time": task.end_time,
-        "estimated_cost": estimate_cost(request, region=region) if request is not None else None,
+        "estimated_cost": _estimated_cost(request, record, region),
         "resumed": resumed,
         "reused": False,
         "warnings": warnings,
@@ -72,20 +73,43 @@ def outcome(task: Task, record: Record) -> dict[str, Any]:
     known = {"finished_at": record.finished_at or time.time(), "rendered": rendered_seconds(task) or 0.0}
     seconds = billed_seconds(task)
     if seconds and record.currency and record.duration:
-        price = _price_per_second(record, tier=f"{as_number(task.usage.get('SR')):.0f}P")
+        price = _price_per_second(record, seconds, tier=f"{as_number(task.usage.get('SR')):.0f}P")
         known |= {"billed_seconds": seconds, "billed": round(seconds * price, 4)}
     return known
 
 
-def _price_per_second(record: Record, *, tier: str) -> float:
+def _estimated_cost(request: VideoRequest | None, record: Record, region: Region) -> dict[str, Any] | None:
+    if request is None:
+        return None
+    if record.currency:
+        return {"amount": record.estimate, "currency": record.currency, "as_of": record.price_date}
+    return estimate_cost(request, region=region)
+
+
+def _price_per_second(record: Record, seconds: float, *, tier: str) -> float:
     """Return the price of a task that was billed as a tier, by the list that the record's estimate is from."""
-    model, region = MODELS.get(record.model), REGIONS.get(record.region)
+    model, region = MODELS.get(record.model) or _other_row(record.model), REGIONS.get(record.region)
     offer = model.offer_in(region.id) if model and region else None
     if offer is None or region is None or (offer.as_of, region.currency) != (record.price_date, record.currency):
         return record.estimate / record.duration
-    is_silent = record.estimate == round(offer.silent_price.get(record.resolution, 0.0) * record.duration, 4)
-    prices = offer.silent_price if is_silent else offer.price
+    prices = min((offer.price, offer.silent_price), key=partial(_distance, record, seconds))
     return prices.get(tier) or prices.get(record.resolution) or record.estimate / record.duration
+
+
+def _other_row(model: str) -> Model | None:
+    from ..catalog.jobs import any_row
+
+    return any_row(model)
+
+
+def _distance(record: Record, seconds: float, prices: Mapping[str, float]) -> float:
+    """Return how badly prices explain the estimate of a record that was billed for some seconds: -1 if exactly."""
+    price = prices.get(record.resolution)
+    if not price:
+        return math.inf
+    if record.estimate == round(price * record.duration, 4):
+        return -1.0
+    return abs(record.estimate / price - seconds)
 
 
 def _billed_cost(record: Record) -> dict[str, Any] | None:

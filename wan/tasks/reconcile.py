@@ -70,13 +70,14 @@ _UNBILLED = ("FAILED", "CANCELED")
 class OwnTask:
     """The properties of a request's own task: the model's name in the region, the prompt and the first image.
 
-    `prompt` is None if the task reports none, as for an effect. `first_image` returns the image (blocking), `seconds`
-    is the video's length, `output` the output target.
+    `prompt` is None if the task reports none, as for an effect. `first_image` returns the image (blocking); it is None
+    if the video begins with none, and the prompt decides. `seconds` is the video's length, 0 if it is unknown, `output`
+    the output target.
     """
 
     model_name: str
     prompt: str | None
-    first_image: Callable[[], Image.Image]
+    first_image: Callable[[], Image.Image] | None
     seconds: float
     output: OutputTarget
 
@@ -282,8 +283,12 @@ class _Reconciliation:
         )
         try:
             part = await fetch.download()
-            if abs((await self.context.to_thread(probe, part)).duration - self.own.seconds) > SECONDS_TOLERANCE:
+            length = (await self.context.to_thread(probe, part)).duration
+            if self.own.seconds and abs(length - self.own.seconds) > SECONDS_TOLERANCE:
                 return Likeness.UNCLEAR
+            if self.own.first_image is None:
+                # The reported prompt does not differ. Without one nothing is proven.
+                return Likeness.ALIKE if task.orig_prompt and self.own.prompt else Likeness.UNCLEAR
             self._first_image = self._first_image or await self.context.to_thread(self.own.first_image)
             seen = await self.context.to_thread(first_image, part)
         except (WanError, OSError) as error:

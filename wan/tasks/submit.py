@@ -28,7 +28,7 @@ from ..api.request import (
     url_chunks,
 )
 from ..catalog.fields import VideoRequest
-from ..catalog.spec import FIRST_FRAME
+from ..catalog.media import FIRST_CLIP, FIRST_FRAME
 from ..errors import WanError
 from ..frozen import frozen
 from ..ledger.errors import NOTHING_SENT, RecordsLost
@@ -112,7 +112,8 @@ class PreparedRequest:
                 created_at=time.time(),
                 folder=str(self.plan.output.root),
                 prompt=(request.prompt.strip() or request.template).partition("\n")[0][:LISTED_CHARS],
-                **{name: getattr(request, name) for name in ("model", "resolution", "duration")},
+                duration=request.duration or round(self.plan.seconds),
+                **{name: getattr(request, name) for name in ("model", "resolution")},
                 **self.plan.priced,
             )
         return replace(self._draft)
@@ -125,13 +126,15 @@ class PreparedRequest:
     def own_task(self) -> OwnTask:
         """Return what identifies the request's task."""
         name, prompt = self.plan.offer.name, expected_prompt(self.request)
-        return OwnTask(name, prompt, self._first_image, self.request.duration, self.plan.output)
+        begin = next((kind for kind in (FIRST_CLIP, FIRST_FRAME) if kind in self._media), None)
+        image = partial(self._first_image, begin) if begin else None
+        return OwnTask(name, prompt, image, self.request.duration or self.plan.seconds, self.plan.output)
 
-    def _first_image(self) -> Image.Image:
+    def _first_image(self, kind: str) -> Image.Image:
         """Return the image that the video begins with."""
-        if clip := self.plan.clip:
+        if clip := self.plan.clips.get(kind):
             return first_image(io.BytesIO(clip.data))
-        return to_image(self.plan.batch.images_for(self.index)[FIRST_FRAME])
+        return to_image(self.plan.batch.images_for(self.index)[kind])
 
     async def create_request(self, context: RunContext, report: Progress) -> CreateRequest:
         """Return the create request, uploading its files first."""

@@ -58,7 +58,10 @@ def test_hashes_stand_where_the_media_go(model):
 def test_its_size_is_that_of_a_body_without_media(model):
     request = VideoRequest(model=model, prompt="猫抬起头")
     body = CreateBody(request, region=BEIJING, kinds=["first_frame"])
-    assert body.size == len(to_json(build_body(request, region=BEIJING, media={})))
+    without = build_body(request, region=BEIJING, media={})
+    if model == "wan2.7-i2v":
+        without["input"]["media"] = []
+    assert body.size == len(to_json(without))
 
 
 def test_a_body_of_6_mib_is_built_with_less_than_two_copies_of_the_data():

@@ -1,0 +1,211 @@
+"""The rules of requests with references and clips: how many of each kind, how long, and how the prompt names them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+
+from ..catalog.fields import VideoRequest, rows_of
+from ..catalog.jobs import EDIT_WORDS, EXTEND_WORDS
+from ..catalog.media import EDITED_VIDEO, FIRST_FRAME, REFERENCE_AUDIO, REFERENCE_IMAGE, REFERENCE_VIDEO, VOICE
+from ..catalog.spec import REFERENCE_TO_VIDEO, VIDEO_EXTENSION, Model, kind_of
+from ..messages import Message, enumeration
+from ..text import format_choices
+
+REFERENCES = (REFERENCE_IMAGE, REFERENCE_VIDEO, REFERENCE_AUDIO)
+CLIPS = (REFERENCE_VIDEO, EDITED_VIDEO)
+
+LABELS = {
+    FIRST_FRAME: Message("first frame"),
+    REFERENCE_IMAGE: Message("images"),
+    REFERENCE_VIDEO: Message("clips"),
+    REFERENCE_AUDIO: Message("sounds"),
+    EDITED_VIDEO: Message("clip"),
+}
+
+# Chinese prompts of wan3.0 name images in two ways.
+_ALSO = {"图{n}": "图片{n}"}
+_LETTERS = r"[A-Za-z]"
+
+
+def reference_problems(
+    request: VideoRequest, model: Model, *, provided: Collection[str], clip_seconds: float | None
+) -> list[str]:
+    """Return the problems of the references of a request. `provided` are their keys, `clip_seconds` is all clips'."""
+    counts = Counter(kind_of(key) for key in provided if VOICE not in key)
+    problems = [*_count_problems(model, counts), *_voice_problems(model, provided)]
+    if not problems:
+        problems += [*_duration_problems(request, model, counts, clip_seconds), *_name_problems(request, model, counts)]
+    return problems
+
+
+def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
+    """Yield the problems of the numbers of media."""
+    slots = {slot.kind: slot for slot in model.slots}
+    for kind, count in counts.items():
+        most = slots[kind].most if kind in slots else 0
+        if not most:
+            yield Message(
+                "references: {model} does not accept {kind}; it accepts {choices}",
+                model=model.id,
+                kind=LABELS[kind],
+                choices=enumeration(LABELS[slot.kind] for slot in model.slots),
+            )
+        elif count > most:
+            yield Message(
+                "references: {count} {kind} are too many for {model}; use at most {most}",
+                count=count,
+                kind=LABELS[kind],
+                model=model.id,
+                most=most,
+            )
+    for slot in model.slots:
+        if counts[slot.kind] < slot.least:
+            yield Message("references: {model} needs {kind}", model=model.id, kind=LABELS[slot.kind])
+    together = sum(count for kind, count in counts.items() if kind != FIRST_FRAME)
+    if together > model.most_media:
+        yield Message(
+            "references: {count} are too many for {model}; use at most {most} together",
+            count=together,
+            model=model.id,
+            most=model.most_media,
+        )
+    if not together and not any(slot.least for slot in model.slots):
+        yield Message(
+            "references: {model} needs at least one of {choices}",
+            model=model.id,
+            choices=enumeration(LABELS[slot.kind] for slot in model.slots if slot.kind != FIRST_FRAME),
+        )
+
+
+def _voice_problems(model: Model, provided: Collection[str]) -> Iterator[str]:
+    voiced = [kind_of(key) for key in provided if VOICE in key]
+    if any(not model.accepts_voice(kind) for kind in voiced):
+        having = [row.id for row in rows_of(model.job).values() if row.voice_seconds]
+        yield Message(
+            "voices: {model} takes no voices for its references; remove them, or choose {choices}",
+            model=model.id,
+            choices=format_choices(having),
+        )
+
+
+def _duration_problems(
+    request: VideoRequest, model: Model, counts: Counter[str], clip_seconds: float | None
+) -> Iterator[str]:
+    """Yield the problems of the video's seconds beside those of its clips."""
+    duration = request.duration
+    if duration not in model.durations or not any(counts[kind] for kind in CLIPS):
+        return
+    if model.clip_durations and duration not in model.clip_durations:
+        yield Message(
+            "duration: {duration} s is not supported by {model} with a clip; choose {choices}",
+            duration=duration,
+            model=model.id,
+            choices=format_choices(model.clip_durations),
+        )
+    if clip_seconds is None:
+        return
+    if model.job == VIDEO_EXTENSION and duration <= clip_seconds:
+        yield Message(
+            "duration: {duration} s is the length of the complete video and must exceed the clip's {seconds:.1f} s",
+            duration=duration,
+            seconds=clip_seconds,
+        )
+    whole = clip_seconds + model.output_seconds(duration, clip_seconds=clip_seconds)
+    if model.total_seconds and round(whole, 1) > model.total_seconds:
+        yield Message(
+            "duration: {duration} s of video and {clips:.1f} s of clips are too long for {model}; use at most {most} s "
+            "together",
+            duration=round(whole - clip_seconds, 1),
+            clips=clip_seconds,
+            model=model.id,
+            most=model.total_seconds,
+        )
+
+
+def _name_problems(request: VideoRequest, model: Model, counts: Counter[str]) -> Iterator[str]:
+    """Yield the references that the prompt names and the request does not have."""
+    if model.reference_names is None:
+        return
+    have = sum(counts[kind] for kind in REFERENCES) if model.reference_names.jointly else None
+    missing: dict[str, None] = {}
+    for kind, form in _forms(model):
+        most = counts[kind] if have is None else have
+        for found in _pattern(form).finditer(request.prompt):
+            if not 1 <= int(found["n"]) <= most:
+                missing[found[0]] = None
+    if missing:
+        yield Message(
+            "prompt: names {missing}, which is not there; {model} calls the references {names}",
+            missing=enumeration(missing),
+            model=model.id,
+            names=enumeration(names_of(model, counts)) or Message("nothing"),
+        )
+
+
+def _forms(model: Model) -> Iterator[tuple[str, str]]:
+    """Yield each way in which a model's prompts name a reference, with the kind of the reference."""
+    names = model.reference_names
+    if names is None:
+        return
+    forms = [(kind, form) for table in (names.english, names.chinese) for kind, form in table.items()]
+    forms += [(kind, _ALSO[form]) for kind, form in forms if form in _ALSO]
+    seen = set()
+    for kind, form in forms:
+        # Names that count jointly are the same for all kinds.
+        if form not in seen:
+            seen.add(form)
+            yield kind, form
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    """Return the pattern of a name with any number, whatever its case. Blanks before the number may be missing."""
+    before, after = form.split("{n}")
+    text = re.escape(before.rstrip()) + (r"\s?" if before.endswith(" ") else "")
+    inside = f"(?<!{_LETTERS})" if before[0].isascii() and before[0].isalpha() else ""
+    # Of "第1图2" or "插图2" nothing is a name, and "图10" is not that of "图1".
+    inside = inside or ("(?<![插地草第])" if before == "图" else "")
+    return re.compile(rf"{inside}{text}(?P<n>[0-9]{{1,3}})(?![0-9]){re.escape(after)}", re.IGNORECASE)
+
+
+def names_of(model: Model, counts: Counter[str], *, chinese: bool = False) -> list[str]:
+    """Return the names by which a prompt calls the references of a request, in their order by kind."""
+    names = model.reference_names
+    if names is None:
+        return []
+    table = (chinese and names.chinese) or names.english
+    if names.jointly:
+        form = next(iter(table.values()))
+        return [form.format(n=number + 1) for number in range(sum(counts[kind] for kind in REFERENCES))]
+    return [form.format(n=number + 1) for kind, form in table.items() for number in range(counts[kind])]
+
+
+def reference_warnings(request: VideoRequest, model: Model, *, provided: Collection[str]) -> list[str]:
+    """Return the ways in which a prompt may be taken for another job than that of its references."""
+    if model.job != REFERENCE_TO_VIDEO or model.family != "wan3.0":
+        return []
+    if not any(kind_of(key) == REFERENCE_VIDEO for key in provided):
+        return []
+    found = [word for word in (*EDIT_WORDS, *EXTEND_WORDS) if word in request.prompt.lower()]
+    if not found:
+        return []
+    return [
+        Message(
+            "prompt: {model} edits or extends the clip where the prompt says so ({words}); for a new video use other "
+            "words",
+            model=model.id,
+            words=enumeration(found),
+        )
+    ]
+
+
+def with_lead_in(prompt: str, model: Model | None) -> str:
+    """Return a prompt that asks for the model's job: the words are put before it, if it has none of them."""
+    if model is None or model.lead_in is None or not isinstance(prompt, str) or not prompt.strip():
+        return prompt
+    lead = model.lead_in
+    if any(word in prompt.lower() for word in lead.words):
+        return prompt
+    chinese = any("\u4e00" <= character <= "\u9fff" for character in prompt)
+    return (lead.chinese if chinese else lead.english) + prompt
