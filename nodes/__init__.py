@@ -6,6 +6,9 @@ from .fetch_task import DashScopeWanFetchTask
 from .image_to_video import DashScopeWanImageToVideo
 from .join_videos import DashScopeWanJoinVideos
 from .last_frame import DashScopeWanLastFrame
+from .reference_to_video import DashScopeWanReferenceToVideo
+from .text_to_video import DashScopeWanTextToVideo
+from .video_edit import DashScopeWanVideoEdit
 from .video_effect import DashScopeWanVideoEffect
 
 NODES = (
@@ -16,6 +19,9 @@ NODES = (
     DashScopeWanConnection,
     DashScopeWanContinueVideo,
     DashScopeWanJoinVideos,
+    DashScopeWanTextToVideo,
+    DashScopeWanReferenceToVideo,
+    DashScopeWanVideoEdit,
 )
 
 __all__ = ["NODES"]

@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 from ..wan.api.endpoint import Connection
-from ..wan.catalog.fields import VideoRequest
-from ..wan.catalog.media import FIRST_CLIP
+from ..wan.catalog.fields import VideoRequest, rows_of
+from ..wan.catalog.media import FIRST_CLIP, REFERENCE_VIDEO
 from ..wan.catalog.models import MODELS
+from ..wan.catalog.spec import IMAGE_TO_VIDEO, VIDEO_EXTENSION, Model
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
 from . import host, inputs, video_input
@@ -17,10 +18,15 @@ _MODELS = [row for row in MODELS.values() if row.accepts(FIRST_CLIP)]
 _DURATION = 10
 
 
+def _rows() -> list[Model]:
+    return [*_MODELS, *rows_of(VIDEO_EXTENSION).values()]
+
+
 class DashScopeWanContinueVideo(inputs.VideoOutputs):
     """Extends a clip with one of Alibaba's Wan models."""
 
     NODE_ID = "DashScopeWanContinueVideo"
+    JOBS = (VIDEO_EXTENSION, IMAGE_TO_VIDEO)
     DISPLAY_NAME = "Wan Continue Video (DashScope)"
     SEARCH_ALIASES = (
         *("extend", "extend video", "video continuation", "longer", "v2v", "video to video", "first clip"),
@@ -29,7 +35,7 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
     )
     DESCRIPTION = (
         "Extends a clip and saves the complete video, with Alibaba's Wan models at DashScope. The duration includes "
-        "the clip, and every second is charged."
+        "the clip, and every second is charged; wan3.0 charges the clip's seconds once more."
     )
     FUNCTION = "generate"
 
@@ -39,9 +45,9 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
         return {
             "required": {
                 "prompt": inputs.prompt(),
-                "model": inputs.model(_MODELS, media=FIRST_CLIP),
-                "resolution": inputs.resolution(_MODELS, default=_MODELS[0].default_resolution),
-                "duration": inputs.duration(_MODELS, default=_DURATION, extra="the clip counts; "),
+                "model": inputs.model(_rows(), media=FIRST_CLIP),
+                "resolution": inputs.resolution(_rows(), default=_MODELS[0].default_resolution),
+                "duration": inputs.duration(_rows(), default=_DURATION, extra="the clip counts; "),
                 "prompt_extend": inputs.prompt_extend(),
             },
             "optional": {
@@ -53,6 +59,7 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
                 "watermark": inputs.watermark(),
                 "filename_prefix": inputs.filename_prefix("wan/continue"),
                 "connection": inputs.connection(),
+                "generate_audio": inputs.generate_audio(),
             },
             "hidden": inputs.HIDDEN,
         }
@@ -73,6 +80,7 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
         watermark: bool = False,
         filename_prefix: str = "wan/continue",
         connection: Connection | None = None,
+        generate_audio: bool = True,
         unique_id: Any = "",
         graph: Any = None,
         extra_pnginfo: Any = None,
@@ -85,7 +93,7 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
             resolution: as the model allows.
             duration: seconds of the complete video, more than the clip has.
             prompt_extend: whether the service may rewrite the prompt.
-            video: VIDEO, the clip: MP4 or MOV of 2 to 10 s.
+            video: VIDEO, the clip: MP4 or MOV of 2 to 10 s, or of 1 to 15 s for wan3.0.
             video_path: the clip as a file in ComfyUI's input, output or temp folder, instead of `video`.
             last_frame: IMAGE with one image, with which the video ends.
             negative_prompt: content to avoid.
@@ -93,6 +101,7 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
             watermark: whether the service adds its watermark.
             filename_prefix: where to save inside the output folder.
             connection: from the Connection node.
+            generate_audio: False for a silent video, if the model supports that.
             unique_id: this node's id in the graph.
             graph: the graph in API format.
             extra_pnginfo: the graph as the browser saved it.
@@ -101,16 +110,24 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
             InvalidRequest: the request is invalid; nothing was sent or charged.
             WanError: any later error, with the task's id if there is one.
         """
+        from ..wan.api.references import with_lead_in
+        from .reference_input import clip_reference
+
+        row = rows_of(VIDEO_EXTENSION).get(model) if isinstance(model, str) else None
         request = VideoRequest(
+            job=VIDEO_EXTENSION if row else IMAGE_TO_VIDEO,
             model=model,
-            prompt=prompt,
+            prompt=with_lead_in(prompt, row),
             resolution=resolution,
             duration=duration,
             prompt_extend=prompt_extend,
             negative_prompt=negative_prompt,
             seed=seed,
+            generate_audio=generate_audio,
             watermark=watermark,
         )
+        path = inputs.strip(video_path)
+        open_clip = None if row else partial(video_input.resolve_video, video, path, cut=True)
         with host.NodeMonitor(unique_id) as monitor:
             batch = Batch(
                 request,
@@ -119,6 +136,7 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
                 filename_prefix=filename_prefix,
                 connection=Connection.of(connection),
                 last_frames=last_frame,
-                open_clip=partial(video_input.resolve_video, video, inputs.strip(video_path), cut=True),
+                open_clip=open_clip,
+                references=[clip_reference(REFERENCE_VIDEO, video, path)] if row else [],
             )
             return self.to_result(await make_videos(batch, monitor=monitor))

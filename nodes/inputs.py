@@ -12,14 +12,19 @@ from ..wan.catalog.models import (
     ADAPTIVE,
     CLIP_SECONDS,
     DEFAULT_DURATION,
+    MORE_RATIOS,
     NEGATIVE_PROMPT_LIMIT,
     RATIOS,
     RESOLUTIONS,
     SEED_MAX,
     SHOT_TYPES,
 )
-from ..wan.catalog.spec import Model
+from ..wan.catalog.spec import IMAGE_TO_VIDEO, Model
+from ..wan.errors import InvalidRequest
+from ..wan.messages import Message
 from ..wan.tasks.receipt import SavedVideo
+from ..wan.text import format_value
+from ..wan.values import whole
 from . import host
 from .model_rules import KEY as RULES
 from .model_rules import model_rules
@@ -32,6 +37,8 @@ VENDOR_ALIASES = (
 )
 """What users type in the node search for any node that speaks with DashScope."""
 
+MAX_COUNT = 4
+
 HIDDEN = {"unique_id": "UNIQUE_ID", "graph": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
 
 Widget = tuple[Any, dict[str, Any]]
@@ -43,6 +50,8 @@ _OFFERED = "only what the model supports is offered."
 class VideoOutputs:
     """The outputs of the nodes that save videos: lists with one entry per video."""
 
+    JOBS = (IMAGE_TO_VIDEO,)
+    """The jobs whose tables have the models, the first one that has a model decides."""
     CATEGORY = CATEGORY
     OUTPUT_NODE = True
     RETURN_TYPES = ("STRING", "VIDEO", "STRING", "STRING")
@@ -85,15 +94,15 @@ def last_frame() -> Widget:
     )
 
 
-def model(rows: Sequence[Model], *, media: str = FIRST_FRAME, effects: bool = False) -> Widget:
-    """Return the model, out of the given rows; the first is the default. Carries the rules for the browser extension.
+def model(rows: Sequence[Model], *, media: str = FIRST_FRAME, effects: bool = False, default: str = "") -> Widget:
+    """Return the model, out of the given rows; the first is the default, or the one that is named.
 
-    `media` is the kind that the node's videos begin with.
+    `media` is the kind that the node's videos begin with. Carries the rules for the browser extension.
     """
     return (
         [row.id for row in rows],
         {
-            "default": rows[0].id,
+            "default": default or rows[0].id,
             "tooltip": "Decides on resolutions, durations, inputs and price; the help page compares the models.",
             RULES: model_rules(rows, connection=CONNECTION, media=media, effects=effects),
         },
@@ -148,15 +157,16 @@ def shot_type() -> Widget:
     )
 
 
-def ratio() -> Widget:
-    """Return the video's aspect ratio."""
-    return (
-        list(RATIOS),
-        {
-            "default": ADAPTIVE,
-            "tooltip": f"Aspect ratio of the video; {ADAPTIVE} follows the image.",
-        },
-    )
+def ratio(rows: Sequence[Model] = (), *, default: str = ADAPTIVE) -> Widget:
+    """Return the video's aspect ratio: those of the given rows, or those of image to video."""
+    if not rows:
+        tooltip = f"Aspect ratio of the video; {ADAPTIVE} follows the image."
+        return list(RATIOS), {"default": default, "tooltip": tooltip}
+    tooltip = f"Aspect ratio of the video; {_OFFERED}"
+    if default == ADAPTIVE:
+        tooltip = f"Aspect ratio of the video; {ADAPTIVE} follows the clip; {_OFFERED}"
+    values = [one for one in (*RATIOS, *MORE_RATIOS) if any(one in row.ratios for row in rows)]
+    return values, {"default": default, "tooltip": tooltip}
 
 
 def clip() -> Widget:
@@ -164,15 +174,39 @@ def clip() -> Widget:
     return ("VIDEO", {"tooltip": f"The clip that the video begins with, {_CLIP_RULE}; use this or video_path."})
 
 
-def clip_path() -> Widget:
-    """Return the path of the clip to extend."""
+def clip_path(clip: str = "") -> Widget:
+    """Return the path of the clip to extend, or of what the tooltip calls `clip`."""
+    tooltip = f"Path of the clip in ComfyUI's input, output or temp folder, {_CLIP_RULE}; use this or video."
+    if clip:
+        tooltip = f"{clip} in ComfyUI's input, output or temp folder; use this or video."
+    return "STRING", {"default": "", "tooltip": tooltip}
+
+
+def count() -> Widget:
+    """Return the number of videos."""
     return (
-        "STRING",
+        "INT",
         {
-            "default": "",
-            "tooltip": f"Path of the clip in ComfyUI's input, output or temp folder, {_CLIP_RULE}; use this or video.",
+            "default": 1,
+            "min": 1,
+            "max": MAX_COUNT,
+            "tooltip": "How many videos, each with its own seed and each charged.",
         },
     )
+
+
+def video_count(value: Any) -> int:
+    """Return a number of videos.
+
+    Raises:
+        InvalidRequest: it is not one of those that the node offers.
+    """
+    number = whole(value)
+    if type(number) is not int or not 1 <= number <= MAX_COUNT:
+        raise InvalidRequest(
+            [Message("count: {value} is not supported; choose 1 to {most}", value=format_value(value), most=MAX_COUNT)]
+        )
+    return number
 
 
 def prompt_extend() -> Widget:
@@ -187,7 +221,7 @@ def prompt_extend() -> Widget:
     )
 
 
-def seed() -> Widget:
+def seed(numbered: str = "Image i") -> Widget:
     """Return the seed. A new seed is charged, so it only changes when the user changes it."""
     return (
         "INT",
@@ -196,8 +230,8 @@ def seed() -> Widget:
             "min": 0,
             "max": SEED_MAX,
             "control_after_generate": "fixed",
-            "tooltip": "A new seed makes a new video, which is charged; the same again returns the saved one. Image i "
-            "uses seed + i.",
+            "tooltip": "A new seed makes a new video, which is charged; the same again returns the saved one. "
+            f"{numbered} uses seed + i.",
         },
     )
 
@@ -214,17 +248,12 @@ def negative_prompt() -> Widget:
     )
 
 
-def prompt() -> Widget:
+_OF_AN_IMAGE = "What moves, how the camera moves and, with audio, what is heard. The image already shows the scene."
+
+
+def prompt(tooltip: str = _OF_AN_IMAGE) -> Widget:
     """Return the prompt."""
-    return (
-        "STRING",
-        {
-            "default": "",
-            "multiline": True,
-            "tooltip": "What moves, how the camera moves and, with audio, what is heard. The image already shows the "
-            "scene.",
-        },
-    )
+    return ("STRING", {"default": "", "multiline": True, "tooltip": tooltip})
 
 
 def generate_audio() -> Widget:

@@ -11,11 +11,18 @@ from ..wan.api.endpoint import DEFAULT_CHOICE, Connection, choose_region
 from ..wan.api.settings import read_settings
 from ..wan.api.validation import INPUT_NAMES, validate
 from ..wan.catalog.effects import EFFECTS
-from ..wan.catalog.fields import FIELDS, VideoRequest
-from ..wan.catalog.media import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME
-from ..wan.catalog.models import CLIP_SECONDS, MODELS, RATIOS, RESOLUTIONS, SHOT_TYPES
+from ..wan.catalog.fields import AUDIO_SETTINGS, FIELDS, VideoRequest, rows_of
+from ..wan.catalog.media import (
+    DRIVING_AUDIO,
+    FIRST_CLIP,
+    FIRST_FRAME,
+    LAST_FRAME,
+    REFERENCE_IMAGE,
+    REFERENCE_VIDEO,
+)
+from ..wan.catalog.models import ADAPTIVE, MORE_RATIOS, RATIOS, RESOLUTIONS, SHOT_TYPES
 from ..wan.catalog.regions import OFFLINE, REGIONS, Region
-from ..wan.catalog.spec import PRICES_AS_OF, Model
+from ..wan.catalog.spec import IMAGE_TO_VIDEO, PRICES_AS_OF, VIDEO_EDIT, Model, media_key
 from ..wan.errors import InvalidRequest
 from . import host
 
@@ -38,7 +45,7 @@ def model_rules(
     effects.
     """
     return {
-        "models": {row.id: _rules(row.id, media, effects) for row in rows},
+        "models": {row.id: _rules(row.job, row.id, media, effects) for row in rows},
         "regions": {region.id: region.title for region in REGIONS.values()},
         "default_region": DEFAULT_CHOICE,
         "own_region": _default_region(),
@@ -56,18 +63,22 @@ def _default_region() -> str | None:
 
 
 @cache
-def _rules(model: str, media: str, effects: bool) -> dict[str, Any]:  # noqa: FBT001 - cached by position
-    row = MODELS[model]
+def _rules(job: str, model: str, media: str, effects: bool) -> dict[str, Any]:  # noqa: FBT001 - cached by position
+    row = rows_of(job)[model]
     plain = _plain(row)
-    used = {field.name: field.has(row) for field in FIELDS if effects or field.name != "template"}
-    used |= {"audio": row.audio_input, "last_frame": row.accepts(media, LAST_FRAME)}
+    absent = {*(() if effects else ("template",)), *(() if job == VIDEO_EDIT else ("audio_setting", "video_url"))}
+    used = {field.name: field.has(row) for field in FIELDS if field.name not in absent}
+    used |= {"audio": row.audio_input, "last_frame": not row.slots and row.accepts(media, LAST_FRAME)}
+    used |= {"voices": row.voice_seconds is not None, "first_frame": row.accepts(FIRST_FRAME)} if row.slots else {}
     allowed = {
         "resolution": _allowed_values(plain, "resolution", RESOLUTIONS, media=media),
-        "duration": _allowed_values(plain, "duration", range(1, max(row.durations) + 1), media=media),
+        "duration": _allowed_values(plain, "duration", range(max(row.durations) + 1), media=media),
         "shot_type": _allowed_values(plain, "shot_type", SHOT_TYPES, media=media),
         "generate_audio": _allowed_values(plain, "generate_audio", _SWITCH, media=media),
-        "ratio": _allowed_values(plain, "ratio", RATIOS, media=media),
+        "ratio": _allowed_values(plain, "ratio", (*RATIOS, *MORE_RATIOS), media=media),
     }
+    if row.audio_settings:
+        allowed["audio_setting"] = _allowed_values(plain, "audio_setting", AUDIO_SETTINGS, media=media)
     if effects:
         allowed["template"] = _allowed_values(plain, "template", EFFECTS, media=media)
     for name, text in (("audio_url", _AUDIO), ("negative_prompt", _TEXT)):
@@ -76,7 +87,7 @@ def _rules(model: str, media: str, effects: bool) -> dict[str, Any]:  # noqa: FB
     return {
         "allowed": allowed,
         "unused": [name for name, there in used.items() if not there],
-        "needed": [INPUT_NAMES[kind] for kind in row.missing_media(media)],
+        "needed": [INPUT_NAMES[kind] for kind in row.missing_media(media)] if row.job == IMAGE_TO_VIDEO else [],
         "given": _conditional_rules(row, media),
         "prices": {
             region.id: _prices(row, region) for region in _regions_selling(row) if region.effects or not effects
@@ -86,13 +97,23 @@ def _rules(model: str, media: str, effects: bool) -> dict[str, Any]:  # noqa: FB
 
 def _plain(row: Model) -> VideoRequest:
     """Return a valid request for the model, for trying single values."""
-    return VideoRequest(model=row.id, resolution=row.default_resolution, duration=row.durations[-1])
+    ratio = ADAPTIVE if ADAPTIVE in row.ratios or not row.ratios else row.ratios[0]
+    plain = VideoRequest(job=row.job, model=row.id, resolution=row.default_resolution, duration=row.durations[-1])
+    return replace(plain, prompt=_TEXT if row.prompt_required else "", ratio=ratio)
+
+
+def _least_media(row: Model, media: str) -> list[str]:
+    """Return the media of the smallest request, which begins with a kind of media if it is one of image to video."""
+    if row.slots:
+        return [media_key(next((slot.kind for slot in row.slots if slot.least), REFERENCE_IMAGE), 1)]
+    return [media, *row.missing_media(media)] if row.job == IMAGE_TO_VIDEO else []
 
 
 def _allowed_values(plain: VideoRequest, name: str, values: Any, *, media: str, more: Sequence[str] = ()) -> list[Any]:
     """Return the values of a field that leave the request valid, with `more` kinds of media beside the first."""
-    given = [media, *MODELS[plain.model].missing_media(media), *more]
-    seconds = CLIP_SECONDS[0] if media == FIRST_CLIP else None
+    row = plain.row
+    given = [*(_least_media(row, media) if row else []), *more]
+    seconds = row.clip_limits.seconds[0] if row and {FIRST_CLIP, media_key(REFERENCE_VIDEO, 1)} & {*given} else None
     tried = {value: replace(plain, **{name: value}) for value in values}
     return [
         value
@@ -109,9 +130,12 @@ def _conditional_rules(row: Model, media: str) -> list[dict[str, Any]]:
         extend = _allowed_values(replace(plain, shot_type=shot_type), "prompt_extend", _SWITCH, media=media)
         if len(extend) < len(_SWITCH):
             rules.append({"widget": "shot_type", "value": shot_type, "allowed": {"prompt_extend": extend}})
-    if row.accepts(media, DRIVING_AUDIO) and not _allowed_values(
-        plain, "audio_url", [_AUDIO], media=media, more=[DRIVING_AUDIO]
-    ):
+    for tier in {tier for tier, _ in row.sizes}:
+        ratios = [ratio for _, ratio in row.sizes]
+        some = [ratio for ratio in dict.fromkeys(ratios) if (tier, ratio) in row.sizes]
+        if len(some) < len(set(ratios)):
+            rules.append({"widget": "resolution", "value": tier, "allowed": {"ratio": some}})
+    if row.audio_input and not _allowed_values(plain, "audio_url", [_AUDIO], media=media, more=[DRIVING_AUDIO]):
         rules.append({"input": "audio", "allowed": {"audio_url": [""]}})
     return rules
 

@@ -17,8 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.platforms import UNDER_WINE
-
 ROOT = Path(__file__).resolve().parent.parent
 
 # The commands of `dev.py` speak the language of who runs the tests.
@@ -61,6 +59,8 @@ def held_by():
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_handlecrashitem(crashitem, sched):
     """Have a test run again whose process Wine has ended before the test could say how often it may."""
+    from tests.support.platforms import UNDER_WINE
+
     if UNDER_WINE:
         sched.config.failures_db.set_test_reruns(crashitem, sched.config.option.reruns)
 

@@ -34,6 +34,11 @@ _RESOLUTION = ("分辨率", f"近似高度，影响价格；{_OFFERED}")
 _DURATION = ("时长", f"视频的秒数，按秒计费；{_OFFERED}")
 _PROMPT_EXTEND = ("提示词智能改写", "由百炼改写提示词：短提示词效果更好，但耗时更长。")
 _NEGATIVE_PROMPT = ("反向提示词", "不希望出现的内容，最多 {negative_limit} 个字符。")
+_SHOT_TYPE = ("镜头类型", "multi 在多个镜头之间切换，需要打开提示词智能改写。")
+_GENERATE_AUDIO = ("生成声音", "关闭后生成无声视频。")
+_AUDIO_URL = ("音频 URL", "视频音频的 URL（http、https 或 oss），WAV 或 MP3；比视频长时截断。")
+_AUDIO = ("音频", "视频的音频，会上传到百炼；比视频长时截断，比视频短时结尾无声。")
+_RATIO = ("画面比例", f"视频的宽高比；{_OFFERED}")
 _LAST_FRAME = ("尾帧", "视频的最后一帧；批次可以共用一张图像，也可以每个视频一张。")
 _VIDEO_OUTPUTS = (
     ("视频路径", "已保存的 MP4 的绝对路径，批次中每张图像一个。"),
@@ -56,15 +61,15 @@ NODES = {
             "model": _MODEL,
             "resolution": _RESOLUTION,
             "duration": _DURATION,
-            "shot_type": ("镜头类型", "multi 在多个镜头之间切换，需要打开提示词智能改写。"),
+            "shot_type": _SHOT_TYPE,
             "prompt_extend": _PROMPT_EXTEND,
             "negative_prompt": _NEGATIVE_PROMPT,
             "seed": _SEED,
-            "generate_audio": ("生成声音", "关闭后生成无声视频。"),
+            "generate_audio": _GENERATE_AUDIO,
             "watermark": _WATERMARK,
-            "audio_url": ("音频 URL", "视频音频的 URL（http、https 或 oss），WAV 或 MP3；比视频长时截断。"),
+            "audio_url": _AUDIO_URL,
             "filename_prefix": _PREFIX,
-            "audio": ("音频", "视频的音频，会上传到百炼；比视频长时截断，比视频短时结尾无声。"),
+            "audio": _AUDIO,
             "connection": _CONNECTION,
             "last_frame": _LAST_FRAME,
             "ratio": ("画面比例", "视频的宽高比；adaptive 与图像一致。"),
@@ -133,7 +138,8 @@ NODES = {
     ),
     "DashScopeWanContinueVideo": Words(
         "万相 视频续写",
-        "用阿里云百炼的万相模型续写视频片段，并保存完整的视频。时长包含原片段，全部时长都计费。",
+        "用阿里云百炼的万相模型续写视频片段，并保存完整的视频。时长包含原片段，全部时长都计费；"
+        "wan3.0 另计原片段的秒数。",
         {
             "prompt": (
                 "提示词",
@@ -154,6 +160,7 @@ NODES = {
             "watermark": _WATERMARK,
             "filename_prefix": _PREFIX,
             "connection": _CONNECTION,
+            "generate_audio": _GENERATE_AUDIO,
         },
         _VIDEO_OUTPUTS,
     ),
@@ -171,6 +178,97 @@ NODES = {
             "filename_prefix": _PREFIX,
         },
         (("视频路径", "已保存的 MP4 的绝对路径。"), ("视频", "拼接后的视频。")),
+    ),
+    "DashScopeWanTextToVideo": Words(
+        "万相 文生视频",
+        "用阿里云百炼的万相模型按提示词生成视频，并保存到本地。按视频秒数计费；请求在付费之前经过校验。"
+        "再次运行同一个工作流会继续原来的任务，或返回已保存的视频，不会重复计费。",
+        {
+            "prompt": ("提示词", "描述画面内容，以及有声视频中的声音。"),
+            "model": _MODEL,
+            "resolution": _RESOLUTION,
+            "ratio": _RATIO,
+            "duration": _DURATION,
+            "prompt_extend": _PROMPT_EXTEND,
+            "count": ("数量", "生成几个视频，每个用不同的种子，分别计费。"),
+            "seed": (
+                "随机数种子",
+                "更换种子会生成新的视频并计费；种子不变则返回已保存的视频。第 i 个视频使用 seed + i。",
+            ),
+            "negative_prompt": _NEGATIVE_PROMPT,
+            "generate_audio": _GENERATE_AUDIO,
+            "audio": _AUDIO,
+            "shot_type": _SHOT_TYPE,
+            "watermark": _WATERMARK,
+            "audio_url": _AUDIO_URL,
+            "filename_prefix": _PREFIX,
+            "connection": _CONNECTION,
+        },
+        _VIDEO_OUTPUTS,
+    ),
+    "DashScopeWanReferenceToVideo": Words(
+        "万相 参考生视频",
+        "用阿里云百炼的万相模型，让参考图和参考视频中的人和物出现在新视频里，并保存。提示词对参考的称呼因模型而异。"
+        "按秒计费，参考视频的秒数也计费。",
+        {
+            "prompt": (
+                "提示词",
+                "描述内容，并写出参考的名称：图1、视频1（wan2.7、wan3.0，后者还有音频1），[Image 1]（happyhorse），"
+                "character1（wan2.6）。",
+            ),
+            "model": _MODEL,
+            "resolution": _RESOLUTION,
+            "ratio": _RATIO,
+            "duration": _DURATION,
+            "prompt_extend": _PROMPT_EXTEND,
+            **{
+                f"reference_{number}": (
+                    f"参考 {number}",
+                    "提示词提到的图像、视频片段或声音（wan3.0）；各类分别编号，wan2.6 统一编号。一个批次算多张图像。",
+                )
+                for number in range(1, 9)
+            },
+            "first_frame": ("首帧", "视频的第一帧；视频的宽高比与它一致，不按画面比例。"),
+            **{
+                f"voice_{number}": (f"音色 {number}", f"参考 {number} 的声音：1 至 10 秒说话录音，只取音色，不用内容。")
+                for number in range(1, 6)
+            },
+            "negative_prompt": _NEGATIVE_PROMPT,
+            "seed": _SEED,
+            "generate_audio": _GENERATE_AUDIO,
+            "shot_type": _SHOT_TYPE,
+            "watermark": _WATERMARK,
+            "filename_prefix": _PREFIX,
+            "connection": _CONNECTION,
+        },
+        _VIDEO_OUTPUTS,
+    ),
+    "DashScopeWanVideoEdit": Words(
+        "万相 视频编辑",
+        "用阿里云百炼的万相模型按提示词修改视频片段，并保存视频。原片段和新视频的秒数都计费。",
+        {
+            "prompt": ("提示词", "描述要修改的内容；wan3.0 对图像的称呼是图1、图2，依此类推。"),
+            "model": _MODEL,
+            "resolution": _RESOLUTION,
+            "duration": ("时长", f"视频的秒数，按秒计费；0 表示与原片段相同；{_OFFERED}"),
+            "prompt_extend": _PROMPT_EXTEND,
+            "video": ("视频", "要修改的片段，MP4 或 MOV，长度因模型而异；也可填写视频路径。"),
+            **{
+                f"image_{number}": (f"图像 {number}", "提示词提到的事物，例如要换上的外套；一个批次算多张图像。")
+                for number in range(1, 6)
+            },
+            "audio_setting": ("声音处理", "origin 保留原声；auto 在提示词提到声音时可能生成新的声音。"),
+            "generate_audio": _GENERATE_AUDIO,
+            "ratio": ("画面比例", f"视频的宽高比；adaptive 与原片段一致；{_OFFERED}"),
+            "negative_prompt": _NEGATIVE_PROMPT,
+            "seed": _SEED,
+            "watermark": _WATERMARK,
+            "video_path": ("视频路径", "片段在 input、output 或 temp 文件夹中的路径；与视频二选一。"),
+            "video_url": ("视频 URL", "片段的公网地址，MP4 或 MOV，代替视频；此时无法预知价格。"),
+            "filename_prefix": _PREFIX,
+            "connection": _CONNECTION,
+        },
+        _VIDEO_OUTPUTS,
     ),
 }
 

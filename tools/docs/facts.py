@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 class Tables(NamedTuple):
     """The pack's modules with its tables."""
 
-    spec: ModuleType
+    media: ModuleType
+    fields: ModuleType
     models: ModuleType
     effects: ModuleType
     regions: ModuleType
@@ -30,7 +31,8 @@ def choices(values: Any) -> str:
 def rows_of(node: Any, tables: Tables) -> list[Any]:
     """Return the rows of a node's models, in its order; an empty list if the node has no model input."""
     offered = node.INPUT_TYPES().get("required", {}).get("model", ([], {}))[0]
-    return [tables.models.MODELS[name] for name in offered]
+    tables_of_jobs = [tables.fields.rows_of(job) for job in getattr(node, "JOBS", ())]
+    return [next(rows[name] for rows in tables_of_jobs if name in rows) for name in offered]
 
 
 def chinese_facts(tables: Tables) -> dict[str, str]:

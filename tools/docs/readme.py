@@ -24,6 +24,10 @@ _WORDS = {
         "last frame": "last frame",
         "first and last frame": "first and last frame",
         "continuation": "continuation",
+        "reference images": "reference images",
+        "reference clips": "reference clips",
+        "reference sounds": "reference sounds",
+        "voices": "voices",
         "ratio": "aspect ratio",
         "effects": "effects",
         "chinese": "{} ({} in Chinese)",
@@ -51,6 +55,10 @@ _WORDS = {
         "last frame": "尾帧",
         "first and last frame": "首尾帧",
         "continuation": "续写",
+        "reference images": "参考图",
+        "reference clips": "参考视频",
+        "reference sounds": "参考音频",
+        "voices": "音色",
         "ratio": "画面比例",
         "effects": "特效",
         "chinese": "{}（中文 {}）",
@@ -117,17 +125,30 @@ def _cells(row: Any, tables: Tables, language: str) -> tuple[str, ...]:
 
 
 def _abilities(row: Any, tables: Tables, words: dict[str, str]) -> list[str]:
-    kinds = tables.spec
+    kinds = tables.media
     able = {
         "audio input": row.audio_input,
         "shots": row.shot_types,
         "last frame": row.accepts(kinds.FIRST_FRAME, kinds.LAST_FRAME) and not row.missing_media(kinds.FIRST_FRAME),
         "first and last frame": row.missing_media(kinds.FIRST_FRAME),
         "continuation": row.accepts(kinds.FIRST_CLIP),
+        **_references(row, tables),
         "ratio": row.ratios,
         "effects": row.effects,
     }
     return [words[name] for name, there in able.items() if there]
+
+
+def _references(row: Any, tables: Tables) -> dict[str, Any]:
+    """Return which references a row of another job takes."""
+    kinds = tables.media
+    slots = {slot.kind: slot.most for slot in row.slots}
+    return {
+        "reference images": slots.get(kinds.REFERENCE_IMAGE),
+        "reference clips": slots.get(kinds.REFERENCE_VIDEO, 0) > 1,
+        "reference sounds": slots.get(kinds.REFERENCE_AUDIO),
+        "voices": row.voice_seconds,
+    }
 
 
 def _regions(row: Any, tables: Tables, language: str) -> str:

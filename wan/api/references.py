@@ -8,7 +8,16 @@ from collections.abc import Collection, Iterator
 
 from ..catalog.fields import VideoRequest, rows_of
 from ..catalog.jobs import EDIT_WORDS, EXTEND_WORDS
-from ..catalog.media import EDITED_VIDEO, FIRST_FRAME, REFERENCE_AUDIO, REFERENCE_IMAGE, REFERENCE_VIDEO, VOICE
+from ..catalog.media import (
+    DRIVING_AUDIO,
+    EDITED_VIDEO,
+    FIRST_FRAME,
+    LAST_FRAME,
+    REFERENCE_AUDIO,
+    REFERENCE_IMAGE,
+    REFERENCE_VIDEO,
+    VOICE,
+)
 from ..catalog.spec import REFERENCE_TO_VIDEO, VIDEO_EXTENSION, Model, kind_of
 from ..messages import Message, enumeration
 from ..text import format_choices
@@ -18,6 +27,8 @@ CLIPS = (REFERENCE_VIDEO, EDITED_VIDEO)
 
 LABELS = {
     FIRST_FRAME: Message("first frame"),
+    LAST_FRAME: Message("last frame"),
+    DRIVING_AUDIO: Message("audio"),
     REFERENCE_IMAGE: Message("images"),
     REFERENCE_VIDEO: Message("clips"),
     REFERENCE_AUDIO: Message("sounds"),
