@@ -300,9 +300,9 @@ def test_what_is_saved_is_not_trusted(saved):
 
 def test_an_error_can_be_shown_in_chinese_and_stays_english():
     error = InvalidRequest([Message("seed: {seed} is not supported; choose 0 to {most}", seed="-1", most=9)])
-    english = "Request rejected before submission; nothing was charged:\n- seed: -1 is not supported; choose 0 to 9"
+    english = "seed: -1 is not supported; choose 0 to 9\nNothing was submitted; nothing was charged."
     assert str(error) == english
-    assert error.localized("zh") == "请求未通过检查，没有提交，未产生费用：\n- 随机数种子：不支持 -1；可选 0 到 9"
+    assert error.localized("zh") == "随机数种子：不支持 -1；可选 0 到 9\n未提交任务，未产生费用。"
     error.language = "zh"
     assert (str(error), str(error.text)) == (error.localized("zh"), english)
 
