@@ -103,7 +103,7 @@ class Settings:
             "DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_{variable}) in the environment that starts ComfyUI, or write "
             "this line into {path}:\n"
             '      api_key = "sk-..."\n'
-            '  To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection',
+            'To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection.',
             region=title,
             variable=region.upper(),
             path=self.home / FILE_NAME,

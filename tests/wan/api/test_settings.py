@@ -151,7 +151,7 @@ def test_a_missing_key_is_reported_with_the_lines_to_write(env, tmp_path):
         "(or DASHSCOPE_API_KEY_BEIJING) in the environment that starts ComfyUI, or write this line into "
         f"{tmp_path / 'credentials.toml'}:",
         '      api_key = "sk-..."',
-        '  To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection',
+        'To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection.',
     ]
 
 
