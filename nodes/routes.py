@@ -40,7 +40,7 @@ class ForeignOrigin(WanError):
 class InvalidQuery(InvalidRequest):
     """The panel's request is malformed."""
 
-    opening = Message("The request cannot be answered:")
+    note = ""
 
 
 _STATUSES: tuple[tuple[type[WanError], HTTPStatus], ...] = (

@@ -218,7 +218,7 @@ def test_lists_are_localized_with_what_is_in_them():
     assert localize(format_choices(["a", "b", "c"]), "zh") == "a、b 或 c"
     assert (
         localize(sentences(Message("Nothing was sent."), "", Message("Run again later.")), "zh")
-        == "未发送任何请求。请稍后重新运行。"
+        == "未提交任务。请稍后重新运行。"
     )
     assert localize(lines("", Message("saving"), "x"), "zh") == "保存中\nx"
     assert localize(clauses([Message("today"), Message("tomorrow")]), "zh") == "今日；明日"
@@ -244,6 +244,9 @@ def test_lists_of_any_length_are_localized_and_saved(join, count):
 def test_blanks_in_a_users_text_stay(path):
     message = sentences(Message("There is no file {path}.", path=path), Message("Nothing was sent."))
     assert path in localize(message, "zh")
+    for quoted in (path, f"it's\n{path}"):
+        told = localize(Message("state: {state!r} is not known", state=quoted), "zh")
+        assert told == f"state：没有 {quoted!r} 这个状态"
 
 
 @pytest.mark.parametrize("wrong", ["{oops}", "{path:.2f}", "{path", "{0}", 7, None])
@@ -265,7 +268,7 @@ def test_a_redacted_message_is_one():
     key = "sk-0123456789abcdefghij"
     message = redacted(sentences(Message("There is no file {path}.", path=f"/{key}"), Message("Nothing was sent.")))
     assert message == "There is no file /sk-***. Nothing was sent."
-    assert localize(message, "zh") == "文件 /sk-*** 不存在。未发送任何请求。"
+    assert localize(message, "zh") == "文件 /sk-*** 不存在。未提交任务。"
     register_secret("left-right-secret")
     # Where two places meet, the text alone is redacted.
     assert redacted(Message("{first} {second}", first="x", second="y")).template == "{first} {second}"
@@ -300,9 +303,9 @@ def test_what_is_saved_is_not_trusted(saved):
 
 def test_an_error_can_be_shown_in_chinese_and_stays_english():
     error = InvalidRequest([Message("seed: {seed} is not supported; choose 0 to {most}", seed="-1", most=9)])
-    english = "Request rejected before submission; nothing was charged:\n- seed: -1 is not supported; choose 0 to 9"
+    english = "seed: -1 is not supported; choose 0 to 9\nNothing was submitted; nothing was charged."
     assert str(error) == english
-    assert error.localized("zh") == "请求未通过检查，没有提交，未产生费用：\n- 随机数种子：不支持 -1；可选 0 到 9"
+    assert error.localized("zh") == "随机数种子：不支持 -1；可选 0 到 9\n未提交任务，未产生费用。"
     error.language = "zh"
     assert (str(error), str(error.text)) == (error.localized("zh"), english)
 

@@ -49,26 +49,29 @@ class WanError(Exception):
 
 
 class InvalidRequest(WanError):
-    """The request is invalid. Raised before submission, with all problems at once."""
+    """The request is invalid. Raised before submission, with all problems at once.
 
-    opening = Message("Request rejected before submission; nothing was charged:")
+    A node shows the first lines of its error first, so these are the problems; the `note` comes last.
+    """
+
+    note: str = Message("Nothing was submitted; nothing was charged.")
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(map(redacted, problems))
         listed = (Message("- {problem}", problem=problem) for problem in self.problems)
-        super().__init__(lines(self.opening, *listed))
+        super().__init__(lines(*(listed if len(self.problems) > 1 else self.problems), self.note))
 
 
 class UnusableVideo(InvalidRequest):
     """A node that sends nothing cannot use its video input."""
 
-    opening = Message("The video cannot be used:")
+    note = ""
 
 
 class UnusableTask(InvalidRequest):
     """A task cannot be fetched with these inputs. It may be paid for."""
 
-    opening = Message("The task cannot be fetched:")
+    note = ""
 
 
 class MediaError(WanError):

@@ -91,7 +91,24 @@ def _closed(place: Any, inner: list[str]) -> Any:
     if not isinstance(place, str) or " " not in place[1:-1]:
         return place
     inner.append(place[1:-1])
-    return f"{place[0]}\ue000{len(inner) - 1}\ue001{place[-1]}"
+    return _Closed(f"{place[0]}\ue000{len(inner) - 1}\ue001{place[-1]}", place, inner)
+
+
+class _Closed(str):
+    """A closed text. In a place such as `{name!r}` the representation of the whole text is closed."""
+
+    __slots__ = ("inner", "whole")
+
+    inner: list[str]
+    whole: str
+
+    def __new__(cls, text: str, whole: str, inner: list[str]) -> _Closed:
+        self = super().__new__(cls, text)
+        self.whole, self.inner = whole, inner
+        return self
+
+    def __repr__(self) -> str:
+        return str(_closed(repr(self.whole), self.inner))
 
 
 def redacted(text: str) -> str:

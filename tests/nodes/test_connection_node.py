@@ -112,7 +112,7 @@ def test_a_region_without_a_key_says_where_to_write_it_and_how_to_do_without(
     server = serve(region)
     bare_environment.delenv("DASHSCOPE_API_KEY")
     [fault] = refused(server, nodes.image_to_video, **nodes.settings_for("wan2.6-i2v"))
-    assert fault.startswith(f"no API key is configured for {REGIONS[region].title}. Run python dev.py key in")
+    assert fault.startswith(f"No API key is configured for {REGIONS[region].title}. Run python dev.py key in")
     assert f"DASHSCOPE_API_KEY_{region.upper()}" in fault
     assert str(tmp_path / ".wan" / "credentials.toml") in fault
     assert 'set region to "offline" in a DashScope Connection' in fault
@@ -123,7 +123,7 @@ def test_a_key_of_another_region_alone_is_no_key(serve, nodes, refused, bare_env
     bare_environment.delenv("DASHSCOPE_API_KEY")
     bare_environment.setenv("DASHSCOPE_API_KEY_SINGAPORE", server.key)
     [fault] = refused(server, nodes.image_to_video)
-    assert fault.startswith("no API key is configured for Beijing")
+    assert fault.startswith("No API key is configured for Beijing")
 
 
 def test_what_the_node_gives_is_neither_key_nor_address(nodes):

@@ -326,7 +326,7 @@ def test_what_is_no_id_is_reported_with_all_that_is_wrong(live_server, nodes, re
     assert [fault.split(":")[0] for fault in faults] == [
         "task_id",
         "filename_prefix",
-        "no API key is configured for Beijing. Run python dev.py key in the pack's folder, or set DASHSCOPE_API_KEY "
+        "No API key is configured for Beijing. Run python dev.py key in the pack's folder, or set DASHSCOPE_API_KEY "
         "(or DASHSCOPE_API_KEY_BEIJING) in the environment that starts ComfyUI, or write this line into "
         f"{faults[2].split('into ')[1].split(':')[0]}",
     ]

@@ -99,7 +99,7 @@ def test_pages_and_filters(panel):
     for wrong in ("before=-1", "before=x", "limit=1e3", "state=lost", "before=1%00"):
         response = panel.get(f"tasks?{wrong}")
         assert response.status_code == 400, wrong
-        assert error_of(response).startswith("The request cannot be answered:")
+        assert error_of(response).startswith(("before: ", "limit: ", "state: "))
 
 
 HOSTILE = "<img src=x onerror='window.hit=1'>\"'&\u202e"

@@ -5,11 +5,11 @@ from webpage.pages import in_classic, in_one_page
 
 MAIN = "DashScopeWanImageToVideo"
 TASK = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
-ERROR = f"""Request rejected before submission; nothing was charged:
-- no API key is configured for Beijing. Run python dev.py key in the pack's folder, or set DASHSCOPE_API_KEY in the
-environment that starts ComfyUI, or write this line into /home/me/ComfyUI/user/__dashscope_wan/credentials.toml:
+ERROR = f"""No API key is configured for Beijing. Run python dev.py key in the pack's folder, or set DASHSCOPE_API_KEY
+in the environment that starts ComfyUI, or write this line into /home/me/ComfyUI/user/__dashscope_wan/credentials.toml:
       api_key = "sk-..."
-  To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection
+To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection.
+Nothing was submitted; nothing was charged.
 (task {TASK}, request id {TASK})"""
 RUN = """
   const api = steps.app.api ?? window.comfyAPI.api.api;

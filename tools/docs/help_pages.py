@@ -23,8 +23,8 @@ _OFFERED = {
 }
 _ERRORS = {
     "en": """## Errors
-- **Request rejected before submission; nothing was charged**: change the settings that the error lists
-- **no API key is configured**: run `python dev.py key` or set `DASHSCOPE_API_KEY`; or choose region **offline**
+- **Nothing was submitted; nothing was charged**: change the settings that the lines above it name
+- **No API key is configured**: run `python dev.py key` or set `DASHSCOPE_API_KEY`; or choose region **offline**
 - **HTTP 401, InvalidApiKey**: the key belongs to another region, or is incomplete
 - **ModelNotFound, "Model not exist"**: the region does not offer the model; or the model needs a `workspace_id`
 - **DataInspectionFailed**: moderation rejected the prompt or the image: change it; nothing was charged
@@ -34,8 +34,8 @@ _ERRORS = {
 Running the same graph again never pays twice. For a new video, change the seed.
 """,
     "zh": """## 错误处理
-- **Request rejected before submission; nothing was charged**：请求未提交，也未计费：按错误信息修改设置
-- **no API key is configured**：运行 `python dev.py key` 或设置 `DASHSCOPE_API_KEY`；也可选择地域 **offline**
+- **Nothing was submitted; nothing was charged**：未提交任务，未产生费用：按它上面各行的说明修改设置
+- **No API key is configured**：运行 `python dev.py key` 或设置 `DASHSCOPE_API_KEY`；也可选择地域 **offline**
 - **HTTP 401, InvalidApiKey**：Key 属于另一个地域，或者不完整
 - **ModelNotFound, "Model not exist"**：该地域不提供此模型；或者此模型需要填写 `workspace_id`
 - **DataInspectionFailed**：提示词或图像未通过内容审核：修改后重试；未计费

@@ -99,11 +99,11 @@ class Settings:
         """Return the problem of a missing key, with the lines to write."""
         title = REGIONS[region].title
         return Message(
-            "no API key is configured for {region}. Run python dev.py key in the pack's folder, or set "
+            "No API key is configured for {region}. Run python dev.py key in the pack's folder, or set "
             "DASHSCOPE_API_KEY (or DASHSCOPE_API_KEY_{variable}) in the environment that starts ComfyUI, or write "
             "this line into {path}:\n"
             '      api_key = "sk-..."\n'
-            '  To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection',
+            'To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection.',
             region=title,
             variable=region.upper(),
             path=self.home / FILE_NAME,

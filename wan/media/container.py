@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
 from ..errors import MediaError
+from ..files import when_free
 from ..frozen import frozen
 from ..messages import Message
 
@@ -94,7 +95,7 @@ def check_mp4(path: Path) -> int:
         MediaError: it is not.
     """
     try:
-        with path.open("rb") as file:
+        with when_free(lambda: path.open("rb")) as file:
             found = scan_boxes(file)
     except FileNotFoundError as error:
         raise MediaError(Message("There is no file {path}.", path=path)) from error
@@ -117,7 +118,8 @@ def _container_of(source: Source, *, name: str) -> str:
     FFmpeg plays a truncated video as if it were complete.
     """
     if isinstance(source, (str, os.PathLike)):
-        with Path(source).open("rb") as file:
+        path = Path(source)
+        with when_free(lambda: path.open("rb")) as file:
             return _container_of(file, name=name)
     found = scan_boxes(source)
     if found.size == 0:

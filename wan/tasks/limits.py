@@ -69,7 +69,7 @@ def limit_problems(cost: Cost, spent: Limits, *, limits: Limits, videos: int = 1
     problems: list[str] = []
     total = cost.amount * videos
     many = Message(" for {count} new videos", count=videos) if videos > 1 else ""
-    run = Message("this run would cost {currency} {amount:.2f}{note}", currency=cost.currency, amount=total, note=many)
+    run = Message("This run would cost {currency} {amount:.2f}{note}", currency=cost.currency, amount=total, note=many)
     for name, amounts in limits.items():
         most, before = amounts.get(cost.currency), spent.get(name, {}).get(cost.currency, 0.0)
         if most is None:

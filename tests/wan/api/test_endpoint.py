@@ -238,7 +238,7 @@ def test_another_machine_is_not_taken_for_this_one(host):
 def test_a_missing_key_is_reported_with_what_to_do(env, faults):
     env.delenv("DASHSCOPE_API_KEY")
     [fault] = faults(Connection("singapore"))
-    assert fault.startswith("no API key is configured for Singapore. Run python dev.py key in")
+    assert fault.startswith("No API key is configured for Singapore. Run python dev.py key in")
 
 
 @pytest.mark.parametrize("key", ["sk-abc\ndef", "sk-abc\r\ndef", "sk-abc def", "sk-“abc”", "sk-密钥", "sk-a\u200bc"])

@@ -439,11 +439,18 @@ def test_every_error_of_the_pack_can_be_caught_as_one(kind):
     assert issubclass(kind, WanError)
 
 
-def test_faults_are_listed_one_a_line_and_say_that_nothing_was_paid():
+def test_faults_are_listed_one_a_line_and_then_it_is_said_that_nothing_was_paid():
     error = InvalidRequest(["seed: too large", "image: too small"])
     assert str(error).splitlines() == [
-        "Request rejected before submission; nothing was charged:",
         "- seed: too large",
         "- image: too small",
+        "Nothing was submitted; nothing was charged.",
     ]
     assert error.problems == ("seed: too large", "image: too small")
+
+
+def test_a_single_fault_is_the_first_line():
+    assert str(InvalidRequest(["seed: too large"])).splitlines() == [
+        "seed: too large",
+        "Nothing was submitted; nothing was charged.",
+    ]

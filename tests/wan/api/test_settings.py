@@ -147,11 +147,11 @@ def test_the_folder_stays_where_it_is_otherwise(env, tmp_path):
 
 def test_a_missing_key_is_reported_with_the_lines_to_write(env, tmp_path):
     assert read_settings(tmp_path).missing_key("beijing").splitlines() == [
-        "no API key is configured for Beijing. Run python dev.py key in the pack's folder, or set DASHSCOPE_API_KEY "
+        "No API key is configured for Beijing. Run python dev.py key in the pack's folder, or set DASHSCOPE_API_KEY "
         "(or DASHSCOPE_API_KEY_BEIJING) in the environment that starts ComfyUI, or write this line into "
         f"{tmp_path / 'credentials.toml'}:",
         '      api_key = "sk-..."',
-        '  To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection',
+        'To try the graph without a key, free of charge, set region to "offline" in a DashScope Connection.',
     ]
 
 
