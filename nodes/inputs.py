@@ -184,15 +184,8 @@ def clip_path(clip: str = "") -> Widget:
 
 def count() -> Widget:
     """Return the number of videos."""
-    return (
-        "INT",
-        {
-            "default": 1,
-            "min": 1,
-            "max": MAX_COUNT,
-            "tooltip": "How many videos, each with its own seed and each charged.",
-        },
-    )
+    tooltip = "How many videos, each with its own seed and each charged."
+    return "INT", {"default": 1, "min": 1, "max": MAX_COUNT, "tooltip": tooltip}
 
 
 def video_count(value: Any) -> int:

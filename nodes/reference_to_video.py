@@ -10,7 +10,7 @@ from ..wan.catalog.models import DEFAULT_DURATION, SHOT_TYPES
 from ..wan.catalog.spec import REFERENCE_TO_VIDEO
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
-from . import host, inputs, reference_widgets
+from . import host, inputs
 
 REFERENCES = tuple(f"reference_{number}" for number in range(1, 9))
 VOICES = tuple(f"voice_{number}" for number in range(1, 6))
@@ -48,13 +48,13 @@ class DashScopeWanReferenceToVideo(inputs.VideoOutputs):
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
         """Return the inputs in ComfyUI's format. Append only: saved workflows store them by position."""
         from ..wan.catalog.jobs import DEFAULT_REFERENCE_MODEL
+        from . import reference_widgets
 
         rows = list(rows_of(REFERENCE_TO_VIDEO).values())
         return {
             "required": {
                 "prompt": inputs.prompt(
-                    "What happens. Name the references: Image 1, Video 1 (wan2.7, wan3.0, with Audio 1), [Image 1] "
-                    "(happyhorse), character1 (wan2.6)."
+                    "Calls the references Image 1, Video 1, Audio 1; with happyhorse [Image 1], with wan2.6 character1."
                 ),
                 "model": inputs.model(rows, default=DEFAULT_REFERENCE_MODEL),
                 "resolution": inputs.resolution(rows, default="720P"),
@@ -86,7 +86,20 @@ class DashScopeWanReferenceToVideo(inputs.VideoOutputs):
         ratio: str = _RATIO,
         duration: int = DEFAULT_DURATION,
         prompt_extend: bool = True,
+        reference_1: Any = None,
+        reference_2: Any = None,
+        reference_3: Any = None,
+        reference_4: Any = None,
+        reference_5: Any = None,
+        reference_6: Any = None,
+        reference_7: Any = None,
+        reference_8: Any = None,
         first_frame: Any = None,
+        voice_1: Any = None,
+        voice_2: Any = None,
+        voice_3: Any = None,
+        voice_4: Any = None,
+        voice_5: Any = None,
         negative_prompt: str = "",
         seed: int = 0,
         generate_audio: bool = True,
@@ -97,7 +110,6 @@ class DashScopeWanReferenceToVideo(inputs.VideoOutputs):
         unique_id: Any = "",
         graph: Any = None,
         extra_pnginfo: Any = None,
-        **sockets: Any,
     ) -> dict[str, Any]:
         """Generate and save the video.
 
@@ -108,7 +120,20 @@ class DashScopeWanReferenceToVideo(inputs.VideoOutputs):
             ratio: the video's aspect ratio, as the model allows.
             duration: seconds, as the model allows; with a clip it may be fewer.
             prompt_extend: whether the service may rewrite the prompt.
+            reference_1: IMAGE, VIDEO or AUDIO; a batch is as many references as it has images.
+            reference_2: the next ones, and so on.
+            reference_3: as above.
+            reference_4: as above.
+            reference_5: as above.
+            reference_6: as above.
+            reference_7: as above.
+            reference_8: as above.
             first_frame: IMAGE with one image, with which the video begins.
+            voice_1: AUDIO, the voice of reference_1.
+            voice_2: AUDIO, that of reference_2.
+            voice_3: AUDIO, that of reference_3.
+            voice_4: AUDIO, that of reference_4.
+            voice_5: AUDIO, that of reference_5.
             negative_prompt: content to avoid.
             seed: 0 to 2147483647.
             generate_audio: False for a silent video, if the model supports that.
@@ -119,8 +144,6 @@ class DashScopeWanReferenceToVideo(inputs.VideoOutputs):
             unique_id: this node's id in the graph.
             graph: the graph in API format.
             extra_pnginfo: the graph as the browser saved it.
-            **sockets: `reference_1` to `reference_8`, each an IMAGE, VIDEO or AUDIO, and `voice_1` to `voice_5`, the
-                AUDIOs of the first five.
 
         Raises:
             InvalidRequest: the request is invalid; nothing was sent or charged.
@@ -143,13 +166,15 @@ class DashScopeWanReferenceToVideo(inputs.VideoOutputs):
             watermark=watermark,
         )
         with host.NodeMonitor(unique_id) as monitor:
-            given = {name: sockets.get(name) for name in REFERENCES}
+            sockets = (reference_1, reference_2, reference_3, reference_4)
+            sockets += (reference_5, reference_6, reference_7, reference_8)
+            given = dict(zip(REFERENCES, sockets, strict=True))
             batch = Batch(
                 request,
                 first_frame,
                 **host.batch_settings(graph, extra_pnginfo),
                 filename_prefix=filename_prefix,
                 connection=Connection.of(connection),
-                references=references(given, [sockets.get(name) for name in VOICES]),
+                references=references(given, [voice_1, voice_2, voice_3, voice_4, voice_5]),
             )
             return self.to_result(await make_videos(batch, monitor=monitor))

@@ -32,10 +32,7 @@ def reference() -> Widget:
     """Return a reference: an image, a clip or a sound."""
     return (
         "IMAGE,VIDEO,AUDIO",
-        {
-            "tooltip": "An image, a clip or a sound (wan3.0) that the prompt names; each kind is counted by itself, "
-            "with wan2.6 all together. A batch is several images."
-        },
+        {"tooltip": "Image, clip or sound (wan3.0); counted by kind, with wan2.6 jointly. A batch is several images."},
     )
 
 

@@ -10,7 +10,7 @@ from ..wan.catalog.models import ADAPTIVE
 from ..wan.catalog.spec import VIDEO_EDIT
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
-from . import host, inputs, reference_widgets
+from . import host, inputs
 
 IMAGES = tuple(f"image_{number}" for number in range(1, 6))
 
@@ -35,6 +35,8 @@ class DashScopeWanVideoEdit(inputs.VideoOutputs):
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
         """Return the inputs in ComfyUI's format. Append only: saved workflows store them by position."""
+        from . import reference_widgets
+
         rows = list(rows_of(VIDEO_EDIT).values())
         return {
             "required": {
@@ -72,6 +74,11 @@ class DashScopeWanVideoEdit(inputs.VideoOutputs):
         duration: int = 0,
         prompt_extend: bool = True,
         video: Any = None,
+        image_1: Any = None,
+        image_2: Any = None,
+        image_3: Any = None,
+        image_4: Any = None,
+        image_5: Any = None,
         audio_setting: str = AUDIO_SETTINGS[0],
         generate_audio: bool = True,
         ratio: str = ADAPTIVE,
@@ -85,7 +92,6 @@ class DashScopeWanVideoEdit(inputs.VideoOutputs):
         unique_id: Any = "",
         graph: Any = None,
         extra_pnginfo: Any = None,
-        **sockets: Any,
     ) -> dict[str, Any]:
         """Generate and save the video.
 
@@ -96,6 +102,11 @@ class DashScopeWanVideoEdit(inputs.VideoOutputs):
             duration: seconds, as the model allows; 0 for the clip's.
             prompt_extend: whether the service may rewrite the prompt.
             video: VIDEO, the clip.
+            image_1: IMAGE of what the prompt speaks of; a batch is several images.
+            image_2: IMAGE.
+            image_3: IMAGE.
+            image_4: IMAGE.
+            image_5: IMAGE.
             audio_setting: "auto", or "origin" to keep the clip's sound.
             generate_audio: False for a silent video, if the model supports that.
             ratio: the video's aspect ratio, as the model allows.
@@ -109,7 +120,6 @@ class DashScopeWanVideoEdit(inputs.VideoOutputs):
             unique_id: this node's id in the graph.
             graph: the graph in API format.
             extra_pnginfo: the graph as the browser saved it.
-            **sockets: `image_1` to `image_5`, IMAGEs of what the prompt speaks of.
 
         Raises:
             InvalidRequest: the request is invalid; nothing was sent or charged.
@@ -135,9 +145,8 @@ class DashScopeWanVideoEdit(inputs.VideoOutputs):
             video_url=video_url,
         )
         with host.NodeMonitor(unique_id) as monitor:
-            given = edit_references(
-                row, video, inputs.strip(video_path), request.video_url, {name: sockets.get(name) for name in IMAGES}
-            )
+            images = dict(zip(IMAGES, (image_1, image_2, image_3, image_4, image_5), strict=True))
+            given = edit_references(row, video, inputs.strip(video_path), request.video_url, images)
             batch = Batch(
                 request,
                 None,

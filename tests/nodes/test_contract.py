@@ -134,5 +134,5 @@ def test_a_default_is_one_of_the_choices(node):
 def test_a_workflow_holds_neither_a_key_nor_an_address_of_the_service():
     names = {name for node in NODES for _, name, *_ in inputs_of(node)}
     assert not {name for name in names if "key" in name or "token" in name or "host" in name}
-    # The one URL there is leads the service to an audio file; nothing of ours is sent there.
-    assert {name for name in names if "url" in name} == {"audio_url"}
+    # These URLs lead the service to an audio file and a clip; nothing of ours is sent there.
+    assert {name for name in names if "url" in name} == {"audio_url", "video_url"}

@@ -213,8 +213,7 @@ NODES = {
         {
             "prompt": (
                 "提示词",
-                "描述内容，并写出参考的名称：图1、视频1（wan2.7、wan3.0，后者还有音频1），[Image 1]（happyhorse），"
-                "character1（wan2.6）。",
+                "描述内容；参考称为图1、视频1、音频1，happyhorse 为 [Image 1]，wan2.6 为 character1。",
             ),
             "model": _MODEL,
             "resolution": _RESOLUTION,
@@ -224,7 +223,7 @@ NODES = {
             **{
                 f"reference_{number}": (
                     f"参考 {number}",
-                    "提示词提到的图像、视频片段或声音（wan3.0）；各类分别编号，wan2.6 统一编号。一个批次算多张图像。",
+                    "图像、视频片段或声音（wan3.0）；分类编号，wan2.6 统一编号。批次算多张图像。",
                 )
                 for number in range(1, 9)
             },
