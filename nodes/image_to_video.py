@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
 from typing import Any
 
 from ..wan.api.endpoint import Connection
@@ -13,6 +16,52 @@ from ..wan.tasks.runner import make_videos
 from . import host, inputs
 
 _MODELS = [row for row in MODELS.values() if row.accepts(FIRST_FRAME)]
+
+Generate = Callable[..., Awaitable[dict[str, Any]]]
+
+
+def pairs_prompts(generate: Generate) -> Generate:
+    """Let a node with INPUT_IS_LIST generate once for each entry of its lists, as ComfyUI calls other nodes.
+
+    But a list of prompts beside one batch of several images is one call, with a tuple of prompts.
+    """
+
+    @wraps(generate)
+    async def generate_each(self: Any, **given: Any) -> dict[str, Any]:
+        calls = _calls({name: value if isinstance(value, list) else [value] for name, value in given.items()})
+        if len(calls) == 1:
+            return await generate(self, **calls[0])
+        # An error of one leaves the others to their end: their videos may be paid for.
+        made = await asyncio.gather(*(generate(self, **one) for one in calls), return_exceptions=True)
+        results = []
+        for one in made:
+            if isinstance(one, BaseException):
+                raise one
+            results.append(one)
+        return _together(results)
+
+    return generate_each
+
+
+def _calls(lists: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    """Return the inputs of each call: the i-th entries, or a list's last one."""
+    prompts, images = lists.get("prompt", []), lists.get("image", [])
+    others = max((len(values) for name, values in lists.items() if name != "prompt"), default=1)
+    is_batch = len(images) == 1 and len(getattr(images[0], "shape", ())) > 1 and len(images[0]) > 1
+    if len(prompts) > 1 and others == 1 and is_batch:
+        return [{**{name: values[0] for name, values in lists.items()}, "prompt": tuple(prompts)}]
+    most = max(others, len(prompts))
+    return [{name: values[min(i, len(values) - 1)] for name, values in lists.items()} for i in range(most)]
+
+
+def _together(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the results of several calls as one, with the previews of all."""
+    shown = [image for one in results for image in one["ui"]["images"]]
+    outputs = zip(*(one["result"] for one in results), strict=True)
+    return {
+        "ui": {**results[0]["ui"], "images": shown},
+        "result": tuple([value for output in lists for value in output] for lists in outputs),
+    }
 
 
 class DashScopeWanImageToVideo(inputs.VideoOutputs):
@@ -32,6 +81,7 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
         "task or returns the saved video, free of charge."
     )
     FUNCTION = "generate"
+    INPUT_IS_LIST = True
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
@@ -39,7 +89,7 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
         return {
             "required": {
                 "image": inputs.image(),
-                "prompt": inputs.prompt(),
+                "prompt": inputs.prompt(inputs.FOR_EACH_IMAGE),
                 "model": inputs.model(_MODELS),
                 "resolution": inputs.resolution(_MODELS, default=MODELS[DEFAULT_MODEL].default_resolution),
                 "duration": inputs.duration(_MODELS),
@@ -61,11 +111,12 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
             "hidden": inputs.HIDDEN,
         }
 
+    @pairs_prompts
     async def generate(  # noqa: PLR0913 - one parameter an input, as ComfyUI passes them by name
         self,
         *,
         image: Any,
-        prompt: str,
+        prompt: str | tuple[str, ...],
         model: str,
         resolution: str,
         duration: int,
@@ -89,7 +140,7 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
 
         Args:
             image: IMAGE, float [B,H,W,C] from 0 to 1, for B videos, each with its own seed.
-            prompt: what happens; the service truncates it to the model's limit.
+            prompt: what happens; the service truncates it to the model's limit. A tuple has one for each image.
             model: an id of the model table.
             resolution: "480P", "720P" or "1080P", as the model allows.
             duration: seconds, as the model allows.
@@ -115,7 +166,7 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
         """
         request = VideoRequest(
             model=model,
-            prompt=prompt,
+            prompt=prompt[0] if isinstance(prompt, tuple) else prompt,
             resolution=resolution,
             duration=duration,
             shot_type=shot_type,
@@ -136,5 +187,6 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
                 audio=audio,
                 connection=Connection.of(connection),
                 last_frames=last_frame,
+                prompts=prompt if isinstance(prompt, tuple) else (),
             )
             return self.to_result(await make_videos(batch, monitor=monitor))

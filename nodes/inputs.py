@@ -50,7 +50,7 @@ _OFFERED = "only what the model supports is offered."
 class VideoOutputs:
     """The outputs of the nodes that save videos: lists with one entry per video."""
 
-    JOBS = (IMAGE_TO_VIDEO,)
+    JOBS: tuple[str, ...] = (IMAGE_TO_VIDEO,)
     """The jobs whose tables have the models, the first one that has a model decides."""
     CATEGORY = CATEGORY
     OUTPUT_NODE = True
@@ -242,6 +242,8 @@ def negative_prompt() -> Widget:
 
 
 _OF_AN_IMAGE = "What moves, how the camera moves and, with audio, what is heard. The image already shows the scene."
+
+FOR_EACH_IMAGE = "What moves, and what is heard; the image shows the scene. A list of texts has one per image."
 
 
 def prompt(tooltip: str = _OF_AN_IMAGE) -> Widget:

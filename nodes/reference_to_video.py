@@ -166,9 +166,8 @@ class DashScopeWanReferenceToVideo(inputs.VideoOutputs):
             watermark=watermark,
         )
         with host.NodeMonitor(unique_id) as monitor:
-            sockets = (reference_1, reference_2, reference_3, reference_4)
-            sockets += (reference_5, reference_6, reference_7, reference_8)
-            given = dict(zip(REFERENCES, sockets, strict=True))
+            first = [reference_1, reference_2, reference_3, reference_4]
+            given = dict(zip(REFERENCES, [*first, reference_5, reference_6, reference_7, reference_8], strict=True))
             batch = Batch(
                 request,
                 first_frame,

@@ -15,7 +15,7 @@ import pytest
 from platforms import needs_symlinks
 from wanpack.wan.api.client import Client
 from wanpack.wan.api.endpoint import Endpoint
-from wanpack.wan.api.request import to_json
+from wanpack.wan.api.request import estimate_cost, to_json
 from wanpack.wan.api.task import Task, TaskStatus
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.models import MODELS
@@ -84,7 +84,7 @@ class Tasks:
         request, region = self._request()
         kind = self.chance.choice(self.OUTCOMES)
         self.seen.add(kind)
-        cost = video_cost(request, region)
+        cost = video_cost(request, region, estimate_cost(request, region=region))
         draft = record(str(number), region=region.id, model=request.model, resolution=request.resolution)
         offer = MODELS[request.model].offers[region.id]
         priced = {"estimate": cost.amount, "currency": cost.currency, "price_date": offer.as_of}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ class Batch:
     """Everything that a run requests: one video per image of `images` (IMAGE, float [B,H,W,C]), or `videos`.
 
     `open_clip` returns the file of the clip that the video begins with. `last_frames` is an IMAGE with one image for
-    all videos, or one per video. `references` are the same for all videos.
+    all videos, or one per video. `references` are the same for all videos. `prompts` has one for each, if they differ.
     `audio` is a ComfyUI AUDIO or None. The videos go into `output_folder` under names that begin with
     `filename_prefix`. `home` is the folder of the settings and the ledger. `metadata` is written into the saved files
     (`prompt`, `workflow`). `clock` measures the run's waits and timeouts.
@@ -56,6 +56,7 @@ class Batch:
     on_change: OnChange | None = None
     references: Sequence[Reference] = ()
     videos: int = 1
+    prompts: Sequence[str] = ()
 
     @property
     def media_kinds(self) -> list[str]:
@@ -72,6 +73,11 @@ class Batch:
         from .media import with_keys
 
         return list(with_keys(self.references))
+
+    @property
+    def other_requests(self) -> list[VideoRequest]:
+        """The requests with the further prompts."""
+        return [replace(self.request, prompt=prompt) for prompt in self.prompts[1:]]
 
     @property
     def count(self) -> int:
@@ -133,6 +139,9 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     seconds = [clip.seconds for clip in clips.values()]
     known = sum(seconds) if seconds and not clip_problems else None
     problems = [*validate(batch.request, region=region, provided=kinds, clip_seconds=known), *wrong]
+    others = batch.other_requests if batch.prompts else []
+    for other in others:
+        problems += [one for one in validate(other, region=region, provided=kinds) if one not in problems]
     problems += [*_media_problems(batch, rules), *clip_problems, *_upload_problems(batch, rules, region)]
     limits: dict[str, dict[str, float]] = {}
     unclear: list[str] = []
@@ -155,6 +164,10 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     has_audio = model.has_audio(generate_audio=batch.request.generate_audio)
     billed = None if batch.request.video_url else seconds if batch.references else ()
     cost = estimate_cost(batch.request, region=region, clips=billed, references=len(batch.references))
+    given: dict[str, Any] = {"region": region, "audio_seconds": length, "is_priced": cost is not None}
+    found = warnings(batch.request, **given)
+    for other in others:
+        found += [one for one in warnings(other, **given) if one not in found]
     price, total_price = describe_cost(cost), describe_cost(cost, videos=count)
     return ValidatedBatch(
         batch,
@@ -174,7 +187,7 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
         has_audio=has_audio,
         price=price,
         total_price=total_price,
-        warnings=tuple(warnings(batch.request, region=region, audio_seconds=length, is_priced=cost is not None)),
+        warnings=tuple(found),
     )
 
 
@@ -255,6 +268,14 @@ def _count_problems(batch: Batch, rules: Model) -> list[str]:
                 "video pass one image",
                 count=batch.count,
                 most=most,
+            )
+        ]
+    if len(batch.prompts) not in (0, 1, batch.count):
+        return [
+            Message(
+                "prompt: a list of {count} texts for {images} images; pass one text for all images, or one per image",
+                count=len(batch.prompts),
+                images=batch.count,
             )
         ]
     if batch.last_frames is not None and len(batch.last_frames) not in (1, batch.count):

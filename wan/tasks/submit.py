@@ -98,7 +98,10 @@ class PreparedRequest:
         """Encode the media, build the body and return the draft of the record. Blocking on the first call."""
         if self._draft is None:
             region, images = self.plan.endpoint.region, self.plan.batch.images_for(self.index)
-            self.request = request = self.plan.batch.request.numbered(self.index)
+            request = self.plan.batch.request.numbered(self.index)
+            if prompts := self.plan.batch.prompts:
+                request = replace(request, prompt=prompts[self.index])
+            self.request = request
             self._body = CreateBody(request, region=region, kinds=self.attachments.kinds)
             room = BODY_BYTES - self._body.size - RESERVED_URL_CHARS
             self._media, self.notes = self.attachments.for_request(images, max_chars=room)

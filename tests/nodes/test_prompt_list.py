@@ -1,0 +1,74 @@
+"""A list of prompts: one for each image of a batch."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from media import plain_images
+from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
+from wanpack.wan.errors import InvalidRequest
+
+SETTINGS = {"model": ["wanx2.1-i2v-turbo"], "resolution": ["480P"], "duration": [3], "seed": [5]}
+THREE = ["a cat", "a dog", "a bird"]
+
+
+@pytest.fixture
+def server(serve, quick, comfy):
+    return serve("beijing")
+
+
+def generate(image, prompt, **more):
+    """Call the node as ComfyUI calls one with INPUT_IS_LIST."""
+    result = asyncio.run(DashScopeWanImageToVideo().generate(image=image, prompt=prompt, **{**SETTINGS, **more}))
+    return [json.loads(receipt) for receipt in result["result"][3]], result["ui"]["images"]
+
+
+def sent(server):
+    bodies = [call.json for call in server.calls if call.method == "POST"]
+    return sorted((body["input"]["prompt"], body["parameters"]["seed"]) for body in bodies)
+
+
+def test_each_image_of_a_batch_has_its_prompt(server):
+    receipts, shown = generate([plain_images(3)], THREE)
+    assert [(one["prompt"], one["seed"]) for one in receipts] == [("a cat", 5), ("a dog", 6), ("a bird", 7)]
+    assert len(shown) == 3
+
+
+def test_one_prompt_is_for_all_images(server):
+    receipts, _ = generate([plain_images(2)], ["a cat"])
+    assert [one["prompt"] for one in receipts] == ["a cat", "a cat"]
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_another_number_of_prompts_is_a_problem_and_nothing_is_sent(server, count):
+    with pytest.raises(InvalidRequest) as caught:
+        generate([plain_images(3)], ["a cat"] * count)
+    assert caught.value.problems == [
+        f"prompt: a list of {count} texts for 3 images; pass one text for all images, or one per image"
+    ]
+
+
+def test_what_is_wrong_with_any_of_them_is_told(server):
+    with pytest.raises(InvalidRequest) as caught:
+        generate([plain_images(2)], ["a cat", "x" * 20_001])
+    assert caught.value.problems == ["prompt: 20001 characters are too many; use at most 20000"]
+
+
+def test_lists_of_other_inputs_call_the_node_once_for_each_entry(server):
+    receipts, shown = generate([plain_images(1), plain_images(1)], ["a cat", "a dog"], seed=[1, 2])
+    assert [(one["prompt"], one["seed"]) for one in receipts] == [("a cat", 1), ("a dog", 2)]
+    assert len(shown) == 2
+
+
+def test_prompts_for_one_image_make_a_video_each(server):
+    receipts, _ = generate([plain_images(1)], THREE)
+    assert [one["prompt"] for one in receipts] == THREE
+
+
+def test_of_several_calls_one_failure_leaves_the_others_to_their_end(server, comfy):
+    with pytest.raises(InvalidRequest):
+        generate([plain_images(1)], ["a cat", "a dog"], duration=[3, 99])
+    receipts, _ = generate([plain_images(1)], ["a cat"], duration=[3])
+    assert receipts[0]["reused"]
