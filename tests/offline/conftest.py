@@ -8,7 +8,7 @@ import threading
 import time
 from functools import cache
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -17,7 +17,9 @@ from media import data_uri, grey_frame, image_file, video, wav
 from mock_server import MockServer
 from wanpack.offline.tasks import Timing
 from wanpack.wan.catalog.jobs import ALL_ROWS, ROWS
-from wanpack.wan.catalog.spec import Model
+
+if TYPE_CHECKING:
+    from wanpack.wan.catalog.spec import Model
 
 CREATE = "/services/aigc/video-generation/video-synthesis"
 KEYFRAMES = "/services/aigc/image2video/video-synthesis"
