@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..wan.catalog.models import MODELS
+from ..wan.catalog.fields import rows_of
+from ..wan.catalog.spec import IMAGE_TO_VIDEO
+from .failures import TaskFailure
 from .scene import CheckedClip, Scene, frame_size
 from .task import MockTask
-from .validation import TaskFailure, TaskInputs
+from .validation import TaskInputs
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -122,24 +124,21 @@ class TaskArchive:
 
     def _from_json(self, found: dict[str, Any]) -> MockTask:
         """Return a task. Files are named, not placed: the folder may have moved. Raises an error of any usual kind."""
-        task = MockTask(**{**found, "model": MODELS[found["model"]]})
+        # A task without a job is of image to video.
+        rows = rows_of(found.pop("job", IMAGE_TO_VIDEO))
+        task = MockTask(**{**found, "model": rows[found["model"]]})
         times = (task.submitted, task.scheduled or 0.0, task.ended or 0.0, task.ready_at or 0.0)
         if not all(isinstance(time, (int, float)) for time in times) or not isinstance(task.id, str):
             raise TypeError("times are numbers")
         if found["inputs"]:
             task.inputs = TaskInputs(**{**found["inputs"], "ignored": tuple(found["inputs"]["ignored"])})
             frame_size(1, 1, resolution=task.inputs.resolution)  # Raises KeyError for what is no tier.
-            if not isinstance(task.inputs.duration, int):
+            if not isinstance(task.inputs.duration, (int, float)):
                 raise TypeError("seconds are numbers")
         task.failure = TaskFailure(**found["failure"]) if found["failure"] else None
         task.video = self.folder / "videos" / _name(found["video"]) if found["video"] else None
-        if plain := found["scene"]:
-            for name in _BINARY:
-                plain[name] = base64.b64decode(plain[name]) if plain[name] is not None else None
-            if clip := plain["clip"]:
-                path = self.folder / "uploads" / _name(clip["path"])
-                plain["clip"] = CheckedClip(path, size=tuple(clip["size"]), seconds=clip["seconds"])
-            task.scene = Scene(**plain)
+        if found["scene"]:
+            task.scene = _scene_from_json(found["scene"], uploads=self.folder / "uploads")
         return task
 
 
@@ -152,16 +151,37 @@ def _name(text: str) -> str:
 
 def _to_json(task: MockTask) -> dict[str, Any]:
     found: dict[str, Any] = {field.name: getattr(task, field.name) for field in fields(task)}
-    found["model"] = task.model.id
+    found["model"], found["job"] = task.model.id, task.model.job
     found["inputs"] = asdict(replace(task.inputs, media={})) if task.inputs else None
     found["failure"] = asdict(task.failure) if task.failure else None
     found["video"] = task.video.name if task.video else None
-    found["scene"] = None
-    if scene := task.scene:
-        plain = {field.name: getattr(scene, field.name) for field in fields(scene)}
-        for name in _BINARY:
-            plain[name] = base64.b64encode(plain[name]).decode() if plain[name] is not None else None
-        if clip := scene.clip:
-            plain["clip"] = {"path": clip.path.name, "size": clip.size, "seconds": clip.seconds}
-        found["scene"] = plain
+    found["scene"] = _scene_to_json(task.scene) if task.scene else None
     return found
+
+
+def _scene_to_json(scene: Scene) -> dict[str, Any]:
+    plain = {field.name: getattr(scene, field.name) for field in fields(scene)}
+    for name in _BINARY:
+        plain[name] = _encoded(plain[name])
+    plain["pictures"] = [_encoded(data) for data in scene.pictures]
+    if clip := scene.clip:
+        plain["clip"] = {"path": clip.path.name, "size": clip.size, "seconds": clip.seconds}
+    return plain
+
+
+def _scene_from_json(plain: dict[str, Any], *, uploads: Path) -> Scene:
+    for name in _BINARY:
+        plain[name] = _decoded(plain[name])
+    plain["pictures"] = tuple(_decoded(text) for text in plain.get("pictures", ()))
+    plain["size"] = tuple(plain["size"]) if plain.get("size") else None
+    if clip := plain["clip"]:
+        plain["clip"] = CheckedClip(uploads / _name(clip["path"]), size=tuple(clip["size"]), seconds=clip["seconds"])
+    return Scene(**plain)
+
+
+def _encoded(data: bytes | None) -> str | None:
+    return base64.b64encode(data).decode() if data is not None else None
+
+
+def _decoded(text: str | None) -> bytes | None:
+    return base64.b64decode(text) if text is not None else None

@@ -10,24 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from ..wan.catalog.media import ClipLimits
 from ..wan.errors import MediaError
 from ..wan.media.container import first_video_stream, open_video
+from .failures import BAD_MEDIA, TaskRejected
 from .frames import Planes, split_planes
+from .pictures import jpeg
 from .scene import CheckedClip
-from .validation import TaskRejected
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-BAD_MEDIA = "The media format is not supported or incorrect for the data inspection."
-
 _SLACK = 0.1
 """Seconds by which a clip may be longer or shorter than allowed: its last frame's length is anybody's guess."""
 
+_FPS_SLACK = 0.1
 _MOST_FPS = 240
 """The mock server's own limit: it decodes every frame."""
 
@@ -52,7 +53,8 @@ def check_clip(path: Path, *, limits: ClipLimits) -> CheckedClip:
         with open_video(path, format="mov") as container:
             stream = first_video_stream(container, name=path.name)
             _check_size(stream.width, stream.height, limits)
-            seconds = _seconds(container, stream, limits)
+            seconds, frames = _length(container, stream, limits)
+            _check_fps(frames / seconds, limits)
             container.seek(0)
             first = next(_decoded(container, stream), None)
             if first is None:
@@ -60,6 +62,19 @@ def check_clip(path: Path, *, limits: ClipLimits) -> CheckedClip:
             size = (first.width, first.height)
             _check_size(*size, limits)
             return CheckedClip(path, size[::-1] if _quarters(first) % 2 else size, seconds)
+    except MediaError as error:
+        raise TaskRejected(BAD_MEDIA) from error
+
+
+def first_picture(clip: CheckedClip) -> bytes:
+    """Return the first frame of a clip, upright and encoded. Raises TaskRejected where the file is damaged."""
+    try:
+        with open_video(clip.path, format="mov") as container:
+            frame = next(_decoded(container, first_video_stream(container, name=clip.path.name)), None)
+            if frame is None:
+                raise TaskRejected(BAD_MEDIA)
+            picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
+            return jpeg(picture.rotate(90 * _quarters(frame), expand=True))
     except MediaError as error:
         raise TaskRejected(BAD_MEDIA) from error
 
@@ -112,8 +127,15 @@ def _check_size(width: int, height: int, limits: ClipLimits) -> None:
         raise TaskRejected(message, code="InvalidFile.AspectRatio")
 
 
-def _seconds(container: InputContainer, stream: VideoStream, limits: ClipLimits) -> float:
-    """Return a video's length by what it really holds, not by what its header says."""
+def _check_fps(fps: float, limits: ClipLimits) -> None:
+    least, most = limits.fps
+    if fps < least - _FPS_SLACK or (most and fps > most + _FPS_SLACK):
+        allowed = f"{least:g} ~ {most:g}" if most else f"at least {least:g}"
+        raise TaskRejected(f"Invalid file fps. The video fps must be {allowed}.", code="InvalidFile.FPS")
+
+
+def _length(container: InputContainer, stream: VideoStream, limits: ClipLimits) -> tuple[float, int]:
+    """Return a video's seconds and frames by what it really holds, not by what its header says."""
     shortest, longest = limits.seconds
     end, frames = 0, 0
     for packet in container.demux(stream):
@@ -126,7 +148,7 @@ def _seconds(container: InputContainer, stream: VideoStream, limits: ClipLimits)
     if not shortest - _SLACK <= seconds <= longest + _SLACK:
         message = f"Invalid file duration. The file duration must be {shortest:g} s ~ {longest:g} s."
         raise TaskRejected(message, code="InvalidFile.Duration")
-    return seconds
+    return seconds, frames
 
 
 def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:

@@ -10,27 +10,29 @@ import json
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NoReturn
 
-from ..wan.catalog.models import ADAPTIVE, MODELS
+from ..wan.catalog.media import FIRST_FRAME
+from ..wan.catalog.models import ADAPTIVE
 from ..wan.catalog.regions import REGIONS
-from ..wan.catalog.spec import Model
+from ..wan.catalog.spec import IMAGE_TO_VIDEO, VIDEO_EDIT, VIDEO_EXTENSION, Model
+from .failures import TaskFailure, TaskRejected
 from .responses import HttpError, error_response, new_id
-from .scene import ResolvedMedia, Scene, nearest_ratio
+from .rows import models_in, row_for
+from .scene import ResolvedMedia, Scene, named_size, nearest_ratio
 from .state import ServerState
 from .task import MockTask
-from .validation import TaskFailure, TaskInputs, TaskRejected, parse_inputs
+from .usage import input_seconds, video_seconds
+from .validation import TaskInputs, parse_inputs
 
 logger = logging.getLogger("dashscope_wan")
 _DEEPEST = 10
+_WIDE = "16:9"
+"""The shape of a video that begins with nothing, where the model may choose it."""
+
 _MARKS = {"happyhorse": "Happy Horse"}
 _DATA_URI = re.compile(r"data:[^,]{0,100},")
-
-
-def models_in(region: str) -> dict[str, Model]:
-    """Return the models that a region knows, by its names for them. Offline knows every row of the table."""
-    names = {model.model_id_in(region): model for model in MODELS.values()}
-    return {name: model for name, model in names.items() if name is not None}
 
 
 def create_task(state: ServerState, *, path: str, headers: Mapping[str, str], data: bytes) -> MockTask:
@@ -44,13 +46,14 @@ def create_task(state: ServerState, *, path: str, headers: Mapping[str, str], da
     name = body.get("model")
     if name is None:
         _refuse("BadRequest.EmptyModel", 'Required parameter "model" missing from request.')
-    model = models_in(state.region).get(name) if isinstance(name, str) else None
-    if model is None or not isinstance(name, str):
+    rows = models_in(state.region).get(name) if isinstance(name, str) else None
+    if rows is None or not isinstance(name, str):
         _refuse("InvalidParameter", "Model not exist.")
-    if path != model.request_format.path:
+    if path != rows[0].request_format.path:
         _refuse("InvalidParameter", "url error, please check url!")
-    state.rates.check(f"create {name}", per_second=model.rate_limit)
+    state.rates.check(f"create {name}", per_second=rows[0].rate_limit)
     _require_objects(body)
+    model = row_for(rows, body["input"])
     _check_queue(state, model)
     task = MockTask(
         id=new_id(),
@@ -69,25 +72,29 @@ def _check_queue(state: ServerState, model: Model) -> None:
     if not state.rates.enforced:
         return
     limit: int = model.queue_limit
-    waiting = sum(task.model is model and task.state == "PENDING" for task in state.tasks.all())
+    waiting = sum(task.model.id == model.id and task.state == "PENDING" for task in state.tasks.all())
     if waiting >= limit:
         _refuse("Throttling.Concurrency", "Too many tasks are waiting, please try again later.", status=429)
 
 
 def _accept(state: ServerState, task: MockTask, *, body: Mapping[str, Any], oss: bool) -> None:
     from .media import MediaResolver  # Brings the codecs, which only a create call needs.
+    from .references import resolve_references
 
     media = ResolvedMedia()
     try:
         inputs = parse_inputs({"parameters": {}, **body}, model=task.model, effects=REGIONS[state.region].effects)
         finder = MediaResolver(state.storage, model=task.model, model_name=task.model_name, oss=oss)
-        media = finder.resolve(inputs)
+        media = resolve_references(finder, inputs) if task.model.slots else finder.resolve(inputs)
     except TaskRejected as rejected:
         state.tasks.finish(task, failure=rejected.failure)
     else:
+        inputs = replace(
+            inputs, duration=video_seconds(inputs, media, model=task.model), ratio=_ratio_of(inputs, media)
+        )
         task.inputs = inputs
-        task.clip_seconds = media.clip.seconds if media.clip else 0.0
-        task.ratio = nearest_ratio(*media.size) if inputs.ratio == ADAPTIVE else inputs.ratio
+        task.clip_seconds = input_seconds(media, model=task.model)
+        task.ratio = nearest_ratio(*media.size) if inputs.ratio == ADAPTIVE and media.size else inputs.ratio
         task.notes += [f"{name} is ignored: {task.model_name} has no such field" for name in inputs.ignored]
     task.notes += media.notes
     for note in task.notes:
@@ -101,7 +108,16 @@ def _accept(state: ServerState, task: MockTask, *, body: Mapping[str, Any], oss:
         state.tasks.finish(task)
 
 
+def _ratio_of(inputs: TaskInputs, media: ResolvedMedia) -> str:
+    """Return the video's named ratio, or ADAPTIVE where it has the shape of what it begins with."""
+    if media.size is None:
+        return _WIDE if inputs.ratio == ADAPTIVE else inputs.ratio
+    # Beside references, a first frame decides (other-jobs.md section 2.2).
+    return ADAPTIVE if media.references and FIRST_FRAME in inputs.media else inputs.ratio
+
+
 def _scene_of(task: MockTask, inputs: TaskInputs, *, media: ResolvedMedia) -> Scene:
+    job = task.model.job
     return Scene(
         image=media.image,
         resolution=inputs.resolution,
@@ -114,6 +130,11 @@ def _scene_of(task: MockTask, inputs: TaskInputs, *, media: ResolvedMedia) -> Sc
         clip=media.clip,
         ratio=inputs.ratio,
         fps=task.model.fps,
+        prompt="" if job == IMAGE_TO_VIDEO else inputs.prompt,
+        pictures=media.pictures,
+        clip_sound=job in (VIDEO_EDIT, VIDEO_EXTENSION),
+        edited=job == VIDEO_EDIT,
+        size=named_size(task.model, size=inputs.size, resolution=inputs.resolution, ratio=inputs.ratio),
     )
 
 

@@ -111,6 +111,15 @@ def to_yuv_frame(image: Image.Image, *, size: tuple[int, int], whole: bool) -> P
     return split_planes(av.VideoFrame.from_ndarray(rgb, format="rgb24"), size=size)
 
 
+def tinted(planes: Planes, *, colour: tuple[int, int]) -> Planes:
+    """Return a frame of which half the colour is another, given as its two values, 0..255."""
+    luma, *chroma = planes
+    return [
+        luma,
+        *(plane.point([(v + value) // 2 for v in range(256)]) for plane, value in zip(chroma, colour, strict=True)),
+    ]
+
+
 class KenBurns:
     """The move over a first frame, and into the frame `ending` where there is one."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import BodyPartReader, web
 
 from ..wan.catalog.regions import DEFAULT_REGION, REGIONS
-from .create import create_task, models_in
+from .create import create_task
 from .responses import (
     ACCOUNT,
     MAKES_VIDEOS,
@@ -24,6 +24,7 @@ from .responses import (
     serialize_model,
     serialize_task,
 )
+from .rows import models_in
 from .state import STATE, ServerState
 from .storage import malformed_form
 from .task import MockTask
@@ -149,7 +150,7 @@ async def list_models(request: web.Request) -> web.Response:
     region, wanted = request.app[STATE].region, request.query
     page_no = _number(wanted, "page_no", default=1, most=None)
     page_size = _number(wanted, "page_size", default=20, most=_MAX_MODELS)
-    rows = [serialize_model(name, model, region=region) for name, model in models_in(region).items()]
+    rows = [serialize_model(name, models, region=region) for name, models in models_in(region).items()]
     found = [
         row
         for row in rows

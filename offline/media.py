@@ -20,15 +20,17 @@ from PIL import Image, UnidentifiedImageError
 from ..wan.catalog.media import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME, ImageLimits
 from ..wan.catalog.models import AUDIO_BYTES
 from ..wan.catalog.spec import Model
-from .clip import BAD_MEDIA, check_clip
+from .clip import check_clip
+from .failures import BAD_MEDIA, TaskRejected
+from .media_inputs import WAN_3
 from .scene import DRAWN_SIZE, CheckedClip, ResolvedMedia
 from .storage import Storage
-from .validation import WAN_3, TaskInputs, TaskRejected
+from .validation import TaskInputs
 
 _DATA_URI = re.compile(r"data:(image/[a-z]+);base64,", re.ASCII)
 _MIME_OF = {"JPEG": "image/jpeg", "PNG": "image/png", "BMP": "image/bmp", "WEBP": "image/webp"}
-_SLACK = 0.1
-"""Seconds by which an audio file may be longer than allowed: encoders of mp3 fill up to whole frames."""
+SLACK = 0.1
+"""Seconds by which files may be longer than allowed: encoders of mp3, for one, fill up to whole frames."""
 
 AUDIO_ONLY = {"format_whitelist": "wav,mp3", "protocol_whitelist": ""}
 """For FFmpeg: a playlist, for one, could name files and URLs, which it would open."""
@@ -64,17 +66,18 @@ class MediaResolver:
     def resolve(self, inputs: TaskInputs) -> ResolvedMedia:
         """Fetch and check what the inputs name. Raises TaskRejected."""
         media = inputs.media
-        image = self._resolve_image(media[FIRST_FRAME]) if FIRST_FRAME in media else None
-        clip = self._resolve_clip(media[FIRST_CLIP], inputs) if FIRST_CLIP in media else None
-        ending = self._resolve_image(media[LAST_FRAME]) if LAST_FRAME in media else None
-        audio = self._resolve_audio(media[DRIVING_AUDIO]) if DRIVING_AUDIO in media else None
+        image = self.image(media[FIRST_FRAME]) if FIRST_FRAME in media else None
+        clip = self._first_clip(media[FIRST_CLIP], inputs) if FIRST_CLIP in media else None
+        ending = self.image(media[LAST_FRAME]) if LAST_FRAME in media else None
+        audio = self.audio(media[DRIVING_AUDIO], span=self.model.audio_seconds) if DRIVING_AUDIO in media else None
+        begins = FIRST_FRAME in media or FIRST_CLIP in media
         found = {FIRST_FRAME: image, LAST_FRAME: ending, DRIVING_AUDIO: audio, FIRST_CLIP: clip}
         return ResolvedMedia(
             image=image.data if image else None,
-            audio=audio,
+            audio=audio.data if audio else None,
             ending=ending.data if ending else None,
             clip=clip,
-            size=clip.size if clip else image.size if image else DRAWN_SIZE,
+            size=(clip.size if clip else image.size if image else DRAWN_SIZE) if begins else None,
             notes=[
                 f"{self.model.request_format.fields.get(kind, kind)} could not be fetched offline: {_INSTEAD[kind]}"
                 for kind in media
@@ -82,9 +85,10 @@ class MediaResolver:
             ],
         )
 
-    def _resolve_image(self, address: str) -> FetchedImage | None:
+    def image(self, address: str) -> FetchedImage | None:
+        """Return the image at a URL, None where it cannot be fetched offline. Raises TaskRejected."""
         limits = self.model.image_limits
-        if address.startswith("data:"):
+        if address.startswith("data:") and self.model.inline_images:
             data, mime = _decode_data_uri(address)
             return check_image(data, mime=mime, limits=limits)
         stored = self._find(address)
@@ -93,7 +97,8 @@ class MediaResolver:
         _check_bytes(stored.stat().st_size, limits=limits)
         return check_image(stored.read_bytes(), mime=None, limits=limits)
 
-    def _resolve_audio(self, address: str) -> bytes | None:
+    def audio(self, address: str, *, span: tuple[int, int]) -> FetchedAudio | None:
+        """Return the audio file at a URL, None where it cannot be fetched offline. Raises TaskRejected."""
         # The service judges by the extension (dashscope.md section 2.2, InvalidURL).
         if PurePosixPath(_parts(address).path).suffix.lower() not in (".wav", ".mp3"):
             raise TaskRejected("File type is not supported. Allowed types are: .wav, .mp3.", code="InvalidURL")
@@ -101,16 +106,17 @@ class MediaResolver:
         if stored is None:
             return None
         data = stored.read_bytes()
-        check_audio(data, span=self.model.audio_seconds)
-        return data
+        return FetchedAudio(data, check_audio(data, span=span))
 
-    def _resolve_clip(self, address: str, inputs: TaskInputs) -> CheckedClip | None:
+    def clip(self, address: str) -> CheckedClip | None:
+        """Return the clip at a URL, None where it cannot be fetched offline. Raises TaskRejected."""
         stored = self._find(address)
-        if stored is None:
-            return None
-        clip = check_clip(stored, limits=self.model.clip_limits)
+        return check_clip(stored, limits=self.model.clip_limits) if stored else None
+
+    def _first_clip(self, address: str, inputs: TaskInputs) -> CheckedClip | None:
+        clip = self.clip(address)
         # The page does not say what happens to a clip that is not shorter (newer-models.md section 1.3).
-        if clip.seconds >= inputs.duration:
+        if clip and clip.seconds >= inputs.duration:
             raise TaskRejected(f"The duration must be longer than the first clip of {clip.seconds:.2f} s.")
         return clip
 
@@ -140,6 +146,14 @@ class FetchedImage:
 
     data: bytes
     size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class FetchedAudio:
+    """An audio file and its seconds."""
+
+    data: bytes
+    seconds: float
 
 
 def check_image(data: bytes, *, mime: str | None, limits: ImageLimits) -> FetchedImage:
@@ -180,17 +194,18 @@ def _check_shape(image: Image.Image, *, limits: ImageLimits) -> None:
         raise TaskRejected(message, code="InvalidFile.AspectRatio")
 
 
-def check_audio(data: bytes, *, span: tuple[int, int]) -> None:
-    """Refuse an audio file that the service would refuse. Raises TaskRejected."""
+def check_audio(data: bytes, *, span: tuple[int, int]) -> float:
+    """Refuse an audio file that the service would refuse, and return its seconds. Raises TaskRejected."""
     if len(data) > AUDIO_BYTES:
         raise TaskRejected(f"File size is larger than {AUDIO_BYTES // 1024 // 1024}MB.", code="InvalidURL")
     shortest, longest = span
     seconds = _audio_seconds(data, most=longest)
-    if seconds > longest + _SLACK:
+    if seconds > longest + SLACK:
         raise TaskRejected(f"The input audio is longer than {longest}s.", code="InvalidURL")
     if seconds < shortest:
         message = f"Invalid file duration. The file duration must be {shortest} s ~ {longest} s."
         raise TaskRejected(message, code="InvalidFile.Duration")
+    return seconds
 
 
 def _audio_seconds(data: bytes, *, most: float) -> float:
@@ -201,7 +216,7 @@ def _audio_seconds(data: bytes, *, most: float) -> float:
             seconds = 0.0
             for frame in container.decode(audio=0):
                 seconds += frame.samples / frame.sample_rate
-                if seconds > most + 2 * _SLACK:
+                if seconds > most + 2 * SLACK:
                     break
             return seconds
     except (av.error.FFmpegError, ValueError) as error:

@@ -8,6 +8,7 @@ the clip, where there is one, and ends with the last frame that was asked for. F
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Generator
 from contextlib import closing
 from itertools import chain, islice
@@ -19,15 +20,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ..wan.catalog.models import ADAPTIVE
+from ..wan.media.container import open_video
 from .clip import clip_frames
-from .frames import KenBurns, Overlays, Planes, YuvFrame, decode, to_yuv_frame
+from .frames import KenBurns, Overlays, Planes, YuvFrame, decode, tinted, to_yuv_frame
 from .media import AUDIO_ONLY
-from .scene import Interrupted, Scene, frame_size
+from .pictures import picture_of_words, side_by_side, tint_of
+from .scene import DRAWN_SIZE, Interrupted, Scene, frame_size
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
-    from av.container import OutputContainer
+    from av.container import InputContainer, OutputContainer
     from av.video.stream import VideoStream
+    from PIL import Image
 
 Samples = npt.NDArray[np.float32]
 
@@ -47,14 +51,14 @@ def render(scene: Scene, path: Path, *, wanted: Callable[[], bool] = lambda: Tru
     MediaError where the clip is damaged.
     """
     source = _Video(scene)
-    track = audio_track(scene.audio, seconds=scene.duration) if scene.has_audio else None
+    track = _track(scene) if scene.has_audio else None
     with (
         av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container,
         closing(source.frames()) as frames,
     ):
         video = _video_stream(container, source.size, fps=scene.fps)
         audio = container.add_stream("aac", rate=RATE, layout="stereo") if track is not None else None
-        for second in range(scene.duration):
+        for second in range(math.ceil(scene.duration)):
             for planes in islice(frames, scene.fps):
                 if not wanted():
                     raise Interrupted
@@ -72,22 +76,28 @@ class _Video:
     """The frames of a scene. `size` is their width and height in pixels."""
 
     def __init__(self, scene: Scene) -> None:
-        image = None if scene.clip else decode(scene.image)
+        image = None if scene.clip else _first_image(scene)
         begin = scene.clip.size if scene.clip else image.size if image else (0, 0)
         self._scene = scene
-        self.size = frame_size(*begin, resolution=scene.resolution, ratio=scene.ratio)
+        self.size = frame_size(*begin, resolution=scene.resolution, ratio=scene.ratio, named=scene.size)
+        self._tint = tint_of(scene.prompt) if scene.edited else None
         self._first = to_yuv_frame(image, size=self.size, whole=scene.ratio == ADAPTIVE) if image else None
 
     def frames(self) -> Generator[YuvFrame, None, None]:
         """Make the frames one after another, in yuv420p."""
         scene = self._scene
         marks = Overlays(self.size, text=f"OFFLINE {scene.template}".strip(), watermark=scene.watermark)
-        left, first = scene.duration * scene.fps, self._first
+        left, first = round(scene.duration * scene.fps), self._first
         if scene.clip:
+            # What goes on to a last frame has to have room for it.
+            most = left - _HOLD if scene.ending is not None else left
             with closing(clip_frames(scene.clip, size=self.size, fps=scene.fps)) as played:
-                for first in islice(played, left - _HOLD):
+                for planes in islice(played, most):
+                    first = self._tinted(planes)
                     yield marks.on(first)
                     left -= 1
+        elif first is not None:
+            first = self._tinted(first)
         if first is None:
             raise ValueError("there is nothing to begin with")
         places = -(-left // _HOLD)
@@ -97,9 +107,30 @@ class _Video:
             for _ in range(min(_HOLD, left - place * _HOLD)):
                 yield frame
 
+    def _tinted(self, planes: Planes) -> Planes:
+        return tinted(planes, colour=self._tint) if self._tint else planes
+
     def _ending(self) -> Planes | None:
         ending = self._scene.ending
         return to_yuv_frame(decode(ending), size=self.size, whole=False) if ending is not None else None
+
+
+def _first_image(scene: Scene) -> Image.Image:
+    """Return what a video without a clip begins with."""
+    if scene.image is None and scene.pictures:
+        return side_by_side([decode(data) for data in scene.pictures])
+    if scene.image is None and scene.prompt:
+        size = scene.size or frame_size(*DRAWN_SIZE, resolution=scene.resolution, ratio=scene.ratio)
+        return picture_of_words(scene.prompt, size=size)
+    return decode(scene.image)
+
+
+def _track(scene: Scene) -> Samples:
+    """Return a video's audio: the clip's own or the file's, or else a tone."""
+    if scene.clip and scene.clip_sound:
+        with open_video(scene.clip.path, format="mov") as container:
+            return _fitted(container, samples=round(scene.duration * RATE))
+    return audio_track(scene.audio, seconds=scene.duration)
 
 
 def _video_stream(container: OutputContainer, size: tuple[int, int], *, fps: int) -> VideoStream:
@@ -118,45 +149,43 @@ def _write_audio(container: OutputContainer, stream: AudioStream, *, samples: Sa
     container.mux(stream.encode(frame))
 
 
-def audio_track(data: bytes | None, *, seconds: int) -> Samples:
+def audio_track(data: bytes | None, *, seconds: float) -> Samples:
     """Return exactly `seconds` of audio, float32 [2, seconds * 48000] in -1..1.
 
     Longer audio files are cut and shorter ones end in silence, as the service does it (dashscope.md section 0.1).
     Without data it is a tone.
     """
-    wanted = seconds * RATE
+    wanted = round(seconds * RATE)
     if data is None:
         return _tone(wanted)
-    track = np.zeros((CHANNELS, wanted), np.float32)
-    given = _decode(data, at_most=wanted)
-    track[:, : given.shape[1]] = given
+    with av.open(io.BytesIO(data), container_options=dict(AUDIO_ONLY)) as container:
+        return _fitted(container, samples=wanted)
+
+
+def _fitted(container: InputContainer, *, samples: int) -> Samples:
+    """Return the beginning of a file's audio, with silence after its end or where it has none."""
+    track = np.zeros((CHANNELS, samples), np.float32)
+    have = 0
+    with closing(_pieces(container)) as given:
+        for piece in given:
+            kept = piece[:, : samples - have]
+            # One channel is heard on both.
+            track[:, have : have + kept.shape[1]] = kept
+            have += kept.shape[1]
+            if have >= samples:
+                break
     return track
 
 
-def _decode(data: bytes, *, at_most: int) -> Samples:
-    """Return the first `at_most` samples of an audio file, float32 [2, N] at 48 kHz."""
-    pieces: list[Samples] = []
-    have = 0
-    with closing(_pieces(data)) as given:
-        for piece in given:
-            pieces.append(piece)
-            have += piece.shape[1]
-            if have >= at_most:
-                break
-    if not pieces:
-        return np.zeros((CHANNELS, 0), np.float32)
-    whole = np.concatenate(pieces, axis=1)[:, :at_most]
-    return np.broadcast_to(whole, (CHANNELS, whole.shape[1]))
-
-
-def _pieces(data: bytes) -> Generator[Samples, None, None]:
-    with av.open(io.BytesIO(data), container_options=dict(AUDIO_ONLY)) as container:
-        # One channel is copied to both later: the resampler would make it softer.
-        mono = container.streams.audio[0].layout.nb_channels == 1
-        resampler = av.AudioResampler(format="fltp", layout="mono" if mono else "stereo", rate=RATE)
-        for frame in chain(container.decode(audio=0), (None,)):
-            for resampled in resampler.resample(frame):
-                yield resampled.to_ndarray().astype(np.float32, copy=False)
+def _pieces(container: InputContainer) -> Generator[Samples, None, None]:
+    if not container.streams.audio:
+        return
+    # The resampler would make one channel softer for two.
+    mono = container.streams.audio[0].layout.nb_channels == 1
+    resampler = av.AudioResampler(format="fltp", layout="mono" if mono else "stereo", rate=RATE)
+    for frame in chain(container.decode(audio=0), (None,)):
+        for resampled in resampler.resample(frame):
+            yield resampled.to_ndarray().astype(np.float32, copy=False)
 
 
 def _tone(samples: int) -> Samples:

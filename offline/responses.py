@@ -9,16 +9,25 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from xml.sax.saxutils import escape
 
 from aiohttp import web
 
+from ..wan.catalog.media import (
+    DRIVING_AUDIO,
+    EDITED_VIDEO,
+    FIRST_CLIP,
+    FIRST_FRAME,
+    REFERENCE_AUDIO,
+    REFERENCE_IMAGE,
+    REFERENCE_VIDEO,
+)
 from ..wan.catalog.spec import Model
 from .task import MockTask
-from .validation import TaskInputs
+from .usage import usage_of
 
 SERVICE_ZONE = timezone(timedelta(hours=8))
 """Times are written without a zone and are UTC+8 in practice (dashscope.md section 0.1)."""
@@ -27,6 +36,7 @@ ACCOUNT = "offline"
 MAKES_VIDEOS = "VG"
 """The capability of every model in the list."""
 
+_SHOW_PROMPT = ("wan2.5", "wan2.2", "wan2.2-kf2v", "wanx2.1")
 _EXTENSION = ", cinematic light, fine detail, smooth camera movement"
 
 
@@ -87,52 +97,12 @@ def serialize_task(task: MockTask, *, video_url: str) -> dict[str, Any]:
     if task.state != "SUCCEEDED" or task.inputs is None:
         return {"output": output}
     output["orig_prompt"] = task.inputs.prompt
-    # wan2.6 and what takes a list of media never show the rewritten prompt; an effect has none.
-    shown = task.model.request_format.fields and task.model.family != "wan2.6"
+    # wan2.6 and later families never show the rewritten prompt; an effect has none.
+    shown = task.model.family in _SHOW_PROMPT
     if shown and task.inputs.prompt_extend and not task.inputs.template:
         output["actual_prompt"] = task.inputs.prompt + _EXTENSION
     output["video_url"] = video_url
-    return {"output": output, "usage": _usage(task, task.inputs)}
-
-
-_USAGE = {
-    "wanx2.1": ("video_duration", "video_ratio", "video_count"),
-    "wan2.2-kf2v": ("video_duration", "video_count", "SR"),
-    "wan2.2": ("duration", "SR", "video_count"),
-    "wan2.5": ("duration", "SR", "video_count"),
-    "wan3.0": ("video_count", "duration", "input_video_duration", "output_video_duration", "fps", "SR", "ratio"),
-}
-"""What a family tells of what was used, where it is not the usual: dashscope.md section 0.1, newer-models.md sections
-1.4, 2.5, 3 and 4."""
-
-_USUAL = ("duration", "input_video_duration", "output_video_duration", "video_count", "SR")
-
-
-def _usage(task: MockTask, inputs: TaskInputs) -> dict[str, object]:
-    """Return the seconds, of which a clip's are billed with the new ones, and what else the family tells."""
-    number = float if task.model.family == "wan3.0" else _number
-    facts = {
-        "video_duration": inputs.duration,
-        "duration": number(inputs.duration),
-        "input_video_duration": number(task.clip_seconds),
-        "output_video_duration": number(inputs.duration - task.clip_seconds),
-        "video_count": 1,
-        "video_ratio": "standard",
-        "SR": int(inputs.resolution.removesuffix("P")),
-        "fps": task.model.fps,
-        "ratio": task.ratio,
-        "audio": inputs.audio,
-    }
-    reported = _USAGE.get(task.model.family, _USUAL)
-    return {name: facts[name] for name in (*reported, *(["audio"] if _tells_audio(task.model) else []))}
-
-
-def _tells_audio(model: Model) -> bool:
-    return model.family == "wan2.6" and model.audio_switch
-
-
-def _number(seconds: float) -> float:
-    return int(seconds) if seconds == int(seconds) else round(seconds, 2)
+    return {"output": output, "usage": usage_of(task, task.inputs)}
 
 
 def serialize_list_row(task: MockTask, *, region: str) -> Mapping[str, object]:
@@ -152,9 +122,22 @@ def serialize_list_row(task: MockTask, *, region: str) -> Mapping[str, object]:
     }
 
 
-def serialize_model(name: str, model: Model, *, region: str) -> dict[str, Any]:
-    """Make one row of `GET /models`, by the region's name for the model. Prices are per second of video and tier."""
+_MODALITIES = {
+    FIRST_FRAME: "Image",
+    REFERENCE_IMAGE: "Image",
+    REFERENCE_VIDEO: "Video",
+    EDITED_VIDEO: "Video",
+    FIRST_CLIP: "Video",
+    REFERENCE_AUDIO: "Audio",
+    DRIVING_AUDIO: "Audio",
+}
+
+
+def serialize_model(name: str, rows: Sequence[Model], *, region: str) -> dict[str, Any]:
+    """Make one line of `GET /models`, by the region's name for the model. Prices are per second of video and tier."""
+    model = rows[0]
     offer = model.offers.get(region)
+    accepted = [modality for kind, modality in _MODALITIES.items() if any(row.accepts(kind) for row in rows)]
     return {
         "model": name,
         "name": name,
@@ -162,7 +145,10 @@ def serialize_model(name: str, model: Model, *, region: str) -> dict[str, Any]:
         "provider": "happyhorse" if model.family == "happyhorse" else "wan",
         "capabilities": [MAKES_VIDEOS],
         "features": [],
-        "inference_metadata": {"request_modality": ["Text", "Image"], "response_modality": ["Video"]},
+        "inference_metadata": {
+            "request_modality": ["Text", *dict.fromkeys(accepted)],
+            "response_modality": ["Video"],
+        },
         "prices": [
             {"range_name": tier, "prices": [{"type": "video", "price": f"{price:g}", "price_unit": "per second"}]}
             for tier, price in (offer.price if offer else {}).items()

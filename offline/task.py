@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..wan.catalog.spec import Model
+from .failures import TaskFailure
 from .scene import Scene
-from .validation import TaskFailure, TaskInputs
+from .validation import TaskInputs
 
 State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED"]
 
@@ -18,8 +19,8 @@ State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED"]
 class MockTask:
     """One task. Times are seconds of the server's clock; `inputs` is None where the body did not fit.
 
-    `model_name` is the id that the caller used. `body` is what was sent, data URIs cut short. `clip_seconds` is the
-    length of the clip that the video begins with, `ratio` the named ratio that its shape is nearest to. `ready_at` is
+    `model_name` is the id that the caller used. `body` is what was sent, data URIs cut short. `clip_seconds` are
+    the seconds of clips that are billed, `ratio` the named ratio that the video's shape is nearest to. `ready_at` is
     when the video file was finished or the failure known; until then, `scene` is what is to be rendered. `notes` say
     what the mock server did differently from the service.
     """

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ..wan.catalog.models import DEFAULT_DURATION
 from .archive import TaskArchive
+from .failures import TaskFailure
 from .task import MockTask
-from .validation import TaskFailure
 
 TASK_LIFE = 24 * 3600
 """Seconds from its end after which a task is UNKNOWN and its video is gone (dashscope.md section 0.1)."""
@@ -46,7 +46,7 @@ class Timing:
         """Return the seconds from submission to the failure of what does not fit."""
         return min(self.queued, _REVIEW_SECONDS) * self.scale
 
-    def run_seconds(self, resolution: str, duration: int, *, task_id: str = "") -> float:  # noqa: ARG002 - see below
+    def run_seconds(self, resolution: str, duration: float, *, task_id: str = "") -> float:  # noqa: ARG002 - see below
         """Return the seconds from the start to the end for `duration` seconds of video.
 
         `task_id` is for timings that tests and benches put in this one's place, in which each task takes its own time.

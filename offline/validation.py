@@ -10,66 +10,29 @@ What is found wrong is found after the task was made, which then fails: "Field r
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..wan.catalog.effects import EFFECTS
-from ..wan.catalog.fields import FIELDS
-from ..wan.catalog.media import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME
+from ..wan.catalog.fields import FIELDS, FieldSpec
+from ..wan.catalog.media import REFERENCE_VIDEO
 from ..wan.catalog.models import ADAPTIVE, DEFAULT_DURATION, NEGATIVE_PROMPT_LIMIT, SEED_MAX
 from ..wan.catalog.spec import Model
+from .failures import TaskRejected, not_made, one_of, required, wrong_type
+from .media_inputs import WAN_3, media_fields, missing_media, named_kinds, read_media, wrong_items
 
-LIST = "media"
-
-_TYPES: dict[type, str] = {
-    bool: "a valid boolean",
-    dict: "a valid dictionary",
-    int: "a valid integer",
-    list: "a valid list",
-    str: "a valid string",
-}
-
-_KINDS = (FIRST_FRAME, LAST_FRAME, DRIVING_AUDIO, FIRST_CLIP)
-WAN_3 = "wan3.0"
-"""The family that takes references, a seed of -1 and a length of -1."""
-
-_REFERENCES = ("reference_image", "reference_video", "reference_audio", "file", "link")
-"""What wan3.0 takes besides frames. The pack asks for none of it, so no video is made of it here."""
-
-_TWO_MODES = (
-    "The two modes are mutually exclusive. Do not pass reference_xx and first_frame/last_frame at the same time."
-)
-
-
-@dataclass(frozen=True)
-class TaskFailure:
-    """The code and message that a failed task shows; what is empty is left out.
-
-    `outside` puts them beside `output` instead of into it.
-    """
-
-    code: str
-    message: str
-    outside: bool = False
-
-
-class TaskRejected(Exception):
-    """The body, or a file it names, does not fit. The task will fail with `failure`."""
-
-    def __init__(self, *problems: str, code: str = "InvalidParameter") -> None:
-        message = " & ".join(problems)
-        super().__init__(message)
-        self.failure = TaskFailure(code, message)
+AS_CLIP = 0
+"""The duration that stands for the clip's."""
 
 
 @dataclass(frozen=True)
 class TaskInputs:
     """A create body that fits, with the service's defaults filled in.
 
-    `media` has the URL of each kind of media that there is. `duration` is in seconds, a clip's included; prompts
-    are cut. `audio` tells whether the video has audio. `ignored` are the fields that the model does not have.
+    `media` has the URL of each kind of media that there is, references by `media_key`. `duration` is in seconds, a
+    clip's included; prompts are cut. `size` is the video's width and height, where the body names them. `audio` tells
+    whether the video has audio. `ignored` are the fields that the model does not have.
     """
 
     prompt: str
@@ -78,11 +41,12 @@ class TaskInputs:
     template: str
     resolution: str
     ratio: str
-    duration: int
+    duration: float
     prompt_extend: bool
     watermark: bool
     audio: bool
     ignored: tuple[str, ...] = ()
+    size: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,12 +58,19 @@ class _Field:
     taken_by: Callable[[Model], bool] = lambda _model: True
 
 
-def _fields_of(section: str) -> tuple[_Field, ...]:
-    return tuple(
-        _Field(field.path.partition(".")[2], field.type, field.has)
-        for field in FIELDS
-        if field.path.startswith(f"{section}.")
+def _field_of(field: FieldSpec) -> _Field:
+    # happyhorse's edit has no length of its own.
+    return _Field(
+        field.path.partition(".")[2],
+        field.type,
+        lambda model: (
+            field.has(model) and field.sent(model) and not (field.name == "duration" and model.durations == (AS_CLIP,))
+        ),
     )
+
+
+def _fields_of(section: str) -> tuple[_Field, ...]:
+    return tuple(_field_of(field) for field in FIELDS if field.path.startswith(f"{section}."))
 
 
 _INPUT = (
@@ -108,7 +79,7 @@ _INPUT = (
     _Field("extend_prompt", bool),
     _Field("function", str),
 )
-_PARAMETERS = _fields_of("parameters")
+_PARAMETERS = (*_fields_of("parameters"), _Field("size", str, lambda model: bool(model.sizes)))
 
 
 def parse_inputs(body: Mapping[str, Any], *, model: Model, effects: bool) -> TaskInputs:
@@ -117,39 +88,63 @@ def parse_inputs(body: Mapping[str, Any], *, model: Model, effects: bool) -> Tas
     `effects` tells whether the region has effect templates. Raises TaskRejected in the words of dashscope.md section
     2.2 and newer-models.md section 9.
     """
-    fields = {"input": (*_INPUT, *_media_fields(model)), "parameters": _PARAMETERS}
+    of_media = tuple(_Field(name, type_) for name, type_ in media_fields(model))
+    fields = {"input": (*_INPUT, *of_media), "parameters": _PARAMETERS}
     taken = {where: {field.name for field in those if field.taken_by(model)} for where, those in fields.items()}
     given, wanted = ({name: value for name, value in body[where].items() if name in taken[where]} for where in fields)
     problems = [
-        *_missing_media(given, model=model),
+        *([required("input.prompt")] if model.prompt_required and not given.get("prompt") else []),
+        *missing_media(given, model=model),
         *_mistyped(given, where="input", fields=fields["input"]),
-        *_wrong_items(given, model=model),
+        *wrong_items(given, model=model),
         *_mistyped(wanted, where="parameters", fields=fields["parameters"]),
-        *_wrong_values(wanted, model=model),
+        *_wrong_values(wanted, kinds=named_kinds(given, model=model), model=model),
     ]
     if problems:
         raise TaskRejected(*problems)
-    media = _read_media(given, model=model)
+    media = read_media(given, model=model)
     _check_template(given, model=model, effects=effects)
     unknown = [f"{where}.{name}" for where in fields for name in body[where] if name not in taken[where]]
+    resolution, ratio = _shape_of(wanted, model=model)
     return TaskInputs(
         prompt=_cut(given.get("prompt") or "", model=model),
         negative_prompt=given.get("negative_prompt", "")[:NEGATIVE_PROMPT_LIMIT],
         media=media,
         template=given.get("template", ""),
-        resolution=wanted.get("resolution", model.default_resolution),
-        ratio=wanted.get("ratio", ADAPTIVE),
-        duration=wanted.get("duration", DEFAULT_DURATION),
+        resolution=resolution,
+        ratio=ratio,
+        duration=max(AS_CLIP, wanted.get("duration", _default_duration(model))),
         prompt_extend=wanted.get("prompt_extend", model.prompt_extend),
         watermark=wanted.get("watermark", model.family == "happyhorse"),
         audio=model.has_audio(generate_audio=wanted.get("audio", True)),
         ignored=(*(name for name in body if name not in ("model", *fields)), *unknown),
+        size=model.sizes.get((resolution, ratio), ""),
     )
+
+
+def _shape_of(wanted: Mapping[str, Any], *, model: Model) -> tuple[str, str]:
+    """Return the tier and the ratio of a video. Models that want pixels have one of each for all that they take."""
+    by_default = ADAPTIVE if ADAPTIVE in model.ratios or not model.ratios else model.ratios[0]
+    if not model.sizes:
+        return wanted.get("resolution", model.default_resolution), wanted.get("ratio", by_default)
+    by_size = {size: shape for shape, size in model.sizes.items()}
+    return by_size[wanted.get("size", model.sizes[model.default_resolution, by_default])]
+
+
+def _default_duration(model: Model) -> int:
+    """Return the seconds of a video where the body has none: wan3.0 makes 5 s of a clip too."""
+    return AS_CLIP if AS_CLIP in _api_values("duration", model.durations, model=model) else DEFAULT_DURATION
+
+
+def _api_values(name: str, values: Sequence[Any], *, model: Model) -> list[Any]:
+    """Return the values of a field as the API has them."""
+    sent = [model.api_values.get((name, value), value) for value in values]
+    return [value for value in sent if value is not None]
 
 
 def _mistyped(values: Mapping[str, Any], *, where: str, fields: tuple[_Field, ...]) -> list[str]:
     return [
-        _wrong_type(f"{where}.{field.name}", field.type)
+        wrong_type(f"{where}.{field.name}", field.type)
         for field in fields
         # `type` because True would pass as an int. The SDK sends "prompt": null for an effect.
         if type(values.get(field.name, field.type())) is not field.type
@@ -165,36 +160,48 @@ def _check_template(given: Mapping[str, Any], *, model: Model, effects: bool) ->
         raise TaskRejected("Invalid template content.", code="InvalidFile.Template.Content")
 
 
-def _wrong_values(wanted: Mapping[str, Any], *, model: Model) -> list[str]:
-    """Say which values of the right type the model does not take."""
-    problems = []
+def _wrong_values(wanted: Mapping[str, Any], *, kinds: Sequence[str], model: Model) -> Iterator[str]:
+    """Say which values of the right type the model does not take beside these types of media."""
     # The service names the largest tier first.
-    literals = {"resolution": model.resolutions[::-1], "ratio": model.ratios, "shot_type": model.shot_types}
+    literals = {
+        "resolution": model.resolutions[::-1],
+        "ratio": _api_values("ratio", model.ratios, model=model),
+        "shot_type": model.shot_types,
+        "audio_setting": model.audio_settings,
+    }
     for name, allowed in literals.items():
         if isinstance(wanted.get(name), str) and wanted[name] not in allowed:
-            problems.append(_one_of(f"parameters.{name}", allowed))
+            yield one_of(f"parameters.{name}", allowed)
+    size = wanted.get("size")
+    if isinstance(size, str) and size not in model.sizes.values():
+        yield f"The size is not match {size}"
     duration, seed = wanted.get("duration"), wanted.get("seed")
-    if type(duration) is int and duration not in model.durations:
-        problems.append(_wrong_duration(duration, model=model))
+    if type(duration) is int:
+        yield from _wrong_duration(duration, kinds=kinds, model=model)
     lowest = -1 if model.family == WAN_3 else 0
     if type(seed) is int and seed < lowest:
-        problems.append(f"Input should be greater than or equal to {lowest}: parameters.seed")
+        yield f"Input should be greater than or equal to {lowest}: parameters.seed"
     if type(seed) is int and seed > SEED_MAX:
-        problems.append(f"Input should be less than or equal to {SEED_MAX}: parameters.seed")
-    return problems
+        yield f"Input should be less than or equal to {SEED_MAX}: parameters.seed"
 
 
-def _wrong_duration(duration: int, *, model: Model) -> str:
+def _wrong_duration(duration: int, *, kinds: Sequence[str], model: Model) -> Iterator[str]:
+    with_clip = REFERENCE_VIDEO in kinds and model.clip_durations
+    allowed = _api_values("duration", model.clip_durations if with_clip else model.durations, model=model)
+    if duration in allowed:
+        return
     if duration == -1 and model.family == WAN_3:
-        raise _not_made("video of a length that the model chooses", model)
-    first, last = model.durations[0], model.durations[-1]
+        raise not_made("video of a length that the model chooses", model)
+    seconds = [value for value in allowed if value > AS_CLIP]
+    first, last = seconds[0], seconds[-1]
     if first == last:
-        # Recorded of wan2.2's text-to-video sister for 3 and 8 s. What its page calls fixed, 5 s, is taken here as no
-        # refusal of it is known; the official samples leave the field out (dashscope.md section 0.1).
-        return "duration customization is not supported"
-    if len(model.durations) == last - first + 1:
-        return f"Duration should be between {first} and {last}"
-    return _one_of("parameters.duration", model.durations)
+        # Recorded of wan2.2-t2v-plus for 3 and 8 s. What its page calls fixed, 5 s, is taken here as no refusal of it
+        # is known; the official samples leave the field out (dashscope.md section 0.1).
+        yield "duration customization is not supported"
+    elif len(seconds) == last - first + 1:
+        yield f"Duration should be between {first} and {last}"
+    else:
+        yield one_of("parameters.duration", allowed)
 
 
 def _cut(prompt: str, *, model: Model) -> str:
@@ -205,85 +212,3 @@ def _cut(prompt: str, *, model: Model) -> str:
         room += model.prompt_length(kept[-1])
         kept = kept[:-1]
     return kept
-
-
-def _required(name: str) -> str:
-    return f"Field required: {name}"
-
-
-def _wrong_type(name: str, kind: type) -> str:
-    return f"Input should be {_TYPES[kind]}: {name}"
-
-
-def _one_of(name: str, values: Sequence[object]) -> str:
-    words = [repr(value) for value in values]
-    return f"Input should be {' or '.join(filter(None, (', '.join(words[:-1]), words[-1])))}: {name}"
-
-
-def _not_made(what: str, model: Model) -> TaskRejected:
-    """Say that the service has something which the mock server has not."""
-    return TaskRejected(f"Offline mode makes no {what} with {model.id}; DashScope does.")
-
-
-def _media_fields(model: Model) -> list[_Field]:
-    """Return the fields of `input` that name media for a model."""
-    if not model.request_format.fields:
-        return [_Field(LIST, list)]
-    return [_Field(name, str) for kind, name in model.request_format.fields.items() if model.accepts(kind)]
-
-
-def _missing_media(given: Mapping[str, Any], *, model: Model) -> list[str]:
-    """Name the media that an `input` lacks and the model cannot do without."""
-    if model.request_format.fields:
-        always = set.intersection(*(set(legal) for legal in model.media_combinations))
-        needed = [name for kind, name in model.request_format.fields.items() if kind in always]
-    else:
-        needed = [LIST]
-        if model.family == WAN_3 and given.get("prompt") and not given.get(LIST):
-            raise _not_made("video from words alone", model)
-    return [_required(f"input.{name}") for name in needed if not given.get(name)]
-
-
-def _wrong_items(given: Mapping[str, Any], *, model: Model) -> Iterator[str]:
-    """Say what is wrong with each item of `input.media`, where there is one. Fields that no item has are ignored."""
-    items = given.get(LIST)
-    types = tuple(kind for kind in _KINDS if model.accepts(kind)) + (_REFERENCES if model.family == WAN_3 else ())
-    for place, item in enumerate(items if isinstance(items, list) else ()):
-        where = f"input.{LIST}.{place}"
-        if not isinstance(item, dict):
-            yield _wrong_type(where, dict)
-            continue
-        for name in ("type", "url"):
-            value = item.get(name)
-            if value is None:
-                yield _required(f"{where}.{name}")
-            elif not isinstance(value, str):
-                yield _wrong_type(f"{where}.{name}", str)
-            elif name == "type" and value not in types:
-                yield _one_of(f"{where}.type", types)
-
-
-def _read_media(given: Mapping[str, Any], *, model: Model) -> dict[str, str]:
-    """Return the URL of each kind of media in an `input` whose fields are well-formed.
-
-    Raises TaskRejected where the model does not take them together.
-    """
-    if model.request_format.fields:
-        return {kind: given[name] for kind, name in model.request_format.fields.items() if name in given}
-    items = [(item["type"], item["url"]) for item in given[LIST]]
-    kinds = [kind for kind, _ in items]
-    references = [kind for kind in kinds if kind in _REFERENCES]
-    if references and {FIRST_FRAME, LAST_FRAME} & set(kinds):
-        raise TaskRejected(_TWO_MODES)
-    if references:
-        raise _not_made(f"video from {_together(references)}", model)
-    if not any(Counter(kinds) == Counter(legal) for legal in model.media_combinations):
-        raise TaskRejected(
-            f"The media types {_together(kinds)} cannot be used together with {model.id}. "
-            f"Supported: {', or '.join(_together(legal) for legal in model.media_combinations)}."
-        )
-    return dict(items)
-
-
-def _together(kinds: tuple[str, ...] | list[str]) -> str:
-    return " + ".join(kinds)

@@ -8,7 +8,7 @@ import threading
 import time
 from functools import cache
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -16,7 +16,10 @@ import wanpack.offline.render as offline_render
 from media import data_uri, grey_frame, image_file, video, wav
 from mock_server import MockServer
 from wanpack.offline.tasks import Timing
-from wanpack.wan.catalog.models import MODELS
+from wanpack.wan.catalog.jobs import ALL_ROWS, ROWS
+
+if TYPE_CHECKING:
+    from wanpack.wan.catalog.spec import Model
 
 CREATE = "/services/aigc/video-generation/video-synthesis"
 KEYFRAMES = "/services/aigc/image2video/video-synthesis"
@@ -108,8 +111,16 @@ def upload_form(policy: dict[str, Any], name: str) -> dict[str, str]:
     }
 
 
-REGIONAL_NAMES = {name: row for row in MODELS.values() for name in {row.id, *(one.name for one in row.offers.values())}}
-"""Every model by its id in each region's API."""
+REGIONAL_NAMES = {
+    name: row for row in reversed(ALL_ROWS) for name in {row.id, *(one.name for one in row.offers.values())}
+}
+"""The first row of every model by its id in each region's API."""
+
+ADDRESSES = {
+    "reference_image": "https://example.com/a.png",
+    "reference_video": "https://example.com/a.mp4",
+    "video": "https://example.com/a.mp4",
+}
 
 
 def path_of(body: Any) -> str:
@@ -138,35 +149,50 @@ def clip(
     return video(io.BytesIO(), frames, fps=fps, codec=codec, container=kind).getvalue()
 
 
-def put(model: str, media: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `input` that name media, in the form of the model's family."""
-    if model.startswith(("wan2.7", "wan3.0", "happyhorse")):
-        return {"media": [{"type": kind, "url": address} for kind, address in media.items()]}
-    names = {"first_frame": "img_url", "driving_audio": "audio_url"}
-    if "kf2v" in model:
-        names = {"first_frame": "first_frame_url", "last_frame": "last_frame_url"}
-    return {names[kind]: address for kind, address in media.items()}
+def put(row: Model, media: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `input` that name media, in the form of the model's row."""
+    if row.request_format.urls:
+        return {row.request_format.urls: list(media.values())}
+    if fields := row.request_format.fields:
+        return {fields[kind]: address for kind, address in media.items()}
+    return {"media": [{"type": kind.partition("#")[0], "url": address} for kind, address in media.items()]}
 
 
-def body(model: str = "wanx2.1-i2v-turbo", *, media: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    """A body that is cheap to render, of any model.
+def least_media(row: Model) -> dict[str, str]:
+    """The fewest media that a row takes."""
+    if row.slots:
+        return {slot.kind: ADDRESSES[slot.kind] for slot in row.slots if slot.least} or {
+            "reference_image": ADDRESSES["reference_image"]
+        }
+    return dict.fromkeys(row.media_combinations[0], data_uri(image()))
 
-    `media` are URLs by kind, the smallest set that the model takes where they are not given. `input` and
-    `parameters` replace single fields; None leaves a field out.
+
+def body(
+    model: str = "wanx2.1-i2v-turbo", *, job: str = "", media: dict[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:
+    """A body that is cheap to render, of any model, for the first of its jobs unless another is given.
+
+    `media` are URLs by kind, several of a kind with a number after `#`; the smallest set that the model takes where
+    they are not given. `input` and `parameters` replace single fields; None leaves a field out.
     """
-    row = REGIONAL_NAMES[model]
+    row = ROWS[job][model] if job else REGIONAL_NAMES[model]
     if media is None:
-        media = dict.fromkeys(row.media_combinations[0], data_uri(image()))
+        media = least_media(row)
     cheapest: dict[str, Any] = {"resolution": row.resolutions[0]}
-    if len(row.durations) > 1:
-        cheapest["duration"] = row.durations[0]
-    given = {"prompt": "a cat", **put(row.id, media), **more.get("input", {})}
+    if row.sizes:
+        cheapest = {"size": row.sizes[row.resolutions[0], "16:9"]}
+    if len(row.durations) > 1 and row.durations[0]:
+        cheapest["duration"] = row.durations[0] if job != "video_extension" else 6
+    given = {"prompt": PROMPTS.get(job, "a cat"), **(put(row, media) if media else {}), **more.get("input", {})}
     wanted = {**cheapest, **more.get("parameters", {})}
     return {
         "model": model,
         "input": {name: value for name, value in given.items() if value is not None},
         "parameters": {name: value for name, value in wanted.items() if value is not None},
     }
+
+
+PROMPTS = {"video_edit": "Edit Video 1: rain", "video_extension": "Extend Video 1 forward: rain"}
 
 
 def small(width: int, height: int, **tier: Any) -> tuple[int, int]:

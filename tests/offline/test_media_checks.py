@@ -9,8 +9,8 @@ import socket
 import pytest
 from PIL import Image
 from wanpack.offline.clip import check_clip
+from wanpack.offline.failures import TaskRejected
 from wanpack.offline.media import check_audio, check_image
-from wanpack.offline.validation import TaskRejected
 from wanpack.wan.catalog.media import ClipLimits, ImageLimits
 from wanpack.wan.catalog.models import MODELS
 

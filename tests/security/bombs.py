@@ -143,7 +143,8 @@ def opened(folder):
 def checked():
     """Hand images, audio files and tensors of absurd sizes to whatever looks at them."""
     import numpy as np
-    from wanpack.offline.media import TaskRejected, check_audio, check_image
+    from wanpack.offline.failures import TaskRejected
+    from wanpack.offline.media import check_audio, check_image
     from wanpack.wan.catalog.media import ImageLimits
     from wanpack.wan.media.audio import validate_audio
     from wanpack.wan.media.image import validate_images

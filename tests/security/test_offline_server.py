@@ -8,7 +8,8 @@ import socket
 import urllib.parse
 
 import pytest
-from wanpack.offline.media import AUDIO_ONLY, TaskRejected, check_audio
+from wanpack.offline.failures import TaskRejected
+from wanpack.offline.media import AUDIO_ONLY, check_audio
 from wanpack.offline.server import OfflineServer
 
 API = "/api/v1/services/aigc/video-generation/video-synthesis"

@@ -17,10 +17,10 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
+from wanpack.offline.failures import TaskFailure
 from wanpack.offline.responses import error_response, json_response
 from wanpack.offline.routes import record
 from wanpack.offline.state import STATE
-from wanpack.offline.validation import TaskFailure
 
 if TYPE_CHECKING:
     from wanpack.offline.task import MockTask

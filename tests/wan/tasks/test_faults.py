@@ -35,7 +35,8 @@ from mock_faults import (
     Truncated,
     UnknownStatus,
 )
-from wanpack.offline.tasks import TaskFailure, Timing
+from wanpack.offline.failures import TaskFailure
+from wanpack.offline.tasks import Timing
 from wanpack.wan.api import client
 from wanpack.wan.api.endpoint import Endpoint
 from wanpack.wan.catalog.regions import REGIONS

@@ -9,7 +9,7 @@ from mock_faults import ErrorResponse, HtmlPage, JsonBody, ListEmpty, ListLag, U
 from mock_faults import ResetAfterActing as LostResponse
 from mock_faults import ResetBeforeActing as NeverCame
 from mock_server import ALWAYS
-from wanpack.offline.tasks import TaskFailure
+from wanpack.offline.failures import TaskFailure
 from wanpack.wan.api.errors import OutcomeUnknown, TaskUnknown
 from wanpack.wan.api.request import earlier_fingerprints, expected_prompt
 from wanpack.wan.api.task import Task, TaskStatus, prompt_differs
