@@ -62,9 +62,10 @@ def validate(
             Message("model: DashScope has retired {model}; choose {other}", model=model.id, other=model.successor)
         )
     problems += _region_problems(model, region)
-    problems += [problem for field in FIELDS for problem in field.choice_problems(request, model)]
-    if model.sizes and request.resolution in model.resolutions and request.ratio in model.ratios:
-        problems += _size_problems(request, model)
+    sized = bool(model.sizes) and request.resolution in model.resolutions
+    asked = [field for field in FIELDS if not sized or field.name != "ratio"]
+    problems += [problem for field in asked for problem in field.choice_problems(request, model)]
+    problems += _size_problems(request, model) if sized else []
     if model.prompt_required and not request.prompt.strip():
         problems.append(Message("prompt: {model} needs a prompt; write what the video shows", model=model.id))
     known_clip = clip_seconds is not None and FIRST_CLIP in provided
@@ -89,8 +90,7 @@ def validate(
     if model.slots:
         from .references import reference_problems
 
-        given = [*provided, *([EDITED_VIDEO] if request.video_url else [])]
-        problems += reference_problems(request, model, provided=given, clip_seconds=clip_seconds)
+        problems += reference_problems(request, model, provided=provided, clip_seconds=clip_seconds)
     else:
         problems += _media_problems(request, model, provided)
     problems += _audio_problems(request, model)
@@ -256,7 +256,7 @@ def _size_problems(request: VideoRequest, model: Model) -> list[str]:
     return [
         Message(
             "ratio: {ratio} is not supported by {model} at {resolution}; choose {choices}",
-            ratio=request.ratio,
+            ratio=format_value(request.ratio),
             model=model.id,
             resolution=request.resolution,
             choices=format_choices([ratio for tier, ratio in model.sizes if tier == request.resolution]),
@@ -266,7 +266,8 @@ def _size_problems(request: VideoRequest, model: Model) -> list[str]:
 
 def _audio_problems(request: VideoRequest, model: Model) -> list[str]:
     problems = _url_problems("audio_url", request.audio_url, _AUDIO_SUFFIXES, model.audio_seconds)
-    problems += _url_problems("video_url", request.video_url, _VIDEO_SUFFIXES, model.clip_limits.seconds)
+    schemes = _SCHEMES if model.uploads else _SCHEMES[:2]
+    problems += _url_problems("video_url", request.video_url, _VIDEO_SUFFIXES, model.clip_limits.seconds, schemes)
     if request.video_url and not model.accepts(EDITED_VIDEO):
         problems.append(
             Message("video_url: not supported by {model}; leave it empty and connect the clip", model=model.id)
@@ -283,7 +284,9 @@ def _audio_problems(request: VideoRequest, model: Model) -> list[str]:
     return problems
 
 
-def _url_problems(name: str, url: str, suffixes: Sequence[str], seconds: tuple[float, float]) -> list[str]:
+def _url_problems(
+    name: str, url: str, suffixes: Sequence[str], seconds: tuple[float, float], schemes: Sequence[str] = _SCHEMES
+) -> list[str]:
     """Return the problems of the URL of a file. `seconds` is how long the file may be."""
     if not url:
         return []
@@ -291,12 +294,12 @@ def _url_problems(name: str, url: str, suffixes: Sequence[str], seconds: tuple[f
         parts = urlsplit(url)
     except ValueError:
         return [Message("{input}: is not a valid URL", input=name)]
-    if parts.scheme.lower() not in _SCHEMES or not parts.netloc:
+    if parts.scheme.lower() not in schemes or not parts.netloc:
         return [
             Message(
                 "{input}: must start with {choices}",
                 input=name,
-                choices=format_choices([f"{scheme}://" for scheme in _SCHEMES]),
+                choices=format_choices([f"{scheme}://" for scheme in schemes]),
             )
         ]
     # The service checks the file name suffix; a URL without one may still be such a file.

@@ -156,6 +156,11 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     billed = None if batch.request.video_url else seconds if batch.references else ()
     cost = estimate_cost(batch.request, region=region, clips=billed, references=len(batch.references))
     price, total_price = describe_cost(cost), describe_cost(cost, videos=count)
+    unsure: list[str] = []
+    if batch.references:
+        from ..api.references import reference_warnings
+
+        unsure = reference_warnings(batch.request, model, provided=kinds)
     return ValidatedBatch(
         batch,
         endpoint=open_endpoint(batch.connection, settings, region=region),
@@ -174,7 +179,7 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
         has_audio=has_audio,
         price=price,
         total_price=total_price,
-        warnings=tuple(warnings(batch.request, region=region, audio_seconds=length, is_priced=cost is not None)),
+        warnings=(*warnings(batch.request, region=region, audio_seconds=length, is_priced=cost is not None), *unsure),
     )
 
 
@@ -197,7 +202,7 @@ def _limit_problems(
         or request.resolution not in model.resolutions
     ):
         return []
-    count = batch.count if hasattr(batch.images, "__len__") else 1
+    count = batch.count if batch.images is None or hasattr(batch.images, "__len__") else 1
     if model.offer_in(region.id) is None:
         return []
     cost = video_cost(request, region, estimate_cost(request, region=region))

@@ -370,7 +370,7 @@ def test_only_texts_for_a_voice_of_their_own_take_an_audio_file(pair):
 def test_a_row_is_sold_in_its_regions_by_their_names_and_prices(pair):
     row, name = row_of(pair), pair[1]
     sold = {region: row.model_id_in(region) for region in REGION_NAMES if row.model_id_in(region)}
-    names = {region: name for region in REGIONS_OF[name]}
+    names = dict.fromkeys(REGIONS_OF[name], name)
     if name in SINGAPORE_NAMES:
         names["singapore"] = SINGAPORE_NAMES[name]
     assert sold == names
@@ -480,7 +480,7 @@ def test_formats_are_those_of_the_documents(pair):
     path = "/services/aigc/video-generation/video-synthesis"
     urls = "reference_urls" if name.startswith("wan2.6-r2v") else ""
     assert (row.request_format.path, row.request_format.urls) == (path, urls)
-    audio = {"driving_audio": "audio_url"} if row.audio_input or name in SIZED and pair[0] == "text_to_video" else {}
+    audio = {"driving_audio": "audio_url"} if row.audio_input or (name in SIZED and pair[0] == "text_to_video") else {}
     assert row.request_format.fields == audio
 
 
