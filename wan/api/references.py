@@ -20,7 +20,7 @@ from ..catalog.media import (
 from ..catalog.spec import REFERENCE_TO_VIDEO, VIDEO_EXTENSION, Model, kind_of
 from ..messages import Message, enumeration
 from ..text import format_choices
-from .validation import MEDIA_LABELS
+from .validation import MEDIA_LABELS, or_choose
 
 REFERENCES = (REFERENCE_IMAGE, REFERENCE_VIDEO, REFERENCE_AUDIO)
 CLIPS = (REFERENCE_VIDEO, EDITED_VIDEO)
@@ -102,10 +102,8 @@ def _voice_problems(model: Model, provided: Collection[str]) -> Iterator[str]:
     voiced = [kind_of(key) for key in provided if VOICE in key]
     if any(not model.accepts_voice(kind) for kind in voiced):
         having = [row.id for row in rows_of(model.job).values() if row.voice_seconds]
-        yield Message(
-            "voices: {model} takes no voices for its references; remove them, or choose {choices}",
-            model=model.id,
-            choices=format_choices(having),
+        yield or_choose(
+            Message("voices: {model} takes no voices for its references; remove them", model=model.id), having
         )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from urllib.parse import urlsplit
 
-from ..catalog.effects import EFFECTS
 from ..catalog.fields import FIELDS, VideoRequest, rows_of
 from ..catalog.media import DRIVING_AUDIO, EDITED_VIDEO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME
 from ..catalog.models import SEED_MAX, SHOT_TYPES
@@ -77,7 +76,10 @@ def validate(
                 seconds=clip_seconds,
             )
         )
-    problems += _effect_problems(request, model, region)
+    if request.template:
+        from .effects import effect_problems
+
+        problems += effect_problems(request, model, region)
     multi = request.shot_type != SHOT_TYPES[0] and request.shot_type in model.shot_types
     if multi and model.prompt_extend and not request.prompt_extend:
         problems.append(
@@ -95,14 +97,12 @@ def validate(
         problems += _media_problems(request, model, provided)
     problems += _audio_problems(request, model)
     if request.negative_prompt.strip() and not model.negative_prompt:
-        problems.append(
-            Message(
-                "negative_prompt: not supported by {model}; leave it empty and describe the content in the prompt, "
-                "or choose {choices}",
-                model=model.id,
-                choices=format_choices(_models(model.job, lambda row: row.negative_prompt)),
-            )
+        told = Message(
+            "negative_prompt: not supported by {model}; leave it empty and describe the content in the prompt",
+            model=model.id,
         )
+        others = _models(model.job, lambda row: row.negative_prompt)
+        problems.append(or_choose(told, others))
     return problems
 
 
@@ -169,32 +169,6 @@ def _region_problems(model: Model, region: Region) -> list[str]:
     ]
 
 
-def _effect_problems(request: VideoRequest, model: Model, region: Region) -> list[str]:
-    effect = EFFECTS.get(request.template)
-    if effect is None:
-        return []
-    problems: list[str] = []
-    if model.id not in effect.models:
-        problems.append(
-            Message(
-                "template: {effect} is not supported by {model}; choose {choices}",
-                effect=effect.id,
-                model=model.id,
-                choices=format_choices(effect.models),
-            )
-        )
-    if not region.effects:
-        having = [row.title for row in REGIONS.values() if row.effects and not row.simulated]
-        problems.append(
-            Message(
-                "template: effects are not available in {region}, only in {choices}",
-                region=region.title,
-                choices=format_choices(having),
-            )
-        )
-    return problems
-
-
 def _media_problems(request: VideoRequest, model: Model, provided: Collection[str]) -> list[str]:
     """Return the problems of the kinds of media: those that the model does not accept, and those that are missing."""
     audio = [DRIVING_AUDIO] if request.audio_url else []
@@ -213,16 +187,9 @@ def _media_problems(request: VideoRequest, model: Model, provided: Collection[st
             else Message("does not accept {media}", media=MEDIA_LABELS[kind])
         )
         wanted = {kind, FIRST_FRAME} & {kind, *provided}
-        others = format_choices(_models(model.job, lambda row, wanted=wanted: row.accepts(*wanted)))  # type: ignore[misc]
-        problems.append(
-            Message(
-                "{input}: {model} {problem}; remove it, or choose {others}",
-                input=name,
-                model=model.id,
-                problem=label,
-                others=others,
-            )
-        )
+        others = _models(model.job, lambda row, wanted=wanted: row.accepts(*wanted))  # type: ignore[misc]
+        told = Message("{input}: {model} {problem}; remove it", input=name, model=model.id, problem=label)
+        problems.append(or_choose(told, others))
     if unsupported:
         return problems
     if missing := model.missing_media(*all_kinds):
@@ -248,6 +215,13 @@ def _media_problems(request: VideoRequest, model: Model, provided: Collection[st
 def _models(job: str, rule: Callable[[Model], object]) -> list[str]:
     """Return the ids of a job's models that a rule holds for, for messages that offer another model."""
     return [row.id for row in rows_of(job).values() if rule(row)]
+
+
+def or_choose(problem: str, models: Sequence[str]) -> str:
+    """Return a problem with the models that do not have it, if there are any."""
+    if not models:
+        return problem
+    return Message("{problem}, or choose {choices}", problem=problem, choices=format_choices(models))
 
 
 def _size_problems(request: VideoRequest, model: Model) -> list[str]:
