@@ -230,6 +230,27 @@ class Nodes:
         cheap = {"prompt": "the cat turns", "model": "wan2.7-i2v", "resolution": "720P", "duration": 5}
         return self._one(DashScopeWanContinueVideo(), {**cheap, **settings})
 
+    def text_to_video(self, **settings):
+        """The one video of the text node."""
+        from wanpack.nodes.text_to_video import DashScopeWanTextToVideo
+
+        cheap = {"prompt": "a cat runs", "model": "wan2.2-t2v-plus", "resolution": "480P"}
+        return self._one(DashScopeWanTextToVideo(), {**cheap, **settings})
+
+    def reference_to_video(self, **settings):
+        """The one video of the reference node."""
+        from wanpack.nodes.reference_to_video import DashScopeWanReferenceToVideo
+
+        cheap = {"prompt": "a cat runs", "model": "wan2.7-r2v", "resolution": "720P", "duration": 2}
+        return self._one(DashScopeWanReferenceToVideo(), {**cheap, **settings})
+
+    def edit(self, **settings):
+        """The one video of the edit node."""
+        from wanpack.nodes.video_edit import DashScopeWanVideoEdit
+
+        cheap = {"prompt": "make it snow", "model": "wan2.7-videoedit", "resolution": "720P"}
+        return self._one(DashScopeWanVideoEdit(), {**cheap, **settings})
+
     def fetch(self, task_id, **settings):
         """The video of a task."""
         from wanpack.nodes.fetch_task import DashScopeWanFetchTask

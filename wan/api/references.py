@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from ..catalog.fields import VideoRequest, rows_of
 from ..catalog.jobs import EDIT_WORDS, EXTEND_WORDS
@@ -12,7 +12,6 @@ from ..catalog.media import (
     DRIVING_AUDIO,
     EDITED_VIDEO,
     FIRST_FRAME,
-    LAST_FRAME,
     REFERENCE_AUDIO,
     REFERENCE_IMAGE,
     REFERENCE_VIDEO,
@@ -21,23 +20,26 @@ from ..catalog.media import (
 from ..catalog.spec import REFERENCE_TO_VIDEO, VIDEO_EXTENSION, Model, kind_of
 from ..messages import Message, enumeration
 from ..text import format_choices
+from .validation import MEDIA_LABELS, or_choose
 
 REFERENCES = (REFERENCE_IMAGE, REFERENCE_VIDEO, REFERENCE_AUDIO)
 CLIPS = (REFERENCE_VIDEO, EDITED_VIDEO)
 
 LABELS = {
+    **MEDIA_LABELS,
     FIRST_FRAME: Message("first frame"),
-    LAST_FRAME: Message("last frame"),
-    DRIVING_AUDIO: Message("audio"),
     REFERENCE_IMAGE: Message("images"),
     REFERENCE_VIDEO: Message("clips"),
     REFERENCE_AUDIO: Message("sounds"),
     EDITED_VIDEO: Message("clip"),
 }
 
-# Chinese prompts of wan3.0 name images in two ways.
+_NEEDED = {**LABELS, REFERENCE_IMAGE: Message("an image"), **dict.fromkeys(CLIPS, Message("a clip"))}
+
+# Chinese prompts name images in two ways.
 _ALSO = {"图{n}": "图片{n}"}
 _LETTERS = r"[A-Za-z]"
+_UNITS = r"\s?(?:秒|分钟|帧|个|段|张|条|(?:seconds?|secs?|minutes?)(?![A-Za-z]))"
 
 
 def reference_problems(
@@ -45,7 +47,13 @@ def reference_problems(
 ) -> list[str]:
     """Return the problems of the references of a request. `provided` are their keys, `clip_seconds` is all clips'."""
     counts = Counter(kind_of(key) for key in provided if VOICE not in key)
-    problems = [*_count_problems(model, counts), *_voice_problems(model, provided)]
+    counts[DRIVING_AUDIO] += bool(request.audio_url)
+    problems: list[str] = []
+    if request.video_url and counts[EDITED_VIDEO]:
+        problems.append(Message("video: use either video or video_url, not both"))
+    elif request.video_url and model.accepts(EDITED_VIDEO):
+        counts[EDITED_VIDEO] = 1
+    problems += [*_count_problems(model, +counts), *_voice_problems(model, provided)]
     if not problems:
         problems += [*_duration_problems(request, model, counts, clip_seconds), *_name_problems(request, model, counts)]
     return problems
@@ -73,7 +81,7 @@ def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
             )
     for slot in model.slots:
         if counts[slot.kind] < slot.least:
-            yield Message("references: {model} needs {kind}", model=model.id, kind=LABELS[slot.kind])
+            yield Message("references: {model} needs {kind}", model=model.id, kind=_NEEDED[slot.kind])
     together = sum(count for kind, count in counts.items() if kind != FIRST_FRAME)
     if together > model.most_media:
         yield Message(
@@ -94,10 +102,8 @@ def _voice_problems(model: Model, provided: Collection[str]) -> Iterator[str]:
     voiced = [kind_of(key) for key in provided if VOICE in key]
     if any(not model.accepts_voice(kind) for kind in voiced):
         having = [row.id for row in rows_of(model.job).values() if row.voice_seconds]
-        yield Message(
-            "voices: {model} takes no voices for its references; remove them, or choose {choices}",
-            model=model.id,
-            choices=format_choices(having),
+        yield or_choose(
+            Message("voices: {model} takes no voices for its references; remove them", model=model.id), having
         )
 
 
@@ -126,8 +132,8 @@ def _duration_problems(
     whole = clip_seconds + model.output_seconds(duration, clip_seconds=clip_seconds)
     if model.total_seconds and round(whole, 1) > model.total_seconds:
         yield Message(
-            "duration: {duration} s of video and {clips:.1f} s of clips are too long for {model}; use at most {most} s "
-            "together",
+            "duration: {duration:g} s of video and {clips:.1f} s of clips are too long for {model}; use at most {most} "
+            "s together",
             duration=round(whole - clip_seconds, 1),
             clips=clip_seconds,
             model=model.id,
@@ -151,7 +157,7 @@ def _name_problems(request: VideoRequest, model: Model, counts: Counter[str]) ->
             "prompt: names {missing}, which is not there; {model} calls the references {names}",
             missing=enumeration(missing),
             model=model.id,
-            names=enumeration(names_of(model, counts)) or Message("nothing"),
+            names=enumeration(names_of(model, counts, chinese=not "".join(missing).isascii())),
         )
 
 
@@ -171,13 +177,15 @@ def _forms(model: Model) -> Iterator[tuple[str, str]]:
 
 
 def _pattern(form: str) -> re.Pattern[str]:
-    """Return the pattern of a name with any number, whatever its case. Blanks before the number may be missing."""
+    """Return the pattern of a name with any number, whatever its case. The blank before the number may be missing."""
     before, after = form.split("{n}")
     text = re.escape(before.rstrip()) + (r"\s?" if before.endswith(" ") else "")
     inside = f"(?<!{_LETTERS})" if before[0].isascii() and before[0].isalpha() else ""
-    # Of "第1图2" or "插图2" nothing is a name, and "图10" is not that of "图1".
-    inside = inside or ("(?<![插地草第])" if before == "图" else "")
-    return re.compile(rf"{inside}{text}(?P<n>[0-9]{{1,3}})(?![0-9]){re.escape(after)}", re.IGNORECASE)
+    # Words that end so name nothing: an illustration, a map, a sketch, a layout, a blueprint.
+    inside = inside or ("(?<![插地草构蓝])" if before == "图" else "")
+    # Nor does a number that goes on, or counts something: "video 4K", "audio 5.1", "video 10 seconds".
+    whole = rf"(?![0-9A-Za-z]|\.[0-9]|{_UNITS})"
+    return re.compile(rf"{inside}{text}(?P<n>[0-9]{{1,3}}){whole}{re.escape(after)}", re.IGNORECASE)
 
 
 def names_of(model: Model, counts: Counter[str], *, chinese: bool = False) -> list[str]:
@@ -198,7 +206,7 @@ def reference_warnings(request: VideoRequest, model: Model, *, provided: Collect
         return []
     if not any(kind_of(key) == REFERENCE_VIDEO for key in provided):
         return []
-    found = [word for word in (*EDIT_WORDS, *EXTEND_WORDS) if word in request.prompt.lower()]
+    found = _found(request.prompt, (*EDIT_WORDS, *EXTEND_WORDS))
     if not found:
         return []
     return [
@@ -211,12 +219,18 @@ def reference_warnings(request: VideoRequest, model: Model, *, provided: Collect
     ]
 
 
+def _found(prompt: str, words: Iterable[str]) -> list[str]:
+    """Return those words that a prompt has: "edit" and "edited", but not what is in "meditation" or "editor"."""
+    forms = {word: rf"(?<!{_LETTERS}){word}(?:s|d|ed|ing)?(?!{_LETTERS})" if word.isascii() else word for word in words}
+    return [word for word, form in forms.items() if re.search(form, prompt, re.IGNORECASE)]
+
+
 def with_lead_in(prompt: str, model: Model | None) -> str:
     """Return a prompt that asks for the model's job: the words are put before it, if it has none of them."""
     if model is None or model.lead_in is None or not isinstance(prompt, str) or not prompt.strip():
         return prompt
     lead = model.lead_in
-    if any(word in prompt.lower() for word in lead.words):
+    if _found(prompt, lead.words):
         return prompt
     chinese = any("\u4e00" <= character <= "\u9fff" for character in prompt)
     return (lead.chinese if chinese else lead.english) + prompt

@@ -19,6 +19,7 @@ from ..catalog.regions import Region
 from ..catalog.spec import Model, kind_of
 from ..messages import Message, Text
 from ..text import format_choices, format_value
+from .task import MIN_TRUNCATED_PROMPT, normalized_prompt
 
 BODY_BYTES = 6 * 1024 * 1024
 """The gateway's limit for a request body (measured on the service's other routes)."""
@@ -231,7 +232,14 @@ def warnings(
                 duration=request.duration,
             )
         )
-    if not is_priced:
+    if request.video_url and not is_priced:
+        if not region.simulated:
+            found.append(
+                Message(
+                    "video_url: the seconds of this clip are billed too, and their number is unknown before the run"
+                )
+            )
+    elif not is_priced:
         found.append(
             Message(
                 "{model} at {resolution} is not in the price list of {region}",
@@ -254,11 +262,12 @@ def fingerprint(body: Mapping[str, Any], *, region: str) -> str:
 def subject_fingerprint(body: Mapping[str, Any], *, region: str) -> str:
     """Return the fingerprint of a request's model and of the image or clip that its video begins with.
 
-    That of a video that begins with neither is of all that the request has as input.
+    That of a video that begins with neither is of what its task reports of the prompt at least.
     """
     given = body["input"]
     listed = [one["url"] for one in given.get("media", ()) if one["type"] in ("first_frame", "first_clip")]
-    first = given.get("img_url") or given.get("first_frame_url") or listed or given
+    first = given.get("img_url") or given.get("first_frame_url") or listed
+    first = first or {"prompt": normalized_prompt(given.get("prompt", ""))[:MIN_TRUNCATED_PROMPT]}
     return fingerprint({"model": body["model"], "first": first}, region=region)
 
 

@@ -142,12 +142,12 @@ def _video_url(output: Mapping[str, Any]) -> str:
 
 def prompt_differs(task: Task, prompt: str) -> bool:
     """Tell whether a task reports another prompt than this one."""
-    reported, own = _normalized_prompt(task.orig_prompt), _normalized_prompt(prompt)
+    reported, own = normalized_prompt(task.orig_prompt), normalized_prompt(prompt)
     is_truncated = len(reported) >= MIN_TRUNCATED_PROMPT and own.startswith(reported)
     return bool(reported and own) and reported != own and not is_truncated
 
 
-def _normalized_prompt(prompt: str) -> str:
+def normalized_prompt(prompt: str) -> str:
     """Return the letters and digits of a prompt, which stay the same however the service formats it."""
     text = unicodedata.normalize("NFKC", as_prompt(prompt)).casefold()
     return "".join(filter(str.isalnum, text))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from urllib.parse import urlsplit
 
-from ..catalog.effects import EFFECTS
 from ..catalog.fields import FIELDS, VideoRequest, rows_of
 from ..catalog.media import DRIVING_AUDIO, EDITED_VIDEO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME
 from ..catalog.models import SEED_MAX, SHOT_TYPES
@@ -62,9 +61,10 @@ def validate(
             Message("model: DashScope has retired {model}; choose {other}", model=model.id, other=model.successor)
         )
     problems += _region_problems(model, region)
-    problems += [problem for field in FIELDS for problem in field.choice_problems(request, model)]
-    if model.sizes and request.resolution in model.resolutions and request.ratio in model.ratios:
-        problems += _size_problems(request, model)
+    sized = bool(model.sizes) and request.resolution in model.resolutions
+    asked = [field for field in FIELDS if not sized or field.name != "ratio"]
+    problems += [problem for field in asked for problem in field.choice_problems(request, model)]
+    problems += _size_problems(request, model) if sized else []
     if model.prompt_required and not request.prompt.strip():
         problems.append(Message("prompt: {model} needs a prompt; write what the video shows", model=model.id))
     known_clip = clip_seconds is not None and FIRST_CLIP in provided
@@ -76,7 +76,10 @@ def validate(
                 seconds=clip_seconds,
             )
         )
-    problems += _effect_problems(request, model, region)
+    if request.template:
+        from .effects import effect_problems
+
+        problems += effect_problems(request, model, region)
     multi = request.shot_type != SHOT_TYPES[0] and request.shot_type in model.shot_types
     if multi and model.prompt_extend and not request.prompt_extend:
         problems.append(
@@ -89,20 +92,17 @@ def validate(
     if model.slots:
         from .references import reference_problems
 
-        given = [*provided, *([EDITED_VIDEO] if request.video_url else [])]
-        problems += reference_problems(request, model, provided=given, clip_seconds=clip_seconds)
+        problems += reference_problems(request, model, provided=provided, clip_seconds=clip_seconds)
     else:
         problems += _media_problems(request, model, provided)
     problems += _audio_problems(request, model)
     if request.negative_prompt.strip() and not model.negative_prompt:
-        problems.append(
-            Message(
-                "negative_prompt: not supported by {model}; leave it empty and describe the content in the prompt, "
-                "or choose {choices}",
-                model=model.id,
-                choices=format_choices(_models(model.job, lambda row: row.negative_prompt)),
-            )
+        told = Message(
+            "negative_prompt: not supported by {model}; leave it empty and describe the content in the prompt",
+            model=model.id,
         )
+        others = _models(model.job, lambda row: row.negative_prompt)
+        problems.append(or_choose(told, others))
     return problems
 
 
@@ -169,32 +169,6 @@ def _region_problems(model: Model, region: Region) -> list[str]:
     ]
 
 
-def _effect_problems(request: VideoRequest, model: Model, region: Region) -> list[str]:
-    effect = EFFECTS.get(request.template)
-    if effect is None:
-        return []
-    problems: list[str] = []
-    if model.id not in effect.models:
-        problems.append(
-            Message(
-                "template: {effect} is not supported by {model}; choose {choices}",
-                effect=effect.id,
-                model=model.id,
-                choices=format_choices(effect.models),
-            )
-        )
-    if not region.effects:
-        having = [row.title for row in REGIONS.values() if row.effects and not row.simulated]
-        problems.append(
-            Message(
-                "template: effects are not available in {region}, only in {choices}",
-                region=region.title,
-                choices=format_choices(having),
-            )
-        )
-    return problems
-
-
 def _media_problems(request: VideoRequest, model: Model, provided: Collection[str]) -> list[str]:
     """Return the problems of the kinds of media: those that the model does not accept, and those that are missing."""
     audio = [DRIVING_AUDIO] if request.audio_url else []
@@ -213,16 +187,9 @@ def _media_problems(request: VideoRequest, model: Model, provided: Collection[st
             else Message("does not accept {media}", media=MEDIA_LABELS[kind])
         )
         wanted = {kind, FIRST_FRAME} & {kind, *provided}
-        others = format_choices(_models(model.job, lambda row, wanted=wanted: row.accepts(*wanted)))  # type: ignore[misc]
-        problems.append(
-            Message(
-                "{input}: {model} {problem}; remove it, or choose {others}",
-                input=name,
-                model=model.id,
-                problem=label,
-                others=others,
-            )
-        )
+        others = _models(model.job, lambda row, wanted=wanted: row.accepts(*wanted))  # type: ignore[misc]
+        told = Message("{input}: {model} {problem}; remove it", input=name, model=model.id, problem=label)
+        problems.append(or_choose(told, others))
     if unsupported:
         return problems
     if missing := model.missing_media(*all_kinds):
@@ -250,13 +217,20 @@ def _models(job: str, rule: Callable[[Model], object]) -> list[str]:
     return [row.id for row in rows_of(job).values() if rule(row)]
 
 
+def or_choose(problem: str, models: Sequence[str]) -> str:
+    """Return a problem with the models that do not have it, if there are any."""
+    if not models:
+        return problem
+    return Message("{problem}, or choose {choices}", problem=problem, choices=format_choices(models))
+
+
 def _size_problems(request: VideoRequest, model: Model) -> list[str]:
     if (request.resolution, request.ratio) in model.sizes:
         return []
     return [
         Message(
             "ratio: {ratio} is not supported by {model} at {resolution}; choose {choices}",
-            ratio=request.ratio,
+            ratio=format_value(request.ratio),
             model=model.id,
             resolution=request.resolution,
             choices=format_choices([ratio for tier, ratio in model.sizes if tier == request.resolution]),
@@ -266,7 +240,8 @@ def _size_problems(request: VideoRequest, model: Model) -> list[str]:
 
 def _audio_problems(request: VideoRequest, model: Model) -> list[str]:
     problems = _url_problems("audio_url", request.audio_url, _AUDIO_SUFFIXES, model.audio_seconds)
-    problems += _url_problems("video_url", request.video_url, _VIDEO_SUFFIXES, model.clip_limits.seconds)
+    schemes = _SCHEMES if model.uploads else _SCHEMES[:2]
+    problems += _url_problems("video_url", request.video_url, _VIDEO_SUFFIXES, model.clip_limits.seconds, schemes)
     if request.video_url and not model.accepts(EDITED_VIDEO):
         problems.append(
             Message("video_url: not supported by {model}; leave it empty and connect the clip", model=model.id)
@@ -283,7 +258,9 @@ def _audio_problems(request: VideoRequest, model: Model) -> list[str]:
     return problems
 
 
-def _url_problems(name: str, url: str, suffixes: Sequence[str], seconds: tuple[float, float]) -> list[str]:
+def _url_problems(
+    name: str, url: str, suffixes: Sequence[str], seconds: tuple[float, float], schemes: Sequence[str] = _SCHEMES
+) -> list[str]:
     """Return the problems of the URL of a file. `seconds` is how long the file may be."""
     if not url:
         return []
@@ -291,12 +268,12 @@ def _url_problems(name: str, url: str, suffixes: Sequence[str], seconds: tuple[f
         parts = urlsplit(url)
     except ValueError:
         return [Message("{input}: is not a valid URL", input=name)]
-    if parts.scheme.lower() not in _SCHEMES or not parts.netloc:
+    if parts.scheme.lower() not in schemes or not parts.netloc:
         return [
             Message(
                 "{input}: must start with {choices}",
                 input=name,
-                choices=format_choices([f"{scheme}://" for scheme in _SCHEMES]),
+                choices=format_choices([f"{scheme}://" for scheme in schemes]),
             )
         ]
     # The service checks the file name suffix; a URL without one may still be such a file.

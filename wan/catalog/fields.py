@@ -104,7 +104,7 @@ class FieldSpec:
                 input=name,
                 value=format_value(value),
                 model=model.id,
-                choices=format_choices(allowed),
+                choices=format_choices(allowed or [self.default]),
             )
         ]
 

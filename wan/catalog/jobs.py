@@ -78,6 +78,7 @@ def _wan_3(name: str, job: str, **changes: Any) -> Model:
         "reference_names": _BY_KIND,
         "clip_limits": ClipLimits((1, 15), fps=(16, 0), total=15),
         "audio_seconds": (1, 15),
+        "audio_total": 15,
         "total_seconds": 30,
         "billing": Billing.INPUT_AND_OUTPUT,
     }

@@ -110,19 +110,20 @@ class Model:
     `family` is the generation, such as "wan2.6", whose models are alike in what no other field tells, such as the form
     of their usage. `durations` are seconds. `prompt_limit` counts characters, a Chinese one as `chinese_weight`; the
     service cuts what is longer. `media_combinations` are the kinds of media that a request may have, every set that is
-    legal; `audio_seconds` is the length of an audio file. `negative_prompt` and `prompt_extend` tell whether the API
-    has a field of that name for the model. `workspace_hosts_only` tells that the service documents it for workspaces'
-    own hosts only. `slots` are the media of a request that has references or clips, `most_media` is the maximum of all
-    together. `reference_names` tell how the prompt names them; `lead_in` are the words that it must begin with.
-    `api_values` are values that the API takes in another form, by field and value, None for those that are left out.
-    `sizes` are the pixels of a video by tier and ratio, for models that want them instead. `clip_durations` are the
-    durations of a request with a clip, if they differ; `total_seconds` is the maximum of the clips' seconds and the
-    video's together, `most_seconds` the video's when it has the clip's length. `voice_seconds` is the length of a
-    voice. `audio_settings` tell what may become of a clip's sound. `inline_images` and `uploads` tell whether the
-    service documents data URIs for images and `oss://` URLs. `successor` is the model to use instead of one that the
-    service has retired. `rate_limit` is tasks a second, `running_limit` tasks at once and `queue_limit` tasks that
-    wait, per main account; after `timeout_hours` the service gives a task up. `typical_wait` is the documented or
-    measured span, in seconds, from submission to the finished video. `fps` is the video's.
+    legal; `audio_seconds` is the length of an audio file, `audio_total` the maximum of all together, 0 for any.
+    `negative_prompt` and `prompt_extend` tell whether the API has a field of that name for the model.
+    `workspace_hosts_only` tells that the service documents it for workspaces' own hosts only. `slots` are the media of
+    a request that has references or clips, `most_media` is the maximum of all together. `reference_names` tell how the
+    prompt names them; `lead_in` are the words that it must begin with. `api_values` are values that the API takes in
+    another form, by field and value, None for those that are left out. `sizes` are the pixels of a video by tier and
+    ratio, for models that want them instead. `clip_durations` are the durations of a request with a clip, if they
+    differ; `total_seconds` is the maximum of the clips' seconds and the video's together, `most_seconds` the video's
+    when it has the clip's length. `voice_seconds` is the length of a voice. `audio_settings` tell what may become of a
+    clip's sound. `inline_images` and `uploads` tell whether the service documents data URIs for images and `oss://`
+    URLs. `successor` is the model to use instead of one that the service has retired. `rate_limit` is tasks a second,
+    `running_limit` tasks at once and `queue_limit` tasks that wait, per main account; after `timeout_hours` the service
+    gives a task up. `typical_wait` is the documented or measured span, in seconds, from submission to the finished
+    video. `fps` is the video's.
     """
 
     id: str
@@ -142,6 +143,7 @@ class Model:
     media_combinations: tuple[tuple[str, ...], ...] = ((FIRST_FRAME,),)
     image_limits: ImageLimits = ImageLimits()
     audio_seconds: tuple[int, int] = (3, 30)
+    audio_total: int = 0
     chinese_weight: int = 1
     negative_prompt: bool = True
     prompt_extend: bool = True

@@ -76,7 +76,8 @@ class Attachments:
         Its `images` are float [H,W,C] by kind. They get at most `max_chars` characters of the body. Blocking.
         """
         media = {key: Attachment(url, url=url) for key, url in self._urls.items()}
-        media |= {key: Attachment(content_id(one.data()), upload=one) for key, one in self._uploads.items()}
+        uploads = {key: self._uploads[key] for key in self.kinds if key in self._uploads}
+        media |= {key: Attachment(content_id(one.data()), upload=one) for key, one in uploads.items()}
         encoded, notes = self._encode_images(images, max_chars)
         return media | encoded, notes
 

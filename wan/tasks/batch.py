@@ -169,6 +169,10 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     for other in others:
         found += [one for one in warnings(other, **given) if one not in found]
     price, total_price = describe_cost(cost), describe_cost(cost, videos=count)
+    if batch.references:
+        from ..api.references import reference_warnings
+
+        found += reference_warnings(batch.request, model, provided=kinds)
     return ValidatedBatch(
         batch,
         endpoint=open_endpoint(batch.connection, settings, region=region),
@@ -210,7 +214,7 @@ def _limit_problems(
         or request.resolution not in model.resolutions
     ):
         return []
-    count = batch.count if hasattr(batch.images, "__len__") else 1
+    count = batch.count if batch.images is None or hasattr(batch.images, "__len__") else 1
     if model.offer_in(region.id) is None:
         return []
     cost = video_cost(request, region, estimate_cost(request, region=region))

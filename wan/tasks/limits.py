@@ -39,16 +39,11 @@ class Cost:
 def video_cost(request: VideoRequest, region: Region, estimate: Mapping[str, Any] | None) -> Cost:
     """Return the cost of the video of a valid request, by its list price."""
     cost = estimate or {"amount": 0.0, "currency": ""}
-    return Cost(
-        cost["amount"],
-        cost["currency"],
-        Message(
-            "{model} at {resolution} in {region}",
-            model=request.model,
-            resolution=request.resolution,
-            region=region.title,
-        ),
-    )
+    names = {"model": request.model, "resolution": request.resolution, "region": region.title}
+    what = Message("{model} at {resolution} in {region}", **names)
+    if request.video_url:
+        what = Message("{model} at {resolution} in {region}, with a clip of unknown length", **names)
+    return Cost(cost["amount"], cost["currency"], what)
 
 
 def limit_problems(cost: Cost, spent: Limits, *, limits: Limits, videos: int = 1) -> list[str]:

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..catalog.media import DRIVING_AUDIO, EDITED_VIDEO, VOICE, ClipLimits
+from ..catalog.media import DRIVING_AUDIO, EDITED_VIDEO, REFERENCE_AUDIO, VOICE, ClipLimits
 from ..catalog.models import AUDIO_BYTES
 from ..catalog.regions import Region
 from ..catalog.spec import Model, media_key, voice_key
 from ..errors import InvalidRequest, MediaError
 from ..frozen import frozen
-from ..media.audio import validate_audio
+from ..media.audio import audio_seconds, validate_audio
 from ..media.container import Source
 from ..media.image import validate_images
 from ..media.video import Clip, read_clip, validate_clip
@@ -50,7 +50,7 @@ def with_keys(references: Sequence[Reference]) -> Iterator[tuple[str, Reference]
             yield voice_key(key), Reference(one.kind, one.voice_name, audio=one.voice)
 
 
-def reference_problems(media: Iterable[tuple[str, Reference]], rules: Model) -> list[str]:
+def reference_problems(media: Sequence[tuple[str, Reference]], rules: Model) -> list[str]:
     """Return the problems of the images and sounds among references. Blocking."""
     limits = rules.image_limits
     problems: list[str] = []
@@ -60,7 +60,21 @@ def reference_problems(media: Iterable[tuple[str, Reference]], rules: Model) -> 
         if one.audio is not None:
             seconds = rules.voice_seconds if VOICE in key and rules.voice_seconds else rules.audio_seconds
             problems += validate_audio(one.audio, seconds=seconds, max_bytes=AUDIO_BYTES, name=one.name)
-    return problems
+    return problems or _sound_problems(media, rules)
+
+
+def _sound_problems(media: Sequence[tuple[str, Reference]], rules: Model) -> list[str]:
+    """Return the problem of valid sounds that are too long together."""
+    total = sum(audio_seconds(one.audio) for _, one in media if one.kind == REFERENCE_AUDIO and one.audio)
+    if not rules.audio_total or round(total, 1) <= rules.audio_total:
+        return []
+    return [
+        Message(
+            "references: {seconds:.1f} s of sounds are too long; use at most {most} s together",
+            seconds=total,
+            most=rules.audio_total,
+        )
+    ]
 
 
 def read_clips(given: Iterable[tuple[str, str, OpenClip]], *, limits: ClipLimits) -> tuple[dict[str, Clip], list[str]]:

@@ -16,7 +16,7 @@ from ..api.task import Task, billed_seconds, rendered_seconds
 from ..catalog.fields import VideoRequest
 from ..catalog.models import MODELS
 from ..catalog.regions import REGIONS, Region
-from ..catalog.spec import Model
+from ..catalog.spec import Billing, Model
 from ..frozen import frozen
 from ..ledger.record import Record
 from ..media.video import VideoInfo
@@ -73,7 +73,9 @@ def outcome(task: Task, record: Record) -> dict[str, Any]:
     known = {"finished_at": record.finished_at or time.time(), "rendered": rendered_seconds(task) or 0.0}
     seconds = billed_seconds(task)
     if seconds and record.currency and record.duration:
-        price = _price_per_second(record, seconds, tier=f"{as_number(task.usage.get('SR')):.0f}P")
+        counted = seconds if as_number(task.usage.get("input_video_duration")) else record.duration
+        tier = f"{as_number(task.usage.get('SR')):.0f}P"
+        price = _price_per_second(record, seconds, counted=counted, tier=tier)
         known |= {"billed_seconds": seconds, "billed": round(seconds * price, 4)}
     return known
 
@@ -86,14 +88,19 @@ def _estimated_cost(request: VideoRequest | None, record: Record, region: Region
     return estimate_cost(request, region=region)
 
 
-def _price_per_second(record: Record, seconds: float, *, tier: str) -> float:
-    """Return the price of a task that was billed as a tier, by the list that the record's estimate is from."""
+def _price_per_second(record: Record, seconds: float, *, counted: float, tier: str) -> float:
+    """Return the price of a task that was billed as a tier, by the list that the record's estimate is from.
+
+    `counted` are the seconds that the estimate counts, without those of clips if none are known.
+    """
     model, region = MODELS.get(record.model) or _other_row(record.model), REGIONS.get(record.region)
     offer = model.offer_in(region.id) if model and region else None
     if offer is None or region is None or (offer.as_of, region.currency) != (record.price_date, record.currency):
-        return record.estimate / record.duration
-    prices = min((offer.price, offer.silent_price), key=partial(_distance, record, seconds))
-    return prices.get(tier) or prices.get(record.resolution) or record.estimate / record.duration
+        return record.estimate / counted
+    if model and model.billing is not Billing.OUTPUT:
+        counted = seconds
+    prices = min((offer.price, offer.silent_price), key=partial(_distance, record, seconds, counted))
+    return prices.get(tier) or prices.get(record.resolution) or record.estimate / counted
 
 
 def _other_row(model: str) -> Model | None:
@@ -102,12 +109,12 @@ def _other_row(model: str) -> Model | None:
     return any_row(model)
 
 
-def _distance(record: Record, seconds: float, prices: Mapping[str, float]) -> float:
+def _distance(record: Record, seconds: float, counted: float, prices: Mapping[str, float]) -> float:
     """Return how badly prices explain the estimate of a record that was billed for some seconds: -1 if exactly."""
     price = prices.get(record.resolution)
     if not price:
         return math.inf
-    if record.estimate == round(price * record.duration, 4):
+    if record.estimate == round(price * counted, 4):
         return -1.0
     return abs(record.estimate / price - seconds)
 

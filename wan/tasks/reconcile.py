@@ -219,10 +219,14 @@ class _Reconciliation:
         at = self.record.service_sent_at
 
         def rival(other: Record) -> bool:
-            """Tell whether the task may belong to the other record, which has the same model and image."""
+            """Tell whether the task may belong to the other record of the model, which has the same image.
+
+            Where the prompt decides, one with the same prompt is enough.
+            """
             timed = at and other.service_sent_at
             near = not timed or abs(other.service_sent_at - at) <= MAX_EARLY_SECONDS + MAX_LATE_SECONDS
-            return near and other.subject == self.record.subject
+            alike = self.own.first_image is None and other.prompt == self.record.prompt
+            return near and (alike or other.subject == self.record.subject)
 
         return await self.adopt(task_id, rival)
 

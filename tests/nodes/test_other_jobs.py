@@ -1,0 +1,209 @@
+"""Text to video, reference to video, video edit and wan3.0's extension, as their nodes ask for them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import media
+import pytest
+import torch
+from wanpack.nodes.text_to_video import DashScopeWanTextToVideo
+from wanpack.wan.catalog.fields import rows_of
+from wanpack.wan.errors import InvalidRequest
+
+SAMPLES = Path(__file__).resolve().parents[1] / "wan" / "api" / "requests_other"
+NODE_OF = {"t2v": "text_to_video", "r2v": "reference_to_video", "edit": "edit", "extend": "continue_video"}
+IMAGE, CLIP, SOUND = "image", "clip", "sound"
+MEDIA_OF = {
+    "r2v_wan30": {"reference_1": IMAGE, "reference_2": IMAGE, "reference_3": CLIP, "reference_4": SOUND},
+    "r2v_wan27_voice": {
+        "reference_1": IMAGE,
+        "voice_1": SOUND,
+        "reference_2": CLIP,
+        "voice_2": SOUND,
+        "reference_3": IMAGE,
+    },
+    "r2v_wan26_flash": {"reference_1": CLIP, "reference_2": IMAGE},
+    "r2v_happyhorse11": {"reference_1": IMAGE, "reference_2": IMAGE},
+    "edit_wan27": {"video": CLIP, "image_1": IMAGE},
+    "edit_happyhorse10": {"image_1": IMAGE},
+    "edit_wan30": {"video": CLIP},
+    "extend_wan30": {"video": CLIP},
+}
+# What a node may add: the service's own defaults, in rows that have the field.
+DEFAULTS = {
+    "seed": 0,
+    "watermark": False,
+    "audio": True,
+    "prompt_extend": True,
+    "shot_type": "single",
+    "audio_setting": "auto",
+    "ratio": "adaptive",
+    "duration": 0,
+}
+
+
+@pytest.fixture
+def given(tmp_path):
+    """A value for a socket: an image, a clip of 5 s or a sound of 3 s."""
+
+    def make(kind):
+        if kind == IMAGE:
+            return media.plain_images(side=400)
+        if kind == SOUND:
+            return media.audio(media.tone())
+        frames = (media.plain(40 + index, size=(480, 360)) for index in range(5 * 20))
+        file = media.video(tmp_path / "clip.mp4", frames, fps=20, codec="mpeg4")
+        return SimpleNamespace(get_stream_source=lambda: str(file))
+
+    return make
+
+
+def settings_of(body):
+    """The widgets of a sample, by the names of the nodes' inputs."""
+    settings = {"model": body["model"], **body["input"], **body["parameters"]}
+    for name in ("media", "reference_urls"):
+        settings.pop(name, None)
+    if "size" in settings:
+        sizes = rows_of("text_to_video").get(body["model"], rows_of("reference_to_video").get(body["model"])).sizes
+        settings["resolution"], settings["ratio"] = {size: key for key, size in sizes.items()}[settings.pop("size")]
+    if "audio" in settings:
+        settings["generate_audio"] = settings.pop("audio")
+    if settings.get("duration") == -1:
+        settings["duration"] = 0
+    return settings
+
+
+def without_urls(value):
+    """A body with the places of its media, whatever leads to them."""
+    if isinstance(value, dict):
+        return {
+            name: "a URL" if name in ("url", "reference_voice") else without_urls(inner)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return ["a URL" if isinstance(one, str) else without_urls(one) for one in value]
+    return value
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SAMPLES.glob("*.json")))
+def test_each_of_the_services_samples_is_sent_by_a_node(serve, nodes, asked, given, name):
+    server, body = serve("beijing"), json.loads((SAMPLES / f"{name}.json").read_text("utf-8"))
+    settings = settings_of(body)
+    if name == "extend_wan30":
+        settings.pop("ratio")
+    if name == "edit_happyhorse10":
+        settings["video_url"] = body["input"]["media"][0]["url"]
+    sockets = {socket: given(kind) for socket, kind in MEDIA_OF.get(name, {}).items()}
+    sent = asked(server, getattr(nodes, NODE_OF[name.partition("_")[0]]), **settings, **sockets)
+    wanted = without_urls(body)
+    seen = without_urls(sent.body)
+    assert seen["model"] == wanted["model"]
+    assert seen["input"] == wanted["input"]
+    assert wanted["parameters"].items() <= seen["parameters"].items()
+    added = {key: value for key, value in seen["parameters"].items() if key not in wanted["parameters"]}
+    assert added.items() <= DEFAULTS.items()
+    uploads = json.dumps(sent.body).count("oss://")
+    assert (sent.headers.get("x-dashscope-ossresourceresolve") == "enable") == bool(uploads)
+
+
+def test_a_text_makes_as_many_videos_as_are_asked_for_each_with_its_seed(serve, quick, comfy):
+    serve("beijing")
+    settings = {"prompt": "a cat", "model": "wan2.2-t2v-plus", "resolution": "480P", "ratio": "1:1", "seed": 7}
+    result = asyncio.run(DashScopeWanTextToVideo().generate(**settings, count=3))
+    receipts = [json.loads(receipt) for receipt in result["result"][3]]
+    assert [receipt["seed"] for receipt in receipts] == [7, 8, 9]
+    assert len({receipt["task_id"] for receipt in receipts}) == 3
+    assert {receipt["billed_cost"]["amount"] for receipt in receipts} == {0.7}
+
+
+@pytest.mark.parametrize("count", [0, 5, 1.5, "many", None])
+def test_another_number_of_videos_is_a_problem(serve, nodes, refused, count):
+    [problem] = refused(serve("beijing"), nodes.text_to_video, count=count)
+    assert problem.startswith("count: ")
+    assert problem.endswith("choose 1 to 4")
+
+
+def test_the_same_text_again_is_the_saved_video(serve, nodes, quick, comfy):
+    server = serve("beijing")
+    first, second = nodes.text_to_video(), nodes.text_to_video()
+    assert (first.task_id, first.path) == (second.task_id, second.path)
+    assert second.receipt["reused"]
+    assert len([call for call in server.received if call.on == "create"]) == 1
+
+
+def test_seconds_of_clips_are_billed_and_the_receipt_says_so(serve, nodes, quick, comfy, given):
+    serve("beijing")
+    made = nodes.reference_to_video(prompt="Video 1 waves", reference_1=given(CLIP), duration=2)
+    assert made.receipt["estimated_cost"]["amount"] == 0.6 * (2 + 5)
+    assert made.receipt["billed_cost"]["amount"] == pytest.approx(0.6 * 7)
+    assert made.receipt["billed_cost"]["seconds"] == pytest.approx(7)
+
+
+def test_an_edit_has_the_clips_length_and_both_are_billed(serve, nodes, quick, comfy, given):
+    serve("beijing")
+    made = nodes.edit(video=given(CLIP))
+    assert made.receipt["video_seconds"] == pytest.approx(5, abs=0.1)
+    assert made.receipt["estimated_cost"]["amount"] == pytest.approx(0.6 * 10)
+    assert made.receipt["billed_cost"]["seconds"] == pytest.approx(10, abs=0.1)
+
+
+def test_an_extension_is_as_long_as_asked(serve, nodes, quick, comfy, given):
+    serve("beijing")
+    settings = {"model": "wan3.0-video", "resolution": "480P", "duration": 7}
+    made = nodes.continue_video(video=given(CLIP), **settings)
+    assert made.receipt["video_seconds"] == pytest.approx(7, abs=0.1)
+    assert made.receipt["prompt"] == "Extend Video 1 forward: the cat turns"
+    assert made.receipt["estimated_cost"]["amount"] == pytest.approx(0.3 * 12)
+
+
+@pytest.mark.parametrize(
+    ("node", "settings", "problem"),
+    [
+        ("reference_to_video", {}, "references: wan2.7-r2v needs at least one of images, clips"),
+        ("reference_to_video", {"reference_1": "text"}, "reference_1: must be an IMAGE, a VIDEO or an AUDIO, not str"),
+        ("reference_to_video", {"voice_2": SOUND}, "voice_2: reference_2 must be one image or one clip"),
+        ("edit", {}, "video: use one of video, video_path and video_url"),
+        ("edit", {"video": CLIP, "image_1": SOUND}, "image_1: must be an IMAGE, not dict"),
+        ("text_to_video", {"prompt": " "}, "prompt: wan2.2-t2v-plus needs a prompt; write what the video shows"),
+    ],
+)
+def test_what_lacks_or_has_another_type_is_told(serve, nodes, refused, given, node, settings, problem):
+    values = {name: given(value) if value in (IMAGE, CLIP, SOUND) else value for name, value in settings.items()}
+    assert problem in refused(serve("beijing"), getattr(nodes, node), **values)
+
+
+def test_a_batch_is_as_many_references_as_it_has_images(serve, nodes, asked):
+    batch = torch.cat([media.plain_images(side=300)] * 3)
+    sent = asked(serve("beijing"), nodes.reference_to_video, prompt="Image 3 waves", reference_2=batch)
+    assert [item["type"] for item in sent.body["input"]["media"]] == ["reference_image"] * 3
+
+
+def test_a_voice_of_a_batch_is_a_problem(serve, nodes, refused, given):
+    batch = torch.cat([media.plain_images(side=300)] * 2)
+    [problem] = refused(serve("beijing"), nodes.reference_to_video, reference_1=batch, voice_1=given(SOUND))
+    assert problem == "voice_1: reference_1 must be one image or one clip"
+
+
+def test_a_first_frame_stands_before_the_references_and_is_one_image(serve, nodes, asked, given):
+    sent = asked(serve("beijing"), nodes.reference_to_video, first_frame=given(IMAGE), reference_1=given(IMAGE))
+    assert [item["type"] for item in sent.body["input"]["media"]] == ["first_frame", "reference_image"]
+
+
+def test_a_clip_that_may_not_be_uploaded_names_the_url(serve, nodes, refused, given):
+    settings = {"model": "happyhorse-1.0-video-edit", "video": given(CLIP)}
+    assert refused(serve("beijing"), nodes.edit, **settings) == [
+        "video: DashScope documents no uploads for happyhorse-1.0-video-edit; enter the public URL of the clip in "
+        "video_url instead"
+    ]
+
+
+def test_limits_count_the_seconds_of_clips(serve, nodes, given, bare_environment, quick):
+    server = serve("beijing")
+    bare_environment.setenv("DASHSCOPE_WAN_LIMIT_PER_RUN", "4 CNY")
+    with pytest.raises(InvalidRequest, match=r"CNY 4\.20"):
+        nodes.reference_to_video(prompt="Video 1 waves", reference_1=given(CLIP), duration=2)
+    assert not [call for call in server.received if call.on == "create"]
