@@ -112,11 +112,11 @@ def to_yuv_frame(image: Image.Image, *, size: tuple[int, int], whole: bool) -> P
 
 
 def tinted(planes: Planes, *, colour: tuple[int, int]) -> Planes:
-    """Return a frame of which half the colour is another, given as its two values, 0..255."""
+    """Return a frame of which two thirds of the colour are another, given as its two values, 0..255."""
     luma, *chroma = planes
     return [
         luma,
-        *(plane.point([(v + value) // 2 for v in range(256)]) for plane, value in zip(chroma, colour, strict=True)),
+        *(plane.point([(v + 2 * value) // 3 for v in range(256)]) for plane, value in zip(chroma, colour, strict=True)),
     ]
 
 

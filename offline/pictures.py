@@ -38,6 +38,7 @@ _PLAIN = 0x2E80
 """From this character on, the usual fonts have no letters, and lines may end after each."""
 
 _GAP = 0.01
+_DARK = (20, 20, 28)
 _LARGEST_COPY = 1280
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -57,7 +58,7 @@ def picture_of_words(text: str, *, size: tuple[int, int]) -> Image.Image:
     for number, line in enumerate(lines):
         left = (size[0] - draw.textlength(line, font=font)) / 2
         at = (left, top + number * height)
-        draw.text(at, line, fill="white", font=font, stroke_width=max(1, height // 20), stroke_fill=(20, 20, 28))
+        draw.text(at, line, fill="white", font=font, stroke_width=max(1, height // 20), stroke_fill=_DARK)
     return image
 
 
@@ -149,16 +150,14 @@ def _font(points: int, *, chinese: bool) -> Font:
     return ImageFont.load_default(points)
 
 
-def side_by_side(images: Sequence[Image.Image]) -> Image.Image:
-    """Put images beside each other, in one row or in rows, each whole and all of the size of the first."""
-    if len(images) == 1:
-        return images[0]
-    columns = math.ceil(math.sqrt(len(images)))
+def side_by_side(images: Sequence[Image.Image], *, size: tuple[int, int]) -> Image.Image:
+    """Put images beside each other, each whole, in rows on a picture of `size`, its width and height in pixels."""
+    width, height = size
+    columns = min(len(images), max(1, round(math.sqrt(len(images) * width / height))))
     rows = math.ceil(len(images) / columns)
-    width, height = images[0].size
-    wide, high = max(16, width // columns), max(16, height // rows)
-    gap = max(1, round(min(wide, high) * _GAP))
-    whole = Image.new("RGB", (wide * columns, high * rows), (24, 24, 28))
+    wide, high = width // columns, height // rows
+    gap = round(min(wide, high) * _GAP)
+    whole = Image.new("RGB", size, _DARK)
     for number, image in enumerate(images):
         shown = ImageOps.contain(image, (max(1, wide - 2 * gap), max(1, high - 2 * gap)))
         left = wide * (number % columns) + (wide - shown.width) // 2

@@ -76,12 +76,19 @@ class _Video:
     """The frames of a scene. `size` is their width and height in pixels."""
 
     def __init__(self, scene: Scene) -> None:
-        image = None if scene.clip else _first_image(scene)
-        begin = scene.clip.size if scene.clip else image.size if image else (0, 0)
+        images = [] if scene.clip else _images(scene)
+        begin = scene.clip.size if scene.clip else images[0].size if images else DRAWN_SIZE
         self._scene = scene
         self.size = frame_size(*begin, resolution=scene.resolution, ratio=scene.ratio, named=scene.size)
         self._tint = tint_of(scene.prompt) if scene.edited else None
-        self._first = to_yuv_frame(image, size=self.size, whole=scene.ratio == ADAPTIVE) if image else None
+        self._first = None if scene.clip else self._first_frame(images)
+
+    def _first_frame(self, images: list[Image.Image]) -> Planes:
+        """Return what a video without a clip begins with: an image, several side by side, or the prompt's words."""
+        image = images[0] if images else picture_of_words(self._scene.prompt, size=self.size)
+        if len(images) > 1:
+            image = side_by_side(images, size=self.size)
+        return to_yuv_frame(image, size=self.size, whole=self._scene.ratio == ADAPTIVE)
 
     def frames(self) -> Generator[YuvFrame, None, None]:
         """Make the frames one after another, in yuv420p."""
@@ -115,14 +122,11 @@ class _Video:
         return to_yuv_frame(decode(ending), size=self.size, whole=False) if ending is not None else None
 
 
-def _first_image(scene: Scene) -> Image.Image:
-    """Return what a video without a clip begins with."""
+def _images(scene: Scene) -> list[Image.Image]:
+    """Return the images that a video without a clip begins with; none where it is made of words."""
     if scene.image is None and scene.pictures:
-        return side_by_side([decode(data) for data in scene.pictures])
-    if scene.image is None and scene.prompt:
-        size = scene.size or frame_size(*DRAWN_SIZE, resolution=scene.resolution, ratio=scene.ratio)
-        return picture_of_words(scene.prompt, size=size)
-    return decode(scene.image)
+        return [decode(data) for data in scene.pictures]
+    return [] if scene.image is None and scene.prompt else [decode(scene.image)]
 
 
 def _track(scene: Scene) -> Samples:
