@@ -173,16 +173,17 @@ def _conditional_rules(row: Model, media: str) -> list[dict[str, Any]]:
         if len(extend) < len(_SWITCH):
             rules.append({"widget": "shot_type", "value": shot_type, "allowed": {"prompt_extend": extend}})
     for tier in dict.fromkeys(tier for tier, _ in row.sizes):
-        ratios = [ratio for _, ratio in row.sizes]
-        some = [ratio for ratio in dict.fromkeys(ratios) if (tier, ratio) in row.sizes]
-        if len(some) < len(set(ratios)):
+        some = [ratio for ratio in (*RATIOS, *MORE_RATIOS) if (tier, ratio) in row.sizes]
+        if len(some) < len(row.ratios):
             rules.append({"widget": "resolution", "value": tier, "allowed": {"ratio": some}})
     if row.audio_input and not _allowed_values(plain, "audio_url", [_AUDIO], media=media, more=[DRIVING_AUDIO]):
         rules.append({"input": "audio", "allowed": {"audio_url": [""]}})
     if row.slots and row.accepts(FIRST_FRAME):
         rules.append({"input": FIRST_FRAME, "allowed": {"ratio": [row.ratios[0]]}})
-    if row.clip_durations:
-        rules.append({"type": _TYPES[REFERENCE_VIDEO], "allowed": {"duration": list(row.clip_durations)}})
+    if any(slot.kind == REFERENCE_VIDEO and not slot.least for slot in row.slots):
+        seconds = _allowed_values(plain, "duration", row.durations, media=media, more=[media_key(REFERENCE_VIDEO, 1)])
+        if len(seconds) < len(row.durations):
+            rules.append({"type": _TYPES[REFERENCE_VIDEO], "allowed": {"duration": seconds}})
     return rules
 
 

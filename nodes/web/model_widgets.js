@@ -6,6 +6,9 @@ import { isLinked, pathsTo, valueOf, widgetOf } from "./graph.js";
 import { strings } from "./i18n.js";
 import { namesOf, referencesOf } from "./references.js";
 
+const DECIDING = ["model", "count"]; // widgets without rules of their own, on which rules or the price depend
+const TYPES = ["IMAGE", "VIDEO", "AUDIO"]; // of references
+
 const states = new WeakMap();
 
 // Start applying the rules to a node. `changed` is called after each change.
@@ -14,7 +17,7 @@ export function watch(node, table, changed) {
   const originals = new Map();
   for (const widget of node.widgets) {
     if (names.has(widget.name)) originals.set(widget, { ...widget.options });
-    if (names.has(widget.name) || widget.name === "model") onChange(widget, () => applyModelRules(node));
+    if (names.has(widget.name) || DECIDING.includes(widget.name)) onChange(widget, () => applyModelRules(node));
   }
   const labels = new Map(node.inputs.map((slot) => [slot.name, slot.localized_name]));
   states.set(node, { table, originals, labels, remembered: new Map(), last: new Map(), changed, busy: false });
@@ -195,8 +198,8 @@ function onChange(widget, react) {
 // or needs them and nothing is linked, or what the prompt calls what is linked.
 function label(node, rules, labels, references) {
   const names = namesOf(references, rules.names);
-  const unfit = references.filter(({ type }) => rules.names && ["IMAGE", "VIDEO", "AUDIO"].includes(type) && !rules.types.includes(type));
-  const unused = [...rules.unused, ...unfit.map(({ input }) => input)];
+  const isUnfit = ({ type }) => rules.names && TYPES.includes(type) && !rules.types.includes(type);
+  const unused = [...rules.unused, ...references.filter(isUnfit).map(({ input }) => input)];
   for (const [i, slot] of node.inputs.entries()) {
     if (slot.widget || !labels.has(slot.name)) continue;
     const plain = labels.get(slot.name) ?? slot.name;
