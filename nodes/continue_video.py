@@ -13,7 +13,6 @@ from ..wan.catalog.spec import IMAGE_TO_VIDEO, VIDEO_EXTENSION, Model
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
 from . import host, inputs, video_input
-from .model_rules import Sockets
 
 _MODELS = [row for row in MODELS.values() if row.accepts(FIRST_CLIP)]
 _DURATION = 10
@@ -46,7 +45,7 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
         return {
             "required": {
                 "prompt": inputs.prompt(),
-                "model": inputs.model(_rows(), media=FIRST_CLIP, sockets=Sockets(("video",))),
+                "model": inputs.model(_rows(), media=FIRST_CLIP, references=("video",)),
                 "resolution": inputs.resolution(_rows(), default=_MODELS[0].default_resolution),
                 "duration": inputs.duration(_rows(), default=_DURATION, extra="the clip counts; "),
                 "prompt_extend": inputs.prompt_extend(),
