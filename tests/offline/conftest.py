@@ -256,11 +256,21 @@ def api(make_server):
 
 
 @pytest.fixture
+def idle(make_server, monkeypatch):
+    """A server that renders nothing: its tasks wait for ever, or fail."""
+    api = make_server(running_limit=0)
+    monkeypatch.setattr(api.server.state.worker, "enqueue", lambda *_, **__: None)
+    return api
+
+
+@pytest.fixture
 def kit():
     """The functions that make bodies and files."""
 
     class Kit:
         body = staticmethod(body)
+        least_media = staticmethod(least_media)
+        PROMPTS = PROMPTS
         image = staticmethod(image)
         data_uri = staticmethod(data_uri)
         upload_form = staticmethod(upload_form)
