@@ -264,6 +264,20 @@ def idle(make_server, monkeypatch):
 
 
 @pytest.fixture
+def undrawn(make_server, monkeypatch, tmp_path):
+    """A server whose tasks succeed without a video: their scenes are in its list `scenes`."""
+    api = make_server()
+    api.scenes = []
+
+    def enqueue(scene: Any, *, wanted: Any, done: Any) -> None:
+        api.scenes.append(scene)
+        done(tmp_path / "none.mp4")
+
+    monkeypatch.setattr(api.server.state.worker, "enqueue", enqueue)
+    return api
+
+
+@pytest.fixture
 def kit():
     """The functions that make bodies and files."""
 
