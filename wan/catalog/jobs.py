@@ -22,9 +22,10 @@ from .media import (
     ClipLimits,
     ImageLimits,
 )
-from .models import ADAPTIVE, MODELS, tiers
+from .models import ADAPTIVE, MODELS, TABLE, tiers
 from .slots import LeadIn, ReferenceNames, Slot
 from .spec import (
+    IMAGE_TO_VIDEO,
     REFERENCE_TO_VIDEO,
     TEXT_TO_VIDEO,
     VIDEO_EDIT,
@@ -214,18 +215,27 @@ _EXTENSION_ROWS = tuple(
     for name in _WAN_3_NAMES
 )
 
-ROWS: Mapping[str, Mapping[str, Model]] = MappingProxyType(
-    {
-        TEXT_TO_VIDEO: {row.id: row for row in TEXT_ROWS},
-        REFERENCE_TO_VIDEO: {row.id: row for row in _REFERENCE_ROWS},
-        VIDEO_EDIT: {row.id: row for row in _EDIT_ROWS},
-        VIDEO_EXTENSION: {row.id: row for row in _EXTENSION_ROWS},
-    }
-)
+_TABLES = {
+    TEXT_TO_VIDEO: {row.id: row for row in TEXT_ROWS},
+    REFERENCE_TO_VIDEO: {row.id: row for row in _REFERENCE_ROWS},
+    VIDEO_EDIT: {row.id: row for row in _EDIT_ROWS},
+    VIDEO_EXTENSION: {row.id: row for row in _EXTENSION_ROWS},
+}
+ROWS: Mapping[str, Mapping[str, Model]] = MappingProxyType(_TABLES)
 """Every model of these jobs by job and by its id in the widget, in the order of the widget."""
 
-ALL_ROWS = (*MODELS.values(), *(row for rows in ROWS.values() for row in rows.values()))
+ALL_ROWS = [*MODELS.values(), *(row for rows in ROWS.values() for row in rows.values())]
 """Every row of every job."""
+
+
+def add_row(row: Model) -> None:
+    """Add a row to its job's table, or replace the one of its id."""
+    table = TABLE if row.job == IMAGE_TO_VIDEO else _TABLES[row.job]
+    if before := table.get(row.id):
+        ALL_ROWS[ALL_ROWS.index(before)] = row
+    else:
+        ALL_ROWS.append(row)
+    table[row.id] = row
 
 
 def any_row(model: str) -> Model | None:

@@ -455,7 +455,7 @@ class TestCost:
         said = desk.problems(desk.batch(TEXT, "wan2.5-t2v-preview", videos=4, shot_type="multi"))
         assert said[0].startswith("shot_type: ")
         assert said[1].startswith(
-            "this run would cost CNY 6.00 for 4 new videos; at most CNY 5.00 may be spent (limit_"
+            "This run would cost CNY 6.00 for 4 new videos; at most CNY 5.00 may be spent (limit_"
         )
 
     def test_a_limit_cannot_be_kept_for_a_clip_of_unknown_length(self, desk):
