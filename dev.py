@@ -46,49 +46,35 @@ PACK_LINK = ROOT / ".mypy_cache" / "pack" / "wanpack"
 """The pack is a package whose name is its folder's, which need not be one of Python's. To mypy and lint-imports it has
 this name."""
 
-COMMANDS = (
-    (
-        "run [WORKFLOW.json] [--image FILE] [--prompt TEXT] [--model ID] [--live] [--out DIR] [--debug]",
-        Message("run a workflow without ComfyUI; offline and free unless --live is given"),
+COMMANDS = {
+    "run [WORKFLOW.json] [--image FILE] [--prompt TEXT] [--model ID] [--live] [--out DIR] [--debug]": Message(
+        "run a workflow without ComfyUI; offline and free unless --live is given"
     ),
-    (
-        "key [--region R] [--home DIR]",
-        Message("ask for the API key and write it where the pack reads it; sets nothing up"),
+    "key [--region R] [--home DIR]": Message(
+        "ask for the API key and write it where the pack reads it; sets nothing up"
     ),
-    (
-        "ledger check | copy FROM TO | prune --older-than DAYS",
-        Message(
-            "look at the ledger of paid requests, copy it between SQLite and PostgreSQL, remove old records; runs with "
-            "the Python that calls it, such as ComfyUI's; sets nothing up"
-        ),
+    "ledger check | copy FROM TO | prune --older-than DAYS": Message(
+        "look at the ledger of paid requests, copy it between SQLite and PostgreSQL, remove old records; runs with "
+        "the Python that calls it, such as ComfyUI's; sets nothing up"
     ),
-    ("tasks [--all] [--json]", Message("list the tasks of the ledger, the newest first")),
-    (
-        "spend [--by day|model] [--json]",
-        Message("tell what was spent or reserved today, this month and in the last 30 days"),
+    "tasks [--all] [--json]": Message("list the tasks of the ledger, the newest first"),
+    "spend [--by day|model] [--json]": Message("tell what was spent or reserved today, this month and in 30 days"),
+    "fetch TASK_ID [--out DIR]": Message(
+        "save the video of a task; these three run as `ledger` does and take its --home"
     ),
-    (
-        "fetch TASK_ID [--out DIR]",
-        Message("save the video of a task; these three run as `ledger` does and take its --home"),
+    "test [--quick] [ARGUMENTS]": Message(
+        "ruff, mypy, lint-imports and pytest with the arguments; --quick leaves out what waits, renders or starts "
+        "browsers"
     ),
-    (
-        "test [--quick] [ARGUMENTS]",
-        Message(
-            "ruff, mypy, lint-imports and pytest with the arguments; --quick leaves out what waits, renders or starts "
-            "browsers"
-        ),
+    "test --windows [--python 3.13] [ARGUMENTS]": Message(
+        "pytest under Python for Windows, which Wine runs; another Python than 3.11 runs a small part"
     ),
-    (
-        "test --windows [--python 3.13] [ARGUMENTS]",
-        Message("pytest under Python for Windows, which Wine runs; another Python than 3.11 runs a small part"),
+    "bench [--quick] [--json FILE] [--only NAME ...]": Message(
+        "how fast the pack is beside what its peers do: prints a table, writes bench.json"
     ),
-    (
-        "bench [--quick] [--json FILE] [--only NAME ...]",
-        Message("how fast the pack is beside what its peers do: prints a table, writes bench.json"),
-    ),
-    ("offline [--port N]", Message("run the mock server for DashScope until Ctrl-C")),
-    ("docs", Message("write the locales, the help pages and the READMEs' tables anew from the pack's own tables")),
-)
+    "offline [--port N]": Message("run the mock server for DashScope until Ctrl-C"),
+    "docs": Message("write the locales, the help pages and the READMEs' tables anew from the pack's own tables"),
+}
 """What follows `dev.py`, and what it does."""
 
 
@@ -104,8 +90,8 @@ def main(arguments: list[str]) -> int:
         return 0
     commands = {one.__name__: one for one in (run, key, ledger, tasks, spend, fetch, test, bench, offline, docs)}
     if command not in commands:
-        unknown = shown(Message("there is no command {command!r}", command=command))
-        print(f"dev.py: {unknown}\n\n{usage()}", file=sys.stderr)
+        print(f"dev.py: {shown(Message('there is no command {command!r}', command=command))}", file=sys.stderr)
+        print(f"\n{usage()}", file=sys.stderr)
         return 2
     try:
         return commands[command](rest)
@@ -120,10 +106,10 @@ def main(arguments: list[str]) -> int:
 def usage() -> str:
     """Return what `--help` prints, in the user's language."""
     parts = [shown(Message("usage: python dev.py COMMAND ...")), ""]
-    for synopsis, text in COMMANDS:
+    for synopsis, text in COMMANDS.items():
         parts += [f"  {synopsis}", textwrap.fill(shown(text), 100, initial_indent=" " * 8, subsequent_indent=" " * 8)]
-    last = Message("The first call sets up .venv beside this file. Delete .venv to start afresh.")
-    return "\n".join([*parts, "", shown(last)])
+    parts += ["", shown(Message("The first call sets up .venv beside this file. Delete .venv to start afresh."))]
+    return "\n".join(parts)
 
 
 def run(arguments: list[str]) -> int:
