@@ -458,6 +458,13 @@ class TestCost:
             "this run would cost CNY 6.00 for 4 new videos; at most CNY 5.00 may be spent (limit_"
         )
 
+    def test_a_limit_counts_the_seconds_of_the_clips(self, desk):
+        plan = validate_batch(desk.batch(REFERENCE, "wan2.6-r2v-flash", film(desk.clip()), duration=5))
+        cost = video_cost(plan.batch.request, plan.endpoint.region, plan.cost)
+        assert limit_problems(cost, {}, limits={"limit_per_run": {"CNY": 2.4}}) == []
+        [line] = limit_problems(cost, {}, limits={"limit_per_run": {"CNY": 2.39}})
+        assert line.startswith("this run would cost CNY 2.40; at most CNY 2.39 may be spent")
+
     def test_a_limit_cannot_be_kept_for_a_clip_of_unknown_length(self, desk):
         request = desk.batch(EDIT, "wan2.7-videoedit", video_url="https://example.com/a.mp4").request
         cost = video_cost(request, REGIONS["beijing"], None)
