@@ -153,7 +153,7 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     length = audio_seconds(batch.audio) if batch.audio is not None else None
     count = len(batch.images) if FIRST_FRAME in kinds else batch.videos
     has_audio = model.has_audio(generate_audio=batch.request.generate_audio)
-    billed = None if batch.request.video_url else seconds if batch.references else ()
+    billed = seconds if batch.references else ()
     cost = estimate_cost(batch.request, region=region, clips=billed, references=len(batch.references))
     price, total_price = describe_cost(cost), describe_cost(cost, videos=count)
     unsure: list[str] = []
@@ -173,7 +173,7 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
         cost=cost,
         limits=limits,
         limit_problems=unclear,
-        priced=_priced(cost) if cost and not region.simulated else {},
+        priced=_priced(cost, batch.request, offer, region),
         media_kinds=kinds,
         count=count,
         has_audio=has_audio,
@@ -183,8 +183,14 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     )
 
 
-def _priced(cost: Mapping[str, Any]) -> dict[str, Any]:
-    return {"estimate": cost["amount"], "currency": cost["currency"], "price_date": cost["as_of"]}
+def _priced(
+    cost: Mapping[str, Any] | None, request: VideoRequest, offer: RegionalOffer, region: Region
+) -> dict[str, Any]:
+    """Return the columns of a price. With a clip of unknown length it is known only when the video is finished."""
+    if region.simulated or (cost is None and not (request.video_url and offer.price.get(request.resolution))):
+        return {}
+    known = cost or {"amount": 0.0, "currency": region.currency, "as_of": offer.as_of}
+    return {"estimate": known["amount"], "currency": known["currency"], "price_date": known["as_of"]}
 
 
 def _limit_problems(
