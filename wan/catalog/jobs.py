@@ -102,6 +102,7 @@ _REFERENCE_2_7 = replace(
     clip_limits=ClipLimits((1, 30)),
     clip_durations=tuple(range(2, 11)),
     voice_seconds=(1, 10),
+    typical_wait=(60, 1014),
     billing=Billing.SHARE_OF_CLIPS,
     offers=offers("wan2.7-r2v", **PRICES_2_7),
 )
@@ -114,6 +115,7 @@ _REFERENCE_HORSE = renamed(
     most_media=9,
     reference_names=_BRACKETS,
     image_limits=ImageLimits(sides=(400, 8000), formats=("JPEG", "PNG", "WEBP")),
+    typical_wait=(40, 115),
     uploads=False,
 )
 _REFERENCE_2_6 = replace(
@@ -172,6 +174,7 @@ _EDIT_ROWS = (
         most_media=5,
         image_limits=ImageLimits(ratio=8),
         clip_limits=ClipLimits((2, 10)),
+        typical_wait=(60, 640),
         ratios=(ADAPTIVE, *FIVE_RATIOS),
         api_values={("ratio", ADAPTIVE): None},
         audio_settings=("auto", "origin"),
@@ -203,6 +206,7 @@ _EDIT_ROWS = (
         image_limits=ImageLimits(sides=(300, 8000), ratio=2.5, formats=("JPEG", "PNG", "WEBP")),
         clip_limits=ClipLimits((3, 60), sides=(360, 4096), ratio=2.5, fps=(8, 60)),
         most_seconds=15,
+        typical_wait=(59, 115),
         audio_settings=("auto", "origin"),
         billing=Billing.INPUT_AND_OUTPUT,
         uploads=False,

@@ -191,7 +191,9 @@ class TestWhatIsSent:
         plan, [(prepared, body, create)] = desk.sent(batch)
         assert body["input"]["media"][0] == {"type": "video", "url": url}
         assert items(body)[1:] == [("reference_image", "data")] * 2
-        assert (plan.cost, dict(plan.priced), create.uses_uploads) == (None, {}, False)
+        assert (plan.cost, create.uses_uploads) == (None, False)
+        # Its price has a list, by which it is billed.
+        assert dict(plan.priced) == {"estimate": 0.0, "currency": "CNY", "price_date": "2026-05-26"}
         assert plan.warnings == (
             "video_url: the seconds of this clip are billed too, and their number is unknown before the run",
         )
@@ -454,9 +456,14 @@ class TestCost:
         bare_environment.setenv("DASHSCOPE_WAN_LIMIT_PER_RUN", "5 CNY")
         said = desk.problems(desk.batch(TEXT, "wan2.5-t2v-preview", videos=4, shot_type="multi"))
         assert said[0].startswith("shot_type: ")
-        assert said[1].startswith(
-            "This run would cost CNY 6.00 for 4 new videos; at most CNY 5.00 may be spent (limit_"
-        )
+        assert "run would cost CNY 6.00 for 4 new videos; at most CNY 5.00 may be spent (limit_" in said[1]
+
+    def test_a_limit_counts_the_seconds_of_the_clips(self, desk):
+        plan = validate_batch(desk.batch(REFERENCE, "wan2.6-r2v-flash", film(desk.clip()), duration=5))
+        cost = video_cost(plan.batch.request, plan.endpoint.region, plan.cost)
+        assert limit_problems(cost, {}, limits={"limit_per_run": {"CNY": 2.4}}) == []
+        [line] = limit_problems(cost, {}, limits={"limit_per_run": {"CNY": 2.39}})
+        assert "run would cost CNY 2.40; at most CNY 2.39 may be spent" in line
 
     def test_a_limit_cannot_be_kept_for_a_clip_of_unknown_length(self, desk):
         request = desk.batch(EDIT, "wan2.7-videoedit", video_url="https://example.com/a.mp4").request

@@ -127,6 +127,23 @@ class TestBilled:
         paid = record(**{"model": "wan2.6-r2v-flash", "resolution": "720P", "duration": 5, **more})
         assert outcome(usage(**values), paid).get("billed") == pytest.approx(amount, abs=1e-4)
 
+    @pytest.mark.parametrize(
+        ("values", "more", "amount"),
+        [
+            ({"duration": 13.24, "input_video_duration": 6.62, "output_video_duration": 6.62, "SR": 720}, {}, 11.916),
+            ({"duration": 13.24, "SR": 720}, {}, 11.916),
+            ({"duration": 30, "SR": 1080}, {}, 48.0),
+            ({"duration": 30}, {}, 27.0),
+            ({"duration": 30}, {"price_date": "2020-01-01"}, None),
+            ({}, {}, None),
+        ],
+    )
+    def test_what_could_not_be_estimated_is_billed_by_its_list(self, values, more, amount):
+        edit = {"model": "happyhorse-1.0-video-edit", "resolution": "720P", "duration": 0, "estimate": 0.0}
+        paid = record(**{**edit, **more})
+        found = outcome(usage(**values), paid).get("billed")
+        assert found == (amount and pytest.approx(amount, abs=1e-4))
+
     def test_a_task_without_a_price_is_billed_nothing(self):
         assert "billed" not in outcome(usage(duration=5), record(currency="", estimate=0.0, duration=5))
 
