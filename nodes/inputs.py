@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..wan.catalog.effects import EFFECTS
-from ..wan.catalog.media import FIRST_FRAME
 from ..wan.catalog.models import (
     ADAPTIVE,
     CLIP_SECONDS,
@@ -94,17 +93,17 @@ def last_frame() -> Widget:
     )
 
 
-def model(rows: Sequence[Model], *, media: str = FIRST_FRAME, effects: bool = False, default: str = "") -> Widget:
+def model(rows: Sequence[Model], *, default: str = "", **node: Any) -> Widget:
     """Return the model, out of the given rows; the first is the default, or the one that is named.
 
-    `media` is the kind that the node's videos begin with. Carries the rules for the browser extension.
+    Carries the rules for the browser extension: `node` are what `model_rules` wants to know of the node.
     """
     return (
         [row.id for row in rows],
         {
             "default": default or rows[0].id,
             "tooltip": "Decides on resolutions, durations, inputs and price; the help page compares the models.",
-            RULES: model_rules(rows, connection=CONNECTION, media=media, effects=effects),
+            RULES: model_rules(rows, connection=CONNECTION, **node),
         },
     )
 

@@ -17,15 +17,25 @@ from ..wan.catalog.effects import EFFECTS
 from ..wan.catalog.fields import AUDIO_SETTINGS, FIELDS, VideoRequest, rows_of
 from ..wan.catalog.media import (
     DRIVING_AUDIO,
+    EDITED_VIDEO,
     FIRST_CLIP,
     FIRST_FRAME,
     LAST_FRAME,
+    REFERENCE_AUDIO,
     REFERENCE_IMAGE,
     REFERENCE_VIDEO,
 )
 from ..wan.catalog.models import ADAPTIVE, MORE_RATIOS, RATIOS, RESOLUTIONS, SHOT_TYPES
 from ..wan.catalog.regions import OFFLINE, REGIONS, Region
-from ..wan.catalog.spec import IMAGE_TO_VIDEO, PRICES_AS_OF, VIDEO_EDIT, Model, media_key
+from ..wan.catalog.spec import (
+    IMAGE_TO_VIDEO,
+    PRICES_AS_OF,
+    SHARED_SECONDS,
+    VIDEO_EDIT,
+    Billing,
+    Model,
+    media_key,
+)
 from ..wan.errors import InvalidRequest
 from ..wan.messages import Message
 from . import host
@@ -37,21 +47,42 @@ KEY = "dashscope_wan"
 
 _AUDIO, _TEXT = "https://example.com/audio.mp3", "text"
 _SWITCH = (True, False)
+_CLIPS = (REFERENCE_VIDEO, EDITED_VIDEO)
+_TYPES = {REFERENCE_IMAGE: "IMAGE", REFERENCE_VIDEO: "VIDEO", EDITED_VIDEO: "VIDEO", REFERENCE_AUDIO: "AUDIO"}
+"""ComfyUI's type of each kind of reference."""
+
+
+class Sockets:
+    """A node's inputs for references, in the order in which prompts name them, and for their voices."""
+
+    def __init__(self, references: tuple[str, ...] = (), voices: tuple[str, ...] = ()) -> None:
+        self.references = references
+        self.voices = voices
+
+
+NO_REFERENCES = Sockets()
 
 
 def model_rules(
-    rows: Sequence[Model], *, connection: str, media: str = FIRST_FRAME, effects: bool = False
+    rows: Sequence[Model],
+    *,
+    connection: str,
+    media: str = FIRST_FRAME,
+    effects: bool = False,
+    sockets: Sockets = NO_REFERENCES,
 ) -> dict[str, Any]:
     """Return the rules of the models that a node offers.
 
     For each model: `allowed` values by widget (a missing widget may have any value), `unused` widgets and inputs,
-    `needed` inputs, `given` (conditional rules: the values of other widgets that a widget's value or a linked input
-    leaves) and `prices` by region: currency, date of the list, and price per second by tier. `connection` is the type
-    of the input with the region, `media` the kind that the node's videos begin with, `effects` whether the node makes
-    effects.
+    `needed` inputs, `given` (conditional rules: what a widget's value, a linked input or a linked `type` of reference
+    leaves of other widgets' values), `names` of references in a prompt by language and type, the `types` of references
+    that it accepts, `clips` (how their seconds are billed, None if they are not) and `prices` by region: currency, date
+    of the list, and price per second by tier. `connection` is the type of the input with the
+    region, `media` the kind that the node's videos begin with, `effects` whether the node makes effects.
     """
     return {
-        "models": {row.id: _rules(row.job, row.id, media, effects) for row in rows},
+        "models": {row.id: _rules(row.job, row.id, media, effects, sockets) for row in rows},
+        "references": list(sockets.references),
         "regions": {region.id: region.title for region in REGIONS.values()},
         "default_region": DEFAULT_CHOICE,
         "own_region": _default_region(),
@@ -69,13 +100,15 @@ def _default_region() -> str | None:
 
 
 @cache
-def _rules(job: str, model: str, media: str, effects: bool) -> dict[str, Any]:  # noqa: FBT001 - cached by position
+def _rules(job: str, model: str, media: str, effects: bool, sockets: Sockets) -> dict[str, Any]:  # noqa: FBT001 - cached
     row = rows_of(job)[model]
     plain = _plain(row)
     absent = {*(() if effects else ("template",)), *(() if job == VIDEO_EDIT else ("audio_setting", "video_url"))}
     used = {field.name: field.has(row) for field in FIELDS if field.name not in absent}
     used |= {"audio": row.audio_input, "last_frame": not row.slots and row.accepts(media, LAST_FRAME)}
-    used |= {"voices": row.voice_seconds is not None, "first_frame": row.accepts(FIRST_FRAME)} if row.slots else {}
+    if sockets.voices:
+        used |= dict.fromkeys(sockets.voices, row.voice_seconds is not None)
+        used |= {"first_frame": row.accepts(FIRST_FRAME)}
     allowed = {
         "resolution": _allowed_values(plain, "resolution", RESOLUTIONS, media=media),
         "duration": _allowed_values(plain, "duration", range(max(row.durations) + 1), media=media),
@@ -95,6 +128,7 @@ def _rules(job: str, model: str, media: str, effects: bool) -> dict[str, Any]:  
         "unused": [name for name, there in used.items() if not there],
         "needed": [INPUT_NAMES[kind] for kind in row.missing_media(media)] if row.job == IMAGE_TO_VIDEO else [],
         "given": _conditional_rules(row, media),
+        **_reference_rules(row),
         "prices": {
             region.id: _prices(row, region) for region in _regions_selling(row) if region.effects or not effects
         },
@@ -104,7 +138,10 @@ def _rules(job: str, model: str, media: str, effects: bool) -> dict[str, Any]:  
 def _plain(row: Model) -> VideoRequest:
     """Return a valid request for the model, for trying single values."""
     ratio = ADAPTIVE if ADAPTIVE in row.ratios or not row.ratios else row.ratios[0]
-    plain = VideoRequest(job=row.job, model=row.id, resolution=row.default_resolution, duration=row.durations[-1])
+    duration = row.durations[-1]
+    if row.slots:  # the shortest clip and the longest video may be too long together
+        duration = next((seconds for seconds in row.durations if seconds > row.clip_limits.seconds[0]), duration)
+    plain = VideoRequest(job=row.job, model=row.id, resolution=row.default_resolution, duration=duration)
     return replace(plain, prompt=_TEXT if row.prompt_required else "", ratio=ratio)
 
 
@@ -129,21 +166,59 @@ def _allowed_values(plain: VideoRequest, name: str, values: Any, *, media: str, 
 
 
 def _conditional_rules(row: Model, media: str) -> list[dict[str, Any]]:
-    """Return the conditional rules: `{"widget", "value"}` or a linked `{"input"}`, and the values then `allowed`."""
+    """Return the conditional rules.
+
+    The condition is `{"widget", "value"}`, a linked `{"input"}`, or the `{"type"}` of a linked reference. With each
+    are the values then `allowed`; a widget with one of them does nothing.
+    """
     rules: list[dict[str, Any]] = []
     plain = _plain(row)
     for shot_type in row.shot_types:
         extend = _allowed_values(replace(plain, shot_type=shot_type), "prompt_extend", _SWITCH, media=media)
         if len(extend) < len(_SWITCH):
             rules.append({"widget": "shot_type", "value": shot_type, "allowed": {"prompt_extend": extend}})
-    for tier in {tier for tier, _ in row.sizes}:
-        ratios = [ratio for _, ratio in row.sizes]
-        some = [ratio for ratio in dict.fromkeys(ratios) if (tier, ratio) in row.sizes]
-        if len(some) < len(set(ratios)):
+    for tier in dict.fromkeys(tier for tier, _ in row.sizes):
+        some = [ratio for ratio in (*RATIOS, *MORE_RATIOS) if (tier, ratio) in row.sizes]
+        if len(some) < len(row.ratios):
             rules.append({"widget": "resolution", "value": tier, "allowed": {"ratio": some}})
     if row.audio_input and not _allowed_values(plain, "audio_url", [_AUDIO], media=media, more=[DRIVING_AUDIO]):
         rules.append({"input": "audio", "allowed": {"audio_url": [""]}})
+    if row.slots and row.accepts(FIRST_FRAME):
+        rules.append({"input": FIRST_FRAME, "allowed": {"ratio": [row.ratios[0]]}})
+    if any(slot.kind == REFERENCE_VIDEO and not slot.least for slot in row.slots):
+        seconds = _allowed_values(plain, "duration", row.durations, media=media, more=[media_key(REFERENCE_VIDEO, 1)])
+        if len(seconds) < len(row.durations):
+            rules.append({"type": _TYPES[REFERENCE_VIDEO], "allowed": {"duration": seconds}})
     return rules
+
+
+def _reference_rules(row: Model) -> dict[str, Any]:
+    """Return what a prompt calls the model's references, which types it accepts, and how seconds of clips are billed.
+
+    A clip is billed as a whole, or its share at most: `shares` has it `by` the number of clips or of all references.
+    """
+    kinds = [slot.kind for slot in row.slots if slot.most and slot.kind in _TYPES]
+    names = row.reference_names
+    forms = {"en": names.english, "zh": names.chinese or names.english} if names else {}
+    texts = {
+        language: {_TYPES[kind]: form for kind, form in table.items() if kind in kinds}
+        for language, table in forms.items()
+    }
+    clips = None
+    if row.billing is not Billing.OUTPUT and {*kinds} & {*_CLIPS}:
+        shares = (
+            None if row.billing is Billing.INPUT_AND_OUTPUT else [SHARED_SECONDS[n] for n in sorted(SHARED_SECONDS)]
+        )
+        clips = {
+            "shares": shares,
+            "by": "references" if row.billing is Billing.SHARE_OF_REFERENCES else "clips",
+            "required": any(slot.least for slot in row.slots if slot.kind in _CLIPS),
+        }
+    return {
+        "types": [_TYPES[kind] for kind in kinds],
+        "names": {**texts, "jointly": names.jointly} if names else None,
+        "clips": clips,
+    }
 
 
 def _regions_selling(row: Model) -> list[Region]:

@@ -4,7 +4,7 @@ import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { allNodes, isLinked } from "./graph.js";
 import { layOut, revealAdvanced, savedHeight, toSavedOrder, toShownOrder } from "./layout.js";
-import { applyModelRules, watch, withLoading } from "./model_widgets.js";
+import { applyModelRules, hasReferences, watch, withLoading } from "./model_widgets.js";
 import { addPriceLine, showPrice } from "./price.js";
 import { tellLanguage } from "./i18n.js";
 import { fixSeedControl } from "./seed.js";
@@ -16,8 +16,8 @@ const RULES = "dashscope_wan";
 
 function showPrices() {
   for (const node of allNodes(app.rootGraph ?? app.graph)) {
-    // Its model may be another subgraph node's now.
-    if (isLinked(node, "model")) applyModelRules(node, { keepSize: true });
+    // Its model may be another subgraph node's now, or another kind of reference be linked.
+    if (isLinked(node, "model") || hasReferences(node)) applyModelRules(node, { keepSize: true });
     else showPrice(node);
   }
 }

@@ -30,8 +30,8 @@ export function* pathsTo(graph, from, path = []) {
   }
 }
 
-// Return the node at the origin of an input and its path, through reroutes, out of subgraphs and into them; undefined
-// if there is none. `path` is one of the node's own.
+// Return the node at the origin of an input, its path and its output's slot, through reroutes, out of subgraphs and into
+// them; undefined if there is none. `path` is one of the node's own.
 export function originOf(node, slot, path) {
   return originOfLink(linkOf(node?.inputs?.[slot], node), node?.graph, path);
 }
@@ -42,7 +42,7 @@ function originOfLink(link, graph, path) {
   if (!origin) return originOf(path.at(-1), link.origin_slot, path.slice(0, -1));
   if (BYPASSED.includes(origin.mode)) return undefined;
   if (origin.type === "Reroute") return originOf(origin, 0, path);
-  if (!origin.subgraph) return { node: origin, path };
+  if (!origin.subgraph) return { node: origin, path, slot: link.origin_slot };
   const [id] = origin.subgraph.outputNode?.slots[link.origin_slot]?.linkIds ?? [];
   return originOfLink(linkIn(origin.subgraph, id), origin.subgraph, [...path, origin]);
 }

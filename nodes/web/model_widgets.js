@@ -4,6 +4,10 @@
 import { app } from "../../scripts/app.js";
 import { isLinked, pathsTo, valueOf, widgetOf } from "./graph.js";
 import { strings } from "./i18n.js";
+import { namesOf, referencesOf } from "./references.js";
+
+const DECIDING = ["model", "count"]; // widgets without rules of their own, on which rules or the price depend
+const TYPES = ["IMAGE", "VIDEO", "AUDIO"]; // of references
 
 const states = new WeakMap();
 
@@ -13,10 +17,14 @@ export function watch(node, table, changed) {
   const originals = new Map();
   for (const widget of node.widgets) {
     if (names.has(widget.name)) originals.set(widget, { ...widget.options });
-    if (names.has(widget.name) || widget.name === "model") onChange(widget, () => applyModelRules(node));
+    if (names.has(widget.name) || DECIDING.includes(widget.name)) onChange(widget, () => applyModelRules(node));
   }
   const labels = new Map(node.inputs.map((slot) => [slot.name, slot.localized_name]));
-  states.set(node, { table, originals, labels, remembered: new Map(), changed, busy: false });
+  states.set(node, { table, originals, labels, remembered: new Map(), last: new Map(), changed, busy: false });
+}
+
+export function hasReferences(node) {
+  return Boolean(states.get(node)?.table.references.length);
 }
 
 // Load a node's values from a workflow. The rules are applied when all values are loaded, and the size is kept.
@@ -44,10 +52,11 @@ export function applyModelRules(node, { keepSize = false } = {}) {
     const rules = rulesOf(node, state.table, paths);
     const decides = ([widget]) => rules.given.some((rule) => rule.widget === widget.name);
     for (const [widget, options] of [...state.originals].filter(decides)) applyToWidget(node, widget, { options, rules, state });
-    const effective = effectiveRules(node, rules, paths[0]);
+    const references = linkedReferences(node, state.table, paths[0]);
+    const effective = effectiveRules(node, rules, paths[0], references);
     for (const [widget, options] of state.originals) applyToWidget(node, widget, { options, rules: effective, state });
     for (const path of paths) applyToPromoted(node, path, state);
-    label(node, rules, state.labels);
+    label(node, rules, state.labels, references);
     if (!keepSize) grow(node, node.computeSize()[1] - height);
     state.changed();
     node.setDirtyCanvas?.(true, true);
@@ -69,23 +78,30 @@ function pathsOf(node) {
 function rulesOf(node, table, paths) {
   const models = new Set(paths.map((path) => valueOf(node, "model", path)));
   const rules = models.size === 1 ? table.models[[...models][0]] : undefined;
-  return rules ?? { unknown: true, allowed: {}, unused: [], needed: [], given: [] };
+  return rules ?? { unknown: true, allowed: {}, unused: [], needed: [], given: [], names: null };
 }
 
-// Return the model's rules, restricted by the node's other values and links.
-function effectiveRules(node, rules, path) {
+function linkedReferences(node, table, path) {
+  return referencesOf(node, table, path, () => applyModelRules(node, { keepSize: true }));
+}
+
+// Return the model's rules, restricted by the node's other values and links. A widget that has one value left is unused.
+function effectiveRules(node, rules, path, references) {
   const found = { ...rules, allowed: { ...rules.allowed }, unused: [...rules.unused] };
-  for (const rule of rules.given) {
-    if (rule.input ? !isLinked(node, rule.input) : valueOf(node, rule.widget, path) !== rule.value) continue;
-    Object.assign(found.allowed, rule.allowed);
-    found.unused.push(...Object.keys(rule.allowed));
+  const applies = ({ input, type, widget, value }) => {
+    if (input) return isLinked(node, input);
+    return type ? references.some((one) => one.type === type) : valueOf(node, widget, path) === value;
+  };
+  for (const { allowed } of rules.given.filter(applies)) {
+    Object.assign(found.allowed, allowed);
+    found.unused.push(...Object.keys(allowed).filter((name) => allowed[name].length === 1));
   }
   return found;
 }
 
 // Limit the widgets that subgraph nodes have for the node's own.
 function applyToPromoted(node, path, { table, originals }) {
-  const rules = effectiveRules(node, rulesOf(node, table, [path]), path);
+  const rules = effectiveRules(node, rulesOf(node, table, [path]), path, linkedReferences(node, table, path));
   for (const [own, options] of originals) {
     const widget = widgetOf(node, own.name, path);
     if (!widget || widget === own) continue;
@@ -110,8 +126,9 @@ function applyToWidget(node, widget, { options, rules, state }) {
   } else if (visible) {
     const wish = remembered.has(widget.name) ? remembered.get(widget.name) : widget.value;
     remembered.delete(widget.name);
-    setValue(widget, allowed ? closestAllowed(wish, allowed) : wish);
+    setValue(widget, allowed ? closestAllowed(wish, allowed, state.last.get(widget)) : wish);
   }
+  state.last.set(widget, widget.value);
 }
 
 function narrow(widget, options, allowed) {
@@ -134,9 +151,13 @@ function narrowed({ values, min, max, step2, step }, allowed) {
 
 // Return the limits of a number widget for a set of values. Steps count from the smallest.
 function limits(values) {
-  const [min, next] = values;
-  const step2 = next === undefined ? 1 : next - min;
+  const [min] = values;
+  const step2 = values.map((value) => value - min).reduce(commonDivisor) || 1;
   return { min, max: values.at(-1), step2, step: step2 * 10 };
+}
+
+function commonDivisor(a, b) {
+  return b ? commonDivisor(b, a % b) : a;
 }
 
 function show(widget, visible) {
@@ -147,11 +168,13 @@ function show(widget, visible) {
   else widget.computeSize = () => [0, -4];
 }
 
-// Return the allowed value that is numerically closest ("720P" is 720), or the first one.
-function closestAllowed(value, allowed) {
+// Return the allowed value that is numerically closest ("720P" is 720), or the first one. Of two as close as each other
+// it is the larger one if the value was smaller `before`.
+function closestAllowed(value, allowed, before = value) {
   if (allowed.includes(value)) return value;
   const distance = (other) => Math.abs(parseFloat(other) - parseFloat(value));
-  return allowed.reduce((best, other) => (distance(other) < distance(best) ? other : best));
+  const isCloser = (other, best) => distance(other) < distance(best) || (before < value && distance(other) === distance(best));
+  return allowed.reduce((best, other) => (isCloser(other, best) ? other : best));
 }
 
 function setValue(widget, value) {
@@ -171,14 +194,17 @@ function onChange(widget, react) {
   };
 }
 
-// Sockets without widgets stay in place; their labels say if the model does not support them, or needs them and nothing
-// is linked.
-function label(node, rules, labels) {
+// Sockets without widgets stay in place; their labels say if the model does not support them or what is linked to them,
+// or needs them and nothing is linked, or what the prompt calls what is linked.
+function label(node, rules, labels, references) {
+  const names = namesOf(references, rules.names);
+  const isUnfit = ({ type }) => rules.names && TYPES.includes(type) && !rules.types.includes(type);
+  const unused = [...rules.unused, ...references.filter(isUnfit).map(({ input }) => input)];
   for (const [i, slot] of node.inputs.entries()) {
     if (slot.widget || !labels.has(slot.name)) continue;
     const plain = labels.get(slot.name) ?? slot.name;
     const needed = rules.needed.includes(slot.name) && slot.link == null;
-    const remark = rules.unused.includes(slot.name) ? strings().unused : needed ? strings().needed : "";
+    const remark = unused.includes(slot.name) ? strings().unused : needed ? strings().needed : names.get(slot.name);
     const name = remark ? `${plain} (${remark})` : plain;
     if (name === slot.localized_name) continue;
     slot.localized_name = name;

@@ -4,10 +4,11 @@ import { imageCount } from "./batch.js";
 import { isLinked, originOf, pathsTo, valueOf } from "./graph.js";
 import { strings } from "./i18n.js";
 import { applyModelRules } from "./model_widgets.js";
+import { billedSeconds, referencesOf } from "./references.js";
 
 const HEIGHT = 22;
 const HOST_LINE = "dashscope_wan_price"; // no name that a promoted widget has
-const COUNTED = ["model", "resolution", "duration", "generate_audio"];
+const COUNTED = ["model", "resolution", "duration", "generate_audio", "count"];
 const lines = new WeakMap();
 const hostLines = new WeakMap();
 const watched = new WeakSet();
@@ -101,12 +102,17 @@ function watchWidget(widget, prices) {
 
 function priceOfRun(node, table, path) {
   const texts = strings();
-  const count = imageCount(node, path, () => showPrice(node)) ?? 1;
-  const cost = price(node, table, { count, path });
-  return count > 1 ? [cost && texts.videos(count, cost), texts.estimateOfAll] : [cost, texts.estimate];
+  const later = () => showPrice(node);
+  const isOfImages = node.inputs?.some(({ name }) => name === "image");
+  const count = (imageCount(node, path, later) ?? 1) * (valueOf(node, "count", path) ?? 1);
+  const rules = table.models[valueOf(node, "model", path)];
+  const clipSeconds = billedSeconds(referencesOf(node, table, path, later), rules?.clips);
+  const cost = price(node, table, { count, path, clipSeconds });
+  const note = clipSeconds ? texts.estimateWithClips : isOfImages ? texts.estimateOfImages : texts.estimate;
+  return [count > 1 && cost ? texts.videos(count, cost) : cost, note];
 }
 
-function price(node, table, { count, path }) {
+function price(node, table, { count, path, clipSeconds }) {
   const texts = strings();
   const value = Object.fromEntries(COUNTED.map((name) => [name, valueOf(node, name, path)]));
   if (COUNTED.some((name) => isLinked(node, name) && value[name] === undefined)) return texts.linked;
@@ -121,8 +127,16 @@ function price(node, table, { count, path }) {
   if (second === 0) return texts.free(title);
   if (second == null) return texts.unlisted(title);
   // Half a cent is rounded up, also where a binary fraction is a little less.
-  const amount = second * value.duration * count + 1e-9;
-  return texts.about(`${list.currency} ${amount.toFixed(2)}`, title, list.as_of);
+  const amount = (seconds) => (second * seconds * count + 1e-9).toFixed(2);
+  const sum = costOf(value.duration, clipSeconds, amount);
+  return texts.about(`${list.currency} ${sum}`, title, list.as_of);
+}
+
+// A duration of 0 is the clip's.
+function costOf(duration, clipSeconds, amount) {
+  const texts = strings();
+  if (clipSeconds !== Infinity) return texts.upTo(amount(duration), amount(duration + clipSeconds));
+  return duration ? texts.andClips(amount(duration), amount(1)) : texts.ofClip(amount(2));
 }
 
 // Return the region of the Connection node, or the machine's default; undefined if it is linked or invalid.

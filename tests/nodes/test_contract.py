@@ -112,8 +112,12 @@ def test_every_input_and_output_is_explained(node):
 
 @of_every_node
 def test_what_a_node_says_in_english_is_ascii(node):
-    said = json.dumps([node.INPUT_TYPES(), node.DESCRIPTION, node.OUTPUT_TOOLTIPS], ensure_ascii=False)
-    assert said.isascii()
+    inputs = json.loads(json.dumps(node.INPUT_TYPES()))
+    rules = inputs.get("required", {}).get("model", [[], {}])[1].get("dashscope_wan", {"models": {}})
+    for model in rules["models"].values():
+        # What a Chinese prompt calls the references: words of the model.
+        model.get("names", {}).pop("zh", None)
+    assert json.dumps([inputs, node.DESCRIPTION, node.OUTPUT_TOOLTIPS], ensure_ascii=False).isascii()
 
 
 @of_every_node

@@ -63,6 +63,7 @@ _COLOUR = ("INT", {"default": 0, "min": 0, "max": 0xFFFFFF})
 _CORE: dict[str, dict[str, Any]] = {
     "LoadImage": {"required": {"image": [["example.png"], {"image_upload": True}]}, "output": ("IMAGE", "MASK")},
     "LoadAudio": {"required": {"audio": [["example.mp3"], {"audio_upload": True}]}, "output": ("AUDIO",)},
+    "LoadVideo": {"required": {"file": [["example.mp4"], {"video_upload": True}]}, "output": ("VIDEO",)},
     "RepeatImageBatch": {"required": {"image": ("IMAGE",), "amount": _NUMBER}, "output": ("IMAGE",)},
     "EmptyImage": {
         "required": {"width": _NUMBER, "height": _NUMBER, "batch_size": _NUMBER, "color": _COLOUR},
