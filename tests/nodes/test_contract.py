@@ -116,7 +116,7 @@ def test_what_a_node_says_in_english_is_ascii(node):
     rules = inputs.get("required", {}).get("model", [[], {}])[1].get("dashscope_wan", {"models": {}})
     for model in rules["models"].values():
         # What a Chinese prompt calls the references: words of the model.
-        model.get("names", {}).pop("zh", None)
+        (model.get("names") or {}).pop("zh", None)
     assert json.dumps([inputs, node.DESCRIPTION, node.OUTPUT_TOOLTIPS], ensure_ascii=False).isascii()
 
 

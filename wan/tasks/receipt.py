@@ -130,7 +130,9 @@ def _billed_cost(record: Record) -> dict[str, Any] | None:
 
 
 def _request_fields(request: VideoRequest | None, record: Record) -> dict[str, Any]:
-    requested = {name: getattr(request or record, name, None) or None for name in ("model", "resolution", "duration")}
+    known = ("model", "resolution", "duration")
+    # A request for the clip's length has no duration, the record has that length.
+    requested = {name: getattr(request, name, None) or getattr(record, name) or None for name in known}
     # As sent: a lone surrogate, which JavaScript can produce, cannot be encoded.
     prompt = request.prompt.encode("utf-8", "replace").decode() if request else None
     requested |= {"seed": request.seed if request else None, "prompt": prompt}
