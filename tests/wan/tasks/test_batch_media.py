@@ -456,9 +456,7 @@ class TestCost:
         bare_environment.setenv("DASHSCOPE_WAN_LIMIT_PER_RUN", "5 CNY")
         said = desk.problems(desk.batch(TEXT, "wan2.5-t2v-preview", videos=4, shot_type="multi"))
         assert said[0].startswith("shot_type: ")
-        assert said[1].startswith(
-            "this run would cost CNY 6.00 for 4 new videos; at most CNY 5.00 may be spent (limit_"
-        )
+        assert "run would cost CNY 6.00 for 4 new videos; at most CNY 5.00 may be spent (limit_" in said[1]
 
     def test_a_limit_counts_the_seconds_of_the_clips(self, desk):
         plan = validate_batch(desk.batch(REFERENCE, "wan2.6-r2v-flash", film(desk.clip()), duration=5))
