@@ -110,11 +110,8 @@ def named_kinds(given: Mapping[str, Any], *, model: Model) -> list[str]:
     """Return the types of the media in a list, whatever else is wrong with it."""
     if urls := model.request_format.urls:
         return [kind for url in _list(given.get(urls)) if isinstance(url, str) and (kind := _kind_of_file(url))]
-    return [item["type"] for item in _list(given.get(LIST)) if isinstance(item, dict) and _is_text(item.get("type"))]
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+    types = [item.get("type") for item in _list(given.get(LIST)) if isinstance(item, dict)]
+    return [kind for kind in types if isinstance(kind, str)]
 
 
 def _kind_of_file(url: str) -> str:
@@ -193,5 +190,5 @@ def slots_of(model: Model) -> tuple[tuple[Slot, ...], int]:
 
     The words of a prompt change nothing in what wan3.0 takes.
     """
-    row = rows_of(REFERENCE_TO_VIDEO)[model.id] if model.family == WAN_3 else model
+    row = rows_of(REFERENCE_TO_VIDEO).get(model.id, model) if model.family == WAN_3 else model
     return row.slots, row.most_media

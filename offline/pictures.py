@@ -44,6 +44,7 @@ _CHINESE = "\u2e80"
 """From this character on, lines may end after each."""
 
 _GAP = 0.01
+_COARSE = (16, 9)
 _DARK = (20, 20, 28)
 _LARGEST_COPY = 1280
 
@@ -164,13 +165,17 @@ def _font_of_many_letters() -> str | None:
 
 
 def side_by_side(images: Sequence[Image.Image], *, size: tuple[int, int]) -> Image.Image:
-    """Put images beside each other, each whole, in rows on a picture of `size`, its width and height in pixels."""
+    """Put images beside each other, each whole, in rows on a picture of `size`, its width and height in pixels.
+
+    What they leave free is dark, in the colours of the first.
+    """
     width, height = size
     columns = min(len(images), max(1, round(math.sqrt(len(images) * width / height))))
     rows = math.ceil(len(images) / columns)
     wide, high = width // columns, height // rows
-    gap = round(min(wide, high) * _GAP)
-    whole = Image.new("RGB", size, _DARK)
+    gap = round(min(wide, high) * _GAP) if len(images) > 1 else 0
+    soft = ImageOps.fit(images[0], _COARSE).resize(size, Image.Resampling.BICUBIC)
+    whole = soft.point([level // 3 for level in range(256)] * 3)
     for number, image in enumerate(images):
         shown = ImageOps.contain(image, (max(1, wide - 2 * gap), max(1, high - 2 * gap)))
         left = wide * (number % columns) + (wide - shown.width) // 2

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import pytest
+from fuzz import examples, json_values
+from hypothesis import given
+from hypothesis import strategies as st
 from wanpack.offline.rows import models_in, row_for
+from wanpack.offline.tasks import Timing
 from wanpack.wan.api.request import build_body
 from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.jobs import ROWS
@@ -24,6 +29,7 @@ ADDRESS = {
     "video": CLIP,
 }
 INVALID = "InvalidParameter"
+CREATE = "/services/aigc/video-generation/video-synthesis"
 
 
 def media(*kinds):
@@ -260,12 +266,12 @@ def test_a_prompt_is_required_by_all_but_one(idle, kit, job, model):
 @pytest.mark.parametrize(("job", "model"), [(job, model) for job, model in EVERY_ROW if job in (REFERENCE, EDIT)])
 def test_media_are_required_by_references_and_edits(idle, kit, job, model):
     name = "reference_urls" if "2.6" in model else "media"
-    for given in (None, []):
+    for empty in (None, []):
         if model in WAN_3:
-            idle.submit(kit.body(model, job=job, input={"media": given}))
+            idle.submit(kit.body(model, job=job, input={"media": empty}))
             assert idle.server.tasks[-1].model.job == TEXT
         else:
-            body = kit.body(model, job=job, input={name: given})
+            body = kit.body(model, job=job, input={name: empty})
             assert idle.failure(body) == (INVALID, f"Field required: input.{name}")
 
 
@@ -420,3 +426,44 @@ def test_a_long_prompt_is_cut(idle, kit, job, model, limit):
     prompt = "猫" * (limit + 1)
     idle.submit(kit.body(model, job=job, input={"prompt": prompt}))
     assert idle.server.tasks[0].inputs.prompt == prompt[:limit]
+
+
+def test_all_jobs_of_a_model_share_its_places_and_its_queue(make_server, kit, clock, monkeypatch):
+    api = make_server(clock=clock, timing=Timing(queued=0, rendering=20), running_limit=1)
+    ids = [api.submit(kit.body("wan3.0-video", job=job)) for job in ROWS]
+    ids.append(api.submit(kit.body("wan3.0-video")))
+    assert api.server.wait_idle()
+    assert [api.state(one) for one in ids] == ["RUNNING", *["PENDING"] * 4]
+
+
+NAMES = {
+    "input": ("prompt", "media", "reference_urls", "audio_url", "negative_prompt"),
+    "parameters": ("size", "ratio", "resolution", "duration", "seed", "audio", "audio_setting", "shot_type"),
+}
+ITEMS = st.dictionaries(
+    st.sampled_from(["type", "url", "reference_voice"]), st.one_of(json_values, st.sampled_from([*ADDRESS, PICTURE]))
+)
+
+
+@pytest.mark.parametrize("job", ROWS)
+def test_whatever_a_body_has_it_gets_a_task(idle, kit, job):
+    """The task fails in the service's words; the mock server itself never does."""
+
+    @examples(40)
+    @given(
+        st.sampled_from(sorted(ROWS[job])),
+        st.sampled_from([(part, name) for part, names in NAMES.items() for name in names]),
+        st.one_of(json_values, st.lists(ITEMS, max_size=3)),
+    )
+    def send(model, place, value):
+        body = kit.body(model, job=job)
+        body[place[0]][place[1]] = value
+        try:
+            data = json.dumps(body, allow_nan=False).encode()
+        except ValueError:  # A number that JSON has not.
+            return
+        headers = {"X-DashScope-Async": "enable", "Content-Type": "application/json"}
+        response = idle.post(CREATE, data=data, headers=headers)
+        assert response.status_code == 200, response.text
+
+    send()
