@@ -12,7 +12,7 @@ from ..wan.catalog.spec import IMAGE_TO_VIDEO, VIDEO_EXTENSION
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
 from . import host, inputs, video_input
-from .model_rules import Sockets, models_of
+from .model_rules import models_of
 
 _DURATION = 10
 
@@ -42,7 +42,7 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
         return {
             "required": {
                 "prompt": inputs.prompt(),
-                "model": inputs.model(rows, media=FIRST_CLIP, sockets=Sockets(("video",))),
+                "model": inputs.model(rows, media=FIRST_CLIP, references=("video",)),
                 "resolution": inputs.resolution(rows, default=rows[0].default_resolution),
                 "duration": inputs.duration(rows, default=_DURATION, extra="the clip counts; "),
                 "prompt_extend": inputs.prompt_extend(),

@@ -9,7 +9,6 @@ from typing import Any
 from ..wan.catalog.effects import EFFECTS
 from ..wan.catalog.models import (
     ADAPTIVE,
-    CLIP_SECONDS,
     DEFAULT_DURATION,
     MORE_RATIOS,
     NEGATIVE_PROMPT_LIMIT,
@@ -42,7 +41,6 @@ HIDDEN = {"unique_id": "UNIQUE_ID", "graph": "PROMPT", "extra_pnginfo": "EXTRA_P
 
 Widget = tuple[Any, dict[str, Any]]
 
-_CLIP_RULE = f"MP4 or MOV of {CLIP_SECONDS[0]} to {CLIP_SECONDS[1]} s"
 _OFFERED = "only what the model supports is offered."
 
 
@@ -170,14 +168,13 @@ def ratio(rows: Sequence[Model] = (), *, default: str = ADAPTIVE) -> Widget:
 
 def clip() -> Widget:
     """Return the clip to extend."""
-    return ("VIDEO", {"tooltip": f"The clip that the video begins with, {_CLIP_RULE}; use this or video_path."})
+    tooltip = "The clip that the video begins with, MP4 or MOV; its length depends on the model. Or use video_path."
+    return "VIDEO", {"tooltip": tooltip}
 
 
-def clip_path(clip: str = "") -> Widget:
-    """Return the path of the clip to extend, or of what the tooltip calls `clip`."""
-    tooltip = f"Path of the clip in ComfyUI's input, output or temp folder, {_CLIP_RULE}; use this or video."
-    if clip:
-        tooltip = f"{clip} in ComfyUI's input, output or temp folder; use this or video."
+def clip_path(clip: str = "Path of the clip") -> Widget:
+    """Return the path of what the tooltip calls `clip`."""
+    tooltip = f"{clip} in ComfyUI's input, output or temp folder; use this or video."
     return "STRING", {"default": "", "tooltip": tooltip}
 
 

@@ -52,24 +52,14 @@ _TYPES = {REFERENCE_IMAGE: "IMAGE", REFERENCE_VIDEO: "VIDEO", EDITED_VIDEO: "VID
 """ComfyUI's type of each kind of reference."""
 
 
-class Sockets:
-    """A node's inputs for references, in the order in which prompts name them, and for their voices."""
-
-    def __init__(self, references: tuple[str, ...] = (), voices: tuple[str, ...] = ()) -> None:
-        self.references = references
-        self.voices = voices
-
-
-NO_REFERENCES = Sockets()
-
-
-def model_rules(
+def model_rules(  # noqa: PLR0913 - what a node's rules depend on
     rows: Sequence[Model],
     *,
     connection: str,
     media: str = FIRST_FRAME,
     effects: bool = False,
-    sockets: Sockets = NO_REFERENCES,
+    references: tuple[str, ...] = (),
+    voices: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Return the rules of the models that a node offers.
 
@@ -77,12 +67,13 @@ def model_rules(
     `needed` inputs, `given` (conditional rules: what a widget's value, a linked input or a linked `type` of reference
     leaves of other widgets' values), `names` of references in a prompt by language and type, the `types` of references
     that it accepts, `clips` (how their seconds are billed, None if they are not) and `prices` by region: currency, date
-    of the list, and price per second by tier. `connection` is the type of the input with the
-    region, `media` the kind that the node's videos begin with, `effects` whether the node makes effects.
+    of the list, and price per second by tier. `connection` is the type of the input with the region, `media` the kind
+    that the node's videos begin with, `effects` whether the node makes effects; `references` and `voices` are inputs
+    of these, in the order in which prompts count them.
     """
     return {
-        "models": {row.id: _rules(row.job, row.id, media, effects, sockets) for row in rows},
-        "references": list(sockets.references),
+        "models": {row.id: _rules(row.job, row.id, media, effects, voices) for row in rows},
+        "references": list(references),
         "regions": {region.id: region.title for region in REGIONS.values()},
         "default_region": DEFAULT_CHOICE,
         "own_region": _default_region(),
@@ -100,14 +91,14 @@ def _default_region() -> str | None:
 
 
 @cache
-def _rules(job: str, model: str, media: str, effects: bool, sockets: Sockets) -> dict[str, Any]:  # noqa: FBT001 - cached
+def _rules(job: str, model: str, media: str, effects: bool, voices: tuple[str, ...]) -> dict[str, Any]:  # noqa: FBT001
     row = rows_of(job)[model]
     plain = _plain(row)
     absent = {*(() if effects else ("template",)), *(() if job == VIDEO_EDIT else ("audio_setting", "video_url"))}
     used = {field.name: field.has(row) for field in FIELDS if field.name not in absent}
     used |= {"audio": row.audio_input, "last_frame": not row.slots and row.accepts(media, LAST_FRAME)}
-    if sockets.voices:
-        used |= dict.fromkeys(sockets.voices, row.voice_seconds is not None)
+    if voices:
+        used |= dict.fromkeys(voices, row.voice_seconds is not None)
         used |= {"first_frame": row.accepts(FIRST_FRAME)}
     allowed = {
         "resolution": _allowed_values(plain, "resolution", RESOLUTIONS, media=media),

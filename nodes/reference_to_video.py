@@ -11,7 +11,7 @@ from ..wan.catalog.spec import REFERENCE_TO_VIDEO
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
 from . import host, inputs
-from .model_rules import Sockets, models_of
+from .model_rules import models_of
 
 REFERENCES = tuple(f"reference_{number}" for number in range(1, 9))
 VOICES = tuple(f"voice_{number}" for number in range(1, 6))
@@ -57,7 +57,7 @@ class DashScopeWanReferenceToVideo(inputs.VideoOutputs):
                 "prompt": inputs.prompt(
                     "Calls the references Image 1, Video 1, Audio 1; with happyhorse [Image 1], with wan2.6 character1."
                 ),
-                "model": inputs.model(rows, default=DEFAULT_REFERENCE_MODEL, sockets=Sockets(REFERENCES, VOICES)),
+                "model": inputs.model(rows, default=DEFAULT_REFERENCE_MODEL, references=REFERENCES, voices=VOICES),
                 "resolution": inputs.resolution(rows, default="720P"),
                 "ratio": inputs.ratio(rows, default=_RATIO),
                 "duration": inputs.duration(rows),

@@ -11,7 +11,7 @@ from ..wan.catalog.spec import VIDEO_EDIT
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
 from . import host, inputs
-from .model_rules import Sockets, models_of
+from .model_rules import models_of
 
 IMAGES = tuple(f"image_{number}" for number in range(1, 6))
 
@@ -44,7 +44,7 @@ class DashScopeWanVideoEdit(inputs.VideoOutputs):
                 "prompt": inputs.prompt(
                     "What to change in the clip; wan3.0 calls the images Image 1, Image 2 and so on."
                 ),
-                "model": inputs.model(rows, sockets=Sockets(("video", *IMAGES))),
+                "model": inputs.model(rows, references=("video", *IMAGES)),
                 "resolution": inputs.resolution(rows, default="720P"),
                 "duration": inputs.duration(rows, default=0, extra="0 is the clip's length; "),
                 "prompt_extend": inputs.prompt_extend(),

@@ -116,7 +116,7 @@ function price(node, table, { count, path, clipSeconds }) {
   const texts = strings();
   const value = Object.fromEntries(COUNTED.map((name) => [name, valueOf(node, name, path)]));
   if (COUNTED.some((name) => isLinked(node, name) && value[name] === undefined)) return texts.linked;
-  const regions = table.models[value.model]?.prices;
+  const { prices: regions, clips } = table.models[value.model] ?? {};
   if (!regions) return "";
   const region = regionOf(node, table, path);
   if (!region) return texts.somewhere;
@@ -128,15 +128,16 @@ function price(node, table, { count, path, clipSeconds }) {
   if (second == null) return texts.unlisted(title);
   // Half a cent is rounded up, also where a binary fraction is a little less.
   const amount = (seconds) => (second * seconds * count + 1e-9).toFixed(2);
-  const sum = costOf(value.duration, clipSeconds, amount);
+  const sum = costOf(value.duration, { clipSeconds, isOneClip: clips?.required, amount });
   return texts.about(`${list.currency} ${sum}`, title, list.as_of);
 }
 
 // A duration of 0 is the clip's.
-function costOf(duration, clipSeconds, amount) {
+function costOf(duration, { clipSeconds, isOneClip, amount }) {
   const texts = strings();
   if (clipSeconds !== Infinity) return texts.upTo(amount(duration), amount(duration + clipSeconds));
-  return duration ? texts.andClips(amount(duration), amount(1)) : texts.ofClip(amount(2));
+  if (!duration) return texts.ofClip(amount(2));
+  return `${amount(duration)} + ${(isOneClip ? texts.ofClip : texts.ofClips)(amount(1))}`;
 }
 
 // Return the region of the Connection node, or the machine's default; undefined if it is linked or invalid.

@@ -55,16 +55,54 @@ def test_no_text_has_a_character_that_the_browser_takes_for_a_placeholder(langua
     assert not [words for words in said if re.search(r"[{}@|]", words)]
 
 
-@pytest.mark.parametrize(("language", "file"), [("en", "README.md"), ("zh", "README.zh-CN.md")])
-def test_the_readmes_table_has_every_model_once_with_its_first_price_and_that_lists_day(language, file):
-    table = re.search(r"<!-- models.*?/models -->", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)[0]
-    for row in MODELS.values():
-        [line] = [line for line in table.splitlines() if line.startswith("|") and f"`{row.id}`" in line]
-        region, offer = next(iter(row.offers.items()))
-        prices = " / ".join(str(offer.price[tier]) for tier in row.resolutions)
-        assert f"| {REGIONS[region].currency} {prices}" in line
-        assert offer.as_of in table
-        assert all(tier in line for tier in row.resolutions)
+JOBS = ("image_to_video", "text_to_video", "reference_to_video", "video_edit", "video_extension")
+
+
+@pytest.mark.parametrize("file", ["README.md", "README.zh-CN.md"])
+def test_the_readmes_tables_have_every_model_of_a_job_once_with_its_first_price_and_that_lists_day(file):
+    tables = re.search(r"<!-- models.*?/models -->", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)[0]
+    for job, table in zip(JOBS, re.split("^### .*$", tables, flags=re.MULTILINE)[1:], strict=True):
+        for row in PACK.module("wan.catalog.fields").rows_of(job).values():
+            [line] = [line for line in table.splitlines() if line.startswith("|") and f"`{row.id}`" in line]
+            region, offer = next(iter(row.offers.items()))
+            prices = " / ".join(str(offer.price.get(tier, "–")) for tier in row.resolutions)
+            assert f"| {REGIONS[region].currency} {prices}" in line
+            assert offer.as_of in table
+            assert all(tier in line for tier in row.resolutions)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_help_page_says_how_many_references_a_model_has_how_long_they_are_and_what_it_calls_them(language):
+    text = (ROOT / "nodes/web/docs/DashScopeWanReferenceToVideo" / f"{language}.md").read_text(encoding="utf-8")
+    notes = [line for line in text.splitlines() if line.startswith("- ") and not line.startswith(("- `", "- **"))]
+    counts, names, clips, sounds, voices, with_clip, together, billed = notes
+    said = {
+        "en": (
+            "9 images (",
+            "Image 1, Video 1, Audio 1",
+            "1 to 30 s",
+            "1 to 15 s, 15 s at most",
+            "1 to 10 s",
+            "2 to 10 s",
+        ),
+        "zh": (
+            "9 张图像（",
+            "图1、视频1、音频1",
+            "1 至 30 秒",
+            "1 至 15 秒，合计不超过 15 秒",
+            "1 至 10 秒",
+            "2 至 10 秒",
+        ),
+    }[language]
+    for text, line in zip(said, (counts, names, clips, sounds, voices, with_clip), strict=True):
+        assert text in line
+    assert "[Image 1], [Image 2]" in names
+    assert "character1" in names
+    assert "30" in together
+    assert "5" in billed
+    every = {row.id for row in rows_of(PACK.classes["DashScopeWanReferenceToVideo"])}
+    for line in (counts, names, billed):
+        assert {model for model in every if re.search(rf"(?<![\w.-]){re.escape(model)}(?![\w.-])", line)} == every
 
 
 def rows_of(node):

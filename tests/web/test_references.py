@@ -258,7 +258,7 @@ def test_names_and_prices_are_chinese_on_a_chinese_page(open_page, version):
         "wan3.0-video": ["视频1", "图1 - 图3", "图4", "视频2", "音频1"],
         "wan2.6-r2v": [*CALLED["wan2.6-r2v-flash"][:4], "此模型不支持"],
     }
-    assert prices == ["约 CNY 1.20/秒（按片段）", "约 CNY 3.00 + 片段 0.60/秒"]
+    assert prices == ["约 CNY 1.20/秒（片段）", "约 CNY 3.00 + 0.60/秒（片段）"]
 
 
 PRICES = """
@@ -286,9 +286,9 @@ SECOND_CLIP = ("reference_3", "LoadVideo")
         (REFERENCE, "wan2.6-r2v-flash", [CLIP], {"generate_audio": False}, "about CNY 0.75 to 1.50"),
         (REFERENCE, "happyhorse-1.1-r2v", [PICTURE], {}, "about CNY 4.50"),
         (EDIT, "wan2.7-videoedit", [], {}, "about CNY 1.20/s of the clip"),
-        (EDIT, "wan2.7-videoedit", [], {"duration": 5}, "about CNY 3.00 + 0.60/s of clips"),
+        (EDIT, "wan2.7-videoedit", [], {"duration": 5}, "about CNY 3.00 + 0.60/s of the clip"),
         (EDIT, "happyhorse-1.0-video-edit", [], {}, "about CNY 1.80/s of the clip"),
-        (CONTINUE, "wan3.0-video", [], {}, "about CNY 6.00 + 0.60/s of clips"),
+        (CONTINUE, "wan3.0-video", [], {}, "about CNY 6.00 + 0.60/s of the clip"),
         (CONTINUE, "wan2.7-i2v", [], {}, "about CNY 6.00"),
     ],
 )

@@ -149,10 +149,10 @@ NODES = {
             "resolution": _RESOLUTION,
             "duration": ("时长", f"完整视频的秒数，包含原片段，按秒计费；{_OFFERED}"),
             "prompt_extend": _PROMPT_EXTEND,
-            "video": ("视频", "要续写的片段，{clip_rule}，视频以它开头；与视频路径二选一。"),
+            "video": ("视频", "要续写的片段，视频以它开头；MP4 或 MOV，长度因模型而异；与视频路径二选一。"),
             "video_path": (
                 "视频路径",
-                "片段在 input、output 或 temp 文件夹中的路径，{clip_rule}；与视频二选一。",
+                "片段在 input、output 或 temp 文件夹中的路径；与视频二选一。",
             ),
             "last_frame": ("尾帧", "视频的最后一帧，一张图像。"),
             "negative_prompt": _NEGATIVE_PROMPT,

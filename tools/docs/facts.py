@@ -14,6 +14,7 @@ class Tables(NamedTuple):
     models: ModuleType
     effects: ModuleType
     regions: ModuleType
+    spec: ModuleType
     text: ModuleType
 
 
@@ -40,6 +41,5 @@ def chinese_facts(tables: Tables) -> dict[str, str]:
     models, regions = tables.models, tables.regions.REGIONS.values()
     return {
         "negative_limit": str(models.NEGATIVE_PROMPT_LIMIT),
-        "clip_rule": "{} 至 {} 秒的 MP4 或 MOV".format(*models.CLIP_SECONDS),
         "workspace_regions": "、".join(row.title_zh for row in regions if row.needs_workspace),
     }

@@ -1,4 +1,4 @@
-"""The table of models in Markdown, for the README and the help pages."""
+"""The tables of models in Markdown, for the README and the help pages."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from typing import Any
 
 from . import facts
 from .facts import Tables
+from .reference_notes import reference_notes
 
 _PLACE = re.compile(r"(<!-- models:.*?-->\n).*?(<!-- /models -->)", re.DOTALL)
 _HEADS = {
     "en": ("model", "resolution", "seconds", "audio", "features", "prompt length", "regions", "price per second"),
     "zh": ("模型", "分辨率", "时长（秒）", "声音", "功能", "提示词长度", "地域", "每秒价格"),
+}
+_JOBS = {
+    "image_to_video": {"en": "Image to video", "zh": "图生视频"},
+    "text_to_video": {"en": "Text to video", "zh": "文生视频"},
+    "reference_to_video": {"en": "Reference to video", "zh": "参考生视频"},
+    "video_edit": {"en": "Video edit", "zh": "视频编辑"},
+    "video_extension": {"en": "Continuation", "zh": "视频续写"},
 }
 _WORDS = {
     "en": {
@@ -36,6 +44,8 @@ _WORDS = {
         "colon": ": ",
         "stop": "; ",
         "span": "{} s",
+        "as clip": "the clip's length",
+        "or clip": "{}, or the clip's length",
         "and": " and ",
         "prices": "Prices are list prices in the order of the resolutions, from {}.",
         "list": "{region}'s price list of {day}",
@@ -67,6 +77,8 @@ _WORDS = {
         "colon": "：",
         "stop": "；",
         "span": "{} 秒",
+        "as clip": "与片段等长",
+        "or clip": "{}，或与片段等长",
         "and": "、",
         "prices": "价格为目录价，按分辨率的顺序排列，取自{}。",
         "list": "{region} {day} 的价目表",
@@ -97,31 +109,53 @@ def model_list(tables: Tables, rows: list[Any], *, language: str) -> str:
     audio, length = _HEADS[language][3], _HEADS[language][5]
     lines = []
     for row in rows:
-        tiers, seconds, sound, abilities, limit, regions, prices = _cells(row, tables, language)
-        parts = [tiers, words["span"].format(seconds), f"{audio}{colon}{sound}", abilities, f"{length}{colon}{limit}"]
+        tiers, _, sound, abilities, limit, regions, prices = _cells(row, tables, language)
+        parts = [
+            tiers,
+            _seconds(row, tables, language, unit=words["span"]),
+            f"{audio}{colon}{sound}",
+            abilities,
+            f"{length}{colon}{limit}",
+        ]
         lines.append(f"- `{row.id}`{colon}{stop.join(filter(None, [*parts, regions, prices]))}")
     return "\n".join([*lines, "", _notes(rows, tables, language), ""])
 
 
 def with_table(text: str, tables: Tables, *, language: str = "en") -> str:
-    """Return a README's text with the current table."""
-    table = model_table(tables, list(tables.models.MODELS.values()), language=language)
-    return _PLACE.sub(lambda match: match[1] + table + match[2], text)
+    """Return a README's text with the current tables, one for each job."""
+    jobs = {job: list(tables.fields.rows_of(job).values()) for job in _JOBS}
+    # Whoever continues a clip chooses among the models of both.
+    job = tables.spec.VIDEO_EXTENSION
+    jobs[job] = [row for row in tables.models.MODELS.values() if row.accepts(tables.media.FIRST_CLIP)] + jobs[job]
+    parts = [
+        f"### {_JOBS[job][language]}\n{model_table(tables, rows, language=language)}" for job, rows in jobs.items()
+    ]
+    return _PLACE.sub(lambda match: match[1] + "\n".join(parts) + match[2], text)
 
 
 def _cells(row: Any, tables: Tables, language: str) -> tuple[str, ...]:
     words = _WORDS[language]
-    say = tables.text.format_choices if language == "en" else facts.choices
     limit, weight = row.prompt_limit, row.chinese_weight
     return (
         ", ".join(row.resolutions),
-        say(row.durations),
+        _seconds(row, tables, language),
         words["never" if row.always_silent else "both" if row.audio_switch else "always"],
         words["comma"].join(_abilities(row, tables, words)),
         words["chinese"].format(limit, limit // weight) if weight > 1 else str(limit),
         _regions(row, tables, language),
         _prices(row, tables, words),
     )
+
+
+def _seconds(row: Any, tables: Tables, language: str, *, unit: str = "{}") -> str:
+    """Return the durations. 0 is the clip's."""
+    words = _WORDS[language]
+    say = tables.text.format_choices if language == "en" else facts.choices
+    durations = [seconds for seconds in row.durations if seconds]
+    if not durations:
+        return words["as clip"]
+    said = unit.format(say(durations))
+    return said if len(durations) == len(row.durations) else words["or clip"].format(said)
 
 
 def _abilities(row: Any, tables: Tables, words: dict[str, str]) -> list[str]:
@@ -131,9 +165,9 @@ def _abilities(row: Any, tables: Tables, words: dict[str, str]) -> list[str]:
         "shots": row.shot_types,
         "last frame": row.accepts(kinds.FIRST_FRAME, kinds.LAST_FRAME) and not row.missing_media(kinds.FIRST_FRAME),
         "first and last frame": row.missing_media(kinds.FIRST_FRAME),
-        "continuation": row.accepts(kinds.FIRST_CLIP),
+        "continuation": row.accepts(kinds.FIRST_CLIP) or row.job == tables.spec.VIDEO_EXTENSION,
         **_references(row, tables),
-        "ratio": row.ratios,
+        "ratio": len(row.ratios) > 1,
         "effects": row.effects,
     }
     return [words[name] for name, there in able.items() if there]
@@ -142,6 +176,8 @@ def _abilities(row: Any, tables: Tables, words: dict[str, str]) -> list[str]:
 def _references(row: Any, tables: Tables) -> dict[str, Any]:
     """Return which references a row of another job takes."""
     kinds = tables.media
+    if row.job == tables.spec.VIDEO_EXTENSION:  # its node has none but the clip
+        return {}
     slots = {slot.kind: slot.most for slot in row.slots}
     return {
         "reference images": slots.get(kinds.REFERENCE_IMAGE),
@@ -176,7 +212,7 @@ def _prices(row: Any, tables: Tables, words: dict[str, str]) -> str:
 
 
 def _notes(rows: list[Any], tables: Tables, language: str) -> str:
-    """Return the notes on price lists, workspace hosts, unsupported fields and audio lengths."""
+    """Return the notes on price lists, workspace hosts, unsupported fields, audio lengths, references and clips."""
     words = _WORDS[language]
     lists: dict[str, list[str]] = {}
     for row in rows:
@@ -198,4 +234,5 @@ def _notes(rows: list[Any], tables: Tables, language: str) -> str:
     if lengths:
         parts = [words["seconds"].format(*span, words["comma"].join(ids)) for span, ids in lengths.items()]
         notes.append(words["audio"].format(words["comma"].join(parts)))
+    notes += reference_notes(rows, tables, language)
     return "\n".join(notes)
