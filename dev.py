@@ -10,6 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
@@ -20,6 +22,10 @@ if not OLDEST <= sys.version_info[:2] <= NEWEST:
     running = ".".join(map(str, sys.version_info[:3]))
     oldest, newest = (".".join(map(str, version)) for version in (OLDEST, NEWEST))
     sys.exit(f"dev.py needs Python {oldest} to {newest}; {sys.executable} is {running}. Try: python{newest} dev.py")
+
+# After that check: these need no more than the standard library, but no older Python.
+from cli.errors import text_of  # noqa: E402
+from cli.messages import Message, say, shown  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -40,33 +46,36 @@ PACK_LINK = ROOT / ".mypy_cache" / "pack" / "wanpack"
 """The pack is a package whose name is its folder's, which need not be one of Python's. To mypy and lint-imports it has
 this name."""
 
-USAGE = """usage: python dev.py COMMAND ...
-
-  run [WORKFLOW.json] [--image FILE] [--prompt TEXT] [--model ID] [--live] [--out DIR] [--debug]
-                     run a workflow without ComfyUI; offline and free unless --live is given
-  key [--region R] [--home DIR]
-                     ask for the API key and write it where the pack reads it; sets nothing up
-  ledger check | copy FROM TO | prune --older-than DAYS
-                     look at the ledger of paid requests, copy it between SQLite and PostgreSQL, remove old records;
-                     runs with the Python that calls it, such as ComfyUI's; sets nothing up
-  tasks [--all] [--json]
-                     list the tasks of the ledger, the newest first
-  spend [--by day|model] [--json]
-                     tell what was spent or reserved today, this month and in the last 30 days
-  fetch TASK_ID [--out DIR]
-                     save the video of a task; these three run as `ledger` does and take its --home
-  test [--quick] [ARGUMENTS]
-                     ruff, mypy, lint-imports and pytest with the arguments; --quick leaves out what waits, renders or
-                     starts browsers
-  test --windows [--python 3.13] [ARGUMENTS]
-                     pytest under Python for Windows, which Wine runs; another Python than 3.11 runs a small part
-  bench [--quick] [--json FILE] [--only NAME ...]
-                     how fast the pack is beside what its peers do: prints a table, writes bench.json
-  offline [--port N] run the mock server for DashScope until Ctrl-C
-  docs               write the locales, the help pages and the READMEs' tables anew from the pack's own tables
-
-The first call sets up .venv beside this file. Delete .venv to start afresh.
-"""
+COMMANDS = {
+    "run [WORKFLOW.json] [--image FILE] [--prompt TEXT] [--model ID] [--live] [--out DIR] [--debug]": Message(
+        "run a workflow without ComfyUI; offline and free unless --live is given"
+    ),
+    "key [--region R] [--home DIR]": Message(
+        "ask for the API key and write it where the pack reads it; sets nothing up"
+    ),
+    "ledger check | copy FROM TO | prune --older-than DAYS": Message(
+        "look at the ledger of paid requests, copy it between SQLite and PostgreSQL, remove old records; runs with "
+        "the Python that calls it, such as ComfyUI's; sets nothing up"
+    ),
+    "tasks [--all] [--json]": Message("list the tasks of the ledger, the newest first"),
+    "spend [--by day|model] [--json]": Message("tell what was spent or reserved today, this month and in 30 days"),
+    "fetch TASK_ID [--out DIR]": Message(
+        "save the video of a task; these three run as `ledger` does and take its --home"
+    ),
+    "test [--quick] [ARGUMENTS]": Message(
+        "ruff, mypy, lint-imports and pytest with the arguments; --quick leaves out what waits, renders or starts "
+        "browsers"
+    ),
+    "test --windows [--python 3.13] [ARGUMENTS]": Message(
+        "pytest under Python for Windows, which Wine runs; another Python than 3.11 runs a small part"
+    ),
+    "bench [--quick] [--json FILE] [--only NAME ...]": Message(
+        "how fast the pack is beside what its peers do: prints a table, writes bench.json"
+    ),
+    "offline [--port N]": Message("run the mock server for DashScope until Ctrl-C"),
+    "docs": Message("write the locales, the help pages and the READMEs' tables anew from the pack's own tables"),
+}
+"""What follows `dev.py`, and what it does."""
 
 
 class SetupError(Exception):
@@ -77,20 +86,30 @@ def main(arguments: list[str]) -> int:
     """Do what the command line says; returns the exit status."""
     command, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
     if command in ("-h", "--help", "help"):
-        print(USAGE, end="")
+        print(usage())
         return 0
     commands = {one.__name__: one for one in (run, key, ledger, tasks, spend, fetch, test, bench, offline, docs)}
     if command not in commands:
-        print(f"dev.py: there is no command {command!r}\n\n{USAGE}", end="", file=sys.stderr)
+        print(f"dev.py: {shown(Message('there is no command {command!r}', command=command))}", file=sys.stderr)
+        print(f"\n{usage()}", file=sys.stderr)
         return 2
     try:
         return commands[command](rest)
     except SetupError as error:
-        print(f"dev.py: {error}", file=sys.stderr)
+        print(f"dev.py: {shown(text_of(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        say(Message("Interrupted."))
         return INTERRUPTED
+
+
+def usage() -> str:
+    """Return what `--help` prints, in the user's language."""
+    parts = [shown(Message("usage: python dev.py COMMAND ...")), ""]
+    for synopsis, text in COMMANDS.items():
+        parts += [f"  {synopsis}", textwrap.fill(shown(text), 100, initial_indent=" " * 8, subsequent_indent=" " * 8)]
+    parts += ["", shown(Message("The first call sets up .venv beside this file. Delete .venv to start afresh."))]
+    return "\n".join(parts)
 
 
 def run(arguments: list[str]) -> int:
@@ -201,7 +220,7 @@ def set_up(extra: str) -> None:
     before = STAMP.read_text(encoding="ascii") if STAMP.is_file() else ""
     if before in {stamp(covering, python) for covering in COVERED_BY[extra]}:
         return
-    print("Setting up .venv (once; torch is large)...", file=sys.stderr, flush=True)
+    say(Message("Setting up .venv (once; torch is large)..."))
     # A set-up that was cut short can leave half a package that pip takes for whole, so that .venv is made anew. One
     # that works but has no stamp may be the developer's own: pip adds to it.
     anew = before == UNFINISHED or not pip
@@ -215,7 +234,7 @@ def set_up(extra: str) -> None:
         if status == 1 and not anew:
             # pip refused in good order: what was installed before still is.
             STAMP.write_text(before, encoding="ascii")
-        raise SetupError("pip could not install what pyproject.toml asks for; what it says stands above")
+        raise SetupError(Message("pip could not install what pyproject.toml asks for; what it says stands above"))
     STAMP.write_text(stamp(extra, python), encoding="ascii")
 
 
@@ -254,7 +273,7 @@ def make_venv() -> None:
     # The Python behind a virtual environment: this may be running in the very one that was just removed.
     python = getattr(sys, "_base_executable", sys.executable)
     if call([python, "-m", "venv", str(VENV)], stdout=sys.stderr):
-        raise SetupError("Python could not make .venv; what it says stands above")
+        raise SetupError(Message("Python could not make .venv; what it says stands above"))
 
 
 def install(*arguments: str) -> int:
@@ -294,4 +313,8 @@ def become(command: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # A text may have letters that the terminal's encoding lacks.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main(sys.argv[1:]))

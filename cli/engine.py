@@ -62,7 +62,12 @@ def say_error(text: str) -> None:
 
 def add_home(parser: argparse.ArgumentParser) -> None:
     """Add the option for the pack's folder."""
-    parser.add_argument("--home", type=Path, metavar="DIR", help=f"the folder of {FILE_NAME} (default: the pack's)")
+    parser.add_argument(
+        "--home",
+        type=Path,
+        metavar="DIR",
+        help=shown(Message("the folder of {file} (default: the pack's)", file=FILE_NAME)),
+    )
 
 
 def opened_engine(given: Path | None, *, root: Path) -> tuple[Callable[[str], Any], Any]:

@@ -46,11 +46,14 @@ class _Monitor:
 def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     """Save the video and print its path. Returns the exit status. `root` is the pack's folder as it was called."""
     parser = argparse.ArgumentParser(
-        prog="dev.py fetch", description="Saves the video of a task, waiting while the task still runs. Free of charge."
+        prog="dev.py fetch",
+        description=shown(Message("Saves the video of a task, waiting while the task still runs. Free of charge.")),
     )
-    parser.add_argument("task_id", metavar="TASK_ID", help="as in `dev.py tasks`, an error or a receipt")
+    parser.add_argument(
+        "task_id", metavar="TASK_ID", help=shown(Message("as in `dev.py tasks`, an error or a receipt"))
+    )
     default = output_folder(root)
-    parser.add_argument("--out", type=Path, metavar="DIR", default=default, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, metavar="DIR", default=default, help=shown(Message("default: %(default)s")))
     add_home(parser)
     options = parser.parse_args(arguments)
     try:

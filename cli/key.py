@@ -35,9 +35,18 @@ class KeyFileError(Exception):
 
 def main(arguments: Sequence[str], *, root: Path) -> int:
     """Ask for the key, write it, say where. Returns the exit status. `root` is the pack's folder as it was called."""
-    parser = argparse.ArgumentParser(prog="dev.py key", description="Writes the API key where the pack reads it.")
-    parser.add_argument("--region", choices=REGIONS, help="a key for this region alone (default: for all)")
-    parser.add_argument("--home", type=Path, metavar="DIR", help=f"the folder of {FILE_NAME} (default: the pack's)")
+    parser = argparse.ArgumentParser(
+        prog="dev.py key", description=shown(Message("Writes the API key where the pack reads it."))
+    )
+    parser.add_argument(
+        "--region", choices=REGIONS, help=shown(Message("a key for this region alone (default: for all)"))
+    )
+    parser.add_argument(
+        "--home",
+        type=Path,
+        metavar="DIR",
+        help=shown(Message("the folder of {file} (default: the pack's)", file=FILE_NAME)),
+    )
     options, more = parser.parse_known_args(arguments)
     if more:
         # Not quoted: it may be the key.

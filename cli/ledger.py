@@ -27,7 +27,7 @@ MONTH_SECONDS = 31 * 86400.0
 """For so long a paid record counts against a limit of a month."""
 
 PRUNABLE = ("saved", "failed", "canceled", "expired")
-LEDGER_HELP = "a PostgreSQL URL, or the folder or file of an SQLite ledger"
+LEDGER_HELP = Message("a PostgreSQL URL, or the folder or file of an SQLite ledger")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,18 +45,34 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(prog="dev.py ledger", description="Looks after the ledger, the record of all paid requests.")
+    parser = _Parser(
+        prog="dev.py ledger", description=shown(Message("Looks after the ledger, the record of all paid requests."))
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="check|copy|prune")
-    check_parser = commands.add_parser("check", help="tell whether the ledger can be used, and what is in it")
-    copy_parser = commands.add_parser("copy", help="copy the records of a ledger to another one")
-    prune_parser = commands.add_parser("prune", help="remove old records without further use")
-    copy_parser.add_argument("source", metavar="FROM", help=f"{LEDGER_HELP}; stop its ComfyUIs first")
-    copy_parser.add_argument("target", metavar="TO", help="the same; it is made where there is none")
+    check_parser = commands.add_parser(
+        "check", help=shown(Message("tell whether the ledger can be used, and what is in it"))
+    )
+    copy_parser = commands.add_parser("copy", help=shown(Message("copy the records of a ledger to another one")))
+    prune_parser = commands.add_parser("prune", help=shown(Message("remove old records without further use")))
+    copy_parser.add_argument(
+        "source", metavar="FROM", help=shown(Message("{ledger}; stop its ComfyUIs first", ledger=LEDGER_HELP))
+    )
+    copy_parser.add_argument("target", metavar="TO", help=shown(Message("the same; it is made where there is none")))
     for one in (check_parser, prune_parser):
-        one.add_argument("ledger", nargs="?", metavar="LEDGER", help=f"{LEDGER_HELP} (default: the one in use)")
+        one.add_argument(
+            "ledger",
+            nargs="?",
+            metavar="LEDGER",
+            help=shown(Message("{ledger} (default: the one in use)", ledger=LEDGER_HELP)),
+        )
         add_home(one)
     prune_parser.add_argument(
-        "--older-than", type=_days, required=True, metavar="DAYS", help=f"at least {MIN_DAYS}", dest="days"
+        "--older-than",
+        type=_days,
+        required=True,
+        metavar="DAYS",
+        help=shown(Message("at least {least}", least=MIN_DAYS)),
+        dest="days",
     )
     return parser.parse_args(arguments)
 

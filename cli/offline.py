@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import StandaloneError
 from .loading import ROOT
-from .messages import Message, say, tell
+from .messages import Message, say, shown, tell
 from .pack import load_pack
 
 DEFAULT_PORT = 8790
@@ -20,8 +20,12 @@ DEFAULT_PORT = 8790
 
 def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     """Serve until Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="dev.py offline", description="The mock server for DashScope.")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes any free one (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="dev.py offline", description=shown(Message("The mock server for DashScope."))
+    )
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help=shown(Message("0 takes any free one (default: %(default)s)"))
+    )
     options = parser.parse_args(arguments)
     # The terminal's encoding may lack the letters of the user's language.
     if hasattr(sys.stdout, "reconfigure"):

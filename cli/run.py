@@ -61,15 +61,21 @@ def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
 
 
 def _parse(arguments: Sequence[str], *, root: Path) -> Options:
-    parser = argparse.ArgumentParser(prog="dev.py run", description="Runs a workflow (API format) without ComfyUI.")
+    parser = argparse.ArgumentParser(
+        prog="dev.py run", description=shown(Message("Runs a workflow (API format) without ComfyUI."))
+    )
     first = root / _API_FOLDER / "01_first_frame.json"
-    parser.add_argument("workflow", nargs="?", type=Path, default=first, help="default: %(default)s")
-    parser.add_argument("--image", type=Path, metavar="FILE", help="the picture for every LoadImage")
-    parser.add_argument("--prompt", metavar="TEXT", help="the prompt of every node that has one")
-    parser.add_argument("--model", metavar="ID", help="the model of every node that has one")
-    parser.add_argument("--live", action="store_true", help="use the configured service, which costs money")
-    parser.add_argument("--out", type=Path, metavar="DIR", default=root / "output", help="default: %(default)s")
-    parser.add_argument("--debug", action="store_true", help="show log lines and tracebacks")
+    parser.add_argument("workflow", nargs="?", type=Path, default=first, help=shown(Message("default: %(default)s")))
+    parser.add_argument("--image", type=Path, metavar="FILE", help=shown(Message("the picture for every LoadImage")))
+    parser.add_argument("--prompt", metavar="TEXT", help=shown(Message("the prompt of every node that has one")))
+    parser.add_argument("--model", metavar="ID", help=shown(Message("the model of every node that has one")))
+    parser.add_argument(
+        "--live", action="store_true", help=shown(Message("use the configured service, which costs money"))
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", default=root / "output", help=shown(Message("default: %(default)s"))
+    )
+    parser.add_argument("--debug", action="store_true", help=shown(Message("show log lines and tracebacks")))
     return Options(**vars(parser.parse_args(arguments)))
 
 

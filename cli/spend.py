@@ -10,7 +10,7 @@ from typing import Any
 
 from .engine import add_home, amounts, answered, money, opened_engine, say_error, table
 from .loading import ROOT
-from .messages import Message, enumeration, tell
+from .messages import Message, enumeration, shown, tell
 
 _GROUPS = {"day": "days", "model": "models"}
 
@@ -18,10 +18,11 @@ _GROUPS = {"day": "days", "model": "models"}
 def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     """Print the sums. Returns the exit status. `root` is the pack's folder as it was called."""
     parser = argparse.ArgumentParser(
-        prog="dev.py spend", description="Tells what was spent, or is reserved for tasks that may still be charged."
+        prog="dev.py spend",
+        description=shown(Message("Tells what was spent, or is reserved for tasks that may still be charged.")),
     )
-    parser.add_argument("--by", choices=_GROUPS, help="the last 30 days by day, or by model")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--by", choices=_GROUPS, help=shown(Message("the last 30 days by day, or by model")))
+    parser.add_argument("--json", action="store_true", help=shown(Message("as JSON")))
     add_home(parser)
     options = parser.parse_args(arguments)
     return answered(lambda: _run(options, root=root), root=root)

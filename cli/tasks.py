@@ -11,7 +11,7 @@ from typing import Any
 
 from .engine import add_home, answered, money, opened_engine, output_folder, table
 from .loading import ROOT
-from .messages import Message, tell
+from .messages import Message, shown, tell
 
 NEWEST = 30
 """Tasks that are shown without --all."""
@@ -22,9 +22,11 @@ _HEADINGS = ("WHEN", "STATE", "MODEL", "SIZE", "S", "PRICE", "TASK", "FILE OR PR
 
 def main(arguments: Sequence[str], *, root: Path = ROOT) -> int:
     """Print the tasks. Returns the exit status. `root` is the pack's folder as it was called."""
-    parser = argparse.ArgumentParser(prog="dev.py tasks", description="Lists the tasks of the ledger.")
-    parser.add_argument("--all", action="store_true", help=f"all tasks (default: the newest {NEWEST})")
-    parser.add_argument("--json", action="store_true", help="as a JSON list")
+    parser = argparse.ArgumentParser(prog="dev.py tasks", description=shown(Message("Lists the tasks of the ledger.")))
+    parser.add_argument(
+        "--all", action="store_true", help=shown(Message("all tasks (default: the newest {count})", count=NEWEST))
+    )
+    parser.add_argument("--json", action="store_true", help=shown(Message("as a JSON list")))
     add_home(parser)
     options = parser.parse_args(arguments)
     return answered(lambda: _run(options, root=root), root=root)

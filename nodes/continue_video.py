@@ -8,18 +8,13 @@ from typing import Any
 from ..wan.api.endpoint import Connection
 from ..wan.catalog.fields import VideoRequest, rows_of
 from ..wan.catalog.media import FIRST_CLIP, REFERENCE_VIDEO
-from ..wan.catalog.models import MODELS
-from ..wan.catalog.spec import IMAGE_TO_VIDEO, VIDEO_EXTENSION, Model
+from ..wan.catalog.spec import IMAGE_TO_VIDEO, VIDEO_EXTENSION
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
 from . import host, inputs, video_input
+from .model_rules import models_of
 
-_MODELS = [row for row in MODELS.values() if row.accepts(FIRST_CLIP)]
 _DURATION = 10
-
-
-def _rows() -> list[Model]:
-    return [*_MODELS, *rows_of(VIDEO_EXTENSION).values()]
 
 
 class DashScopeWanContinueVideo(inputs.VideoOutputs):
@@ -42,12 +37,14 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs):
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
         """Return the inputs in ComfyUI's format. Append only: saved workflows store them by position."""
+        rows = [row for row in models_of(IMAGE_TO_VIDEO) if row.accepts(FIRST_CLIP)]
+        rows += models_of(VIDEO_EXTENSION)
         return {
             "required": {
                 "prompt": inputs.prompt(),
-                "model": inputs.model(_rows(), media=FIRST_CLIP, references=("video",)),
-                "resolution": inputs.resolution(_rows(), default=_MODELS[0].default_resolution),
-                "duration": inputs.duration(_rows(), default=_DURATION, extra="the clip counts; "),
+                "model": inputs.model(rows, media=FIRST_CLIP, references=("video",)),
+                "resolution": inputs.resolution(rows, default=rows[0].default_resolution),
+                "duration": inputs.duration(rows, default=_DURATION, extra="the clip counts; "),
                 "prompt_extend": inputs.prompt_extend(),
             },
             "optional": {

@@ -11,11 +11,11 @@ from ..wan.api.endpoint import Connection
 from ..wan.catalog.fields import VideoRequest
 from ..wan.catalog.media import FIRST_FRAME
 from ..wan.catalog.models import ADAPTIVE, DEFAULT_MODEL, MODELS, SHOT_TYPES
+from ..wan.catalog.spec import IMAGE_TO_VIDEO
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
 from . import host, inputs
-
-_MODELS = [row for row in MODELS.values() if row.accepts(FIRST_FRAME)]
+from .model_rules import models_of
 
 Generate = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -86,13 +86,14 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
         """Return the inputs in ComfyUI's format. Append only: saved workflows store them by position."""
+        rows = [row for row in models_of(IMAGE_TO_VIDEO) if row.accepts(FIRST_FRAME)]
         return {
             "required": {
                 "image": inputs.image(),
                 "prompt": inputs.prompt(inputs.FOR_EACH_IMAGE),
-                "model": inputs.model(_MODELS),
-                "resolution": inputs.resolution(_MODELS, default=MODELS[DEFAULT_MODEL].default_resolution),
-                "duration": inputs.duration(_MODELS),
+                "model": inputs.model(rows),
+                "resolution": inputs.resolution(rows, default=MODELS[DEFAULT_MODEL].default_resolution),
+                "duration": inputs.duration(rows),
                 "shot_type": inputs.shot_type(),
                 "prompt_extend": inputs.prompt_extend(),
             },

@@ -1,10 +1,13 @@
-"""The rules for the browser extension: the values and prices of each model, derived from the server's validation."""
+"""The models of the nodes, and their rules for the browser extension, derived from the server's validation."""
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ..wan.api.endpoint import DEFAULT_CHOICE, Connection, choose_region
@@ -34,7 +37,10 @@ from ..wan.catalog.spec import (
     media_key,
 )
 from ..wan.errors import InvalidRequest
+from ..wan.messages import Message
 from . import host
+
+logger = logging.getLogger("dashscope_wan")
 
 KEY = "dashscope_wan"
 """The key of the rules in the options of the `model` input."""
@@ -225,3 +231,35 @@ def _prices(row: Model, region: Region) -> dict[str, Any]:
             for tier in row.resolutions
         },
     }
+
+
+def models_of(*jobs: str) -> list[Model]:
+    """Return every model of some jobs, the owner's among them."""
+    load_owner_models()
+    return [row for job in jobs for row in rows_of(job).values()]
+
+
+@cache
+def load_owner_models() -> None:
+    """Add the models of the owner's file, if there is one, to the tables. Its problems are logged."""
+    try:
+        home = read_settings(host.data_dir()).home
+    except InvalidRequest:  # a run reports the problem of credentials.toml
+        home = host.data_dir()
+    path = home / "models.toml"
+    if path.is_file():
+        for problem in _problems(path):
+            logger.error("%s", problem)
+
+
+def _problems(path: Path) -> list[str]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    from ..wan.catalog.owner_models import add_models
+
+    try:
+        return add_models(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+    except (OSError, ValueError, RecursionError) as error:
+        return [Message("{path} cannot be read ({type}): fix or remove it", path=path, type=type(error).__name__)]

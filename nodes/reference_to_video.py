@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..wan.api.endpoint import Connection
-from ..wan.catalog.fields import VideoRequest, rows_of
+from ..wan.catalog.fields import VideoRequest
 from ..wan.catalog.models import DEFAULT_DURATION, SHOT_TYPES
 from ..wan.catalog.spec import REFERENCE_TO_VIDEO
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
 from . import host, inputs
+from .model_rules import models_of
 
 REFERENCES = tuple(f"reference_{number}" for number in range(1, 9))
 VOICES = tuple(f"voice_{number}" for number in range(1, 6))
@@ -50,7 +51,7 @@ class DashScopeWanReferenceToVideo(inputs.VideoOutputs):
         from ..wan.catalog.jobs import DEFAULT_REFERENCE_MODEL
         from . import reference_widgets
 
-        rows = list(rows_of(REFERENCE_TO_VIDEO).values())
+        rows = models_of(REFERENCE_TO_VIDEO)
         return {
             "required": {
                 "prompt": inputs.prompt(

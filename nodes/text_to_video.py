@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..wan.api.endpoint import Connection
-from ..wan.catalog.fields import VideoRequest, rows_of
+from ..wan.catalog.fields import VideoRequest
 from ..wan.catalog.models import DEFAULT_DURATION, SHOT_TYPES
 from ..wan.catalog.spec import TEXT_TO_VIDEO
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
 from . import host, inputs
+from .model_rules import models_of
 
 _RATIO = "16:9"
 
@@ -38,7 +39,7 @@ class DashScopeWanTextToVideo(inputs.VideoOutputs):
         """Return the inputs in ComfyUI's format. Append only: saved workflows store them by position."""
         from ..wan.catalog.text_models import DEFAULT_TEXT_MODEL
 
-        rows = list(rows_of(TEXT_TO_VIDEO).values())
+        rows = models_of(TEXT_TO_VIDEO)
         return {
             "required": {
                 "prompt": inputs.prompt("What the video shows and, with audio, what is heard."),

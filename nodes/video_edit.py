@@ -11,6 +11,7 @@ from ..wan.catalog.spec import VIDEO_EDIT
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
 from . import host, inputs
+from .model_rules import models_of
 
 IMAGES = tuple(f"image_{number}" for number in range(1, 6))
 
@@ -37,7 +38,7 @@ class DashScopeWanVideoEdit(inputs.VideoOutputs):
         """Return the inputs in ComfyUI's format. Append only: saved workflows store them by position."""
         from . import reference_widgets
 
-        rows = list(rows_of(VIDEO_EDIT).values())
+        rows = models_of(VIDEO_EDIT)
         return {
             "required": {
                 "prompt": inputs.prompt(

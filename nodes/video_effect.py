@@ -6,13 +6,12 @@ from typing import Any
 
 from ..wan.api.endpoint import Connection
 from ..wan.catalog.fields import VideoRequest
-from ..wan.catalog.models import DEFAULT_DURATION, MODELS
+from ..wan.catalog.models import DEFAULT_DURATION
+from ..wan.catalog.spec import IMAGE_TO_VIDEO
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
 from . import host, inputs
-
-_MODELS = [row for row in MODELS.values() if row.effects]
-_DEFAULT = _MODELS[0]
+from .model_rules import models_of
 
 
 class DashScopeWanVideoEffect(inputs.VideoOutputs):
@@ -34,15 +33,16 @@ class DashScopeWanVideoEffect(inputs.VideoOutputs):
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
         """Return the inputs in ComfyUI's format. Append only: saved workflows store them by position."""
+        rows = [row for row in models_of(IMAGE_TO_VIDEO) if row.effects]
         return {
             "required": {
                 "image": inputs.image(),
                 "template": inputs.template(),
-                "model": inputs.model(_MODELS, effects=True),
-                "resolution": inputs.resolution(_MODELS, default=_DEFAULT.default_resolution),
+                "model": inputs.model(rows, effects=True),
+                "resolution": inputs.resolution(rows, default=rows[0].default_resolution),
             },
             "optional": {
-                "duration": inputs.duration(_MODELS),
+                "duration": inputs.duration(rows),
                 "seed": inputs.seed(),
                 "watermark": inputs.watermark(),
                 "filename_prefix": inputs.filename_prefix("wan/effect"),

@@ -19,7 +19,7 @@ from ..wan.catalog.regions import REGIONS
 from ..wan.catalog.spec import IMAGE_TO_VIDEO, VIDEO_EDIT, VIDEO_EXTENSION, Model
 from .failures import TaskFailure, TaskRejected
 from .responses import HttpError, error_response, new_id
-from .rows import models_in, row_for
+from .rows import row_for, rows_named
 from .scene import ResolvedMedia, Scene, named_size, nearest_ratio
 from .state import ServerState
 from .task import MockTask
@@ -46,8 +46,8 @@ def create_task(state: ServerState, *, path: str, headers: Mapping[str, str], da
     name = body.get("model")
     if name is None:
         _refuse("BadRequest.EmptyModel", 'Required parameter "model" missing from request.')
-    rows = models_in(state.region).get(name) if isinstance(name, str) else None
-    if rows is None or not isinstance(name, str):
+    rows = rows_named(name, region=state.region)
+    if not rows or not isinstance(name, str):
         _refuse("InvalidParameter", "Model not exist.")
     if path != rows[0].request_format.path:
         _refuse("InvalidParameter", "url error, please check url!")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..wan.catalog.jobs import ROWS
+from ..wan.catalog.fields import rows_of
 from ..wan.catalog.media import (
     DRIVING_AUDIO,
     FIRST_CLIP,
@@ -22,9 +22,11 @@ from ..wan.catalog.media import (
     REFERENCE_VIDEO,
     VOICE,
 )
-from ..wan.catalog.slots import Slot
 from ..wan.catalog.spec import REFERENCE_TO_VIDEO, Model, media_key, voice_key
 from .failures import BAD_MEDIA, TaskRejected, not_made, one_of, required, together, wrong_type
+
+if TYPE_CHECKING:
+    from ..wan.catalog.slots import Slot
 
 LIST = "media"
 WAN_3 = "wan3.0"
@@ -108,11 +110,8 @@ def named_kinds(given: Mapping[str, Any], *, model: Model) -> list[str]:
     """Return the types of the media in a list, whatever else is wrong with it."""
     if urls := model.request_format.urls:
         return [kind for url in _list(given.get(urls)) if isinstance(url, str) and (kind := _kind_of_file(url))]
-    return [item["type"] for item in _list(given.get(LIST)) if isinstance(item, dict) and _is_text(item.get("type"))]
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+    types = [item.get("type") for item in _list(given.get(LIST)) if isinstance(item, dict)]
+    return [kind for kind in types if isinstance(kind, str)]
 
 
 def _kind_of_file(url: str) -> str:
@@ -191,5 +190,5 @@ def slots_of(model: Model) -> tuple[tuple[Slot, ...], int]:
 
     The words of a prompt change nothing in what wan3.0 takes.
     """
-    row = ROWS[REFERENCE_TO_VIDEO][model.id] if model.family == WAN_3 else model
+    row = rows_of(REFERENCE_TO_VIDEO).get(model.id, model) if model.family == WAN_3 else model
     return row.slots, row.most_media

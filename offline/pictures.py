@@ -6,6 +6,7 @@ import colorsys
 import hashlib
 import io
 import math
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 
@@ -19,7 +20,7 @@ _SMALLEST, _LARGEST = 1 / 40, 1 / 8
 """Heights of the letters, of the picture's shorter side."""
 
 _LINE = 1.35
-_CHINESE_FONTS = (
+_FONTS = (
     "NotoSansCJK-Regular.ttc",
     "NotoSansSC-Regular.otf",
     "SourceHanSansSC-Regular.otf",
@@ -31,13 +32,19 @@ _CHINESE_FONTS = (
     "PingFang.ttc",
     "Hiragino Sans GB.ttc",
     "STHeiti Light.ttc",
+    "DejaVuSans.ttf",
+    "arial.ttf",
 )
-"""Fonts of Linux, Windows and macOS that have Chinese characters."""
+"""Fonts of Linux, Windows and macOS: those that have Chinese characters come first."""
 
-_PLAIN = 0x2E80
-"""From this character on, the usual fonts have no letters, and lines may end after each."""
+_PLAIN = re.compile("[\u0000-\u024f\u2000-\u206f]*")
+"""What Pillow's own font has letters for."""
+
+_CHINESE = "\u2e80"
+"""From this character on, lines may end after each."""
 
 _GAP = 0.01
+_COARSE = (16, 9)
 _DARK = (20, 20, 28)
 _LARGEST_COPY = 1280
 
@@ -65,8 +72,8 @@ def picture_of_words(text: str, *, size: tuple[int, int]) -> Image.Image:
 def _readable(text: str) -> str:
     """Return a text that can be drawn, at most a few lines of it."""
     kept = text[:_MOST_CHARACTERS] + ("..." if len(text) > _MOST_CHARACTERS else "")
-    # What is no character, such as half of a pair, cannot be drawn.
-    return kept.encode("utf-8", "replace").decode("utf-8")
+    # Line ends, and what is no character, such as half of a pair.
+    return "".join(letter if letter.isprintable() else " " for letter in kept)
 
 
 def _background(text: str, *, size: tuple[int, int]) -> Image.Image:
@@ -102,7 +109,7 @@ def _set(words: str, *, size: tuple[int, int]) -> tuple[list[str], Font]:
     smallest = max(8, round(min(size) * _SMALLEST))
     points = max(smallest, round(min(size) * _LARGEST))
     while True:
-        font = _font(points, chinese=any(ord(letter) >= _PLAIN for letter in words))
+        font = _font(points, everywhere=not _PLAIN.fullmatch(words))
         lines = list(_lines(words, font=font, width=width))
         if points <= smallest or len(lines) * points * _LINE <= height:
             return lines[: max(1, int(size[1] / (points * _LINE)))], font
@@ -128,7 +135,7 @@ def _pieces(words: str) -> Iterator[str]:
     piece = ""
     for letter in words:
         piece += letter
-        if letter == " " or ord(letter) >= _PLAIN:
+        if letter == " " or letter >= _CHINESE:
             yield piece
             piece = ""
     if piece:
@@ -139,25 +146,36 @@ def _points(font: Font) -> float:
     return font.size if isinstance(font, ImageFont.FreeTypeFont) else 11
 
 
+def _font(points: int, *, everywhere: bool) -> Font:
+    """Return Pillow's own font, or for letters from `everywhere` one of the machine's, where it has any."""
+    path = _font_of_many_letters() if everywhere else None
+    if path is None:
+        return ImageFont.load_default(points)
+    return ImageFont.truetype(path, points, layout_engine=ImageFont.Layout.BASIC)
+
+
 @cache
-def _font(points: int, *, chinese: bool) -> Font:
-    if chinese:
-        for name in _CHINESE_FONTS:
-            try:
-                return ImageFont.truetype(name, points)
-            except OSError:
-                continue
-    return ImageFont.load_default(points)
+def _font_of_many_letters() -> str | None:
+    for name in _FONTS:
+        try:
+            return str(ImageFont.truetype(name).path)
+        except OSError:
+            continue
+    return None
 
 
 def side_by_side(images: Sequence[Image.Image], *, size: tuple[int, int]) -> Image.Image:
-    """Put images beside each other, each whole, in rows on a picture of `size`, its width and height in pixels."""
+    """Put images beside each other, each whole, in rows on a picture of `size`, its width and height in pixels.
+
+    What they leave free is dark, in the colours of the first.
+    """
     width, height = size
     columns = min(len(images), max(1, round(math.sqrt(len(images) * width / height))))
     rows = math.ceil(len(images) / columns)
     wide, high = width // columns, height // rows
-    gap = round(min(wide, high) * _GAP)
-    whole = Image.new("RGB", size, _DARK)
+    gap = round(min(wide, high) * _GAP) if len(images) > 1 else 0
+    soft = ImageOps.fit(images[0], _COARSE).resize(size, Image.Resampling.BICUBIC)
+    whole = soft.point([level // 3 for level in range(256)] * 3)
     for number, image in enumerate(images):
         shown = ImageOps.contain(image, (max(1, wide - 2 * gap), max(1, high - 2 * gap)))
         left = wide * (number % columns) + (wide - shown.width) // 2

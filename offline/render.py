@@ -84,11 +84,15 @@ class _Video:
         self._first = None if scene.clip else self._first_frame(images)
 
     def _first_frame(self, images: list[Image.Image]) -> Planes:
-        """Return what a video without a clip begins with: an image, several side by side, or the prompt's words."""
-        image = images[0] if images else picture_of_words(self._scene.prompt, size=self.size)
-        if len(images) > 1:
+        """Return what a video without a clip begins with: an image, references, or the prompt's words."""
+        whole = self._scene.ratio == ADAPTIVE
+        if not images:
+            image = picture_of_words(self._scene.prompt, size=self.size)
+        elif self._scene.image is None and self._scene.pictures:
             image = side_by_side(images, size=self.size)
-        return to_yuv_frame(image, size=self.size, whole=self._scene.ratio == ADAPTIVE)
+        else:
+            image = images[0]
+        return to_yuv_frame(image, size=self.size, whole=whole)
 
     def frames(self) -> Generator[YuvFrame, None, None]:
         """Make the frames one after another, in yuv420p."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..wan.catalog.jobs import ALL_ROWS, EDIT_WORDS, EXTEND_WORDS
 from ..wan.catalog.media import FIRST_FRAME, LAST_FRAME, REFERENCE_VIDEO
+from ..wan.catalog.models import MODELS
 from ..wan.catalog.spec import (
     IMAGE_TO_VIDEO,
     REFERENCE_TO_VIDEO,
@@ -16,17 +16,28 @@ from ..wan.catalog.spec import (
     Model,
 )
 
-_WORDS = {VIDEO_EDIT: EDIT_WORDS, VIDEO_EXTENSION: EXTEND_WORDS}
-
 
 def models_in(region: str) -> dict[str, tuple[Model, ...]]:
     """Return the rows of each model that a region knows, by its name for it. Offline knows every row of the table."""
+    from ..wan.catalog import jobs
+
     found: dict[str, tuple[Model, ...]] = {}
-    for row in ALL_ROWS:
+    for row in jobs.ALL_ROWS:
         name = row.model_id_in(region)
         if name is not None:
             found[name] = (*found.get(name, ()), row)
     return found
+
+
+def rows_named(name: object, *, region: str) -> tuple[Model, ...]:
+    """Return the rows that a region knows by a name; none if it has no such model."""
+    if not isinstance(name, str):
+        return ()
+    for row in MODELS.values():
+        # Only a model that takes a list of media has rows for other jobs, whose tables few calls need.
+        if row.request_format.fields and row.model_id_in(region) == name:
+            return (row,)
+    return models_in(region).get(name, ())
 
 
 def row_for(rows: tuple[Model, ...], given: Mapping[str, Any]) -> Model:
@@ -47,6 +58,9 @@ def _job_of(given: Mapping[str, Any]) -> str:
 
 def _job_of_prompt(prompt: object) -> str:
     """Return what a prompt asks to be done with a clip. Of several words the first decides."""
+    from ..wan.catalog.jobs import EDIT_WORDS, EXTEND_WORDS
+
     text = prompt.lower() if isinstance(prompt, str) else ""
-    places = {place: job for job, words in _WORDS.items() for word in words if (place := text.find(word)) >= 0}
+    words = {**dict.fromkeys(EDIT_WORDS, VIDEO_EDIT), **dict.fromkeys(EXTEND_WORDS, VIDEO_EXTENSION)}
+    places = {place: job for word, job in words.items() if (place := text.find(word)) >= 0}
     return places[min(places)] if places else REFERENCE_TO_VIDEO

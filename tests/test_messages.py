@@ -32,7 +32,7 @@ from wanpack.wan.redaction import register_secret
 from wanpack.wan.text import format_choices
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = [*ROOT.glob("wan/**/*.py"), *ROOT.glob("nodes/*.py"), *ROOT.glob("cli/*.py")]
+FILES = [*ROOT.glob("wan/**/*.py"), *ROOT.glob("nodes/*.py"), *ROOT.glob("cli/*.py"), ROOT / "dev.py"]
 TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in FILES}
 CHINESE = re.compile("[\u4e00-\u9fff]")
 PATH_TO_MESSAGES = "wan/messages.py"

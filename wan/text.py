@@ -17,6 +17,13 @@ def format_choices(values: Sequence[object]) -> str:
     return alternatives(words)
 
 
+def or_choose(problem: str, choices: Sequence[str]) -> str:
+    """Return a problem with what to choose instead, if there is anything."""
+    if not choices:
+        return problem
+    return Message("{problem}, or choose {choices}", problem=problem, choices=format_choices(choices))
+
+
 def format_value(value: object) -> str:
     """Return any value as short text for a message."""
     if isinstance(value, int) and value.bit_length() > 100:

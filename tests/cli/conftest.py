@@ -1,8 +1,11 @@
 """Makes the folder `cli` importable under that name, whatever the repository's folder is called."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,3 +23,12 @@ def _load_cli():
 
 if "cli" not in sys.modules:
     _load_cli()
+
+
+@pytest.fixture(autouse=True)
+def environment_restored():
+    """A command sets variables in its own process, which here is that of the tests."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)

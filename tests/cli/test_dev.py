@@ -49,6 +49,7 @@ class Tree:
         self.folder = folder
         folder.mkdir()
         shutil.copy(ROOT / "dev.py", folder)
+        (folder / "cli").symlink_to(ROOT / "cli")
         (folder / "pyproject.toml").write_text("[project]\n")
         self.bin = folder / ".venv" / "bin"
         self.stamp = folder / ".venv" / "dev-stamp"
@@ -201,6 +202,24 @@ def test_usage_is_shown_without_any_set_up(tree):
         status, out, err, calls = tree.dev(*arguments)
         assert (status, err, calls) == (0, "", [])
         assert out.startswith("usage: python dev.py")
+
+
+def test_its_own_lines_are_in_the_language_of_the_environment(tree, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert tree.dev("--help")[1].startswith("用法：python dev.py 命令 ...\n")
+    assert "没有命令 'build'" in tree.dev("build")[2]
+    tree.set("status-install", "1")
+    assert tree.dev("run")[2].splitlines() == [
+        "正在创建 .venv（只需一次；torch 较大）……",
+        "dev.py: pip 无法安装 pyproject.toml 要求的软件包；原因见上方 pip 的输出",
+    ]
+
+
+def test_what_the_terminal_cannot_show_is_no_error(tree, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    status, out, err, _ = tree.dev("--help")
+    assert (status, err, out[:6]) == (0, "", r"\u7528")
 
 
 def test_an_unknown_command_ends_with_2(tree):

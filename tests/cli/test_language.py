@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
 
-from cli import fetch, ledger, run, spend, tasks
+from cli import fetch, key, ledger, offline, run, spend, tasks
 from cli.engine import table
 from cli.errors import InvalidGraphError, NodeFailedError, described
 from cli.messages import Message, language, shown
@@ -62,6 +63,15 @@ def test_an_error_of_the_engine_is_chinese_and_keeps_its_lines(chinese, capsys, 
     said = capsys.readouterr().err
     assert "错误：没有配置北京地域的 API Key。" in said
     assert '\n      api_key = "sk-..."\n' in said
+
+
+@pytest.mark.parametrize("command", [run, key, ledger, tasks, spend, fetch, offline], ids=lambda one: one.__name__)
+def test_the_help_of_every_command_is_chinese(command, chinese, capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        command.main(["--help"], root=tmp_path)
+    # What argparse says by itself stays English.
+    [description] = [line for line in capsys.readouterr().out.splitlines() if line.endswith("。")]
+    assert re.search("[\u4e00-\u9fff]", description)
 
 
 def test_what_is_told_is_chinese(chinese, capsys, tmp_path):

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 from media import audio, pitch, read_wav, tone
-from wanpack.wan.catalog.models import MODELS, models_where
+from wanpack.wan.catalog.models import MODELS
 
 FLASH = {"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2}
 SILENT_MODELS = [row.id for row in MODELS.values() if row.always_silent]
 ALWAYS_LOUD = [row.id for row in MODELS.values() if row.audio_input and not row.audio_switch]
-WITH_AUDIO = models_where(lambda row: row.audio_input)
+WITH_AUDIO = [row.id for row in MODELS.values() if row.audio_input]
 
 
 def stored(server, create):

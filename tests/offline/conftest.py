@@ -256,11 +256,35 @@ def api(make_server):
 
 
 @pytest.fixture
+def idle(make_server, monkeypatch):
+    """A server that renders nothing: its tasks wait for ever, or fail."""
+    api = make_server(running_limit=0)
+    monkeypatch.setattr(api.server.state.worker, "enqueue", lambda *_, **__: None)
+    return api
+
+
+@pytest.fixture
+def undrawn(make_server, monkeypatch, tmp_path):
+    """A server whose tasks succeed without a video: their scenes are in its list `scenes`."""
+    api = make_server()
+    api.scenes = []
+
+    def enqueue(scene: Any, *, wanted: Any, done: Any) -> None:
+        api.scenes.append(scene)
+        done(tmp_path / "none.mp4")
+
+    monkeypatch.setattr(api.server.state.worker, "enqueue", enqueue)
+    return api
+
+
+@pytest.fixture
 def kit():
     """The functions that make bodies and files."""
 
     class Kit:
         body = staticmethod(body)
+        least_media = staticmethod(least_media)
+        PROMPTS = PROMPTS
         image = staticmethod(image)
         data_uri = staticmethod(data_uri)
         upload_form = staticmethod(upload_form)

@@ -15,6 +15,8 @@ from wanpack.offline import archive
 from wanpack.offline.scene import Interrupted
 from wanpack.offline.server import OfflineServer
 from wanpack.offline.tasks import TASK_LIFE
+from wanpack.offline.usage import usage_of
+from wanpack.offline.worker import RenderWorker
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = """
@@ -101,6 +103,68 @@ def test_an_uploaded_clip_is_kept_while_its_video_is_to_be_rendered(make_server,
     assert second.server.wait_idle()
     assert second.state(task_id) == "SUCCEEDED"
     assert len(list((folder / "uploads").iterdir())) == 1, unused
+
+
+JOBS = [
+    ("text_to_video", "wan2.6-t2v", {}),
+    ("text_to_video", "wan3.0-video", {}),
+    ("reference_to_video", "wan2.7-r2v", {"reference_image": "a.png", "reference_video": "a.mp4"}),
+    ("reference_to_video", "wan2.6-r2v-flash", {"reference_image": "a.png", "reference_video": "a.mp4"}),
+    ("video_edit", "wan2.7-videoedit", {"video": "a.mp4"}),
+    ("video_edit", "wan3.0-video", {"reference_video": "a.mp4"}),
+    ("video_extension", "wan3.0-video", {"reference_video": "a.mp4"}),
+]
+
+
+@pytest.mark.parametrize(("job", "model", "files"), JOBS)
+def test_a_task_of_any_job_is_rendered_and_told_by_the_next_server(
+    make_server, kit, folder, clock, monkeypatch, job, model, files
+):
+    draw, begun = offline_render.render, threading.Event()
+
+    def never(scene, path, *, wanted):
+        begun.set()
+        raise Interrupted
+
+    monkeypatch.setattr(offline_render, "render", never)
+    first = make_server(folder=folder, clock=clock)
+    data = {"a.png": kit.image(kind="PNG"), "a.mp4": kit.clip(2.5)}
+    media = {kind: first.upload(name, data[name], model=model) for kind, name in files.items()}
+    body = kit.body(model, job=job, media=media)
+    task_id = first.submit(body, headers={"X-DashScope-OssResourceResolve": "enable"})
+    assert begun.wait(30)
+    stop(first)
+    [before] = first.server.tasks
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RenderWorker, "enqueue", lambda *_, **__: None)
+        second = make_server(folder=folder, clock=clock)
+        [after] = second.server.tasks
+        assert (after.model, after.scene, after.clip_seconds) == (before.model, before.scene, before.clip_seconds)
+        assert after.model.job == job
+        stop(second)
+
+    monkeypatch.setattr(offline_render, "render", draw)
+    third = make_server(folder=folder, clock=clock)
+    assert third.server.wait_idle()
+    reply = third.query(task_id)
+    assert reply["output"]["task_status"] == "SUCCEEDED"
+    assert reply["usage"] == usage_of(before, before.inputs)
+
+
+def test_a_task_without_a_job_is_of_image_to_video(make_server, kit, folder, clock):
+    first = make_server(folder=folder, clock=clock)
+    task_id = first.submit(kit.body("wan3.0-video"))
+    assert first.server.wait_idle()
+    stop(first)
+    path = folder / "tasks" / f"{task_id}.json"
+    written = json.loads(path.read_text())
+    assert written.pop("job") == "image_to_video"
+    del written["inputs"]["size"]
+    path.write_text(json.dumps(written))
+    second = make_server(folder=folder, clock=clock)
+    assert second.state(task_id) == "SUCCEEDED"
+    assert second.server.tasks[0].model.job == "image_to_video"
 
 
 def test_failed_and_cancelled_tasks_stay_so(make_server, kit, folder, clock):

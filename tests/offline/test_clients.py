@@ -41,7 +41,7 @@ AI_SDK = {
     "sec-fetch-mode": "cors",
     "accept-encoding": "gzip, deflate",
 }
-ADDRESS = "https://example.com/a.png"
+ADDRESS, CLIP, SOUND = (f"https://example.com/{name}" for name in ("a.png", "a.mp4", "v.mp3"))
 URI = "data:"
 """Stands for an image as a data URI."""
 
@@ -57,6 +57,10 @@ def flash(**parameters: Any) -> dict[str, Any]:
 def listed(model: str, **parameters: Any) -> dict[str, Any]:
     media = [{"type": "first_frame", "url": URI}]
     return {"model": model, "input": {"prompt": "a cat", "media": media}, "parameters": parameters}
+
+
+def worded(model: str, given: dict[str, Any], **parameters: Any) -> dict[str, Any]:
+    return {"model": model, "input": {"prompt": "a lantern", **given}, "parameters": parameters}
 
 
 def older(model: str, **parameters: Any) -> dict[str, Any]:
@@ -108,6 +112,64 @@ RECORDED = {
             ratio="16:9",
             prompt_extend=False,
             audio=False,
+        ),
+    ),
+    "ai-sdk wan2.6, text": (
+        AI_SDK,
+        worded(
+            "wan2.6-t2v",
+            {"negative_prompt": "text"},
+            duration=2,
+            seed=7,
+            size="1088*832",
+            prompt_extend=True,
+            shot_type="multi",
+        ),
+    ),
+    "ai-sdk wan2.5, text, nothing wished for": (AI_SDK, worded("wan2.5-t2v-preview", {})),
+    "ai-sdk wan2.7, text and a sound": (
+        AI_SDK,
+        worded("wan2.7-t2v", {"audio_url": SOUND}, duration=2, resolution="720P", ratio="3:4"),
+    ),
+    "ai-sdk wan3.0, text": (AI_SDK, worded("wan3.0-video", {}, duration=2, resolution="480P", audio=False)),
+    "ai-sdk happyhorse, text, with a size": (
+        AI_SDK,
+        worded("happyhorse-1.1-t2v", {}, duration=3, size="1280*720", watermark=False),
+    ),
+    "ai-sdk wan2.6, references": (
+        AI_SDK,
+        worded(
+            "wan2.6-r2v-flash",
+            {"reference_urls": [CLIP, ADDRESS]},
+            duration=2,
+            size="1280*720",
+            shot_type="multi",
+            audio=False,
+        ),
+    ),
+    "ai-sdk wan2.7, references with a voice": (
+        AI_SDK,
+        worded(
+            "wan2.7-r2v",
+            {
+                "media": [
+                    {"type": "reference_image", "url": ADDRESS, "reference_voice": SOUND},
+                    {"type": "reference_video", "url": CLIP},
+                ]
+            },
+            duration=2,
+            resolution="720P",
+            ratio="16:9",
+        ),
+    ),
+    "ai-sdk wan3.0, references": (
+        AI_SDK,
+        worded(
+            "wan3.0-video",
+            {"media": [{"type": "reference_image", "url": ADDRESS}, {"type": "reference_video", "url": CLIP}]},
+            duration=2,
+            resolution="480P",
+            ratio="adaptive",
         ),
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from wanpack.offline import rows
+from wanpack.wan.catalog import jobs
 from wanpack.wan.catalog.jobs import ALL_ROWS
 from wanpack.wan.catalog.models import MODELS
 
@@ -108,7 +108,7 @@ def test_the_list_wants_the_key(api):
 
 def test_a_model_of_a_family_of_its_own_takes_no_more_than_a_row(api, kit, monkeypatch):
     row = replace(MODELS["wan2.7-i2v"], id="wan9-i2v", family="wan9", offers={})
-    monkeypatch.setattr(rows, "ALL_ROWS", (*ALL_ROWS, row))
+    monkeypatch.setattr(jobs, "ALL_ROWS", [*ALL_ROWS, row])
     assert row.id in names(api)
     reply = api.ended({**kit.body("wan2.7-i2v"), "model": row.id})
     assert reply["usage"] == {

@@ -10,6 +10,7 @@ import media
 import numpy as np
 import pytest
 from PIL import Image
+from videos import colour, frames, heard, level, levels, near
 from wanpack.offline.clip import check_clip, clip_frames
 from wanpack.offline.frames import Overlays, to_yuv_frame
 from wanpack.offline.render import RATE, audio_track, render
@@ -33,20 +34,6 @@ def make_video(tmp_path, **facts):
     path = tmp_path / "a.mp4"
     render(Scene(**{"image": None, "resolution": "480P", "duration": 2, "has_audio": False, **facts}), path)
     return path
-
-
-def frames(path):
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-
-
-def heard(path):
-    with av.open(str(path)) as container:
-        return np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
-
-
-def level(samples):
-    return float(np.sqrt(np.mean(np.square(samples))))
 
 
 @pytest.mark.parametrize(
@@ -132,17 +119,7 @@ def image_of(*colours, size=(400, 300)):
     return media.image_file(*size, colours=colours)
 
 
-def colour(frame, x, y):
-    """The colour of a small place, 0..1 from left and top."""
-    high, wide, _ = frame.shape
-    return [round(value) for value in frame[int(y * high) - 4 :, int(x * wide) - 4 :][:8, :8].mean((0, 1))]
-
-
 RED, GREEN, BLUE = (200, 40, 40), (40, 180, 40), (40, 40, 200)
-
-
-def near(one, other, *, away=12):
-    return all(abs(a - b) <= away for a, b in zip(one, other, strict=True))
 
 
 @pytest.mark.parametrize("seconds", [2, 3])
@@ -187,16 +164,6 @@ def clip(tmp_path, kit):
         return check_clip(path, limits=LIMITS)
 
     return make
-
-
-def levels(path):
-    """How bright each frame of a video is, by its own plane of brightness."""
-    with av.open(str(path)) as container:
-        found = []
-        for frame in container.decode(video=0):
-            luma = frame.to_ndarray(format="yuv420p")[: frame.height]
-            found.append(float(luma[frame.height // 2 :, : frame.width // 2].mean()))
-        return found
 
 
 def test_a_video_begins_with_the_clips_own_frames(tmp_path, clip):
@@ -406,9 +373,15 @@ def test_equal_scenes_have_equal_names(photo, clip):
         {**facts, "ending": photo},
         {**facts, "ratio": "1:1"},
         {**facts, "fps": 24},
+        {**facts, "prompt": "a cat"},
+        {**facts, "pictures": (photo,)},
+        {**facts, "pictures": (None,)},
+        {**facts, "edited": True},
+        {**facts, "clip_sound": True},
+        {**facts, "size": (832, 480)},
     ]
     names = [Scene(**one).name for one in [facts, *others]]
     names += [Scene(**facts, clip=clip(begin=begin)).name for begin in (40, 41)]
     assert Scene(**facts).name == Scene(**facts).name
-    assert len(set(names)) == 13
+    assert len(set(names)) == 19
     assert Scene(**facts, clip=clip(begin=40)).name == names[-2]

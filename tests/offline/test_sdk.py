@@ -252,3 +252,92 @@ def test_a_wait_that_takes_a_while(make_server, monkeypatch, kit, sdk):
     assert reply.output.task_status == "SUCCEEDED"
     asked = [one for one in slow.server.received if one.on == "query"]
     assert len(asked) > 1
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "seconds"),
+    [
+        ("wan3.0-video", {"resolution": "480P", "ratio": "adaptive", "duration": 2, "audio": False}, 2),
+        ("wan2.7-t2v-2026-06-12", {"resolution": "720P", "ratio": "3:4", "duration": 2, "negative_prompt": "text"}, 2),
+        ("happyhorse-1.1-t2v", {"resolution": "480P", "ratio": "9:21", "duration": 3}, 3),
+        ("wan2.6-t2v", {"size": "1088*832", "duration": 2, "shot_type": "multi", "prompt_extend": True}, 2),
+        ("wan2.2-t2v-plus", {"size": "832*480"}, 5),
+    ],
+)
+def test_text_makes_a_video(sdk, api, model, more, seconds):
+    reply = sdk.call(model=model, prompt="A paper lantern drifts along a canal.", watermark=False, **more)
+    assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED"), reply
+    assert seconds_of(reply.output.video_url) == seconds
+    assert api.server.tasks[0].model.job == "text_to_video"
+    assert api.server.notes_of(reply.output.task_id) == []
+
+
+def test_text_with_a_local_audio(sdk, api, speech):
+    more = {"size": "832*480", "duration": 5, "audio_url": str(speech)}
+    reply = sdk.call(model="wan2.5-t2v-preview", prompt="A keeper reads a letter.", **more)
+    assert reply.output.task_status == "SUCCEEDED", reply
+    assert (reply.usage.video_duration, reply.usage.video_ratio) == (5, "832*480")
+    assert reply.output.actual_prompt.startswith("A keeper reads a letter., ")
+    assert api.server.notes_of(reply.output.task_id) == []
+
+
+def test_references_by_their_urls(sdk, api, files):
+    reply = sdk.call(
+        model="wan2.6-r2v-flash",
+        prompt="character1 sits by the window holding character2.",
+        reference_urls=[str(files["first_clip"]), str(files["first_frame"])],
+        size="1280*720",
+        duration=2,
+        audio=False,
+        shot_type="multi",
+    )
+    assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED"), reply
+    assert (reply.usage["input_video_duration"], reply.usage["output_video_duration"]) == (2, 2)
+    assert reply.usage["size"] == "1280*720"
+    created = next(one for one in api.server.received if one.on == "create")
+    assert [url.rpartition(".")[2] for url in created.body["input"]["reference_urls"]] == ["mp4", "png"]
+    assert api.server.notes_of(reply.output.task_id) == []
+
+
+REFERENCES = {
+    "wan2.7-r2v-2026-06-12": ("first_frame", "reference_image", "reference_video"),
+    "wan3.0-video": ("reference_image", "reference_video", "reference_audio"),
+    "happyhorse-1.1-r2v": ("reference_image", "reference_image"),
+}
+
+
+@pytest.mark.parametrize("model", REFERENCES)
+def test_references_in_a_list_of_media(sdk, api, files, kit, model):
+    files["last_frame"].write_bytes(kit.image(500, 400))
+    own = {"first_frame": "first_frame", "reference_image": "last_frame", "reference_video": "first_clip"}
+    media = [{"type": kind, "url": str(files[own.get(kind, "driving_audio")])} for kind in REFERENCES[model]]
+    if "2.7" in model:
+        media[1]["reference_voice"] = str(files["driving_audio"])
+    tier = "720P" if "2.7" in model else "480P"
+    reply = sdk.call(model=model, prompt="Image 1 dances.", media=media, resolution=tier, duration=3)
+    assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED"), reply
+    assert api.server.tasks[0].model.job == "reference_to_video"
+    assert seconds_of(reply.output.video_url) == 3
+    clip_seconds = 2 if "reference_video" in REFERENCES[model] else 0
+    assert reply.usage["duration"] == 3 + clip_seconds
+    created = next(one for one in api.server.received if one.on == "create")
+    assert all(item["url"].startswith("oss://") for item in created.body["input"]["media"])
+    assert ("2.7" in model) == any("reference_voice" in item for item in created.body["input"]["media"])
+    assert api.server.notes_of(reply.output.task_id) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "prompt", "more", "seconds"),
+    [
+        ("wan2.7-videoedit", "video", "Make it snow.", {"resolution": "720P", "audio_setting": "origin"}, 2),
+        ("wan3.0-video", "reference_video", "Edit Video 1: snow.", {"resolution": "480P", "duration": -1}, 2),
+        ("wan3.0-video", "reference_video", "Extend Video 1 forward.", {"resolution": "480P", "duration": 4}, 4),
+    ],
+)
+def test_a_clip_is_edited_or_extended(sdk, api, files, model, kind, prompt, more, seconds):
+    media = [{"type": kind, "url": str(files["first_clip"])}]
+    reply = sdk.call(model=model, prompt=prompt, media=media, watermark=False, **more)
+    assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED"), reply
+    assert seconds_of(reply.output.video_url) == seconds
+    assert (reply.usage["duration"], reply.usage["input_video_duration"]) == (2 + seconds, 2)
+    assert api.server.notes_of(reply.output.task_id) == []

@@ -113,3 +113,25 @@ def test_what_a_model_does_not_know_is_no_failure(aio, api, kit):
     assert reply.output.task_status == "SUCCEEDED", reply
     noted = {note.split(" ")[0] for note in api.server.notes_of(reply.output.task_id)}
     assert noted == {f"parameters.{name}" for name in more}
+
+
+def test_text_makes_a_video(aio, api):
+    reply = aio(lambda client: client.call(model="wan2.6-t2v", prompt="A lantern.", size="960*960", duration=2))
+    assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED"), reply
+    assert (reply.usage["SR"], reply.usage["size"]) == (720, "960*960")
+    assert api.server.notes_of(reply.output.task_id) == []
+
+
+def test_references_make_a_video(aio, api, kit, tmp_path):
+    files = {"a.png": kit.image(kind="PNG"), "b.mp4": kit.clip(2), "c.wav": kit.wav(3)}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    media = [
+        {"type": "reference_image", "url": str(tmp_path / "a.png"), "reference_voice": str(tmp_path / "c.wav")},
+        {"type": "reference_video", "url": str(tmp_path / "b.mp4")},
+    ]
+    more = {"media": media, "resolution": "720P", "ratio": "16:9", "duration": 2}
+    reply = aio(lambda client: client.call(model="wan2.7-r2v", prompt="Image 1 follows Video 1.", **more))
+    assert (reply.status_code, reply.output.task_status) == (200, "SUCCEEDED"), reply
+    assert (reply.usage["duration"], reply.usage["input_video_duration"], reply.usage["ratio"]) == (4, 2, "16:9")
+    assert api.server.notes_of(reply.output.task_id) == []

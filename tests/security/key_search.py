@@ -72,7 +72,7 @@ class Run:
         from wanpack import NODE_CLASS_MAPPINGS
 
         made = NODE_CLASS_MAPPINGS[name]()
-        if name.endswith(("Video", "Effect", "Task")):
+        if name.endswith(("Video", "Effect", "Edit", "Task")):
             graph = self.graph if self.key_is_in_the_graph else {}
             inputs |= {"unique_id": "1", "graph": graph, "extra_pnginfo": {"workflow": {"nodes": [graph]}}}
         called = getattr(made, made.FUNCTION)(**inputs)
@@ -133,6 +133,11 @@ def successes(run):
     sung = run.node("DashScopeWanImageToVideo", image=plain_images(), prompt="a cat sings", audio=audio(), **sounding)
     going_on = {"model": "wan2.7-i2v", "resolution": "720P", "duration": 3, "video_path": sung["result"][0][0]}
     run.node("DashScopeWanContinueVideo", prompt="it bows", **going_on)
+    run.node("DashScopeWanTextToVideo", prompt="a cat", model="wan2.2-t2v-plus", resolution="480P", ratio="1:1")
+    of_a_cat = {"prompt": "Image 1 sings", "model": "wan2.7-r2v", "resolution": "720P", "duration": 2}
+    run.node("DashScopeWanReferenceToVideo", reference_1=plain_images(), voice_1=audio(), **of_a_cat)
+    changed = {"prompt": "snow", "model": "wan2.7-videoedit", "resolution": "720P"}
+    run.node("DashScopeWanVideoEdit", video_path=sung["result"][0][0], **changed)
     run.node("DashScopeWanLastFrame", video_path=path)
     run.node("DashScopeWanJoinVideos", video_paths=[f"{path}\n{path}"])
     connection = run.node("DashScopeWanConnection", region="beijing", workspace_id="", max_wait_minutes=60)[0]

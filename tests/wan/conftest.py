@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,13 +30,16 @@ from wanpack.wan.api.endpoint import Connection, Endpoint
 from wanpack.wan.api.request import to_json
 from wanpack.wan.api.settings import read_settings
 from wanpack.wan.catalog.fields import VideoRequest
+from wanpack.wan.catalog.media import EDITED_VIDEO, REFERENCE_IMAGE
 from wanpack.wan.catalog.regions import REGIONS
+from wanpack.wan.catalog.spec import IMAGE_TO_VIDEO, REFERENCE_TO_VIDEO, TEXT_TO_VIDEO, VIDEO_EDIT
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Record, State
 from wanpack.wan.messages import ENGLISH, Text, localize
 from wanpack.wan.redaction import Secret
 from wanpack.wan.tasks.batch import Batch
 from wanpack.wan.tasks.fetch_task import FetchRequest, fetch_video
+from wanpack.wan.tasks.media import Reference
 from wanpack.wan.tasks.runner import make_videos
 
 if TYPE_CHECKING:
@@ -51,13 +54,16 @@ MODEL = "wanx2.1-i2v-turbo"
 class Kind:
     """What a run can ask for: a model, its cheapest settings, and the node's inputs beside the first frame.
 
-    A `video` is in the place of the first frame.
+    A `video` is in the place of the first frame. Other jobs have no first frame, but references.
     """
 
     model: str
     resolution: str
     duration: int
     inputs: tuple[str, ...] = ()
+    job: str = IMAGE_TO_VIDEO
+    node: str = "DashScopeWanImageToVideo"
+    widgets: Mapping[str, Any] = field(default_factory=dict)
 
 
 KINDS = {
@@ -67,7 +73,13 @@ KINDS = {
     "wan3.0": Kind("wan3.0-video", "480P", 2),
     "happyhorse": Kind("happyhorse-1.1-i2v", "480P", 3),
     "kf2v": Kind("wan2.2-kf2v-flash", "480P", 5, ("last_frame",)),
-    "continue": Kind("wan2.7-i2v", "720P", 3, ("video",)),
+    "continue": Kind("wan2.7-i2v", "720P", 3, ("video",), node="DashScopeWanContinueVideo"),
+    "text": Kind("wan2.7-t2v", "720P", 2, (), TEXT_TO_VIDEO, "DashScopeWanTextToVideo", {"ratio": "16:9"}),
+    "reference": Kind(
+        *("wan2.7-r2v", "720P", 2, ("reference", "voice"), REFERENCE_TO_VIDEO, "DashScopeWanReferenceToVideo"),
+        {"ratio": "16:9"},
+    ),
+    "edit": Kind("wan2.7-videoedit", "720P", 0, ("video",), VIDEO_EDIT, "DashScopeWanVideoEdit"),
 }
 AUDIO = {"waveform": np.zeros((1, 1, 4 * 16000), np.float32), "sample_rate": 16000}
 
@@ -131,20 +143,37 @@ class Bench:
     ) -> Batch:
         asked = KINDS[kind]
         request = VideoRequest(
-            model=asked.model, resolution=asked.resolution, duration=asked.duration, prompt=prompt, seed=seed
+            job=asked.job,
+            model=asked.model,
+            resolution=asked.resolution,
+            duration=asked.duration,
+            prompt=prompt,
+            seed=seed,
+            **asked.widgets,
         )
         if "audio" in asked.inputs:
             more.setdefault("audio", AUDIO)
         if "last_frame" in asked.inputs:
             more["last_frames"] = 1 - image()
-        if "video" in asked.inputs:
-            more["open_clip"] = lambda: clip(self.folder / "clip.mp4")
+
+        def open_clip() -> Path:
+            return clip(self.folder / "clip.mp4")
+
+        if asked.job == VIDEO_EDIT:
+            more["references"] = [Reference(EDITED_VIDEO, "video", open_clip=open_clip)]
+        elif "video" in asked.inputs:
+            more["open_clip"] = open_clip
+        if "reference" in asked.inputs:
+            one = image()[0]
+            more["references"] = [
+                Reference(REFERENCE_IMAGE, "reference_1", image=one, voice=AUDIO, voice_name="voice_1")
+            ]
         wait = more.pop("max_wait_minutes", 60)
         if "home" in more:
             self.new_ledger(more["home"])
         return Batch(
             request,
-            image(images),
+            image(images) if asked.job == IMAGE_TO_VIDEO else None,
             self.output,
             more.pop("filename_prefix", "wan/video"),
             more.pop("home", self.home),
@@ -358,10 +387,14 @@ class Graph:
             asked["audio"] = ["4", 0]
         if "last_frame" in kind.inputs:
             asked["last_frame"] = ["1", 0]
+        if "voice" in kind.inputs:
+            nodes["4"] = ("LoadAudio", {"audio": "sound.wav"})
+            asked |= {"reference_1": image, "voice_1": ["4", 0]}
         if "video" in kind.inputs:
-            nodes["3"] = ("DashScopeWanContinueVideo", asked | {"video_path": "clip.mp4"})
-        else:
-            nodes["3"] = ("DashScopeWanImageToVideo", asked | {"image": image, "shot_type": "single"})
+            asked["video_path"] = "clip.mp4"
+        elif kind.job == IMAGE_TO_VIDEO:
+            asked |= {"image": image, "shot_type": "single"}
+        nodes["3"] = (kind.node, asked | dict(kind.widgets))
         for number, prompt in enumerate(self.also, 10):
             nodes[f"{number}0"] = ("LoadImage", {"image": self._draw(prompt)})
             nodes[f"{number}"] = (nodes["3"][0], nodes["3"][1] | {"prompt": prompt, "image": [f"{number}0", 0]})

@@ -23,7 +23,7 @@ FILES = {path.stem.partition("_")[2]: path.stem for path in sorted(FOLDER.glob("
 """The names of the workflows' files, which begin with their place in the list of templates, by the names without it."""
 NAMES = tuple(FILES)
 NOTES = ("Note", "MarkdownNote")
-SCALES = {"chain_clips": 2, "continue_video": 2}
+SCALES = {"chain_clips": 2, "continue_video": 2, "edit_video": 2, "long_film": 2}
 """What the width and height of a workflow's videos are divided by. What goes on from a video is of an allowed size."""
 
 

@@ -10,6 +10,8 @@ import pytest
 import wanpack
 from PIL import Image
 from wanpack.wan.catalog.effects import EFFECTS
+from wanpack.wan.catalog.fields import rows_of
+from wanpack.wan.catalog.jobs import ALL_ROWS
 from wanpack.wan.catalog.models import CLIP_SECONDS, MODELS
 from wanpack.wan.catalog.regions import REGIONS
 
@@ -21,19 +23,31 @@ COST_ZH = re.compile(r"北京地域约 ([A-Z]{3} \d+\.\d\d)（(\d{4}-\d\d-\d\d) 
 BOLD = re.compile(r"\*\*(.+?)\*\*")
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 MODEL = re.compile(r"(?:wan[x\d]|happyhorse-)[\w.]*-[\w.-]*\w")
+ALL_MODELS = {row.id for row in ALL_ROWS}
 MOST_BYTES = 60_000
 LEAST_WIDTH = 300
 
 
 def makers(graph):
     """The settings of the nodes that make videos, each with its model's row."""
-    return [(node["inputs"], MODELS[node["inputs"]["model"]]) for node in graph.values() if "model" in node["inputs"]]
+    found = []
+    for node in graph.values():
+        if "model" in node["inputs"]:
+            tables = [rows_of(job) for job in wanpack.NODE_CLASS_MAPPINGS[node["class_type"]].JOBS]
+            model = node["inputs"]["model"]
+            found.append((node["inputs"], next(rows[model] for rows in tables if model in rows)))
+    return found
 
 
 def videos_of(settings, graph):
-    """How many videos a node makes: one for each image that comes into its `image`, or one for its clip."""
-    source = graph[settings.get("image", settings.get("video"))[0]]
-    return source["inputs"]["amount"] if source["class_type"] == "RepeatImageBatch" else 1
+    """How many videos a node makes: one for each image that comes into its `image`, or one."""
+    source = graph[settings["image"][0]] if "image" in settings else None
+    return source["inputs"]["amount"] if source and source["class_type"] == "RepeatImageBatch" else 1
+
+
+def clips_of(settings, row, graph):
+    """The seconds of the clips that a request of references or an edit has."""
+    return [graph[settings["video"][0]]["inputs"]["duration"]] if row.slots and "video" in settings else []
 
 
 def price(graph):
@@ -47,7 +61,9 @@ def price(graph):
             resolution=settings["resolution"],
             generate_audio=settings.get("generate_audio", True),
         )
-        total += rate * settings["duration"] * videos_of(settings, graph)
+        clips = clips_of(settings, row, graph)
+        seconds = row.billed_seconds(settings["duration"], clips=clips, references=len(clips))
+        total += rate * seconds * videos_of(settings, graph)
     [(currency, day)] = lists
     return f"{currency} {total:.2f}", day
 
@@ -62,7 +78,7 @@ def known_names(language):
     """The names of the nodes' inputs in a language, and the values that a note may name."""
     texts = json.loads((ROOT / "locales" / language / "nodeDefs.json").read_text("utf-8")).values()
     inputs = {name if language == "en" else shown["name"] for node in texts for name, shown in node["inputs"].items()}
-    return inputs | set(MODELS) | set(EFFECTS) | {"offline", "multi"}
+    return inputs | ALL_MODELS | set(EFFECTS) | {"offline", "multi"}
 
 
 def test_a_note_says_what_it_costs_by_the_price_list_and_of_which_day_that_is(flow):
@@ -89,7 +105,7 @@ def test_a_note_says_what_is_shown_and_how_to_run_it_without_a_key_in_both_langu
 def test_a_note_names_only_inputs_models_and_values_that_there_are(flow):
     for half, language in zip(halves(flow), ("en", "zh"), strict=True):
         assert set(BOLD.findall(half)) <= known_names(language)
-        assert set(MODEL.findall(re.sub(r"\(https:[^)]+\)", "", half))) <= set(MODELS)
+        assert set(MODEL.findall(re.sub(r"\(https:[^)]+\)", "", half))) <= ALL_MODELS
 
 
 def test_both_languages_name_the_same_values(flow):

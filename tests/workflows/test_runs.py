@@ -25,7 +25,8 @@ SHAPE = 1.0
 class Promise:
     """The videos that a workflow makes.
 
-    The seconds of each, their tier, with audio or without, their shape and pace.
+    The seconds of each, their tier, with audio or without, their shape and pace, and the frames of the film that they
+    are joined to, which comes after them.
     """
 
     seconds: tuple[int, ...]
@@ -33,6 +34,12 @@ class Promise:
     audio: bool
     shape: float = SHAPE
     fps: int = 30
+    joined: int = 0
+
+    @property
+    def frames(self):
+        """The frames of each saved file."""
+        return [seconds * self.fps for seconds in self.seconds] + ([self.joined] if self.joined else [])
 
 
 PROMISED = {
@@ -50,6 +57,10 @@ PROMISED = {
     "continue_video": Promise((2, 5), "720P", audio=True),
     "wan3_long": Promise((15,), "480P", audio=True, shape=16 / 9),
     "happyhorse": Promise((5,), "480P", audio=True, fps=24),
+    "text_to_video": Promise((5,), "480P", audio=True, shape=832 / 480),
+    "reference_to_video": Promise((5,), "720P", audio=True, shape=16 / 9),
+    "edit_video": Promise((2, 2), "720P", audio=True),
+    "long_film": Promise((2, 2, 2), "720P", audio=True, joined=3 * 60 - 2),
 }
 
 
@@ -90,7 +101,7 @@ def test_every_workflow_has_a_promise(name):
 
 
 def test_it_runs_to_its_end_and_prints_its_videos_alone(name, ran):
-    assert (ran.status, len(ran.videos)) == (0, len(PROMISED[name].seconds)), ran.err
+    assert (ran.status, len(ran.videos)) == (0, len(PROMISED[name].frames)), ran.err
     assert all(video.is_file() for video in ran.videos)
     saved = {path for path in ran.folder.rglob("*") if path.is_file() and ".wan" not in path.parts}
     assert saved == set(ran.videos)
@@ -103,11 +114,11 @@ def test_each_video_is_asked_for_once(name, ran):
 
 def test_its_videos_are_as_long_as_they_promise(name, ran):
     promise = PROMISED[name]
-    for path, seconds in zip(ran.videos, promise.seconds, strict=True):
+    for path, frames in zip(ran.videos, promise.frames, strict=True):
         with av.open(str(path)) as container:
             video = container.streams.video[0]
             assert (video.codec_context.name, video.average_rate) == ("h264", Fraction(promise.fps))
-            assert sum(1 for _ in container.decode(video)) == seconds * promise.fps
+            assert sum(1 for _ in container.decode(video)) == frames
 
 
 def test_its_videos_have_their_tiers_pixels_in_the_promised_shape(name, ran):
@@ -119,8 +130,9 @@ def test_its_videos_have_their_tiers_pixels_in_the_promised_shape(name, ran):
 
 
 def test_its_videos_have_audio_where_they_promise_it_and_nowhere_else(name, ran):
-    for video, seconds in zip(ran.videos, PROMISED[name].seconds, strict=True):
-        reported = [seconds] if PROMISED[name].audio else []
+    promise = PROMISED[name]
+    for video, frames in zip(ran.videos, promise.frames, strict=True):
+        reported = [frames / promise.fps] if promise.audio else []
         assert audios(video) == pytest.approx(reported, abs=0.1)
 
 

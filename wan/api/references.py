@@ -11,7 +11,9 @@ from ..catalog.jobs import EDIT_WORDS, EXTEND_WORDS
 from ..catalog.media import (
     DRIVING_AUDIO,
     EDITED_VIDEO,
+    FIRST_CLIP,
     FIRST_FRAME,
+    LAST_FRAME,
     REFERENCE_AUDIO,
     REFERENCE_IMAGE,
     REFERENCE_VIDEO,
@@ -19,14 +21,15 @@ from ..catalog.media import (
 )
 from ..catalog.spec import REFERENCE_TO_VIDEO, VIDEO_EXTENSION, Model, kind_of
 from ..messages import Message, enumeration
-from ..text import format_choices
-from .validation import MEDIA_LABELS, or_choose
+from ..text import format_choices, or_choose
 
 REFERENCES = (REFERENCE_IMAGE, REFERENCE_VIDEO, REFERENCE_AUDIO)
 CLIPS = (REFERENCE_VIDEO, EDITED_VIDEO)
 
 LABELS = {
-    **MEDIA_LABELS,
+    DRIVING_AUDIO: Message("an audio file"),
+    LAST_FRAME: Message("a last frame"),
+    FIRST_CLIP: Message("a clip"),
     FIRST_FRAME: Message("first frame"),
     REFERENCE_IMAGE: Message("images"),
     REFERENCE_VIDEO: Message("clips"),

@@ -146,15 +146,18 @@ def estimate_cost(
 ) -> dict[str, Any] | None:
     """Return the list price of the video as {amount, currency, as_of}, or None if it has none.
 
-    `clips` are the seconds of the clips, None if they are unknown, `references` is the number of all references.
+    `clips` are the seconds of the clips, None if they are unknown, as those of a clip at a URL are. `references` is the
+    number of all references.
     """
     model = row_of(request)
     offer = model.offer_in(region.id)
     price = model.price_per_second(
         region=region.id, resolution=request.resolution, generate_audio=request.generate_audio
     )
-    if offer is None or price is None or clips is None:
+    unknown = clips is None or request.video_url
+    if offer is None or price is None or (price and unknown):
         return None
+    clips = clips or ()
     plain = request.duration and not clips
     seconds = request.duration if plain else model.billed_seconds(request.duration, clips=clips, references=references)
     return {"amount": round(price * seconds, 4), "currency": region.currency, "as_of": offer.as_of}
@@ -233,12 +236,9 @@ def warnings(
             )
         )
     if request.video_url and not is_priced:
-        if not region.simulated:
-            found.append(
-                Message(
-                    "video_url: the seconds of this clip are billed too, and their number is unknown before the run"
-                )
-            )
+        found.append(
+            Message("video_url: the seconds of this clip are billed too, and their number is unknown before the run")
+        )
     elif not is_priced:
         found.append(
             Message(

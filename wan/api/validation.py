@@ -15,7 +15,7 @@ from ..catalog.regions import REGIONS, Region
 from ..catalog.spec import Model
 from ..messages import Message, conjunction, enumeration
 from ..redaction import contains_secret
-from ..text import format_choices, format_value
+from ..text import format_choices, format_value, or_choose
 
 INPUT_NAMES = {FIRST_FRAME: "image", LAST_FRAME: "last_frame", DRIVING_AUDIO: "audio", FIRST_CLIP: "video"}
 """The nodes' input for each kind of media."""
@@ -215,13 +215,6 @@ def _media_problems(request: VideoRequest, model: Model, provided: Collection[st
 def _models(job: str, rule: Callable[[Model], object]) -> list[str]:
     """Return the ids of a job's models that a rule holds for, for messages that offer another model."""
     return [row.id for row in rows_of(job).values() if rule(row)]
-
-
-def or_choose(problem: str, models: Sequence[str]) -> str:
-    """Return a problem with the models that do not have it, if there are any."""
-    if not models:
-        return problem
-    return Message("{problem}, or choose {choices}", problem=problem, choices=format_choices(models))
 
 
 def _size_problems(request: VideoRequest, model: Model) -> list[str]:

@@ -22,9 +22,10 @@ from .media import (
     ClipLimits,
     ImageLimits,
 )
-from .models import ADAPTIVE, MODELS, tiers
+from .models import ADAPTIVE, MODELS, TABLE, tiers
 from .slots import LeadIn, ReferenceNames, Slot
 from .spec import (
+    IMAGE_TO_VIDEO,
     REFERENCE_TO_VIDEO,
     TEXT_TO_VIDEO,
     VIDEO_EDIT,
@@ -101,6 +102,7 @@ _REFERENCE_2_7 = replace(
     clip_limits=ClipLimits((1, 30)),
     clip_durations=tuple(range(2, 11)),
     voice_seconds=(1, 10),
+    typical_wait=(60, 1014),
     billing=Billing.SHARE_OF_CLIPS,
     offers=offers("wan2.7-r2v", **PRICES_2_7),
 )
@@ -113,6 +115,7 @@ _REFERENCE_HORSE = renamed(
     most_media=9,
     reference_names=_BRACKETS,
     image_limits=ImageLimits(sides=(400, 8000), formats=("JPEG", "PNG", "WEBP")),
+    typical_wait=(40, 115),
     uploads=False,
 )
 _REFERENCE_2_6 = replace(
@@ -171,6 +174,7 @@ _EDIT_ROWS = (
         most_media=5,
         image_limits=ImageLimits(ratio=8),
         clip_limits=ClipLimits((2, 10)),
+        typical_wait=(60, 640),
         ratios=(ADAPTIVE, *FIVE_RATIOS),
         api_values={("ratio", ADAPTIVE): None},
         audio_settings=("auto", "origin"),
@@ -202,6 +206,7 @@ _EDIT_ROWS = (
         image_limits=ImageLimits(sides=(300, 8000), ratio=2.5, formats=("JPEG", "PNG", "WEBP")),
         clip_limits=ClipLimits((3, 60), sides=(360, 4096), ratio=2.5, fps=(8, 60)),
         most_seconds=15,
+        typical_wait=(59, 115),
         audio_settings=("auto", "origin"),
         billing=Billing.INPUT_AND_OUTPUT,
         uploads=False,
@@ -214,18 +219,27 @@ _EXTENSION_ROWS = tuple(
     for name in _WAN_3_NAMES
 )
 
-ROWS: Mapping[str, Mapping[str, Model]] = MappingProxyType(
-    {
-        TEXT_TO_VIDEO: {row.id: row for row in TEXT_ROWS},
-        REFERENCE_TO_VIDEO: {row.id: row for row in _REFERENCE_ROWS},
-        VIDEO_EDIT: {row.id: row for row in _EDIT_ROWS},
-        VIDEO_EXTENSION: {row.id: row for row in _EXTENSION_ROWS},
-    }
-)
+_TABLES = {
+    TEXT_TO_VIDEO: {row.id: row for row in TEXT_ROWS},
+    REFERENCE_TO_VIDEO: {row.id: row for row in _REFERENCE_ROWS},
+    VIDEO_EDIT: {row.id: row for row in _EDIT_ROWS},
+    VIDEO_EXTENSION: {row.id: row for row in _EXTENSION_ROWS},
+}
+ROWS: Mapping[str, Mapping[str, Model]] = MappingProxyType(_TABLES)
 """Every model of these jobs by job and by its id in the widget, in the order of the widget."""
 
-ALL_ROWS = (*MODELS.values(), *(row for rows in ROWS.values() for row in rows.values()))
+ALL_ROWS = [*MODELS.values(), *(row for rows in ROWS.values() for row in rows.values())]
 """Every row of every job."""
+
+
+def add_row(row: Model) -> None:
+    """Add a row to its job's table, or replace the one of its id."""
+    table = TABLE if row.job == IMAGE_TO_VIDEO else _TABLES[row.job]
+    if before := table.get(row.id):
+        ALL_ROWS[ALL_ROWS.index(before)] = row
+    else:
+        ALL_ROWS.append(row)
+    table[row.id] = row
 
 
 def any_row(model: str) -> Model | None:

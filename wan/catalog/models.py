@@ -9,7 +9,7 @@ regions; Singapore's are its USD at 7.33924, and at 7.4942 for HappyHorse 1.0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -290,10 +290,6 @@ _ROWS = (
     ),
 )
 
-MODELS: Mapping[str, Model] = MappingProxyType({row.id: row for row in _ROWS})
+TABLE = {row.id: row for row in _ROWS}
+MODELS: Mapping[str, Model] = MappingProxyType(TABLE)
 """Every model by its id in the widget, in the order of the widget."""
-
-
-def models_where(rule: Callable[[Model], bool]) -> list[str]:
-    """Ids of the models that a rule holds for, for messages that offer another model."""
-    return [row.id for row in _ROWS if rule(row)]

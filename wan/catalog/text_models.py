@@ -67,6 +67,8 @@ TEXT_2_7 = Model(
     media_combinations=((), (DRIVING_AUDIO,)),
     audio_seconds=(2, 30),
     ratios=FIVE_RATIOS,
+    # From the pages' words to their samples' slowest.
+    typical_wait=(60, 708),
     offers=offers("wan2.7-t2v", **PRICES_2_7),
 )
 TEXT_2_6 = replace(
@@ -75,6 +77,7 @@ TEXT_2_6 = replace(
     family="wan2.6",
     prompt_limit=1500,
     audio_seconds=(3, 30),
+    typical_wait=(60, 312),
     shot_types=SHOT_TYPES,
     sizes=_sizes("720P", "1080P"),
     offers=offers("wan2.6-t2v", **PRICES_2_6),

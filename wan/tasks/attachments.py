@@ -106,8 +106,10 @@ class Attachments:
                 ]
             else:
                 shares = _split_budget(frames, max_chars)
-                frames = {kind: encode(image, max_chars=shares[kind]) for kind, image in images.items()}
-                names = enumeration(Message("{input}", input=self._name_of(kind)) for kind in frames)
+                # An image that fits is not encoded again: as PNG it might need one byte more than its share.
+                large = [kind for kind, frame in frames.items() if frame.data_uri_length > shares[kind]]
+                frames |= {kind: encode(images[kind], max_chars=shares[kind]) for kind in large}
+                names = enumeration(Message("{input}", input=self._name_of(kind)) for kind in large)
                 notes.append(Message("{names}: compressed further to fit into one request", names=names))
         notes += [
             Message(

@@ -162,7 +162,7 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     length = audio_seconds(batch.audio) if batch.audio is not None else None
     count = len(batch.images) if FIRST_FRAME in kinds else batch.videos
     has_audio = model.has_audio(generate_audio=batch.request.generate_audio)
-    billed = None if batch.request.video_url else seconds if batch.references else ()
+    billed = seconds if batch.references else ()
     cost = estimate_cost(batch.request, region=region, clips=billed, references=len(batch.references))
     given: dict[str, Any] = {"region": region, "audio_seconds": length, "is_priced": cost is not None}
     found = warnings(batch.request, **given)
@@ -185,7 +185,7 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
         cost=cost,
         limits=limits,
         limit_problems=unclear,
-        priced=_priced(cost) if cost and not region.simulated else {},
+        priced=_priced(cost, batch.request, offer, region),
         media_kinds=kinds,
         count=count,
         has_audio=has_audio,
@@ -195,8 +195,14 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     )
 
 
-def _priced(cost: Mapping[str, Any]) -> dict[str, Any]:
-    return {"estimate": cost["amount"], "currency": cost["currency"], "price_date": cost["as_of"]}
+def _priced(
+    cost: Mapping[str, Any] | None, request: VideoRequest, offer: RegionalOffer, region: Region
+) -> dict[str, Any]:
+    """Return the columns of a price. With a clip of unknown length it is known only when the video is finished."""
+    if region.simulated or (cost is None and not (request.video_url and offer.price.get(request.resolution))):
+        return {}
+    known = cost or {"amount": 0.0, "currency": region.currency, "as_of": offer.as_of}
+    return {"estimate": known["amount"], "currency": known["currency"], "price_date": known["as_of"]}
 
 
 def _limit_problems(

@@ -78,7 +78,7 @@ def _is_here(record: Record) -> bool:
 def _cost(record: Record) -> dict[str, Any] | None:
     if record.is_unbilled:
         return None
-    if record.currency:
+    if record.currency and (record.estimate or record.billed is not None):
         amount = record.estimate if record.billed is None else record.billed
         return {"amount": amount, "currency": record.currency, "billed": record.billed is not None}
     return receipt_cost(record.receipt) if record.reserved_at == NO_PRICE else None

@@ -72,18 +72,20 @@ def outcome(task: Task, record: Record) -> dict[str, Any]:
     """Return what a finished task adds to its record: its times, and what was billed if the service tells."""
     known = {"finished_at": record.finished_at or time.time(), "rendered": rendered_seconds(task) or 0.0}
     seconds = billed_seconds(task)
-    if seconds and record.currency and record.duration:
-        counted = seconds if as_number(task.usage.get("input_video_duration")) else record.duration
+    if seconds and record.currency and (record.duration or not record.estimate):
+        has_clips = as_number(task.usage.get("input_video_duration")) or not record.duration
+        counted = seconds if has_clips else record.duration
         tier = f"{as_number(task.usage.get('SR')):.0f}P"
         price = _price_per_second(record, seconds, counted=counted, tier=tier)
-        known |= {"billed_seconds": seconds, "billed": round(seconds * price, 4)}
+        if price:
+            known |= {"billed_seconds": seconds, "billed": round(seconds * price, 4)}
     return known
 
 
 def _estimated_cost(request: VideoRequest | None, record: Record, region: Region) -> dict[str, Any] | None:
     if request is None:
         return None
-    if record.currency:
+    if record.currency and record.estimate:
         return {"amount": record.estimate, "currency": record.currency, "as_of": record.price_date}
     return estimate_cost(request, region=region)
 
@@ -128,7 +130,9 @@ def _billed_cost(record: Record) -> dict[str, Any] | None:
 
 
 def _request_fields(request: VideoRequest | None, record: Record) -> dict[str, Any]:
-    requested = {name: getattr(request or record, name, None) or None for name in ("model", "resolution", "duration")}
+    known = ("model", "resolution", "duration")
+    # A request for the clip's length has no duration, the record has that length.
+    requested = {name: getattr(request, name, None) or getattr(record, name) or None for name in known}
     # As sent: a lone surrogate, which JavaScript can produce, cannot be encoded.
     prompt = request.prompt.encode("utf-8", "replace").decode() if request else None
     requested |= {"seed": request.seed if request else None, "prompt": prompt}

@@ -379,7 +379,22 @@ def test_a_clip_of_unknown_length_is_told_and_not_that_the_list_lacks_it():
     request = plain((EDIT, "wan2.7-videoedit"), video_url="https://example.com/a.mp4")
     told = "video_url: the seconds of this clip are billed too, and their number is unknown before the run"
     assert warnings(request, region=BEIJING, is_priced=False) == [told]
-    assert warnings(request, region=REGIONS["offline"], is_priced=False) == []
+    assert estimate_cost(request, region=BEIJING) is None
+    assert estimate_cost(request, region=REGIONS["offline"])["amount"] == 0
     tokyo = plain((TEXT, "happyhorse-1.1-t2v"))
     [told] = warnings(tokyo, region=REGIONS["tokyo"], is_priced=False)
     assert told == "happyhorse-1.1-t2v at 1080P is not in the price list of Tokyo"
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=":".join)
+def test_a_prompt_that_the_service_would_cut_is_reported(pair):
+    limit, region = FACTS[pair].prompt, REGIONS["offline"]
+    assert warnings(plain(pair, prompt="a" * limit), region=region) == []
+    [told] = warnings(plain(pair, prompt="a" * (limit + 1)), region=region)
+    assert told.startswith(f"prompt: DashScope truncates it to {limit} characters; this one has {limit + 1}")
+    chinese = limit // FACTS[pair].chinese
+    assert warnings(plain(pair, prompt="猫" * chinese), region=region) == []
+    assert len(warnings(plain(pair, prompt="猫" * (chinese + 1)), region=region)) == 1
+    if FACTS[pair].negative:
+        [told] = warnings(plain(pair, negative_prompt="a" * 501), region=region)
+        assert told.startswith("negative_prompt: DashScope truncates it to 500 characters")

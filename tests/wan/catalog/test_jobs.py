@@ -210,6 +210,27 @@ def test_clips_have_their_limits(pair):
     assert limits.bytes == 100 * MIB
 
 
+# other-jobs.md 6: seconds, from what the pages say or the quickest sample to the slowest.
+WAITS = {
+    ("text_to_video", "wan2.7-t2v"): (60, 708),
+    ("text_to_video", "wan2.6-t2v"): (60, 312),
+    ("text_to_video", "wan2.5-t2v-preview"): (60, 312),
+    ("text_to_video", "happyhorse-1.1-t2v"): (80, 115),
+    ("text_to_video", "wan3.0-video"): (300, 900),
+    ("reference_to_video", "wan2.7-r2v"): (60, 1014),
+    ("reference_to_video", "wan2.6-r2v"): (60, 312),
+    ("reference_to_video", "happyhorse-1.1-r2v"): (40, 115),
+    ("video_edit", "wan2.7-videoedit"): (60, 640),
+    ("video_edit", "happyhorse-1.0-video-edit"): (59, 115),
+    ("video_extension", "wan3.0-video"): (300, 900),
+}
+
+
+@pytest.mark.parametrize("pair", WAITS, ids=":".join)
+def test_a_task_takes_as_long_as_the_documents_samples(pair):
+    assert row_of(pair).typical_wait == WAITS[pair]
+
+
 @pytest.mark.parametrize(("pair", "seconds", "clips", "references", "billed"), BILLED)
 def test_billed_seconds_are_those_of_the_documents(pair, seconds, clips, references, billed):
     found = row_of(pair).billed_seconds(seconds, clips=clips, references=references)

@@ -11,7 +11,6 @@ from wanpack.wan.catalog.models import (
     MODELS,
     NEGATIVE_PROMPT_LIMIT,
     SEED_MAX,
-    models_where,
 )
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.catalog.spec import PRICES_AS_OF
@@ -202,12 +201,6 @@ def test_a_row_cannot_be_changed():
         row.offers["beijing"].price["720P"] = 0.0
     with pytest.raises(TypeError):
         MODELS["mine"] = row
-
-
-def test_models_are_found_by_what_they_can_do():
-    assert models_where(lambda row: row.audio_switch) == ["wan2.6-i2v-flash", "wan3.0-video", "wan3.0-video-prime"]
-    assert models_where(lambda row: bool(row.shot_types)) == ["wan2.6-i2v-flash", "wan2.6-i2v", "wan2.6-i2v-us"]
-    assert models_where(lambda row: row.effects) == ["wanx2.1-i2v-turbo", "wanx2.1-i2v-plus"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ LEASE = 1.5
 PACES = {"create": 0.08, "query": 0.01, "list": 0.01, "policy": 0.05, "upload": 0.05, "download": 0.08}
 """Seconds that each call takes, so that kills fall into every phase."""
 
-KINDS = ("plain", "wan2.7", "plain", "sound", "plain", "continue", "plain", "kf2v")
+KINDS = ("plain", "wan2.7", "text", "sound", "reference", "continue", "edit", "kf2v")
 """What is asked for in turn."""
 
 

@@ -39,6 +39,13 @@ def order(bench, seed=1, *, images=1, **more):
     return replace(bench.batch(images=images, **more), request=VideoRequest(**asked))
 
 
+def texts(bench, count):
+    """A batch of texts of CNY 1.50 each."""
+    asked = {"model": "wan2.5-t2v-preview", "job": "text_to_video", "resolution": "480P", "ratio": "16:9"}
+    request = VideoRequest(**asked, duration=5, prompt="a cat")
+    return replace(bench.batch(), images=None, videos=count, request=request)
+
+
 def refusal(bench, batch) -> str:
     before = bench.calls["create"], bench.created
     with pytest.raises(InvalidRequest) as caught:
@@ -113,6 +120,23 @@ class TestSettings:
         bench.home.mkdir()
         (bench.home / "credentials.toml").write_text('limit_per_day = "1 CNY"\n')
         assert "limit_per_day" in refusal(bench, order(bench))
+
+
+class TestTexts:
+    """They have no images to count by."""
+
+    def test_all_videos_of_one_are_counted(self, bench, limit):
+        limit("5.99 CNY", "per_run")
+        assert "run would cost CNY 6.00 for 4 new videos; at most CNY 5.99 may be spent" in refusal(
+            bench, texts(bench, 4)
+        )
+
+    def test_with_other_problems_too(self, bench, limit):
+        limit("5.99 CNY", "per_day")
+        batch = texts(bench, 4)
+        said = refusal(bench, replace(batch, request=replace(batch.request, ratio="4:3")))
+        assert "ratio: 4:3 is not supported by wan2.5-t2v-preview at 480P; choose 16:9, 9:16 or 1:1" in said
+        assert "run would cost CNY 6.00 for 4 new videos; CNY 0.00 of 5.99 are spent or reserved today" in said
 
 
 @pytest.mark.engines
@@ -255,7 +279,7 @@ class TestBatches:
     def test_one_is_reserved_as_a_whole(self, bench, limit):
         limit("5 CNY")
         said = refusal(bench, order(bench, images=4))
-        assert "This run would cost CNY 6.00 for 4 new videos; CNY 0.00 of 5.00 are spent" in said
+        assert "this run would cost CNY 6.00 for 4 new videos; CNY 0.00 of 5.00 are spent" in said
         assert len(bench.run(order(bench, images=3))) == 3
         assert "CNY 4.50 of 5.00" in refusal(bench, order(bench, 9))
 

@@ -83,6 +83,67 @@ class TestBilled:
         paid = record(**{"model": "wan2.6-i2v-flash", "resolution": "720P", "duration": 2, "estimate": 0.6, **more})
         assert outcome(usage(**values), paid).get("billed") == amount
 
+    @pytest.mark.parametrize(
+        ("values", "more", "amount"),
+        [
+            # A silent video of 5 s with 5 s of a clip, which cost as much as one of 5 s with sound.
+            (
+                {"duration": 10, "input_video_duration": 5, "output_video_duration": 5, "SR": 720},
+                {"estimate": 1.5},
+                1.5,
+            ),
+            ({"duration": 10, "SR": 720}, {"estimate": 1.5}, 1.5),
+            ({"duration": 10, "SR": 720}, {"estimate": 3.0}, 3.0),
+            ({"duration": 7.5, "SR": 720}, {"estimate": 1.125}, 1.125),
+            ({"duration": 7.5, "SR": 720}, {"estimate": 2.25}, 2.25),
+            ({"duration": 10, "SR": 1080}, {"estimate": 1.5}, 2.5),
+            ({"duration": 5, "SR": 720}, {"estimate": 0.75}, 0.75),
+            ({"duration": 5, "SR": 720}, {"estimate": 1.5}, 1.5),
+            (
+                {"duration": 20.0, "input_video_duration": 15, "output_video_duration": 5, "SR": 480},
+                {"model": "wan3.0-video", "resolution": "480P", "price_date": "2026-09-16", "estimate": 6.0},
+                6.0,
+            ),
+            # The list is another one now: the estimate was for as many seconds.
+            (
+                {"duration": 20.0, "input_video_duration": 15, "output_video_duration": 5, "SR": 480},
+                {"model": "wan3.0-video", "resolution": "480P", "price_date": "2020-01-01", "estimate": 8.0},
+                8.0,
+            ),
+            (
+                {"duration": 10.04, "input_video_duration": 5.02, "output_video_duration": 5.02, "SR": 720},
+                {"model": "wan2.7-videoedit", "estimate": 6.024},
+                6.024,
+            ),
+            # A text of the older models tells no tier.
+            (
+                {"video_duration": 5, "video_ratio": "832*480", "video_count": 1},
+                {"model": "wan2.5-t2v-preview", "resolution": "480P", "estimate": 1.5},
+                1.5,
+            ),
+        ],
+    )
+    def test_the_seconds_of_clips_are_billed_at_the_price_of_the_estimate(self, values, more, amount):
+        paid = record(**{"model": "wan2.6-r2v-flash", "resolution": "720P", "duration": 5, **more})
+        assert outcome(usage(**values), paid).get("billed") == pytest.approx(amount, abs=1e-4)
+
+    @pytest.mark.parametrize(
+        ("values", "more", "amount"),
+        [
+            ({"duration": 13.24, "input_video_duration": 6.62, "output_video_duration": 6.62, "SR": 720}, {}, 11.916),
+            ({"duration": 13.24, "SR": 720}, {}, 11.916),
+            ({"duration": 30, "SR": 1080}, {}, 48.0),
+            ({"duration": 30}, {}, 27.0),
+            ({"duration": 30}, {"price_date": "2020-01-01"}, None),
+            ({}, {}, None),
+        ],
+    )
+    def test_what_could_not_be_estimated_is_billed_by_its_list(self, values, more, amount):
+        edit = {"model": "happyhorse-1.0-video-edit", "resolution": "720P", "duration": 0, "estimate": 0.0}
+        paid = record(**{**edit, **more})
+        found = outcome(usage(**values), paid).get("billed")
+        assert found == (amount and pytest.approx(amount, abs=1e-4))
+
     def test_a_task_without_a_price_is_billed_nothing(self):
         assert "billed" not in outcome(usage(duration=5), record(currency="", estimate=0.0, duration=5))
 
