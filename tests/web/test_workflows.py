@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from wanpack import NODE_CLASS_MAPPINGS
 from wanpack.wan.catalog.effects import EFFECTS
-from wanpack.wan.catalog.models import CLIP_SECONDS, MODELS
+from wanpack.wan.catalog.fields import rows_of
+from wanpack.wan.catalog.models import MODELS
 from webpage.pages import in_nodes2, in_one_page, on_canvas
 
 MAIN, EFFECT, CONTINUE = "DashScopeWanImageToVideo", "DashScopeWanVideoEffect", "DashScopeWanContinueVideo"
-WITH_MODEL = (MAIN, EFFECT, CONTINUE)
+TEXT, REFERENCE, EDIT = (f"DashScopeWan{job}" for job in ("TextToVideo", "ReferenceToVideo", "VideoEdit"))
+WITH_MODEL = (MAIN, EFFECT, CONTINUE, TEXT, REFERENCE, EDIT)
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
 SHIPPED = sorted(path.name for path in WORKFLOWS.glob("*.json"))
 
@@ -75,27 +77,44 @@ def values(graph):
     return {number: node.get("widgets_values") for number, node in ours(graph).items()}
 
 
+def row_of(kind, model):
+    return next(rows[model] for rows in map(rows_of, NODE_CLASS_MAPPINGS[kind].JOBS) if model in rows)
+
+
+def durations_of(row, kind):
+    """The seconds of a video with the shortest clip, where the node has one."""
+    clip = row.clip_limits.seconds[0] if kind in (CONTINUE, EDIT) else 0
+    shortest = clip + 1 if kind == CONTINUE else 0
+    longest = row.total_seconds - clip if row.total_seconds else row.durations[-1]
+    return {second for second in row.durations if shortest <= second <= longest}
+
+
 def check(widgets, row, kind):
     """The widgets of a node are those of its model's row."""
-    # A video is longer than the clip that it goes on from.
-    durations = tuple(second for second in row.durations if kind != CONTINUE or second > CLIP_SECONDS[0])
+    durations = durations_of(row, kind)
     assert widgets["resolution"]["values"] == list(row.resolutions)
     duration = widgets["duration"]
-    assert tuple(range(duration["min"], duration["max"] + 1, duration["step"])) == durations
+    between = {1} if 0 in durations else set()  # no video is as short, and 0 is as long as the clip
+    assert {*range(duration["min"], duration["max"] + 1, duration["step"])} - between == durations
     assert widgets["resolution"]["value"] in row.resolutions
     assert duration["value"] in durations
     if "template" in widgets:
         assert widgets["template"]["values"] == [effect.id for effect in EFFECTS.values() if row.id in effect.models]
         assert widgets["template"]["value"] in widgets["template"]["values"]
         return
-    if "shot_type" not in widgets:
-        return
-    assert widgets["shot_type"]["hidden"] == (not row.shot_types)
-    assert widgets["generate_audio"]["hidden"] == (not row.audio_switch)
-    assert widgets["audio_url"]["hidden"] == (not row.audio_input)
-    assert widgets["prompt_extend"]["hidden"] == (widgets["shot_type"]["value"] == "multi" or not row.prompt_extend)
-    assert widgets["negative_prompt"]["hidden"] == (not row.negative_prompt)
-    assert widgets["ratio"]["hidden"] == (not row.ratios)
+    is_multi = "shot_type" in widgets and widgets["shot_type"]["value"] == "multi"
+    hidden = {
+        "shot_type": not row.shot_types,
+        "generate_audio": not row.audio_switch,
+        "audio_url": not row.audio_input,
+        "prompt_extend": not row.prompt_extend or is_multi,
+        "negative_prompt": not row.negative_prompt,
+        "ratio": not row.ratios,
+        "audio_setting": not row.audio_settings,
+    }
+    assert {name: widgets[name]["hidden"] for name in hidden if name in widgets} == {
+        name: is_hidden for name, is_hidden in hidden.items() if name in widgets
+    }
 
 
 @on_canvas
@@ -127,7 +146,8 @@ def test_nodes2_saves_and_sends_a_shipped_workflow_with_a_model_that_was_chosen(
     page.load(workflow)
     for number, models in with_model(workflow):
         for model, widgets in zip(models[-2:], page.run(SET_ALL, [number, models[-2:]]), strict=True):
-            check(widgets, MODELS[model], ours(workflow)[number]["type"])
+            kind = ours(workflow)[number]["type"]
+            check(widgets, row_of(kind, model), kind)
     saved, sent = page.saved(), page.prompt()
     page.load(saved)
     assert (values(page.saved()), page.prompt()) == (values(saved), sent)
@@ -141,7 +161,8 @@ def test_every_model_can_be_chosen_in_a_shipped_workflow(page, name):
     for number, models in with_model(workflow):
         for model, widgets in zip(models, page.run(SET_ALL, [number, models]), strict=True):
             assert widgets["model"]["value"] == model
-            check(widgets, MODELS[model], ours(workflow)[number]["type"])
+            kind = ours(workflow)[number]["type"]
+            check(widgets, row_of(kind, model), kind)
     saved = page.saved()
     assert all(len(values(saved)[number] or []) >= len(stored or []) for number, stored in values(workflow).items())
     page.load(saved)
@@ -188,8 +209,11 @@ def test_refused_values_of_a_saved_workflow_are_corrected(page):
 
 
 @on_canvas
-def test_the_seed_of_a_new_node_stays_and_that_of_a_saved_one_does_what_it_says(page):
-    page.add(MAIN)
+@pytest.mark.parametrize(
+    "kind", [MAIN, *(f"DashScopeWan{job}" for job in ("TextToVideo", "ReferenceToVideo", "VideoEdit"))]
+)
+def test_the_seed_of_a_new_node_stays_and_that_of_a_saved_one_does_what_it_says(page, kind):
+    page.add(kind)
     saved = page.saved()
     (stored,) = values(saved).values()
     place = stored.index("fixed")
