@@ -68,8 +68,8 @@ def model_rules(  # noqa: PLR0913 - what a node's rules depend on
     leaves of other widgets' values), `names` of references in a prompt by language and type, the `types` of references
     that it accepts, `clips` (how their seconds are billed, None if they are not) and `prices` by region: currency, date
     of the list, and price per second by tier. `connection` is the type of the input with the region, `media` the kind
-    that the node's videos begin with, `effects` whether the node makes effects; `references` and `voices` are inputs
-    of these, in the order in which prompts count them.
+    that the node's videos begin with, `effects` whether the node makes effects; `references` and `voices` are its
+    inputs of these, in the order in which prompts count them.
     """
     return {
         "models": {row.id: _rules(row.job, row.id, media, effects, voices) for row in rows},
