@@ -235,7 +235,7 @@ def _place(prompt: str, *words: str) -> int:
 
 
 def with_lead_in(prompt: str, model: Model | None) -> str:
-    """Return a prompt that asks for the model's job: words for it are put before those that ask for another, or none."""
+    """Return a prompt whose first word for an edit or an extension is one for the model's job: else it gets some."""
     if model is None or model.lead_in is None or not isinstance(prompt, str) or not prompt.strip():
         return prompt
     lead = model.lead_in
