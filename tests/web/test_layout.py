@@ -4,6 +4,7 @@ import pytest
 from webpage.pages import in_classic, in_one_page
 
 MAIN = "DashScopeWanImageToVideo"
+KINDS = [MAIN, *(f"DashScopeWan{kind}" for kind in ("TextToVideo", "ReferenceToVideo", "VideoEdit"))]
 TASK = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 ERROR = f"""No API key is configured for Beijing. Run python dev.py key in the pack's folder, or set DASHSCOPE_API_KEY
 in the environment that starts ComfyUI, or write this line into /home/me/ComfyUI/user/__dashscope_wan/credentials.toml:
@@ -31,7 +32,8 @@ RUN = """
 
 
 @in_classic
-def test_a_new_prompt_has_room_for_three_lines_and_the_negative_prompt_for_no_more(page):
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_prompt_has_room_for_three_lines_and_the_negative_prompt_for_no_more(page, kind):
     prompt, negative, line = page.run(
         RUN
         + """
@@ -41,19 +43,20 @@ def test_a_new_prompt_has_room_for_three_lines_and_the_negative_prompt_for_no_mo
         const { fontSize } = getComputedStyle(named(node, "prompt").element);
         return [area("prompt"), area("negative_prompt"), 1.2 * parseFloat(fontSize)];
         """,
-        MAIN,
+        kind,
     )
     assert prompt >= 3 * line
     assert negative <= prompt
 
 
 @in_classic
-def test_the_prompt_keeps_its_height_when_a_run_shows_its_text_and_its_video(page):
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_prompt_keeps_its_height_when_a_run_shows_its_text_and_its_video(page, kind):
     before, *after, sizes = page.run(
         RUN
         + """
         const node = steps.add(given[0]), seen = [], sizes = [];
-        node.setSize([420, 580]);
+        node.setSize([420, node.size[1] + 60]);
         const see = async () => {
           await steps.frames();
           seen.push(heights(node));
@@ -67,7 +70,7 @@ def test_the_prompt_keeps_its_height_when_a_run_shows_its_text_and_its_video(pag
         const saved = steps.saved().nodes[0].size;
         return [...seen, [...sizes, saved[1]]];
         """,
-        [MAIN, ERROR],
+        [kind, ERROR],
     )
     assert after == [before] * 4
     new, short, long, *_, saved = sizes

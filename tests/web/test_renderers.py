@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import pytest
+from wanpack.nodes import NODES
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.spec import PRICES_AS_OF
 from webpage.frontends import NEWEST
@@ -130,8 +131,8 @@ def test_nodes2_shows_the_widgets_again(page):
 @in_one_page
 def test_what_the_nodes_show_is_a_video(page):
     # Nodes 2.0 of ComfyUI 0.8.0 takes it for an image otherwise.
-    kinds = [MAIN, "DashScopeWanVideoEffect", "DashScopeWanFetchTask"]
-    assert page.run("return given.map((kind) => steps.add(kind).previewMediaType)", kinds) == ["video"] * 3
+    kinds = [node.NODE_ID for node in NODES if "video_path" in node.RETURN_NAMES]
+    assert page.run("return given.map((kind) => steps.add(kind).previewMediaType)", kinds) == ["video"] * len(kinds)
 
 
 def test_the_page_speaks_chinese_and_knows_that_the_machines_own_region_is_none_that_there_is(open_page):
