@@ -73,7 +73,7 @@ COMMANDS = {
         "how fast the pack is beside what its peers do: prints a table, writes bench.json"
     ),
     "offline [--port N]": Message("run the mock server for DashScope until Ctrl-C"),
-    "docs": Message("write the locales, the help pages and the READMEs' tables anew from the pack's own tables"),
+    "docs": Message("write the locales, the help pages and docs/models.md anew from the pack's own tables"),
 }
 """What follows `dev.py`, and what it does."""
 

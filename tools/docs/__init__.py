@@ -1,4 +1,4 @@
-"""What is written from the pack's own tables and node definitions: the README's table, locales, help pages.
+"""What is written from the pack's own tables and node definitions: the tables of docs/models.md, locales, help pages.
 
 `python dev.py docs` writes them; a test compares them, so that none of them falls behind.
 """

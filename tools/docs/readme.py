@@ -1,4 +1,4 @@
-"""The tables of models in Markdown, for the README and the help pages."""
+"""The tables of models in Markdown, for `docs/models.md` and the help pages."""
 
 from __future__ import annotations
 
@@ -122,14 +122,12 @@ def model_list(tables: Tables, rows: list[Any], *, language: str) -> str:
 
 
 def with_table(text: str, tables: Tables, *, language: str = "en") -> str:
-    """Return a README's text with the current tables, one for each job."""
+    """Return a page's text with the current tables, one for each job."""
     jobs = {job: list(tables.fields.rows_of(job).values()) for job in _JOBS}
     # Whoever continues a clip chooses among the models of both.
     job = tables.spec.VIDEO_EXTENSION
     jobs[job] = [row for row in tables.models.MODELS.values() if row.accepts(tables.media.FIRST_CLIP)] + jobs[job]
-    parts = [
-        f"### {_JOBS[job][language]}\n{model_table(tables, rows, language=language)}" for job, rows in jobs.items()
-    ]
+    parts = [f"## {_JOBS[job][language]}\n{model_table(tables, rows, language=language)}" for job, rows in jobs.items()]
     return _PLACE.sub(lambda match: match[1] + "\n".join(parts) + match[2], text)
 
 

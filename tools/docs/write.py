@@ -11,7 +11,7 @@ from cli.pack import Pack, load_pack
 from . import help_pages, locales, readme
 from .facts import Tables
 
-READMES = {"en": "README.md", "zh": "README.zh-CN.md"}
+PAGES = {"en": "docs/models.md", "zh": "docs/models.zh-CN.md"}
 
 
 def files(pack: Pack, root: Path) -> dict[Path, str]:
@@ -19,7 +19,7 @@ def files(pack: Pack, root: Path) -> dict[Path, str]:
     tables = Tables(*(pack.module("wan.text" if name == "text" else f"wan.catalog.{name}") for name in Tables._fields))
     made = locales.files(pack.classes, tables)
     made |= help_pages.files(pack.classes, tables)
-    for language, name in READMES.items():
+    for language, name in PAGES.items():
         if (root / name).is_file():
             text = (root / name).read_text(encoding="utf-8")
             made[Path(name)] = readme.with_table(text, tables, language=language)

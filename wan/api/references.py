@@ -224,16 +224,23 @@ def reference_warnings(request: VideoRequest, model: Model, *, provided: Collect
 
 def _found(prompt: str, words: Iterable[str]) -> list[str]:
     """Return those words that a prompt has: "edit" and "edited", but not what is in "meditation" or "editor"."""
-    forms = {word: rf"(?<!{_LETTERS}){word}(?:s|d|ed|ing)?(?!{_LETTERS})" if word.isascii() else word for word in words}
-    return [word for word, form in forms.items() if re.search(form, prompt, re.IGNORECASE)]
+    return [word for word in words if _place(prompt, word) < len(prompt)]
+
+
+def _place(prompt: str, *words: str) -> int:
+    """Return where a prompt has the first of some words, its length if it has none of them."""
+    forms = [rf"(?<!{_LETTERS}){word}(?:s|d|ed|ing)?(?!{_LETTERS})" if word.isascii() else word for word in words]
+    found = re.search("|".join(forms), prompt, re.IGNORECASE)
+    return found.start() if found else len(prompt)
 
 
 def with_lead_in(prompt: str, model: Model | None) -> str:
-    """Return a prompt that asks for the model's job: the words are put before it, if it has none of them."""
+    """Return a prompt whose first word for an edit or an extension is one for the model's job: else it gets some."""
     if model is None or model.lead_in is None or not isinstance(prompt, str) or not prompt.strip():
         return prompt
     lead = model.lead_in
-    if _found(prompt, lead.words):
+    others = [word for word in (*EDIT_WORDS, *EXTEND_WORDS) if word not in lead.words]
+    if _place(prompt, *lead.words) < _place(prompt, *others):
         return prompt
     chinese = any("\u4e00" <= character <= "\u9fff" for character in prompt)
     return (lead.chinese if chinese else lead.english) + prompt

@@ -1,7 +1,7 @@
 """The table of models: the inputs, outputs and prices of each model.
 
-It is the only place for rules about a model: widgets, validation, help pages, the README's table and the mock server
-read it. Sources: the service's API reference of wan2.1 to wan2.6 (May 2026), of wan2.7 (2026-05-11), of wan3.0 and
+It is the only place for rules about a model: widgets, validation, help pages, docs/models.md and the mock server read
+it. Sources: the service's API reference of wan2.1 to wan2.6 (May 2026), of wan2.7 (2026-05-11), of wan3.0 and
 happyhorse (autumn 2026), of first and last frame (2026); its rate-limit page (2026-05-27); its price list (2026-05-26),
 or the list of the offer's `as_of`, in the currency of the region's row. The list of 2026-05-26 prints CNY for all
 regions; Singapore's are its USD at 7.33924, and at 7.4942 for HappyHorse 1.0.

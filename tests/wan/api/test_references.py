@@ -151,6 +151,8 @@ FORWARD, BACK = "Extend Video 1 forward: ", "将视频1向后延长，"
         (EDIT, "请edit视频", ""),
         # No word of it asks for an edit.
         (EDIT, "A monk in meditation, an editor with credit", ENGLISH),
+        # The first word decides what the service makes of the clip.
+        (EDIT, "Extend her arm, remove the hat", ENGLISH),
         (EDIT, "延长视频", CHINESE),
         (EDIT, "", ""),
         (EDIT, "  \n", ""),
