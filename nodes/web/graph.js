@@ -30,8 +30,8 @@ export function* pathsTo(graph, from, path = []) {
   }
 }
 
-// Return the node at the origin of an input, its path and its output's slot, through reroutes, out of subgraphs and into
-// them; undefined if there is none. `path` is one of the node's own.
+// Return the node at the origin of an input, its path and its output's slot, through reroutes, out of subgraphs and
+// into them; undefined if there is none. `path` is one of the node's own.
 export function originOf(node, slot, path) {
   return originOfLink(linkOf(node?.inputs?.[slot], node), node?.graph, path);
 }

@@ -85,7 +85,7 @@ function linkedReferences(node, table, path) {
   return referencesOf(node, table, path, () => applyModelRules(node, { keepSize: true }));
 }
 
-// Return the model's rules, restricted by the node's other values and links. A widget that has one value left is unused.
+// Return the model's rules, restricted by the node's other values and links. A widget with one value left is unused.
 function effectiveRules(node, rules, path, references) {
   const found = { ...rules, allowed: { ...rules.allowed }, unused: [...rules.unused] };
   const applies = ({ input, type, widget, value }) => {
@@ -173,7 +173,8 @@ function show(widget, visible) {
 function closestAllowed(value, allowed, before = value) {
   if (allowed.includes(value)) return value;
   const distance = (other) => Math.abs(parseFloat(other) - parseFloat(value));
-  const isCloser = (other, best) => distance(other) < distance(best) || (before < value && distance(other) === distance(best));
+  const isAsClose = (other, best) => distance(other) === distance(best) && before < value;
+  const isCloser = (other, best) => distance(other) < distance(best) || isAsClose(other, best);
   return allowed.reduce((best, other) => (isCloser(other, best) ? other : best));
 }
 
