@@ -221,7 +221,7 @@ class TestOneVideo:
 
     def test_what_was_billed_replaces_the_estimate(self, bench, limit, monkeypatch):
         limit("2 CNY")
-        monkeypatch.setattr("wanpack.offline.responses._usage", lambda *_: {"duration": 1, "SR": 720})
+        monkeypatch.setattr("wanpack.offline.responses.usage_of", lambda *_: {"duration": 1, "SR": 720})
         bench.run(order(bench))
         assert bench.run(order(bench, 2)).path.exists()
 
@@ -279,7 +279,7 @@ class TestBatches:
     def test_one_is_reserved_as_a_whole(self, bench, limit):
         limit("5 CNY")
         said = refusal(bench, order(bench, images=4))
-        assert "this run would cost CNY 6.00 for 4 new videos; CNY 0.00 of 5.00 are spent" in said
+        assert "This run would cost CNY 6.00 for 4 new videos; CNY 0.00 of 5.00 are spent" in said
         assert len(bench.run(order(bench, images=3))) == 3
         assert "CNY 4.50 of 5.00" in refusal(bench, order(bench, 9))
 

@@ -170,7 +170,7 @@ class TestRecorded:
 
     def test_what_usage_says_replaces_the_estimate(self, bench, monkeypatch):
         reported = {"video_duration": 2, "video_ratio": "standard", "video_count": 1}
-        monkeypatch.setattr(responses, "_usage", lambda *_: reported)
+        monkeypatch.setattr(responses, "usage_of", lambda *_: reported)
         assert bench.run().receipt["billed_cost"]["amount"] == pytest.approx(2 * PRICE)
         assert told(bench.home)["today"] == {"CNY": 0.48}
 
