@@ -28,7 +28,8 @@ def pairs_prompts(generate: Generate) -> Generate:
 
     @wraps(generate)
     async def generate_each(self: Any, **given: Any) -> dict[str, Any]:
-        calls = _calls({name: value if value and isinstance(value, list) else [value] for name, value in given.items()})
+        # An empty list is no list of values, but a value for the checks to report.
+        calls = _calls({name: value if isinstance(value, list) and value else [value] for name, value in given.items()})
         if len(calls) == 1:
             return await generate(self, **calls[0])
         # An error of one leaves the others to their end: their videos may be paid for.
