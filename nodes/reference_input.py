@@ -74,6 +74,19 @@ def clip_reference(kind: str, video: Any, path: str) -> Reference:
     return Reference(kind, "video", open_clip=open_clip)
 
 
+def one_image(name: str, value: Any) -> Any:
+    """Return an IMAGE with one image, or None.
+
+    Raises:
+        InvalidRequest: it is a batch of several.
+    """
+    if _is_image(value) and len(value) > 1:
+        raise InvalidRequest(
+            [Message("{input}: a batch of {count} images; pass one image", input=name, count=len(value))]
+        )
+    return value
+
+
 def _is_image(value: Any) -> bool:
     return hasattr(value, "shape") and len(value.shape) == _BATCH_DIMENSIONS
 

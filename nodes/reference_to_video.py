@@ -150,7 +150,7 @@ class DashScopeWanReferenceToVideo(inputs.VideoOutputs):
             InvalidRequest: the request is invalid; nothing was sent or charged.
             WanError: any later error, with the task's id if there is one.
         """
-        from .reference_input import references
+        from .reference_input import one_image, references
 
         request = VideoRequest(
             job=REFERENCE_TO_VIDEO,
@@ -171,7 +171,7 @@ class DashScopeWanReferenceToVideo(inputs.VideoOutputs):
             given = dict(zip(REFERENCES, [*first, reference_5, reference_6, reference_7, reference_8], strict=True))
             batch = Batch(
                 request,
-                first_frame,
+                one_image("first_frame", first_frame),
                 **host.batch_settings(graph, extra_pnginfo),
                 filename_prefix=filename_prefix,
                 connection=Connection.of(connection),

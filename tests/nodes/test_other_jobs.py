@@ -193,6 +193,12 @@ def test_a_first_frame_stands_before_the_references_and_is_one_image(serve, node
     assert [item["type"] for item in sent.body["input"]["media"]] == ["first_frame", "reference_image"]
 
 
+def test_a_first_frame_of_several_images_is_a_problem_and_no_video_each(serve, nodes, refused, given):
+    batch = torch.cat([media.plain_images(side=300)] * 2)
+    [problem] = refused(serve("beijing"), nodes.reference_to_video, first_frame=batch, reference_1=given(IMAGE))
+    assert problem == "first_frame: a batch of 2 images; pass one image"
+
+
 def test_a_clip_that_may_not_be_uploaded_names_the_url(serve, nodes, refused, given):
     settings = {"model": "happyhorse-1.0-video-edit", "video": given(CLIP)}
     assert refused(serve("beijing"), nodes.edit, **settings) == [
