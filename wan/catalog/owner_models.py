@@ -108,21 +108,24 @@ class _Entry:
 
     def _offers(self, row: Model, name: str, changes: Mapping[str, Any]) -> dict[str, RegionalOffer]:
         """Return the offers: those of the row without their prices, or those that the entry prices."""
-        prices, day = self._entry.get("prices"), str(self._entry.get("prices_as_of", date.today().isoformat()))
+        prices = self._entry.get("prices")
         if prices is None:
-            return {region: RegionalOffer(name, {}, as_of=day) for region in row.offers}
+            return {region: RegionalOffer(name, {}) for region in row.offers}
+        day = _day(self._entry.get("prices_as_of"))
         tiers = changes.get("resolutions") or row.resolutions
         regions = [region.id for region in REGIONS.values() if not region.simulated]
         good = isinstance(prices, dict) and set(prices) <= set(regions) and bool(prices)
         good = good and all(
-            isinstance(one, dict) and set(one) <= set(tiers) and all(map(_is_price, one.values()))
+            isinstance(one, dict) and bool(one) and set(one) <= set(tiers) and all(map(_is_price, one.values()))
             for one in prices.values()
         )
-        if not good or not re.fullmatch(r"\d{4}-\d\d-\d\d", day):
+        if not good or not day:
             self._problems.append(
                 Message(
                     "prices: write the price of a second by region and resolution, such as "
-                    'prices.beijing."{tier}" = 0.6, in {regions}',
+                    'prices.beijing."{tier}" = 0.6, in {regions}, and prices_as_of = "{day}", the day of the price '
+                    "list",
+                    day="2026-12-01",
                     tier=tiers[-1],
                     regions=format_choices(regions),
                 )
@@ -132,7 +135,15 @@ class _Entry:
 
 
 def _is_price(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _HIGHEST_PRICE
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _HIGHEST_PRICE
+
+
+def _day(value: object) -> str:
+    """Return a date as a text, "" if it is none."""
+    try:
+        return date.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        return ""
 
 
 def _resolutions(value: object, row: Model) -> tuple[str, ...] | None:
