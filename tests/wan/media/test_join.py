@@ -163,7 +163,7 @@ def test_progress_goes_up_to_the_end_and_can_stop_the_work(clip, tmp_path):
 
 
 def test_copying_takes_a_tenth_of_the_work_of_encoding(clip, tmp_path):
-    """In processor time of one run, of which neither waits."""
+    """In processor time, of which the least of three counts for copying: what else runs on the machine only adds."""
     same = [clip(f"{number}.mp4", size=(1280, 720), frames=60) for number in range(2)]
     other = [same[0], clip("other.mp4", size=(1280, 704), frames=60)]
 
@@ -173,5 +173,4 @@ def test_copying_takes_a_tenth_of_the_work_of_encoding(clip, tmp_path):
         end = os.times()
         return end.user + end.system - begin.user - begin.system
 
-    work(same)
-    assert work(same) < work(other) / 10
+    assert min(work(same) for _ in range(3)) < work(other) / 10
