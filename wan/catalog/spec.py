@@ -71,7 +71,7 @@ class AudioMode(enum.Enum):
     ALWAYS = "always"
 
 
-class Billing(enum.Enum):
+class Billing:
     """Which seconds are billed: the video's, those of the clips too, or of each clip a share of 5 s.
 
     The share is 5 s divided by the number of clips, or of all references, and no more than the clip has.
@@ -160,7 +160,7 @@ class Model:
     lead_in: LeadIn | None = None
     api_values: Mapping[tuple[str, Any], Any] = field(default_factory=dict)
     sizes: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    billing: Billing = Billing.OUTPUT
+    billing: str = Billing.OUTPUT
     clip_limits: ClipLimits = ClipLimits((2, 10))
     clip_durations: tuple[int, ...] = ()
     total_seconds: int = 0
