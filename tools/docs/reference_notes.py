@@ -156,4 +156,4 @@ def _choices(values: Any, tables: Tables, language: str) -> str:
 
 
 def _billed(row: Any, tables: Tables, words: dict[str, Any]) -> str:
-    return str(words[row.billing.value].format(tables.spec.SHARED_SECONDS[1]))
+    return str(words[row.billing].format(tables.spec.SHARED_SECONDS[1]))
