@@ -126,9 +126,7 @@ def test_a_row_has_the_facts_of_the_documents(pair):
     assert ((row.rate_limit, row.running_limit), (row.queue_limit, row.timeout_hours)) == (wanted.rate, wanted.queue)
     assert tuple((slot.kind, slot.least, slot.most) for slot in row.slots) == wanted.media
     assert (row.most_media, row.clip_durations, row.total_seconds) == (wanted.most, wanted.with_clip, wanted.total)
-    assert (row.billing, row.voice_seconds, row.audio_settings) == (
-        *(wanted.billing, wanted.voice, wanted.settings),
-    )
+    assert (row.billing, row.voice_seconds, row.audio_settings) == (*(wanted.billing, wanted.voice, wanted.settings),)
     assert (row.inline_images, row.uploads, row.successor) == (wanted.inline, wanted.uploads, "")
     assert row.workspace_hosts_only == pair[1].startswith("wan3.0")
 
