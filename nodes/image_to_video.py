@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -12,7 +12,9 @@ from ..wan.catalog.fields import VideoRequest
 from ..wan.catalog.media import FIRST_FRAME
 from ..wan.catalog.models import ADAPTIVE, DEFAULT_MODEL, MODELS, SHOT_TYPES
 from ..wan.catalog.spec import IMAGE_TO_VIDEO
+from ..wan.errors import WanError
 from ..wan.tasks.batch import Batch
+from ..wan.tasks.interrupt import cancel
 from ..wan.tasks.runner import make_videos
 from . import host, inputs
 from .model_rules import models_of
@@ -32,16 +34,30 @@ def pairs_prompts(generate: Generate) -> Generate:
         calls = _calls({name: value if isinstance(value, list) and value else [value] for name, value in given.items()})
         if len(calls) == 1:
             return await generate(self, **calls[0])
-        # An error of one leaves the others to their end: their videos may be paid for.
-        made = await asyncio.gather(*(generate(self, **one) for one in calls), return_exceptions=True)
-        results = []
-        for one in made:
-            if isinstance(one, BaseException):
-                raise one
-            results.append(one)
-        return _together(results)
+        running = [asyncio.ensure_future(generate(self, **one)) for one in calls]
+        await _finish(running)
+        return _together([one.result() for one in running])
 
     return generate_each
+
+
+async def _finish(running: Sequence[asyncio.Future[Any]]) -> None:
+    """Wait for all calls. An error of one leaves the others to their end, as their videos may be paid for.
+
+    But ComfyUI tells only one of them of Stop, which is for all.
+
+    Raises:
+        BaseException: that with which a call was stopped.
+    """
+    pending = set(running)
+    try:
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                if (error := one.exception()) and not isinstance(error, WanError):
+                    raise error
+    finally:
+        await cancel(running)
 
 
 def _calls(lists: Mapping[str, list[Any]]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,5 +63,6 @@ def _job_of_prompt(prompt: object) -> str:
 
     text = prompt.lower() if isinstance(prompt, str) else ""
     words = {**dict.fromkeys(EDIT_WORDS, VIDEO_EDIT), **dict.fromkeys(EXTEND_WORDS, VIDEO_EXTENSION)}
-    places = {place: job for word, job in words.items() if (place := text.find(word)) >= 0}
+    found = {word: re.search(rf"(?<![a-z]){word}", text) for word in words}
+    places = {match.start(): words[word] for word, match in found.items() if match}
     return places[min(places)] if places else REFERENCE_TO_VIDEO

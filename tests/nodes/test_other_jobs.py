@@ -199,6 +199,12 @@ def test_a_first_frame_of_several_images_is_a_problem_and_no_video_each(serve, n
     assert problem == "first_frame: a batch of 2 images; pass one image"
 
 
+def test_a_first_frame_beside_references_is_called_by_its_own_name(serve, nodes, refused, given):
+    small = media.plain_images(side=100)
+    [problem] = refused(serve("beijing"), nodes.reference_to_video, first_frame=small, reference_1=given(IMAGE))
+    assert problem.startswith("first_frame: ")
+
+
 def test_a_clip_that_may_not_be_uploaded_names_the_url(serve, nodes, refused, given):
     settings = {"model": "happyhorse-1.0-video-edit", "video": given(CLIP)}
     assert refused(serve("beijing"), nodes.edit, **settings) == [

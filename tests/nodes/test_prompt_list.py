@@ -8,6 +8,7 @@ import json
 import pytest
 from media import plain_images
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
+from wanpack.offline.tasks import Timing
 from wanpack.wan.errors import InvalidRequest
 
 SETTINGS = {"model": ["wanx2.1-i2v-turbo"], "resolution": ["480P"], "duration": [3], "seed": [5]}
@@ -60,6 +61,14 @@ def test_lists_of_other_inputs_call_the_node_once_for_each_entry(server):
 def test_prompts_for_one_image_make_a_video_each(server):
     receipts, _ = generate([plain_images(1)], THREE)
     assert [one["prompt"] for one in receipts] == THREE
+
+
+def test_stop_is_for_all_calls_though_comfyui_tells_only_one(serve, comfy):
+    server = serve("beijing", timing=Timing(queued=60))
+    comfy.stop_at = "queued"
+    with pytest.raises(comfy.interruption):
+        generate([plain_images(1)], ["a cat", "a dog", "a bird"], unique_id=["7"])
+    assert {task.state for task in server.tasks} <= {"CANCELED"}
 
 
 def test_of_several_calls_one_failure_leaves_the_others_to_their_end(server, comfy):

@@ -107,7 +107,7 @@ class _Entry:
         return replace(row, id=name, offers=self._offers(row, name, changes), **changes)
 
     def _offers(self, row: Model, name: str, changes: Mapping[str, Any]) -> dict[str, RegionalOffer]:
-        """Return the offers: those of the row without their prices, or those that the entry prices."""
+        """Return the offers: the row's regions and those that the entry prices, with no prices but the entry's."""
         prices = self._entry.get("prices")
         if prices is None:
             return {region: RegionalOffer(name, {}) for region in row.offers}
@@ -131,7 +131,7 @@ class _Entry:
                 )
             )
             return {}
-        return {region: RegionalOffer(name, one, as_of=day) for region, one in prices.items()}
+        return {region: RegionalOffer(name, prices.get(region, {}), as_of=day) for region in {**row.offers, **prices}}
 
 
 def _is_price(value: object) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from ..api.validation import INPUT_NAMES
 from ..catalog.media import DRIVING_AUDIO, EDITED_VIDEO
 from ..errors import WanError
 from ..frozen import frozen
@@ -87,6 +86,7 @@ class Attachments:
         encode = partial(encode_frame, sides=model.image_limits.sides)
         frames = {kind: encode(image, max_chars=max_chars) for kind, image in images.items()}
         notes: list[str] = []
+        input_name = self._plan.batch.input_name
         outside = set() if model.inline_images else set(frames)
         several = len(frames) > 1 and model.inline_images
         left = sum(frame.data_uri_length for frame in frames.values()) if several else 0
@@ -99,7 +99,8 @@ class Attachments:
                     left -= frames[kind].data_uri_length
                 notes += [
                     Message(
-                        "{input}: uploaded to temporary storage, as the images are large", input=self._name_of(kind)
+                        "{input}: uploaded to temporary storage, as the images are large",
+                        input=input_name(kind),
                     )
                     for kind in frames
                     if kind in outside
@@ -109,12 +110,12 @@ class Attachments:
                 # An image that fits is not encoded again: as PNG it might need one byte more than its share.
                 large = [kind for kind, frame in frames.items() if frame.data_uri_length > shares[kind]]
                 frames |= {kind: encode(images[kind], max_chars=shares[kind]) for kind in large}
-                names = enumeration(Message("{input}", input=self._name_of(kind)) for kind in large)
+                names = enumeration(Message("{input}", input=input_name(kind)) for kind in large)
                 notes.append(Message("{names}: compressed further to fit into one request", names=names))
         notes += [
             Message(
                 "{input}: scaled down to {width}x{height} to fit into the request",
-                input=self._name_of(kind),
+                input=input_name(kind),
                 width=frame.width,
                 height=frame.height,
             )
@@ -122,10 +123,6 @@ class Attachments:
             if frame.scaled
         ]
         return {kind: self._attachment(frame, uploaded=kind in outside) for kind, frame in frames.items()}, notes
-
-    def _name_of(self, key: str) -> str:
-        """Return the node's input of a medium."""
-        return INPUT_NAMES.get(key) or dict(self._plan.batch.media)[key].name
 
     def _attachment(self, frame: EncodedFrame, *, uploaded: bool) -> Attachment:
         content = frame.content_hash()

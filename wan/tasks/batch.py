@@ -79,6 +79,12 @@ class Batch:
         """The requests with the further prompts."""
         return [replace(self.request, prompt=prompt) for prompt in self.prompts[1:]]
 
+    def input_name(self, key: str) -> str:
+        """Return the node's input of a medium."""
+        if key == FIRST_FRAME and self.references:
+            return FIRST_FRAME
+        return INPUT_NAMES.get(key) or dict(self.media)[key].name
+
     @property
     def count(self) -> int:
         """The number of videos requested."""
@@ -233,7 +239,7 @@ def _media_problems(batch: Batch, rules: Model) -> list[str]:
     problems: list[str] = []
     for kind, images in ((FIRST_FRAME, batch.images), (LAST_FRAME, batch.last_frames)):
         if images is not None and not (kind == FIRST_FRAME and batch.open_clip):
-            problems += validate_images(images, sides=limits.sides, ratio=limits.ratio, name=INPUT_NAMES[kind])
+            problems += validate_images(images, sides=limits.sides, ratio=limits.ratio, name=batch.input_name(kind))
     if not problems:
         problems += _count_problems(batch, rules)
     if batch.audio is not None:

@@ -43,6 +43,13 @@ def test_a_model_has_the_rules_of_the_one_that_it_is_like():
     assert [problem.partition(":")[0] for problem in wrong] == ["resolution", "duration"]
 
 
+def test_a_region_that_is_not_priced_is_offered_and_its_cost_is_unknown():
+    assert add(PRICED) == []
+    request = VideoRequest(model=NEW, resolution="720P", duration=5)
+    assert validate(request, region=REGIONS["singapore"]) == []
+    assert estimate_cost(request, region=REGIONS["singapore"]) is None
+
+
 def test_without_prices_it_is_offered_where_the_other_is_and_its_cost_is_unknown():
     assert add(LIKE) == []
     request = VideoRequest(model=NEW, resolution="720P", duration=5)
