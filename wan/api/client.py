@@ -7,9 +7,9 @@ temporary files.
 from __future__ import annotations
 
 import functools
+import secrets
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
@@ -240,7 +240,7 @@ class Client:
         if not isinstance(policy, Mapping):
             raise UnexpectedResponse(Message("DashScope returned no upload policy."), http_status=response.http_status)
         form = {name: _policy_field(policy, field) for name, field in UPLOAD_FIELDS.items()}
-        key = f"{_policy_field(policy, 'upload_dir')}/{uuid.uuid4().hex}{suffix}"
+        key = f"{_policy_field(policy, 'upload_dir')}/{secrets.token_hex(16)}{suffix}"
         form |= {"key": key, "success_action_status": "200", "x-oss-content-type": mime}
         self._post_file(_policy_field(policy, "upload_host"), form, data=data, mime=mime)
         return f"oss://{key}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import uuid
+import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -78,7 +78,7 @@ class CreateBody:
     """The JSON body of a create request, built once, with a placeholder for each of its `kinds` of media."""
 
     def __init__(self, request: VideoRequest, *, region: Region, kinds: Collection[str]) -> None:
-        self._placeholders = {kind: uuid.uuid4().hex for kind in kinds}
+        self._placeholders = {kind: secrets.token_hex(16) for kind in kinds}
         self._body = build_body(request, region=region, media=self._placeholders)
 
     @property

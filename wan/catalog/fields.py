@@ -171,7 +171,7 @@ class VideoRequest:
     )
     seed: int = _field("parameters.seed", default=0)
     generate_audio: bool = _field(
-        "parameters.audio", default=True, has=lambda model: model.audio_mode is AudioMode.CHOICE
+        "parameters.audio", default=True, has=lambda model: model.audio_mode == AudioMode.CHOICE
     )
     watermark: bool = _field("parameters.watermark", default=False)
     audio_url: str = _field("", default="", has=lambda model: model.audio_input, max_chars=MAX_URL)

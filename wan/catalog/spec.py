@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from types import MappingProxyType
@@ -63,7 +62,7 @@ def kind_of(key: str) -> str:
     return key.partition("#")[0]
 
 
-class AudioMode(enum.Enum):
+class AudioMode:
     """Whether a model's videos have audio. `CHOICE`: the request decides."""
 
     NEVER = "never"
@@ -132,7 +131,7 @@ class Model:
     default_resolution: str
     durations: tuple[int, ...]
     prompt_limit: int
-    audio_mode: AudioMode
+    audio_mode: str
     offers: Mapping[str, RegionalOffer]
     rate_limit: float = 5
     running_limit: int = 5
@@ -210,16 +209,16 @@ class Model:
     @property
     def audio_switch(self) -> bool:
         """Whether a request can ask for a silent video."""
-        return self.audio_mode is AudioMode.CHOICE
+        return self.audio_mode == AudioMode.CHOICE
 
     @property
     def always_silent(self) -> bool:
         """Whether no video of this model has audio."""
-        return self.audio_mode is AudioMode.NEVER
+        return self.audio_mode == AudioMode.NEVER
 
     def has_audio(self, *, generate_audio: bool) -> bool:
         """Whether the video will have an audio track."""
-        return self.audio_mode is AudioMode.ALWAYS or (self.audio_switch and generate_audio)
+        return self.audio_mode == AudioMode.ALWAYS or (self.audio_switch and generate_audio)
 
     def output_seconds(self, duration: int, *, clip_seconds: float) -> float:
         """Return the length of the video of a request. A duration of 0 asks for the clips'."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from functools import cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,16 +25,11 @@ MAX_ADDRESSES = 4
 _LOCAL_NAMES = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "home.arpa")
 # IANA's special-purpose registries, with the multicast and reserved ranges. Python's `is_global` differs between
 # releases. The public anycast addresses in these ranges (192.0.0.9, 2001:1::1) serve no videos.
-_SPECIAL = tuple(
-    map(
-        ip_network,
-        (
-            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
-            *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
-            *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
-            *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),
-        ),
-    )
+_SPECIAL = (
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+    *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+    *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+    *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),
 )
 _UNICAST = IPv6Network("2000::/3")
 """The only part of IPv6 that is assigned to public hosts."""
@@ -151,11 +147,16 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
             return _is_public(IPv4Address(int(address) & 0xFFFFFFFF))
         if address not in _UNICAST:
             return False
-    return not any(address in network for network in _SPECIAL)
+    return not any(address in network for network in _special_networks())
 
 
 def _blocked(host: str) -> BlockedHost:
     return BlockedHost(Message("{host} is a private or local address; request blocked.", host=host[:100]))
+
+
+@cache
+def _special_networks() -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(map(ip_network, _SPECIAL))
 
 
 def _is_fake_ip(address: str) -> bool:

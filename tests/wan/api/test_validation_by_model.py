@@ -206,7 +206,7 @@ def test_a_row_has_the_facts_of_the_documents(model):
     )
     assert ("BMP" in row.image_limits.formats) == (not model.startswith("happyhorse"))
     assert {"JPEG", "PNG", "WEBP"} <= set(row.image_limits.formats)
-    assert ((row.rate_limit, row.running_limit), row.audio_mode.value) == (rules.rate, rules.audio)
+    assert ((row.rate_limit, row.running_limit), row.audio_mode) == (rules.rate, rules.audio)
     assert (row.queue_limit, row.timeout_hours) == rules.queue
     assert sorted(map(sorted, row.media_combinations)) == sorted(map(sorted, rules.media))
     assert row.workspace_hosts_only == model.startswith("wan3.0")

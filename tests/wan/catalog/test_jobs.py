@@ -120,7 +120,7 @@ def test_a_row_has_the_facts_of_the_documents(pair):
     assert (row.prompt_limit, row.prompt_required, row.chinese_weight) == (
         *(wanted.prompt, wanted.needs_prompt, wanted.chinese),
     )
-    assert (row.audio_mode.value, row.fps, row.effects) == (wanted.audio, wanted.fps, False)
+    assert (row.audio_mode, row.fps, row.effects) == (wanted.audio, wanted.fps, False)
     assert (row.negative_prompt, row.prompt_extend) == (wanted.negative, wanted.extend)
     assert row.shot_types == (("single", "multi") if wanted.shots else ())
     assert ((row.rate_limit, row.running_limit), (row.queue_limit, row.timeout_hours)) == (wanted.rate, wanted.queue)
