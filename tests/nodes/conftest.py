@@ -156,7 +156,7 @@ def own_offline_region(monkeypatch):
     from wanpack.offline import server as offline
     from wanpack.offline.tasks import Timing
 
-    with offline.OfflineServer(timing=Timing(scale=0)) as server:
+    with offline.OfflineServer(timing=Timing(scale=0), enforce_rates=False) as server:
         monkeypatch.setattr(offline, "shared_servers", [server])
         yield
 

@@ -355,7 +355,7 @@ def main(folder, secrets):
     from wanpack.offline.tasks import Timing
     from wanpack.wan.tasks.retry import Clock
 
-    mock_server = MockServer(region="beijing", key=run.key, timing=Timing(scale=0), enforce_rates=False)
+    mock_server = MockServer(region="beijing", key=run.key, timing=Timing(scale=0))
     # Half of the width and height is enough for the service to go on from.
     with small_videos(2), mock_server as server:
         os.environ |= {"DASHSCOPE_REGION": "beijing", "DASHSCOPE_BASE_URL": server.base_url}

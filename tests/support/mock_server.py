@@ -117,12 +117,16 @@ class _Tasks(TaskStore):
 
 
 class MockServer(OfflineServer):
-    """The mock server with `faults`. `date`, where it is set, writes the Date header for a time in epoch seconds."""
+    """The mock server with `faults`. `date`, where it is set, writes the Date header for a time in epoch seconds.
+
+    It lets any number of calls through in a second, unless a test asks for the service's rates: it counts them by the
+    real clock, while most tests skip what the client waits between its calls.
+    """
 
     task_store = _Tasks
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(**{"enforce_rates": False, **settings})
         self.faults = Faults()
         self.date: Callable[[float], str] | None = None
         self.middlewares = [self._inject]

@@ -299,7 +299,6 @@ def make_bench(bare_environment, tmp_path, new_ledger):
 
     def make(**settings: Any) -> Bench:
         settings.setdefault("timing", Timing(scale=0))
-        settings.setdefault("enforce_rates", False)
         waiting = settings.pop("waiting", None) or SkippingClock(ready=lambda: server.wait_idle(0))
         if isinstance(waiting, SkippingClock):
             settings.setdefault("clock", waiting.wall)
