@@ -145,22 +145,37 @@ def _duration_problems(
 
 
 def _name_problems(request: VideoRequest, model: Model, counts: Counter[str]) -> Iterator[str]:
-    """Yield the references that the prompt names and the request does not have."""
+    """Yield the references that the prompt names and the request does not have, or names as another model does."""
     if model.reference_names is None:
         return
     have = sum(counts[kind] for kind in REFERENCES) if model.reference_names.jointly else None
     missing: dict[str, None] = {}
+    rest = request.prompt
     for kind, form in _forms(model):
         most = counts[kind] if have is None else have
         for found in _pattern(form).finditer(request.prompt):
             if not 1 <= int(found["n"]) <= most:
                 missing[found[0]] = None
+        rest = _pattern(form).sub("\n", rest)
     if missing:
         yield Message(
             "prompt: names {missing}, which is not there; {model} calls the references {names}",
             missing=enumeration(missing),
             model=model.id,
             names=enumeration(names_of(model, counts, chinese=not "".join(missing).isascii())),
+        )
+    others = {form for row in rows_of(REFERENCE_TO_VIDEO).values() for _, form in _forms(row)}
+    foreign: dict[str, None] = {}
+    # "[Image 1]" before the "Image 1" in it.
+    for form in sorted(others, key=len, reverse=True):
+        foreign |= dict.fromkeys(found[0] for found in _pattern(form).finditer(rest))
+        rest = _pattern(form).sub("\n", rest)
+    if foreign:
+        yield Message(
+            "prompt: {model} does not know the name {foreign}; it calls the references {names}",
+            model=model.id,
+            foreign=enumeration(foreign),
+            names=enumeration(names_of(model, counts, chinese=not "".join(foreign).isascii())),
         )
 
 

@@ -56,10 +56,6 @@ def validate(
             ),
             *problems,
         ]
-    if model.successor:
-        problems.append(
-            Message("model: DashScope has retired {model}; choose {other}", model=model.id, other=model.successor)
-        )
     problems += _region_problems(model, region)
     sized = bool(model.sizes) and request.resolution in model.resolutions
     asked = [field for field in FIELDS if not sized or field.name != "ratio"]
@@ -104,6 +100,13 @@ def validate(
         others = _models(model.job, lambda row: row.negative_prompt)
         problems.append(or_choose(told, others))
     return problems
+
+
+def retired_problems(model: Model) -> list[str]:
+    """Return the problem of a model that takes no new tasks. Those that it has made can still be saved."""
+    if not model.successor:
+        return []
+    return [Message("model: DashScope has retired {model}; choose {other}", model=model.id, other=model.successor)]
 
 
 def _type_problems(request: VideoRequest) -> list[str]:

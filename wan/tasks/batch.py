@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..api.endpoint import Connection, Endpoint, open_endpoint, resolve_endpoint
 from ..api.request import describe_cost, estimate_cost, warnings
 from ..api.settings import Settings
-from ..api.validation import INPUT_NAMES, validate
+from ..api.validation import INPUT_NAMES, retired_problems, validate
 from ..catalog.fields import VideoRequest
 from ..catalog.media import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME
 from ..catalog.models import AUDIO_BYTES, DEFAULT_MODEL, MODELS
@@ -103,11 +103,12 @@ class ValidatedBatch:
 
     `offer` is the model's offer in the region. `cost` is the list price of one video, None if it has none; `priced` are
     its columns in the ledger. `limits` are the owner's spending limits by the names of their settings, each as amounts
-    by currency. Both are empty where nothing is paid. `limit_problems` are those of these settings, which a saved video
-    does not need. `clips` are those of the inputs by `media_key` or kind, `seconds` is the length of one video.
-    `media_kinds`, `count` and `has_audio` are the media that the inputs provide, the number of videos, and whether they
-    have audio. `price` and `total_price` are the status texts' notes on the cost of one video and of all.
-    `warnings` are the ways in which the videos will differ from the batch.
+    by currency. Both are empty where nothing is paid. `payment_problems` are those of these settings, and that the
+    model is retired: neither is in the way of a video that was paid before. `clips` are those of the inputs by
+    `media_key` or kind, `seconds` is the length of one video. `media_kinds`, `count` and `has_audio` are the media that
+    the inputs provide, the number of videos, and whether they have audio. `price` and `total_price` are the status
+    texts' notes on the cost of one video and of all. `warnings` are the ways in which the videos will differ from the
+    batch.
     """
 
     batch: Batch
@@ -120,7 +121,7 @@ class ValidatedBatch:
     seconds: float
     cost: Mapping[str, Any] | None
     limits: Mapping[str, Mapping[str, float]]
-    limit_problems: Sequence[str]
+    payment_problems: Sequence[str]
     priced: Mapping[str, Any]
     media_kinds: Sequence[str]
     count: int
@@ -150,17 +151,18 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
         problems += [one for one in validate(other, region=region, provided=kinds) if one not in problems]
     problems += [*_media_problems(batch, rules), *clip_problems, *_upload_problems(batch, rules, region)]
     limits: dict[str, dict[str, float]] = {}
-    unclear: list[str] = []
+    unpayable = retired_problems(rules)
     if settings.limit_texts and not region.simulated:
         from ..api.limits import read_limits
 
         limits, unclear = read_limits(settings.limit_texts)
+        unpayable += unclear
     output, wrong = resolve_output(batch.filename_prefix, output_folder=batch.output_folder)
     # The folder is only created if there are no other problems.
     problems += wrong or ([] if problems else folder_problems(output))
     if problems:
-        exceeded = _limit_problems(batch, region, settings, limits) if limits and not unclear else []
-        raise InvalidRequest([*problems, *unclear, *exceeded])
+        exceeded = _limit_problems(batch, region, settings, limits) if limits and not unpayable else []
+        raise InvalidRequest([*problems, *unpayable, *exceeded])
     model = rules
     offer = model.offer_in(region.id)
     if offer is None:
@@ -190,7 +192,7 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
         seconds=batch.request.duration or model.output_seconds(0, clip_seconds=sum(seconds)),
         cost=cost,
         limits=limits,
-        limit_problems=unclear,
+        payment_problems=unpayable,
         priced=_priced(cost, batch.request, offer, region),
         media_kinds=kinds,
         count=count,

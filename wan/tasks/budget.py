@@ -124,7 +124,7 @@ async def open_budget(plan: ValidatedBatch, attachments: Attachments, context: R
         LedgerUnavailable: the ledger cannot be used.
     """
     cost = video_cost(plan.batch.request, plan.endpoint.region, plan.cost)
-    budget = Budget(context.ledger, plan.limits, cost, plan.limit_problems)
+    budget = Budget(context.ledger, plan.limits, cost, plan.payment_problems)
     if plan.count > 1:
         drafts = (_draft(plan, index, attachments, context.ledger.account) for index in range(plan.count))
         await context.to_thread(budget.reserve_batch, drafts, videos=plan.count)

@@ -74,7 +74,7 @@ async def _run_all(batch: Batch, monitor: RunMonitor) -> list[SavedVideo]:
         progress = BatchProgress(monitor, count=plan.count, price=plan.total_price)
         queue = Queue(context)
         reserve = None
-        if plan.limits:
+        if plan.limits or plan.payment_problems:
             from .budget import open_budget
 
             reserve = await open_budget(plan, attachments, context)
@@ -123,7 +123,7 @@ def _gather_results(futures: Sequence[asyncio.Future[SavedVideo]]) -> list[Saved
     videos = [future.result() for future in futures if not future.exception()]
     message = lines(
         Message("{failed} of {count} videos failed.", failed=len(failures), count=len(futures)),
-        *(Message("- image {number}: {error}", number=index, error=_text(error)) for index, error in failures.items()),
+        *(Message("- video {number}: {error}", number=index, error=_text(error)) for index, error in failures.items()),
         *(Message("Saved: {path}", path=video.path) for video in videos),
     )
     hint = Message("Run the same graph again: saved videos are not charged again.")

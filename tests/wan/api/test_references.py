@@ -71,13 +71,11 @@ NAMES = [
     (HORSE, "The dancer in [Image 1] opens the fan in [Image 2]", keys(images=1), ["[Image 2]"]),
     (HORSE, "[image 3] and [Image4]", keys(images=2), ["[image 3]", "[Image4]"]),
     (HORSE, "[Image 9]", keys(images=9), []),
-    (HORSE, "The dancer in Image 7", keys(images=1), []),
     (FLASH, "character1 gives character2 a hat", keys(images=1, clips=1), []),
     (FLASH, "Character1 gives character3 a hat", keys(images=1, clips=1), ["character3"]),
     (FLASH, "character5", keys(images=3, clips=2), []),
     (FLASH, "character10", keys(images=3, clips=2), ["character10"]),
     (FLASH, "characters 7, supercharacter7", keys(images=1), []),
-    (FLASH, "Image 7", keys(images=1), []),
 ]
 
 
@@ -89,6 +87,27 @@ def test_a_name_of_what_is_not_there_is_told(model, prompt, given, missing):
         return
     [fault] = found
     assert fault.startswith(f"prompt: names {', '.join(missing)}, which is not there; {model} calls the references ")
+
+
+# The prompt, and the names in it that are those of another model.
+FOREIGN = [
+    (WAN_3, "character1 waves at Image 1", ["character1"]),
+    (WAN_2_7, "Character1 and character2 dance", ["Character1", "character2"]),
+    (HORSE, "The dancer in Image 1 and [Image 1]", ["Image 1"]),
+    (HORSE, "图1走向图片1", ["图1", "图片1"]),
+    (HORSE, "character1 opens the fan", ["character1"]),
+    (FLASH, "Image 1 beside [Image 2]", ["Image 1", "[Image 2]"]),
+    (FLASH, "图1里的人像视频1那样跳舞", ["图1", "视频1"]),
+]
+
+
+@pytest.mark.parametrize(("model", "prompt", "names"), FOREIGN)
+def test_the_name_of_another_model_is_told(model, prompt, names):
+    [fault] = problems(prompt, model=model, given=keys(images=1))
+    told, own = fault.split("; it calls the references ")
+    assert told.startswith(f"prompt: {model} does not know the name ")
+    assert sorted(told.removeprefix(f"prompt: {model} does not know the name ").split(", ")) == sorted(names)
+    assert problems(own, model=model, given=keys(images=1)) == []
 
 
 # What they are called then.

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 import pytest
 from job_facts import FACTS, FIVE, IDS, PAIRS, REGION_NAMES, REGIONS_OF, SIZED, SIZES, TIERS
 from wanpack.wan.api.validation import validate
 from wanpack.wan.catalog.fields import VideoRequest
-from wanpack.wan.catalog.jobs import ROWS
 from wanpack.wan.catalog.regions import REGIONS
 
 SECONDS = range(-1, 33)
@@ -461,12 +459,3 @@ def test_all_problems_are_told_at_once():
     assert named(faults) == sorted(
         [*("seed", "model", "resolution", "duration", "ratio", "prompt", "generate_audio"), *["references"] * 2]
     )
-
-
-@pytest.mark.parametrize("pair", [(TEXT, "wan2.7-t2v"), (REFERENCE, "wan2.6-r2v"), (EDIT, "wan2.7-videoedit")])
-def test_a_retired_model_is_told_with_its_successor(pair):
-    job, model = pair
-    request = plain(pair)
-    object.__setattr__(request, "row", replace(ROWS[job][model], successor="wan3.0-video"))
-    faults = validate(request, region=REGIONS["beijing"], provided=needed(pair))
-    assert faults == [f"model: DashScope has retired {model}; choose wan3.0-video"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from wanpack.wan.api.request import estimate_cost
-from wanpack.wan.api.validation import validate
+from wanpack.wan.api.validation import retired_problems, validate
 from wanpack.wan.catalog import jobs
 from wanpack.wan.catalog.fields import VideoRequest, rows_of
 from wanpack.wan.catalog.models import TABLE
 from wanpack.wan.catalog.owner_models import add_models
 from wanpack.wan.catalog.regions import REGIONS
+from wanpack.wan.errors import InvalidRequest
 
 NEW = "wan2.7-i2v-2026-12-01"
 LIKE = {"id": NEW, "like": "wan2.7-i2v"}
@@ -71,12 +74,22 @@ def test_a_model_of_another_job_joins_its_table():
     assert "wan2.8-t2v" not in TABLE
 
 
-def test_a_retired_model_is_told_before_it_is_paid_with_the_one_to_use():
+def test_a_retired_model_is_told_with_the_one_to_use():
     assert add({"id": "wan2.5-i2v-preview", "retired": "wan2.6-i2v-flash"}) == []
     request = VideoRequest(model="wan2.5-i2v-preview", resolution="480P", duration=5)
-    assert validate(request, region=BEIJING) == [
-        "model: DashScope has retired wan2.5-i2v-preview; choose wan2.6-i2v-flash"
-    ]
+    assert retired_problems(request.row) == ["model: DashScope has retired wan2.5-i2v-preview; choose wan2.6-i2v-flash"]
+    assert retired_problems(TABLE["wan2.6-i2v-flash"]) == []
+
+
+def test_a_retired_model_pays_for_no_more_videos_and_its_saved_ones_are_reused(bench):
+    saved = [video.path for video in bench.run(bench.batch(images=2))]
+    name = bench.batch().request.model
+    assert add({"id": name, "retired": "wan2.7-i2v"}) == []
+    assert [video.path for video in bench.run(bench.batch(images=2))] == saved
+    for other in (bench.batch(images=3), replace(bench.batch(), request=VideoRequest(model=name, prompt="a dog"))):
+        with pytest.raises(InvalidRequest, match=f"DashScope has retired {name}; choose wan2.7-i2v"):
+            bench.run(other)
+    assert bench.created == 2
 
 
 @pytest.mark.parametrize(

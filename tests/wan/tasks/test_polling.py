@@ -280,7 +280,7 @@ def test_one_failure_of_a_batch_does_not_hide_the_others(bench):
         bench.run(bench.batch(images=3))
     assert len(caught.value.videos) == 2
     assert all(str(video.path) in str(caught.value) for video in caught.value.videos)
-    (failed,) = re.findall(r"^- image (\d): The task failed", str(caught.value), re.MULTILINE)
+    (failed,) = re.findall(r"^- video (\d): The task failed", str(caught.value), re.MULTILINE)
     videos = bench.run(bench.batch(images=3))
     assert [str(number) for number, video in enumerate(videos, 1) if not video.receipt["reused"]] == [failed]
 
