@@ -31,7 +31,9 @@ def references(given: Mapping[str, Any], voices: Sequence[Any] = ()) -> list[Ref
         voice = voices[number - 1] if number <= len(voices) else None
         if value is not None and not one:
             problems.append(
-                Message(
+                Message("{input}: {problem}", input=name, problem=Message("the batch is empty"))
+                if _is_image(value)
+                else Message(
                     "{input}: must be an IMAGE, a VIDEO or an AUDIO, not {type}", input=name, type=type(value).__name__
                 )
             )

@@ -165,6 +165,8 @@ def test_an_extension_is_as_long_as_asked(serve, nodes, quick, comfy, given):
     [
         ("reference_to_video", {}, "references: wan2.7-r2v needs at least one of images, clips"),
         ("reference_to_video", {"reference_1": "text"}, "reference_1: must be an IMAGE, a VIDEO or an AUDIO, not str"),
+        ("reference_to_video", {"reference_3": torch.zeros(0, 300, 300, 3)}, "reference_3: the batch is empty"),
+        ("edit", {"video": CLIP, "image_2": torch.zeros(0, 300, 300, 3)}, "image_2: the batch is empty"),
         ("reference_to_video", {"voice_2": SOUND}, "voice_2: reference_2 must be one image or one clip"),
         ("edit", {}, "video: use one of video, video_path and video_url"),
         ("edit", {"video": CLIP, "image_1": SOUND}, "image_1: must be an IMAGE, not dict"),
