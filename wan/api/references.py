@@ -172,7 +172,7 @@ def _name_problems(request: VideoRequest, model: Model, counts: Counter[str]) ->
         rest = _pattern(form).sub("\n", rest)
     if foreign:
         yield Message(
-            "prompt: {model} does not know the name {foreign}; it calls the references {names}",
+            "prompt: {model} does not know {foreign}; it calls the references {names}",
             model=model.id,
             foreign=enumeration(foreign),
             names=enumeration(names_of(model, counts, chinese=not "".join(foreign).isascii())),

@@ -105,8 +105,8 @@ FOREIGN = [
 def test_the_name_of_another_model_is_told(model, prompt, names):
     [fault] = problems(prompt, model=model, given=keys(images=1))
     told, own = fault.split("; it calls the references ")
-    assert told.startswith(f"prompt: {model} does not know the name ")
-    assert sorted(told.removeprefix(f"prompt: {model} does not know the name ").split(", ")) == sorted(names)
+    assert told.startswith(f"prompt: {model} does not know ")
+    assert sorted(told.removeprefix(f"prompt: {model} does not know ").split(", ")) == sorted(names)
     assert problems(own, model=model, given=keys(images=1)) == []
 
 
