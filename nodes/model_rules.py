@@ -196,13 +196,13 @@ def _reference_rules(row: Model) -> dict[str, Any]:
         for language, table in forms.items()
     }
     clips = None
-    if row.billing is not Billing.OUTPUT and {*kinds} & {*_CLIPS}:
+    if row.billing != Billing.OUTPUT and {*kinds} & {*_CLIPS}:
         shares = (
-            None if row.billing is Billing.INPUT_AND_OUTPUT else [SHARED_SECONDS[n] for n in sorted(SHARED_SECONDS)]
+            None if row.billing == Billing.INPUT_AND_OUTPUT else [SHARED_SECONDS[n] for n in sorted(SHARED_SECONDS)]
         )
         clips = {
             "shares": shares,
-            "by": "references" if row.billing is Billing.SHARE_OF_REFERENCES else "clips",
+            "by": "references" if row.billing == Billing.SHARE_OF_REFERENCES else "clips",
             "required": any(slot.least for slot in row.slots if slot.kind in _CLIPS),
         }
     return {

@@ -44,11 +44,11 @@ def input_seconds(media: ResolvedMedia, *, model: Model) -> float:
     """Return the seconds of clips that are billed: all of them, or of each its share of 5 s at most."""
     if media.clip and model.job == IMAGE_TO_VIDEO:
         return media.clip.seconds
-    if model.billing is Billing.INPUT_AND_OUTPUT:
+    if model.billing == Billing.INPUT_AND_OUTPUT:
         return sum(media.clips)
-    if model.billing is Billing.OUTPUT or not media.clips:
+    if model.billing == Billing.OUTPUT or not media.clips:
         return 0.0
-    most = SHARED_SECONDS[len(media.clips) if model.billing is Billing.SHARE_OF_CLIPS else media.references]
+    most = SHARED_SECONDS[len(media.clips) if model.billing == Billing.SHARE_OF_CLIPS else media.references]
     return sum(min(seconds, most) for seconds in media.clips)
 
 

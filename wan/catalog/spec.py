@@ -229,11 +229,12 @@ class Model:
     def billed_seconds(self, duration: int, *, clips: Sequence[float], references: int) -> float:
         """Return the seconds that a request is billed for. `clips` are the clips' seconds, `references` counts all."""
         video = self.output_seconds(duration, clip_seconds=sum(clips))
-        if self.billing is Billing.OUTPUT or not clips:
+        if self.billing == Billing.OUTPUT or not clips:
             return video
-        if self.billing is Billing.INPUT_AND_OUTPUT:
+        if self.billing == Billing.INPUT_AND_OUTPUT:
             return video + sum(clips)
-        share = SHARED_SECONDS[len(clips) if self.billing is Billing.SHARE_OF_CLIPS else references]
+        count = len(clips) if self.billing == Billing.SHARE_OF_CLIPS else references
+        share = SHARED_SECONDS[min(count, max(SHARED_SECONDS))]
         return video + sum(min(seconds, share) for seconds in clips)
 
     def prompt_length(self, text: str) -> int:

@@ -161,7 +161,8 @@ def validate_batch(batch: Batch) -> ValidatedBatch:
     # The folder is only created if there are no other problems.
     problems += wrong or ([] if problems else folder_problems(output))
     if problems:
-        exceeded = _limit_problems(batch, region, settings, limits) if limits and not unpayable else []
+        is_told = limits and not unpayable and not clip_problems
+        exceeded = _limit_problems(batch, region, settings, limits, clips=seconds) if is_told else []
         raise InvalidRequest([*problems, *unpayable, *exceeded])
     model = rules
     offer = model.offer_in(region.id)
@@ -214,16 +215,24 @@ def _priced(
 
 
 def _limit_problems(
-    batch: Batch, region: Region, settings: Settings, limits: Mapping[str, Mapping[str, float]]
+    batch: Batch,
+    region: Region,
+    settings: Settings,
+    limits: Mapping[str, Mapping[str, float]],
+    *,
+    clips: Sequence[float],
 ) -> list[str]:
-    """Return how a batch with other problems would exceed the limits, if its cost can be told."""
+    """Return how a batch with other problems would exceed the limits, if its cost can be told.
+
+    `clips` are the seconds of its clips.
+    """
     from .limits import predicted_problems, video_cost
 
     request = batch.request
     model = request.row
     if (
         model is None
-        or not request.duration
+        or not (request.duration or clips)
         or request.duration not in model.durations
         or request.resolution not in model.resolutions
     ):
@@ -231,7 +240,9 @@ def _limit_problems(
     count = batch.count if batch.images is None or hasattr(batch.images, "__len__") else 1
     if model.offer_in(region.id) is None:
         return []
-    cost = video_cost(request, region, estimate_cost(request, region=region))
+    billed = clips if batch.references else ()
+    priced = estimate_cost(request, region=region, clips=billed, references=len(batch.references))
+    cost = video_cost(request, region, priced)
     return predicted_problems(cost, limits=limits, videos=count, home=settings.home, url=settings.ledger_url)
 
 

@@ -99,7 +99,7 @@ def _price_per_second(record: Record, seconds: float, *, counted: float, tier: s
     offer = model.offer_in(region.id) if model and region else None
     if offer is None or region is None or (offer.as_of, region.currency) != (record.price_date, record.currency):
         return record.estimate / counted
-    if model and model.billing is not Billing.OUTPUT:
+    if model and model.billing != Billing.OUTPUT:
         counted = seconds
     prices = min((offer.price, offer.silent_price), key=partial(_distance, record, seconds, counted))
     return prices.get(tier) or prices.get(record.resolution) or record.estimate / counted

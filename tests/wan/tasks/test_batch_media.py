@@ -458,6 +458,20 @@ class TestCost:
         assert said[0].startswith("shot_type: ")
         assert "run would cost CNY 6.00 for 4 new videos; at most CNY 5.00 may be spent (limit_" in said[1]
 
+    @pytest.mark.parametrize(
+        ("job", "model", "references", "amount"),
+        [(REFERENCE, "wan2.6-r2v-flash", 1, "3.75"), (EDIT, "wan2.7-videoedit", 0, "3.60")],
+    )
+    def test_a_limit_that_is_told_with_the_other_problems_counts_the_clips(
+        self, desk, bare_environment, job, model, references, amount
+    ):
+        bare_environment.setenv("DASHSCOPE_WAN_LIMIT_PER_RUN", "0.5 CNY")
+        given = [film(desk.clip(), kind="video" if job == EDIT else "reference_video")]
+        batch = desk.batch(job, model, *given, *[picture()] * references, seed=-1, duration=10 if references else 0)
+        said = desk.problems(batch)
+        assert [line.partition(":")[0] for line in said[:-1]] == ["seed"]
+        assert f"run would cost CNY {amount}; at most CNY 0.50 may be spent" in said[-1]
+
     def test_a_limit_counts_the_seconds_of_the_clips(self, desk):
         plan = validate_batch(desk.batch(REFERENCE, "wan2.6-r2v-flash", film(desk.clip()), duration=5))
         cost = video_cost(plan.batch.request, plan.endpoint.region, plan.cost)
