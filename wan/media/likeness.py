@@ -29,6 +29,9 @@ SHADE = 0.12
 FLAT = 0.02
 """The standard deviation below which correlation is meaningless."""
 
+SPOT = 0.12
+"""The standard deviation of a plain image with something small on it, such as a watermark, at most."""
+
 _ALL_CHARS = 1 << 40
 _SAME_SHAPE = 1.05
 
@@ -76,8 +79,9 @@ def _compare(one: NDArray[np.float64], two: NDArray[np.float64]) -> Likeness:
     if spread[1] < FLAT:
         return Likeness.ALIKE if shade < SHADE else Likeness.UNLIKE
     if spread[0] < FLAT:
-        # A video may begin black or white with any image.
-        return Likeness.UNCLEAR if float(two.std(axis=(0, 1)).max()) < FLAT else Likeness.UNLIKE
+        # A video may begin black or white with any image, and that of a plain image may have a watermark.
+        is_near = shade < SHADE and spread[1] < SPOT
+        return Likeness.UNCLEAR if is_near or float(two.std(axis=(0, 1)).max()) < FLAT else Likeness.UNLIKE
     grey = [image.mean(axis=2).ravel() for image in (one, two)]
     correlation = float(np.corrcoef(*grey)[0, 1])
     # An image of uniform brightness differs in colour only.
