@@ -21,6 +21,11 @@ def flat(*colour: int) -> Image.Image:
     return Image.new("RGB", (64, 64), colour)
 
 
+def night() -> Image.Image:
+    """Almost black, a little lighter to the right."""
+    return Image.fromarray(np.tile(np.linspace(0, 24, 64).astype(np.uint8)[:, None], (64, 1, 3)))
+
+
 def watermarked(image: Image.Image) -> Image.Image:
     """The image with a white mark in its corner."""
     marked = image.copy()
@@ -64,6 +69,7 @@ def test_an_image_with_bars_beside_it_is_alike():
         (flat(128, 128, 128), noise(1), Likeness.UNLIKE),
         (flat(0, 0, 0), watermarked(flat(0, 0, 0)), Likeness.UNCLEAR),
         (flat(0, 0, 0), watermarked(flat(200, 200, 200)), Likeness.UNLIKE),
+        (night(), watermarked(night()), Likeness.UNCLEAR),
     ],
 )
 def test_flat_images_are_distinguished_by_their_colour(one, two, verdict):
