@@ -100,7 +100,8 @@ class DashScopeWanJoinVideos:
         from ..wan.tasks.context import run_in_thread
         from ..wan.tasks.join_videos import JoinRequest, join_and_save
 
-        videos = [one for given in (video_1, video_2, video_3, video_4, video_5, video_6) for one in _listed(given)]
+        given = zip(SOCKETS, (video_1, video_2, video_3, video_4, video_5, video_6), strict=True)
+        videos = [(one, name) for name, values in given for one in _listed(values)]
         paths = [strip(line) for text in _listed(video_paths) for line in str(text).splitlines() if strip(line)]
         with host.NodeMonitor(_first(unique_id)) as monitor:
             request = JoinRequest(
@@ -122,17 +123,17 @@ def _first(given: Any) -> Any:
     return given[0] if isinstance(given, list) and given else given
 
 
-def _sources(videos: list[Any], paths: list[str]) -> list[Any]:
-    """Return the files of videos and paths, in that order. Blocking: a trimmed VIDEO is encoded.
+def _sources(videos: list[tuple[Any, str]], paths: list[str]) -> list[Any]:
+    """Return the files of videos, given with their inputs' names, and of paths. Blocking: a trimmed VIDEO is encoded.
 
     Raises:
         UnusableVideo: with every problem at once.
     """
     problems: list[str] = []
     sources = []
-    for video, path in [*((video, "") for video in videos), *((None, path) for path in paths)]:
+    for video, path, name in [*((video, "", name) for video, name in videos), *((None, path, "") for path in paths)]:
         try:
-            sources.append(video_input.resolve_video(video, path, cut=True))
+            sources.append(video_input.resolve_video(video, path, cut=True, name=name, path_name="video_paths"))
         except InvalidRequest as error:
             problems += error.problems
     if problems:

@@ -16,8 +16,8 @@ from . import host
 logger = logging.getLogger("dashscope_wan")
 
 
-def readable_file(path: str) -> Path:
-    """Return a file from the input, output or temp folder.
+def readable_file(path: str, *, name: str = "video_path") -> Path:
+    """Return a file from the input, output or temp folder. `name` is the input's.
 
     Paths outside of these folders are never accessed, not even to check for existence: on Windows, accessing a path on
     another machine sends that machine the user's credentials.
@@ -41,7 +41,7 @@ def readable_file(path: str) -> Path:
     except (OSError, ValueError, RuntimeError):
         logger.debug("not a path: %s", shown)
     raise InvalidRequest(
-        [Message("video_path: {path} is not a file in ComfyUI's input, output or temp folder", path=shown)]
+        [Message("{input}: {path} is not a file in ComfyUI's input, output or temp folder", input=name, path=shown)]
     )
 
 
@@ -50,10 +50,12 @@ def is_lexically_inside(path: PurePath, folder: PurePath) -> bool:
     return ".." not in path.parts and path.is_relative_to(folder)
 
 
-def resolve_video(video: Any, path: str, *, cut: bool = False) -> Any:
+def resolve_video(
+    video: Any, path: str, *, cut: bool = False, name: str = "video", path_name: str = "video_path"
+) -> Any:
     """Return the file of a VIDEO or of a path: a path, or a binary file object.
 
-    With `cut`, a trimmed VIDEO is reduced to its part of the file.
+    With `cut`, a trimmed VIDEO is reduced to its part of the file. `name` and `path_name` are the inputs'.
 
     Raises:
         InvalidRequest: none or both are set, the path is not allowed, or the VIDEO cannot be encoded.
@@ -62,29 +64,32 @@ def resolve_video(video: Any, path: str, *, cut: bool = False) -> Any:
         either = Message("video: use either video or video_path")
         raise InvalidRequest([Message("video: use either video or video_path, not both") if path else either])
     if video is None:
-        return readable_file(path)
+        return readable_file(path, name=path_name)
     try:
         if cut and any(_window(video)):
             trimmed = BytesIO()
             video.save_to(trimmed, format="mp4", codec="h264")
             return trimmed
-        return video_source(video)
+        return video_source(video, name=name)
     except InvalidRequest:
         raise
     except Exception as error:  # other packs' VIDEOs, ComfyUI's encoder and FFmpeg raise errors of any type
         reason = truncate_redacted(f"{type(error).__name__}: {error}", 200)
-        raise InvalidRequest([Message("video: it cannot be encoded as a file ({reason})", reason=reason)]) from error
+        told = Message("{input}: it cannot be encoded as a file ({reason})", input=name, reason=reason)
+        raise InvalidRequest([told]) from error
 
 
-def video_source(video: Any) -> Any:
-    """Return the source of a VIDEO: a path, or a binary file object.
+def video_source(video: Any, *, name: str = "video") -> Any:
+    """Return the source of a VIDEO: a path, or a binary file object. `name` is the input's.
 
     Raises:
         InvalidRequest: the value is not a VIDEO.
     """
     source = video.get_stream_source() if hasattr(video, "get_stream_source") else None
     if not isinstance(source, (str, PathLike, BufferedIOBase)):
-        raise InvalidRequest([Message("video: must be a ComfyUI VIDEO, not {type}", type=type(video).__name__)])
+        raise InvalidRequest(
+            [Message("{input}: must be a ComfyUI VIDEO, not {type}", input=name, type=type(video).__name__)]
+        )
     return source
 
 

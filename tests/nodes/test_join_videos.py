@@ -62,8 +62,8 @@ def test_the_frame_with_which_the_next_one_begins_is_left_out(clip):
 def test_every_problem_is_said_at_once_and_nothing_is_left(clip, tmp_path):
     clip("a.mp4", first=0)
     with pytest.raises(UnusableVideo) as caught:
-        join(video_1=["no video"], video_paths=["/etc/passwd\nnone.mp4"])
-    assert len(caught.value.problems) == 3
+        join(video_1=[None], video_2=["no video"], video_paths=["/etc/passwd\nnone.mp4"])
+    assert [problem.partition(": ")[0] for problem in caught.value.problems] == ["video_2", *["video_paths"] * 2]
     with pytest.raises(UnusableVideo, match="connect at least one video"):
         join()
     with pytest.raises(UnusableVideo, match="filename_prefix"):

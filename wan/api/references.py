@@ -37,6 +37,11 @@ LABELS = {
     EDITED_VIDEO: Message("clip"),
 }
 
+_NAMES = {
+    **{kind: kind for kind in (FIRST_FRAME, LAST_FRAME)},
+    **dict.fromkeys((FIRST_CLIP, *CLIPS), "video"),
+    DRIVING_AUDIO: "audio_url",
+}
 _NEEDED = {**LABELS, REFERENCE_IMAGE: Message("an image"), **dict.fromkeys(CLIPS, Message("a clip"))}
 
 # Chinese prompts name images in two ways.
@@ -69,14 +74,16 @@ def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
         most = slots[kind].most if kind in slots else 0
         if not most:
             yield Message(
-                "references: {model} does not accept {kind}; it accepts {choices}",
+                "{input}: {model} does not accept {kind}; it accepts {choices}",
+                input=_input_of(kind, model),
                 model=model.id,
                 kind=LABELS[kind],
                 choices=enumeration(LABELS[slot.kind] for slot in model.slots),
             )
         elif count > most:
             yield Message(
-                "references: {count} {kind} are too many for {model}; use at most {most}",
+                "{input}: {count} {kind} are too many for {model}; use at most {most}",
+                input=_input_of(kind, model),
                 count=count,
                 kind=LABELS[kind],
                 model=model.id,
@@ -84,9 +91,15 @@ def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
             )
     for slot in model.slots:
         if counts[slot.kind] < slot.least:
-            yield Message("references: {model} needs {kind}", model=model.id, kind=_NEEDED[slot.kind])
+            yield Message(
+                "{input}: {model} needs {media}",
+                input=_input_of(slot.kind, model),
+                model=model.id,
+                media=_NEEDED[slot.kind],
+            )
     together = sum(count for kind, count in counts.items() if kind != FIRST_FRAME)
-    if together > model.most_media:
+    # Beside one clip as many images as there may be are told above.
+    if together > model.most_media and model.job == REFERENCE_TO_VIDEO:
         yield Message(
             "references: {count} are too many for {model}; use at most {most} together",
             count=together,
@@ -99,6 +112,14 @@ def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
             model=model.id,
             choices=enumeration(LABELS[slot.kind] for slot in model.slots if slot.kind != FIRST_FRAME),
         )
+
+
+def _input_of(kind: str, model: Model) -> str:
+    """Return what a node calls its input for a kind of media: one of several is told as all of them."""
+    name = _NAMES.get(kind, "")
+    if model.job == REFERENCE_TO_VIDEO and kind in REFERENCES:
+        name = Message("references")
+    return name or LABELS[kind]
 
 
 def _voice_problems(model: Model, provided: Collection[str]) -> Iterator[str]:

@@ -349,7 +349,7 @@ class TestLimits:
             (REFERENCE, "wan3.0-video", [{"seconds": 7.5}, {"seconds": 7.5}], []),
             (
                 *(REFERENCE, "wan3.0-video", [{"seconds": 8}, {"seconds": 7.5}]),
-                ["video: 15.5 s of clips are too long; use at most 15 s together"],
+                ["references: 15.5 s of clips are too long; use at most 15 s together"],
             ),
             (
                 *(REFERENCE, "wan3.0-video", [{"seconds": 2, "size": (230, 320)}]),
