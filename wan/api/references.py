@@ -47,7 +47,9 @@ _NEEDED = {**LABELS, REFERENCE_IMAGE: Message("an image"), **dict.fromkeys(CLIPS
 # Chinese prompts name images in two ways.
 _ALSO = {"图{n}": "图片{n}"}
 _LETTERS = r"[A-Za-z]"
-_UNITS = r"\s?(?:秒|分钟|帧|个|段|张|条|(?:seconds?|secs?|minutes?)(?![A-Za-z]))"
+_UNITS = r"[\s-]?(?:秒|分钟|帧|个|段|张|条|(?:seconds?|secs?|minutes?|fps|frames?)(?![A-Za-z]))"
+_MOST_NUMBER = 20
+"""What has a higher number is no reference: no request has as many. "A video 360 degrees around"."""
 
 
 def reference_problems(
@@ -175,7 +177,7 @@ def _name_problems(request: VideoRequest, model: Model, counts: Counter[str]) ->
     for kind, form in _forms(model):
         most = counts[kind] if have is None else have
         for found in _pattern(form).finditer(request.prompt):
-            if not 1 <= int(found["n"]) <= most:
+            if not 1 <= int(found["n"]) <= most and int(found["n"]) <= _MOST_NUMBER:
                 missing[found[0]] = None
         rest = _pattern(form).sub("\n", rest)
     if missing:
@@ -189,7 +191,8 @@ def _name_problems(request: VideoRequest, model: Model, counts: Counter[str]) ->
     foreign: dict[str, None] = {}
     # "[Image 1]" before the "Image 1" in it.
     for form in sorted(others, key=len, reverse=True):
-        foreign |= dict.fromkeys(found[0] for found in _pattern(form).finditer(rest))
+        named = _pattern(form).finditer(rest)
+        foreign |= dict.fromkeys(found[0] for found in named if int(found["n"]) <= _MOST_NUMBER)
         rest = _pattern(form).sub("\n", rest)
     if foreign:
         yield Message(
@@ -222,8 +225,8 @@ def _pattern(form: str) -> re.Pattern[str]:
     inside = f"(?<!{_LETTERS})" if before[0].isascii() and before[0].isalpha() else ""
     # Words that end so name nothing: an illustration, a map, a sketch, a layout, a blueprint.
     inside = inside or ("(?<![插地草构蓝])" if before == "图" else "")
-    # Nor does a number that goes on, or counts something: "video 4K", "audio 5.1", "video 10 seconds".
-    whole = rf"(?![0-9A-Za-z]|\.[0-9]|{_UNITS})"
+    # Nor does a number that goes on, or counts something: "video 4K", "audio 5.1", "video 9:16", "video 10 seconds".
+    whole = rf"(?![0-9A-Za-z]|[.:：][0-9]|{_UNITS})"
     return re.compile(rf"{inside}{text}(?P<n>[0-9]{{1,3}}){whole}{re.escape(after)}", re.IGNORECASE)
 
 
