@@ -10,6 +10,7 @@ from . import host, video_input
 from .inputs import CATEGORY, filename_prefix, strip
 
 SOCKETS = tuple(f"video_{number}" for number in range(1, 7))
+_PATHS = "video_paths"
 
 
 class DashScopeWanJoinVideos:
@@ -101,11 +102,13 @@ class DashScopeWanJoinVideos:
         from ..wan.tasks.join_videos import JoinRequest, join_and_save
 
         given = zip(SOCKETS, (video_1, video_2, video_3, video_4, video_5, video_6), strict=True)
-        videos = [(one, name) for name, values in given for one in _listed(values)]
-        paths = [strip(line) for text in _listed(video_paths) for line in str(text).splitlines() if strip(line)]
+        videos = [(name, one, "") for name, values in given for one in _listed(values)]
+        lines = [strip(line) for text in _listed(video_paths) for line in str(text).splitlines()]
+        videos += [(_PATHS, None, line) for line in lines if line]
         with host.NodeMonitor(_first(unique_id)) as monitor:
             request = JoinRequest(
-                sources=await run_in_thread(_sources, videos, paths),
+                sources=await run_in_thread(_sources, videos),
+                names=[name for name, _, _ in videos],
                 filename_prefix=_first(filename_prefix),
                 output_folder=host.output_folder(),
                 drop_repeated=bool(truth(_first(drop_repeated_frame))),
@@ -123,17 +126,17 @@ def _first(given: Any) -> Any:
     return given[0] if isinstance(given, list) and given else given
 
 
-def _sources(videos: list[tuple[Any, str]], paths: list[str]) -> list[Any]:
-    """Return the files of videos, given with their inputs' names, and of paths. Blocking: a trimmed VIDEO is encoded.
+def _sources(videos: list[tuple[str, Any, str]]) -> list[Any]:
+    """Return the file of each input's VIDEO or path. Blocking: a trimmed VIDEO is encoded.
 
     Raises:
         UnusableVideo: with every problem at once.
     """
     problems: list[str] = []
     sources = []
-    for video, path, name in [*((video, "", name) for video, name in videos), *((None, path, "") for path in paths)]:
+    for name, video, path in videos:
         try:
-            sources.append(video_input.resolve_video(video, path, cut=True, name=name, path_name="video_paths"))
+            sources.append(video_input.resolve_video(video, path, cut=True, name=name, path_name=name))
         except InvalidRequest as error:
             problems += error.problems
     if problems:

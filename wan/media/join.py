@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
@@ -44,6 +45,7 @@ def join_videos(
     sources: Sequence[Source],
     target: Path,
     *,
+    names: Sequence[str] = (),
     drop_repeated: bool = False,
     metadata: Mapping[str, str] | None = None,
     on_progress: OnProgress = lambda _fraction: None,
@@ -58,6 +60,7 @@ def join_videos(
     Args:
         sources: paths or seekable binary file objects, in the order of playback.
         target: the file to write; it is overwritten.
+        names: the inputs of the sources, for messages.
         drop_repeated: leave out the last frame of each video but the last, with which the next one begins.
         metadata: texts for the file, such as "workflow"; API keys are taken out.
         on_progress: called with a fraction from 0 to 1. What it raises ends the work.
@@ -68,7 +71,10 @@ def join_videos(
     import av
 
     last = len(sources) - 1
-    videos = [_read(source, drop_last=drop_repeated and index < last) for index, source in enumerate(sources)]
+    videos = []
+    for index, source in enumerate(sources):
+        with _named(names[index] if names else ""):
+            videos.append(_read(source, drop_last=drop_repeated and index < last))
     is_copied = all(one.form is not None and one.form == videos[0].form for one in videos)
     # Where a video's frames are reordered further than those before it, its packets would come before theirs.
     is_copied = is_copied and all(one.decoding[1] - one.seconds < two.decoding[0] for one, two in pairwise(videos))
@@ -86,6 +92,17 @@ def join_videos(
         if sound:
             sound.close()
     return Joined(track.frames, float(sum(lengths)), is_copied)
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Let errors of a source begin with its input, if it has a name."""
+    try:
+        yield
+    except MediaError as error:
+        if not name:
+            raise
+        raise MediaError(Message("{input}: {problem}", input=name, problem=error.message)) from error
 
 
 def _read(source: Source, *, drop_last: bool) -> Pictures:
