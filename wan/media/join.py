@@ -41,7 +41,7 @@ class Joined:
     is_copied: bool
 
 
-def join_videos(
+def join_videos(  # noqa: PLR0913 - all but two by name
     sources: Sequence[Source],
     target: Path,
     *,
