@@ -10,12 +10,12 @@ from . import host, video_input
 from .inputs import CATEGORY, filename_prefix, strip
 
 SOCKETS = tuple(f"video_{number}" for number in range(1, 7))
-_PATHS = "video_paths"
 
 
-class DashScopeWanJoinVideos:
+class DashScopeWanJoinVideos(video_input.ReadsFiles):
     """Joins videos."""
 
+    PATHS = "video_paths"
     NODE_ID = "DashScopeWanJoinVideos"
     DISPLAY_NAME = "Join Videos"
     SEARCH_ALIASES = (
@@ -104,7 +104,7 @@ class DashScopeWanJoinVideos:
         given = zip(SOCKETS, (video_1, video_2, video_3, video_4, video_5, video_6), strict=True)
         videos = [(name, one, "") for name, values in given for one in _listed(values)]
         lines = [strip(line) for text in _listed(video_paths) for line in str(text).splitlines()]
-        videos += [(_PATHS, None, line) for line in lines if line]
+        videos += [(self.PATHS, None, line) for line in lines if line]
         with host.NodeMonitor(_first(unique_id)) as monitor:
             request = JoinRequest(
                 sources=await run_in_thread(_sources, videos),

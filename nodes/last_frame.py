@@ -12,7 +12,7 @@ from .inputs import CATEGORY, strip
 _ANY_SIDE = (1, 16384)
 
 
-class DashScopeWanLastFrame:
+class DashScopeWanLastFrame(video_input.ReadsFiles):
     """Returns the last frame of a video."""
 
     NODE_ID = "DashScopeWanLastFrame"

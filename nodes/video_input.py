@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from io import BufferedIOBase, BytesIO
 from os import PathLike
@@ -43,6 +44,25 @@ def readable_file(path: str, *, name: str = "video_path") -> Path:
     raise InvalidRequest(
         [Message("{input}: {path} is not a file in ComfyUI's input, output or temp folder", input=name, path=shown)]
     )
+
+
+class ReadsFiles:
+    """A node that reads files by their paths: one that was replaced since the last run is read again."""
+
+    PATHS = "video_path"
+    """The input with the paths, one per line."""
+
+    @classmethod
+    def IS_CHANGED(cls, **inputs: Any) -> list[tuple[int, int]]:  # noqa: N802 - ComfyUI's name
+        """Return the times and sizes of the files; ComfyUI takes the node's last outputs as long as they are equal."""
+        given = inputs.get(cls.PATHS)
+        texts = [one for one in (given if isinstance(given, list) else [given]) if isinstance(one, str)]
+        found = []
+        for line in "\n".join(texts).splitlines():
+            with contextlib.suppress(InvalidRequest, OSError):
+                status = readable_file(line.strip()).stat()
+                found.append((status.st_mtime_ns, status.st_size))
+        return found
 
 
 def is_lexically_inside(path: PurePath, folder: PurePath) -> bool:

@@ -6,6 +6,7 @@ import media
 import pytest
 import torch
 from mock_faults import ErrorResponse
+from wanpack.nodes import NODES
 from wanpack.wan.api.endpoint import Endpoint
 from wanpack.wan.api.errors import ServiceError
 from wanpack.wan.api.request import BODY_BYTES
@@ -340,3 +341,23 @@ def test_a_workspaces_own_host_is_known_by_its_name(base_url, is_one):
     from wanpack.wan.redaction import Secret
 
     assert Endpoint(REGIONS["beijing"], base_url, Secret("sk-of-a-test")).at_workspace == is_one
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if hasattr(node, "IS_CHANGED")], ids=lambda node: node.NODE_ID)
+def test_a_file_that_was_replaced_is_read_again(clip, node):
+    """ComfyUI asks with what the graph has: None for links, a list of each input for nodes with INPUT_IS_LIST."""
+
+    def asked(path):
+        is_list = getattr(node, "INPUT_IS_LIST", False)
+        return node.IS_CHANGED(**{node.PATHS: [path] if is_list else path, "model": "any", "unique_id": None})
+
+    before = asked("clip.mp4")
+    assert before == asked("clip.mp4")
+    media.clip(clip, seconds=2)
+    assert asked("clip.mp4") != before
+    assert asked(None) == asked("") == asked("none.mp4") == asked("/etc/passwd") == []
+
+
+def test_every_node_with_paths_looks_at_their_files():
+    with_paths = [node for node in NODES if {"video_path", "video_paths"} & set(node.INPUT_TYPES()["optional"])]
+    assert [node.PATHS in node.INPUT_TYPES()["optional"] for node in with_paths] == [True] * 4
