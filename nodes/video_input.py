@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from io import BufferedIOBase, BytesIO
 from os import PathLike
 from pathlib import Path, PurePath
@@ -15,6 +16,9 @@ from ..wan.redaction import truncate_redacted
 from . import host
 
 logger = logging.getLogger("dashscope_wan")
+
+_READING = threading.Lock()
+"""Nodes that run at once may read the same VIDEO, whose file in memory has one position."""
 
 
 def readable_file(path: str, *, name: str = "video_path") -> Path:
@@ -75,7 +79,8 @@ def resolve_video(
 ) -> Any:
     """Return the file of a VIDEO or of a path: a path, or a binary file object.
 
-    With `cut`, a trimmed VIDEO is reduced to its part of the file. `name` and `path_name` are the inputs'.
+    With `cut`, a trimmed VIDEO is reduced to its part of the file. `name` and `path_name` are the inputs'. A file in
+    memory is the caller's own. Blocking.
 
     Raises:
         InvalidRequest: none or both are set, the path is not allowed, or the VIDEO cannot be encoded.
@@ -86,11 +91,13 @@ def resolve_video(
     if video is None:
         return readable_file(path, name=path_name)
     try:
-        if cut and any(_window(video)):
-            trimmed = BytesIO()
-            video.save_to(trimmed, format="mp4", codec="h264")
-            return trimmed
-        return video_source(video, name=name)
+        with _READING:
+            if cut and any(_window(video)):
+                trimmed = BytesIO()
+                video.save_to(trimmed, format="mp4", codec="h264")
+                return trimmed
+            source = video_source(video, name=name)
+            return BytesIO(source.getvalue()) if isinstance(source, BytesIO) else source
     except InvalidRequest:
         raise
     except Exception as error:  # other packs' VIDEOs, ComfyUI's encoder and FFmpeg raise errors of any type

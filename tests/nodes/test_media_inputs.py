@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import threading
+import time
+from functools import partial
+from types import SimpleNamespace
+
 import media
 import pytest
 import torch
 from mock_faults import ErrorResponse
-from wanpack.nodes import NODES
+from wanpack.nodes import NODES, video_input
 from wanpack.wan.api.endpoint import Endpoint
 from wanpack.wan.api.errors import ServiceError
 from wanpack.wan.api.request import BODY_BYTES
@@ -240,6 +246,32 @@ def test_of_a_trimmed_video_only_the_part_is_sent(live_server, nodes, asked, cli
     create = asked(live_server, nodes.continue_video, video=Cut(clip, part))
     [medium] = create.body["input"]["media"]
     assert live_server.state.storage.find(medium["url"]).path.read_bytes() == part.read_bytes()
+
+
+def test_nodes_that_read_one_video_in_memory_at_once_do_not_disturb_each_other(clip):
+    shared, inside, most = io.BytesIO(clip.read_bytes()), [], []
+
+    class InMemory(Cut):
+        def get_stream_source(self):
+            return shared
+
+        def save_to(self, target, **_):
+            inside.append(target)
+            most.append(len(inside))
+            time.sleep(0.02)
+            inside.remove(target)
+
+    whole = SimpleNamespace(get_stream_source=lambda: shared)
+    one, other = (video_input.resolve_video(whole, "") for _ in range(2))
+    assert one is not other
+    assert one.read() == other.read() == shared.read()
+    cut = partial(video_input.resolve_video, InMemory(clip, clip), "", cut=True)
+    reading = [threading.Thread(target=cut) for _ in range(2)]
+    for thread in reading:
+        thread.start()
+    for thread in reading:
+        thread.join()
+    assert most == [1, 1]
 
 
 def test_a_video_that_cannot_be_written_out_is_reported_before_anything_is_sent(live_server, nodes, refused, clip):
