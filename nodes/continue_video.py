@@ -17,7 +17,7 @@ from .model_rules import models_of
 _DURATION = 10
 
 
-class DashScopeWanContinueVideo(inputs.VideoOutputs):
+class DashScopeWanContinueVideo(inputs.VideoOutputs, video_input.ReadsFiles):
     """Extends a clip with one of Alibaba's Wan models."""
 
     NODE_ID = "DashScopeWanContinueVideo"

@@ -34,7 +34,10 @@ def pairs_prompts(generate: Generate) -> Generate:
         calls = _calls({name: value if isinstance(value, list) and value else [value] for name, value in given.items()})
         if len(calls) == 1:
             return await generate(self, **calls[0])
-        running = [asyncio.ensure_future(generate(self, **one)) for one in calls]
+        from ..wan.tasks.budget import shared_budgets
+
+        with shared_budgets():
+            running = [asyncio.ensure_future(generate(self, **one)) for one in calls]
         await _finish(running)
         return _together([one.result() for one in running])
 

@@ -12,9 +12,10 @@ from .inputs import CATEGORY, filename_prefix, strip
 SOCKETS = tuple(f"video_{number}" for number in range(1, 7))
 
 
-class DashScopeWanJoinVideos:
+class DashScopeWanJoinVideos(video_input.ReadsFiles):
     """Joins videos."""
 
+    PATHS = "video_paths"
     NODE_ID = "DashScopeWanJoinVideos"
     DISPLAY_NAME = "Join Videos"
     SEARCH_ALIASES = (
@@ -100,11 +101,14 @@ class DashScopeWanJoinVideos:
         from ..wan.tasks.context import run_in_thread
         from ..wan.tasks.join_videos import JoinRequest, join_and_save
 
-        videos = [one for given in (video_1, video_2, video_3, video_4, video_5, video_6) for one in _listed(given)]
-        paths = [strip(line) for text in _listed(video_paths) for line in str(text).splitlines() if strip(line)]
+        given = zip(SOCKETS, (video_1, video_2, video_3, video_4, video_5, video_6), strict=True)
+        videos = [(name, one, "") for name, values in given for one in _listed(values)]
+        lines = [strip(line) for text in _listed(video_paths) for line in str(text).splitlines()]
+        videos += [(self.PATHS, None, line) for line in lines if line]
         with host.NodeMonitor(_first(unique_id)) as monitor:
             request = JoinRequest(
-                sources=await run_in_thread(_sources, videos, paths),
+                sources=await run_in_thread(_sources, videos),
+                names=[name for name, _, _ in videos],
                 filename_prefix=_first(filename_prefix),
                 output_folder=host.output_folder(),
                 drop_repeated=bool(truth(_first(drop_repeated_frame))),
@@ -122,17 +126,17 @@ def _first(given: Any) -> Any:
     return given[0] if isinstance(given, list) and given else given
 
 
-def _sources(videos: list[Any], paths: list[str]) -> list[Any]:
-    """Return the files of videos and paths, in that order. Blocking: a trimmed VIDEO is encoded.
+def _sources(videos: list[tuple[str, Any, str]]) -> list[Any]:
+    """Return the file of each input's VIDEO or path. Blocking: a trimmed VIDEO is encoded.
 
     Raises:
         UnusableVideo: with every problem at once.
     """
     problems: list[str] = []
     sources = []
-    for video, path in [*((video, "") for video in videos), *((None, path) for path in paths)]:
+    for name, video, path in videos:
         try:
-            sources.append(video_input.resolve_video(video, path, cut=True))
+            sources.append(video_input.resolve_video(video, path, cut=True, name=name, path_name=name))
         except InvalidRequest as error:
             problems += error.problems
     if problems:

@@ -12,7 +12,7 @@ from .inputs import CATEGORY, strip
 _ANY_SIDE = (1, 16384)
 
 
-class DashScopeWanLastFrame:
+class DashScopeWanLastFrame(video_input.ReadsFiles):
     """Returns the last frame of a video."""
 
     NODE_ID = "DashScopeWanLastFrame"
@@ -78,7 +78,7 @@ class DashScopeWanLastFrame:
                 if not problems and match.shape[0] != 1:
                     problems = [Message("match: {count} images are connected; use one", count=match.shape[0])]
             try:
-                source = video_input.resolve_video(video, strip(video_path))
+                source = await run_in_thread(video_input.resolve_video, video, strip(video_path))
             except InvalidRequest as error:
                 raise UnusableVideo([*error.problems, *problems]) from None
             if problems:

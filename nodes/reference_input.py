@@ -96,7 +96,8 @@ def _is_image(value: Any) -> bool:
 def _of_socket(name: str, value: Any) -> list[Reference]:
     """Return what a socket's value is: a reference for each image of a batch, none if it is of another type."""
     if hasattr(value, "get_stream_source"):
-        return [Reference(REFERENCE_VIDEO, name, open_clip=partial(video_input.resolve_video, value, "", cut=True))]
+        open_clip = partial(video_input.resolve_video, value, "", cut=True, name=name)
+        return [Reference(REFERENCE_VIDEO, name, open_clip=open_clip)]
     if isinstance(value, Mapping) and "waveform" in value:
         return [Reference(REFERENCE_AUDIO, name, audio=value)]
     if _is_image(value):

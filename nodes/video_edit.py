@@ -10,13 +10,13 @@ from ..wan.catalog.models import ADAPTIVE
 from ..wan.catalog.spec import VIDEO_EDIT
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.runner import make_videos
-from . import host, inputs
+from . import host, inputs, video_input
 from .model_rules import models_of
 
 IMAGES = tuple(f"image_{number}" for number in range(1, 6))
 
 
-class DashScopeWanVideoEdit(inputs.VideoOutputs):
+class DashScopeWanVideoEdit(inputs.VideoOutputs, video_input.ReadsFiles):
     """Changes a clip with one of Alibaba's Wan models."""
 
     NODE_ID = "DashScopeWanVideoEdit"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 from io import BufferedIOBase, BytesIO
 from os import PathLike
 from pathlib import Path, PurePath
@@ -15,9 +17,12 @@ from . import host
 
 logger = logging.getLogger("dashscope_wan")
 
+_READING = threading.Lock()
+"""Nodes that run at once may read the same VIDEO, whose file in memory has one position."""
 
-def readable_file(path: str) -> Path:
-    """Return a file from the input, output or temp folder.
+
+def readable_file(path: str, *, name: str = "video_path") -> Path:
+    """Return a file from the input, output or temp folder. `name` is the input's.
 
     Paths outside of these folders are never accessed, not even to check for existence: on Windows, accessing a path on
     another machine sends that machine the user's credentials.
@@ -41,8 +46,27 @@ def readable_file(path: str) -> Path:
     except (OSError, ValueError, RuntimeError):
         logger.debug("not a path: %s", shown)
     raise InvalidRequest(
-        [Message("video_path: {path} is not a file in ComfyUI's input, output or temp folder", path=shown)]
+        [Message("{input}: {path} is not a file in ComfyUI's input, output or temp folder", input=name, path=shown)]
     )
+
+
+class ReadsFiles:
+    """A node that reads files by their paths: one that was replaced since the last run is read again."""
+
+    PATHS = "video_path"
+    """The input with the paths, one per line."""
+
+    @classmethod
+    def IS_CHANGED(cls, **inputs: Any) -> list[tuple[int, int]]:  # noqa: N802 - ComfyUI's name
+        """Return the times and sizes of the files; ComfyUI takes the node's last outputs as long as they are equal."""
+        given = inputs.get(cls.PATHS)
+        texts = [one for one in (given if isinstance(given, list) else [given]) if isinstance(one, str)]
+        found = []
+        for line in "\n".join(texts).splitlines():
+            with contextlib.suppress(InvalidRequest, OSError):
+                status = readable_file(line.strip()).stat()
+                found.append((status.st_mtime_ns, status.st_size))
+        return found
 
 
 def is_lexically_inside(path: PurePath, folder: PurePath) -> bool:
@@ -50,10 +74,13 @@ def is_lexically_inside(path: PurePath, folder: PurePath) -> bool:
     return ".." not in path.parts and path.is_relative_to(folder)
 
 
-def resolve_video(video: Any, path: str, *, cut: bool = False) -> Any:
+def resolve_video(
+    video: Any, path: str, *, cut: bool = False, name: str = "video", path_name: str = "video_path"
+) -> Any:
     """Return the file of a VIDEO or of a path: a path, or a binary file object.
 
-    With `cut`, a trimmed VIDEO is reduced to its part of the file.
+    With `cut`, a trimmed VIDEO is reduced to its part of the file. `name` and `path_name` are the inputs'. A file in
+    memory is the caller's own. Blocking.
 
     Raises:
         InvalidRequest: none or both are set, the path is not allowed, or the VIDEO cannot be encoded.
@@ -62,29 +89,34 @@ def resolve_video(video: Any, path: str, *, cut: bool = False) -> Any:
         either = Message("video: use either video or video_path")
         raise InvalidRequest([Message("video: use either video or video_path, not both") if path else either])
     if video is None:
-        return readable_file(path)
+        return readable_file(path, name=path_name)
     try:
-        if cut and any(_window(video)):
-            trimmed = BytesIO()
-            video.save_to(trimmed, format="mp4", codec="h264")
-            return trimmed
-        return video_source(video)
+        with _READING:
+            if cut and any(_window(video)):
+                trimmed = BytesIO()
+                video.save_to(trimmed, format="mp4", codec="h264")
+                return trimmed
+            source = video_source(video, name=name)
+            return BytesIO(source.getvalue()) if isinstance(source, BytesIO) else source
     except InvalidRequest:
         raise
     except Exception as error:  # other packs' VIDEOs, ComfyUI's encoder and FFmpeg raise errors of any type
         reason = truncate_redacted(f"{type(error).__name__}: {error}", 200)
-        raise InvalidRequest([Message("video: it cannot be encoded as a file ({reason})", reason=reason)]) from error
+        told = Message("{input}: it cannot be encoded as a file ({reason})", input=name, reason=reason)
+        raise InvalidRequest([told]) from error
 
 
-def video_source(video: Any) -> Any:
-    """Return the source of a VIDEO: a path, or a binary file object.
+def video_source(video: Any, *, name: str = "video") -> Any:
+    """Return the source of a VIDEO: a path, or a binary file object. `name` is the input's.
 
     Raises:
         InvalidRequest: the value is not a VIDEO.
     """
     source = video.get_stream_source() if hasattr(video, "get_stream_source") else None
     if not isinstance(source, (str, PathLike, BufferedIOBase)):
-        raise InvalidRequest([Message("video: must be a ComfyUI VIDEO, not {type}", type=type(video).__name__)])
+        raise InvalidRequest(
+            [Message("{input}: must be a ComfyUI VIDEO, not {type}", input=name, type=type(video).__name__)]
+        )
     return source
 
 

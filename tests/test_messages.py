@@ -264,6 +264,14 @@ def test_inputs_are_called_as_on_the_node():
     }
 
 
+def test_a_message_about_one_input_calls_it_as_on_the_node():
+    names = input_names("zh")
+    told = {text: text.partition(": ")[0] for text in translations("zh") if ": " in text}
+    about = {text: name for text, name in told.items() if name in names}
+    assert len(about) > 20
+    assert [text for text, name in about.items() if not translations("zh")[text].startswith(f"{names[name]}：")] == []
+
+
 def test_a_redacted_message_is_one():
     key = "sk-0123456789abcdefghij"
     message = redacted(sentences(Message("There is no file {path}.", path=f"/{key}"), Message("Nothing was sent.")))

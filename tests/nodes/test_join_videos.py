@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from types import SimpleNamespace
 
 import av
@@ -62,15 +63,17 @@ def test_the_frame_with_which_the_next_one_begins_is_left_out(clip):
 def test_every_problem_is_said_at_once_and_nothing_is_left(clip, tmp_path):
     clip("a.mp4", first=0)
     with pytest.raises(UnusableVideo) as caught:
-        join(video_1=["no video"], video_paths=["/etc/passwd\nnone.mp4"])
-    assert len(caught.value.problems) == 3
+        join(video_1=[None], video_2=["no video"], video_paths=["/etc/passwd\nnone.mp4"])
+    assert [problem.partition(": ")[0] for problem in caught.value.problems] == ["video_2", *["video_paths"] * 2]
     with pytest.raises(UnusableVideo, match="connect at least one video"):
         join()
     with pytest.raises(UnusableVideo, match="filename_prefix"):
         join(video_paths=["a.mp4"], filename_prefix=["../x"])
     (host.output_folder() / "bad.mp4").write_bytes(b"no video")
-    with pytest.raises(MediaError, match=r"bad\.mp4"):
+    with pytest.raises(MediaError, match=r"^video_paths: bad\.mp4"):
         join(video_paths=["a.mp4\nbad.mp4"])
+    with pytest.raises(MediaError, match=r"^video_3: The video "):
+        join(video_1=[clip("a.mp4", first=0)], video_3=[SimpleNamespace(get_stream_source=lambda: io.BytesIO(b"x"))])
     assert sorted(path.name for path in host.output_folder().rglob("*.*")) == ["a.mp4", "bad.mp4"]
 
 

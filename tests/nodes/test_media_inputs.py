@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import threading
+import time
+from functools import partial
+from types import SimpleNamespace
+
 import media
 import pytest
 import torch
 from mock_faults import ErrorResponse
+from wanpack.nodes import NODES, video_input
 from wanpack.wan.api.endpoint import Endpoint
 from wanpack.wan.api.errors import ServiceError
 from wanpack.wan.api.request import BODY_BYTES
@@ -241,6 +248,32 @@ def test_of_a_trimmed_video_only_the_part_is_sent(live_server, nodes, asked, cli
     assert live_server.state.storage.find(medium["url"]).path.read_bytes() == part.read_bytes()
 
 
+def test_nodes_that_read_one_video_in_memory_at_once_do_not_disturb_each_other(clip):
+    shared, inside, most = io.BytesIO(clip.read_bytes()), [], []
+
+    class InMemory(Cut):
+        def get_stream_source(self):
+            return shared
+
+        def save_to(self, target, **_):
+            inside.append(target)
+            most.append(len(inside))
+            time.sleep(0.02)
+            inside.remove(target)
+
+    whole = SimpleNamespace(get_stream_source=lambda: shared)
+    one, other = (video_input.resolve_video(whole, "") for _ in range(2))
+    assert one is not other
+    assert one.read() == other.read() == shared.read()
+    cut = partial(video_input.resolve_video, InMemory(clip, clip), "", cut=True)
+    reading = [threading.Thread(target=cut) for _ in range(2)]
+    for thread in reading:
+        thread.start()
+    for thread in reading:
+        thread.join()
+    assert most == [1, 1]
+
+
 def test_a_video_that_cannot_be_written_out_is_reported_before_anything_is_sent(live_server, nodes, refused, clip):
     class Broken(Cut):
         def save_to(self, target, **_):
@@ -340,3 +373,23 @@ def test_a_workspaces_own_host_is_known_by_its_name(base_url, is_one):
     from wanpack.wan.redaction import Secret
 
     assert Endpoint(REGIONS["beijing"], base_url, Secret("sk-of-a-test")).at_workspace == is_one
+
+
+@pytest.mark.parametrize("node", [node for node in NODES if hasattr(node, "IS_CHANGED")], ids=lambda node: node.NODE_ID)
+def test_a_file_that_was_replaced_is_read_again(clip, node):
+    """ComfyUI asks with what the graph has: None for links, a list of each input for nodes with INPUT_IS_LIST."""
+
+    def asked(path):
+        is_list = getattr(node, "INPUT_IS_LIST", False)
+        return node.IS_CHANGED(**{node.PATHS: [path] if is_list else path, "model": "any", "unique_id": None})
+
+    before = asked("clip.mp4")
+    assert before == asked("clip.mp4")
+    media.clip(clip, seconds=2)
+    assert asked("clip.mp4") != before
+    assert asked(None) == asked("") == asked("none.mp4") == asked("/etc/passwd") == []
+
+
+def test_every_node_with_paths_looks_at_their_files():
+    with_paths = [node for node in NODES if {"video_path", "video_paths"} & set(node.INPUT_TYPES()["optional"])]
+    assert [node.PATHS in node.INPUT_TYPES()["optional"] for node in with_paths] == [True] * 4

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import media
 import pytest
 import torch
+from wanpack.nodes.reference_to_video import REFERENCES
 from wanpack.nodes.text_to_video import DashScopeWanTextToVideo
 from wanpack.wan.catalog.fields import rows_of
 from wanpack.wan.errors import InvalidRequest
@@ -205,6 +206,28 @@ def test_a_first_frame_beside_references_is_called_by_its_own_name(serve, nodes,
     small = media.plain_images(side=100)
     [problem] = refused(serve("beijing"), nodes.reference_to_video, first_frame=small, reference_1=given(IMAGE))
     assert problem.startswith("first_frame: ")
+
+
+def test_what_is_wrong_is_told_by_the_name_of_its_input(serve, nodes, refused, given):
+    server, image, clip = serve("beijing"), given(IMAGE), given(CLIP)
+    wan_3 = {"model": "wan3.0-video", "resolution": "480P"}
+    no_file = SimpleNamespace(get_stream_source=lambda: 5)
+    told = [
+        refused(server, nodes.reference_to_video, first_frame=media.plain_images(side=100))[1],
+        *refused(server, nodes.reference_to_video, first_frame=image, reference_1=image, **wan_3),
+        *refused(server, nodes.reference_to_video, reference_3=no_file),
+        *refused(server, nodes.reference_to_video, **dict.fromkeys(REFERENCES[:4], clip), **wan_3),
+        *refused(server, nodes.edit, video=clip, **{f"image_{number}": image for number in range(1, 6)}),
+        *refused(server, nodes.continue_video, video=clip, last_frame=image, duration=8, **wan_3),
+    ]
+    assert told == [
+        "first_frame: 116x100 is too small; each side must be at least 240 px",
+        "first_frame: wan3.0-video does not accept first frame; it accepts images, clips, sounds",
+        "reference_3: must be a ComfyUI VIDEO, not SimpleNamespace",
+        "references: 20.0 s of clips are too long; use at most 15 s together",
+        "images: 5 images are too many for wan2.7-videoedit; use at most 4",
+        "last_frame: wan3.0-video does not accept a last frame; it accepts clips, images",
+    ]
 
 
 def test_a_clip_that_may_not_be_uploaded_names_the_url(serve, nodes, refused, given):

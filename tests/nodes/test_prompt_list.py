@@ -71,6 +71,23 @@ def test_stop_is_for_all_calls_though_comfyui_tells_only_one(serve, comfy):
     assert {task.state for task in server.tasks} <= {"CANCELED"}
 
 
+def test_the_owners_limit_for_a_run_is_for_all_calls(server, bare_environment):
+    bare_environment.setenv("DASHSCOPE_WAN_LIMIT_PER_RUN", "1.5 CNY")
+    with pytest.raises(InvalidRequest, match=r"CNY 1\.44 of 1\.50 are spent by it already"):
+        generate([plain_images(1)], THREE)
+    assert len(server.tasks) == 2
+    # Those are saved; what is left is within the limit.
+    receipts, _ = generate([plain_images(1)], THREE)
+    assert sum(one["reused"] for one in receipts) == 2
+
+
+def test_the_owners_limit_for_a_run_is_for_the_batches_of_all_calls(server, bare_environment):
+    bare_environment.setenv("DASHSCOPE_WAN_LIMIT_PER_RUN", "2 CNY")
+    with pytest.raises(InvalidRequest, match=r"CNY 1\.44 of 2\.00 are spent by it already"):
+        generate([plain_images(2), plain_images(2)], ["a cat", "a dog"])
+    assert len(server.tasks) == 2
+
+
 def test_of_several_calls_one_failure_leaves_the_others_to_their_end(server, comfy):
     with pytest.raises(InvalidRequest):
         generate([plain_images(1)], ["a cat", "a dog"], duration=[3, 99])

@@ -37,12 +37,19 @@ LABELS = {
     EDITED_VIDEO: Message("clip"),
 }
 
+_NAMES = {
+    **{kind: kind for kind in (FIRST_FRAME, LAST_FRAME)},
+    **dict.fromkeys((FIRST_CLIP, *CLIPS), "video"),
+    DRIVING_AUDIO: "audio_url",
+}
 _NEEDED = {**LABELS, REFERENCE_IMAGE: Message("an image"), **dict.fromkeys(CLIPS, Message("a clip"))}
 
 # Chinese prompts name images in two ways.
 _ALSO = {"图{n}": "图片{n}"}
 _LETTERS = r"[A-Za-z]"
-_UNITS = r"\s?(?:秒|分钟|帧|个|段|张|条|(?:seconds?|secs?|minutes?)(?![A-Za-z]))"
+_UNITS = r"[\s-]?(?:秒|分钟|帧|个|段|张|条|(?:seconds?|secs?|minutes?|fps|frames?)(?![A-Za-z]))"
+_MOST_NUMBER = 20
+"""What has a higher number is no reference: no request has as many. "A video 360 degrees around"."""
 
 
 def reference_problems(
@@ -69,14 +76,16 @@ def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
         most = slots[kind].most if kind in slots else 0
         if not most:
             yield Message(
-                "references: {model} does not accept {kind}; it accepts {choices}",
+                "{input}: {model} does not accept {kind}; it accepts {choices}",
+                input=_input_of(kind, model),
                 model=model.id,
                 kind=LABELS[kind],
                 choices=enumeration(LABELS[slot.kind] for slot in model.slots),
             )
         elif count > most:
             yield Message(
-                "references: {count} {kind} are too many for {model}; use at most {most}",
+                "{input}: {count} {kind} are too many for {model}; use at most {most}",
+                input=_input_of(kind, model),
                 count=count,
                 kind=LABELS[kind],
                 model=model.id,
@@ -84,9 +93,15 @@ def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
             )
     for slot in model.slots:
         if counts[slot.kind] < slot.least:
-            yield Message("references: {model} needs {kind}", model=model.id, kind=_NEEDED[slot.kind])
+            yield Message(
+                "{input}: {model} needs {media}",
+                input=_input_of(slot.kind, model),
+                model=model.id,
+                media=_NEEDED[slot.kind],
+            )
     together = sum(count for kind, count in counts.items() if kind != FIRST_FRAME)
-    if together > model.most_media:
+    # Beside one clip as many images as there may be are told above.
+    if together > model.most_media and model.job == REFERENCE_TO_VIDEO:
         yield Message(
             "references: {count} are too many for {model}; use at most {most} together",
             count=together,
@@ -99,6 +114,14 @@ def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
             model=model.id,
             choices=enumeration(LABELS[slot.kind] for slot in model.slots if slot.kind != FIRST_FRAME),
         )
+
+
+def _input_of(kind: str, model: Model) -> str:
+    """Return what a node calls its input for a kind of media: one of several is told as all of them."""
+    name = _NAMES.get(kind, "")
+    if model.job == REFERENCE_TO_VIDEO and kind in REFERENCES:
+        name = Message("references")
+    return name or LABELS[kind]
 
 
 def _voice_problems(model: Model, provided: Collection[str]) -> Iterator[str]:
@@ -154,7 +177,7 @@ def _name_problems(request: VideoRequest, model: Model, counts: Counter[str]) ->
     for kind, form in _forms(model):
         most = counts[kind] if have is None else have
         for found in _pattern(form).finditer(request.prompt):
-            if not 1 <= int(found["n"]) <= most:
+            if not 1 <= int(found["n"]) <= most and int(found["n"]) <= _MOST_NUMBER:
                 missing[found[0]] = None
         rest = _pattern(form).sub("\n", rest)
     if missing:
@@ -168,7 +191,8 @@ def _name_problems(request: VideoRequest, model: Model, counts: Counter[str]) ->
     foreign: dict[str, None] = {}
     # "[Image 1]" before the "Image 1" in it.
     for form in sorted(others, key=len, reverse=True):
-        foreign |= dict.fromkeys(found[0] for found in _pattern(form).finditer(rest))
+        named = _pattern(form).finditer(rest)
+        foreign |= dict.fromkeys(found[0] for found in named if int(found["n"]) <= _MOST_NUMBER)
         rest = _pattern(form).sub("\n", rest)
     if foreign:
         yield Message(
@@ -201,8 +225,8 @@ def _pattern(form: str) -> re.Pattern[str]:
     inside = f"(?<!{_LETTERS})" if before[0].isascii() and before[0].isalpha() else ""
     # Words that end so name nothing: an illustration, a map, a sketch, a layout, a blueprint.
     inside = inside or ("(?<![插地草构蓝])" if before == "图" else "")
-    # Nor does a number that goes on, or counts something: "video 4K", "audio 5.1", "video 10 seconds".
-    whole = rf"(?![0-9A-Za-z]|\.[0-9]|{_UNITS})"
+    # Nor does a number that goes on, or counts something: "video 4K", "audio 5.1", "video 9:16", "video 10 seconds".
+    whole = rf"(?![0-9A-Za-z]|[.:：][0-9]|{_UNITS})"
     return re.compile(rf"{inside}{text}(?P<n>[0-9]{{1,3}}){whole}{re.escape(after)}", re.IGNORECASE)
 
 

@@ -43,7 +43,9 @@ def match_colours(image: NDArray[np.float32], reference: NDArray[np.float32]) ->
     own, wanted = _to_lab(image), _to_lab(reference)
     means, spreads = _statistics(own)
     wanted_means, wanted_spreads = _statistics(wanted)
-    scale = np.where(spreads < _LEAST_SPREAD, 1.0, wanted_spreads / np.maximum(spreads, _LEAST_SPREAD))
+    # What is plain has nothing to stretch. A plain reference has a colour to give, but would leave nothing to see.
+    is_kept = (spreads < _LEAST_SPREAD) | (wanted_spreads < _LEAST_SPREAD).all()
+    scale = np.where(is_kept, 1.0, wanted_spreads / np.maximum(spreads, _LEAST_SPREAD))
     return _from_lab((own - means) * scale + wanted_means)
 
 

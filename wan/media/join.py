@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,10 @@ OnProgress = Callable[[float], None]
 
 _COPIED_CODECS = frozenset({"h264", "hevc"})
 _AUDIO_BITS = 192_000
-_AUDIO_RATES = (8_000, 96_000)
+_AUDIO_RATES = frozenset(
+    {8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000}
+)
+_USUAL_RATE = 48_000
 
 
 @frozen
@@ -36,10 +41,11 @@ class Joined:
     is_copied: bool
 
 
-def join_videos(
+def join_videos(  # noqa: PLR0913 - all but two by name
     sources: Sequence[Source],
     target: Path,
     *,
+    names: Sequence[str] = (),
     drop_repeated: bool = False,
     metadata: Mapping[str, str] | None = None,
     on_progress: OnProgress = lambda _fraction: None,
@@ -54,6 +60,7 @@ def join_videos(
     Args:
         sources: paths or seekable binary file objects, in the order of playback.
         target: the file to write; it is overwritten.
+        names: the inputs of the sources, for messages.
         drop_repeated: leave out the last frame of each video but the last, with which the next one begins.
         metadata: texts for the file, such as "workflow"; API keys are taken out.
         on_progress: called with a fraction from 0 to 1. What it raises ends the work.
@@ -64,8 +71,13 @@ def join_videos(
     import av
 
     last = len(sources) - 1
-    videos = [_read(source, drop_last=drop_repeated and index < last) for index, source in enumerate(sources)]
+    videos = []
+    for index, source in enumerate(sources):
+        with _named(names[index] if names else ""):
+            videos.append(_read(source, drop_last=drop_repeated and index < last))
     is_copied = all(one.form is not None and one.form == videos[0].form for one in videos)
+    # Where a video's frames are reordered further than those before it, its packets would come before theirs.
+    is_copied = is_copied and all(one.decoding[1] - one.seconds < two.decoding[0] for one, two in pairwise(videos))
     options = {"movflags": "use_metadata_tags+faststart"}
     with writing(), av.open(str(target), "w", format="mp4", container_options=options) as container:
         container.metadata.update({name: without_secrets(text) for name, text in (metadata or {}).items()})
@@ -82,24 +94,42 @@ def join_videos(
     return Joined(track.frames, float(sum(lengths)), is_copied)
 
 
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Let errors of a source begin with its input, if it has a name."""
+    try:
+        yield
+    except MediaError as error:
+        if not name:
+            raise
+        raise MediaError(Message("{input}: {problem}", input=name, problem=error.message)) from error
+
+
 def _read(source: Source, *, drop_last: bool) -> Pictures:
     """Read a video's index, and decode its first frame."""
     name = display_name(source)
     with open_video(source) as container:
         stream = first_video_stream(container, name=name)
-        packets = [packet for packet in container.demux(stream) if packet.size]
+        every = [packet for packet in container.demux(stream) if packet.size]
+        # An edit list hides frames that only others need.
+        packets = [packet for packet in every if not packet.is_discard]
         container.seek(0)
         frame = next(container.decode(stream), None)
         if frame is None:
             raise MediaError(Message("{name} has no frames that can be decoded.", name=name))
         rate = stream.average_rate or stream.guessed_rate or Fraction(30)
         unit = stream.time_base or 1 / rate
-        stamps = [packet.pts for packet in packets if packet.pts is not None and packet.dts is not None]
-        if len(stamps) < len(packets):  # AVI has no times.
+        stamps = [packet.pts for packet in packets if packet.pts is not None]
+        has_times = len(stamps) == len(packets)
+        if not has_times:  # AVI has none.
             unit, stamps = 1 / rate, list(range(len(packets)))
         final = max(stamps)
         is_dropped = drop_last and len(stamps) > 1
-        ends = final if is_dropped else final + (packets[stamps.index(final)].duration or round(1 / (rate * unit)))
+        shown = has_times and packets[stamps.index(final)].duration
+        ends = final if is_dropped else final + (shown or round(1 / (rate * unit)))
+        decoded = [
+            packet.dts for packet in packets if packet.dts is not None and not (is_dropped and packet.pts == final)
+        ]
         context, sound = stream.codec_context, container.streams.audio
         is_upright = frame.side_data.get("DISPLAYMATRIX") is None
         form = (context.name, stream.width, stream.height, context.pix_fmt, rate, stream.sample_aspect_ratio)
@@ -107,6 +137,7 @@ def _read(source: Source, *, drop_last: bool) -> Pictures:
             context.name in _COPIED_CODECS
             and "mp4" in container.format.name
             and is_upright
+            and len(packets) == len(every)
             # The last frame can go if no later one needs it.
             and not (is_dropped and packets[-1].pts != final)
         )
@@ -121,6 +152,7 @@ def _read(source: Source, *, drop_last: bool) -> Pictures:
             first=min(stamps),
             dropped=final if is_dropped else None,
             seconds=(ends - min(stamps)) * unit,
+            decoding=tuple((at - min(stamps)) * unit for at in (decoded[0], decoded[-1])) if can_copy else (),
             audio_rate=sound[0].rate if sound else 0,
         )
 
@@ -157,7 +189,6 @@ def _audio_track(container: OutputContainer, videos: Sequence[Pictures]) -> Audi
     rate = next((video.audio_rate for video in videos if video.audio_rate), 0)
     if not rate:
         return None
-    least, most = _AUDIO_RATES
-    stream = container.add_stream("aac", rate=rate if least <= rate <= most else most // 2, layout="stereo")
+    stream = container.add_stream("aac", rate=rate if rate in _AUDIO_RATES else _USUAL_RATE, layout="stereo")
     stream.bit_rate = _AUDIO_BITS
     return AudioTrack(stream, partial(mux, container))

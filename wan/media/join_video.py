@@ -34,7 +34,8 @@ class Pictures:
 
     `size` is as they are shown. `form` is equal for two videos whose pictures can follow each other in one track, None
     if they cannot be copied at all. The first one is shown at the time stamp `first`, and what is used of them takes
-    `seconds`; the frame at the time stamp `dropped` is not used. `colours` are the first frame's matrix and range.
+    `seconds`; the frame at the time stamp `dropped` is not used. `decoding` are the seconds from `first` at which the
+    first and the last packet of a `form` are decoded. `colours` are the first frame's matrix and range.
     """
 
     source: Source
@@ -46,6 +47,7 @@ class Pictures:
     first: int
     dropped: int | None
     seconds: Fraction
+    decoding: tuple[Fraction, ...]
     audio_rate: int
 
 

@@ -29,6 +29,9 @@ SHADE = 0.12
 FLAT = 0.02
 """The standard deviation below which correlation is meaningless."""
 
+SPOT = 0.12
+"""The standard deviation of a plain image with something small on it, such as a watermark, at most."""
+
 _ALL_CHARS = 1 << 40
 _SAME_SHAPE = 1.05
 
@@ -75,9 +78,11 @@ def _compare(one: NDArray[np.float64], two: NDArray[np.float64]) -> Likeness:
     spread = sorted((float(one.std(axis=(0, 1)).max()), float(two.std(axis=(0, 1)).max())))
     if spread[1] < FLAT:
         return Likeness.ALIKE if shade < SHADE else Likeness.UNLIKE
+    # The video of a plain image may have a watermark, which is then most of what there is to compare.
+    other = Likeness.UNCLEAR if shade < SHADE and spread[1] < SPOT else Likeness.UNLIKE
     if spread[0] < FLAT:
         # A video may begin black or white with any image.
-        return Likeness.UNCLEAR if float(two.std(axis=(0, 1)).max()) < FLAT else Likeness.UNLIKE
+        return Likeness.UNCLEAR if float(two.std(axis=(0, 1)).max()) < FLAT else other
     grey = [image.mean(axis=2).ravel() for image in (one, two)]
     correlation = float(np.corrcoef(*grey)[0, 1])
     # An image of uniform brightness differs in colour only.
@@ -85,7 +90,7 @@ def _compare(one: NDArray[np.float64], two: NDArray[np.float64]) -> Likeness:
         correlation = float(np.corrcoef((one - one.mean()).ravel(), (two - two.mean()).ravel())[0, 1])
     if correlation >= ALIKE and shade < SHADE:
         return Likeness.ALIKE
-    return Likeness.UNLIKE if correlation < UNLIKE else Likeness.UNCLEAR
+    return other if correlation < UNLIKE else Likeness.UNCLEAR
 
 
 def _small(image: Image.Image) -> NDArray[np.float64]:

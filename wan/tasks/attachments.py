@@ -110,7 +110,8 @@ class Attachments:
                 # An image that fits is not encoded again: as PNG it might need one byte more than its share.
                 large = [kind for kind, frame in frames.items() if frame.data_uri_length > shares[kind]]
                 frames |= {kind: encode(images[kind], max_chars=shares[kind]) for kind in large}
-                names = enumeration(Message("{input}", input=input_name(kind)) for kind in large)
+                inputs = dict.fromkeys(input_name(kind) for kind in large)
+                names = enumeration(Message("{input}", input=name) for name in inputs)
                 notes.append(Message("{names}: compressed further to fit into one request", names=names))
         notes += [
             Message(
@@ -122,7 +123,9 @@ class Attachments:
             for kind, frame in frames.items()
             if frame.scaled
         ]
-        return {kind: self._attachment(frame, uploaded=kind in outside) for kind, frame in frames.items()}, notes
+        attachments = {kind: self._attachment(frame, uploaded=kind in outside) for kind, frame in frames.items()}
+        # Images of one batch have the name of their input.
+        return attachments, list(dict.fromkeys(notes))
 
     def _attachment(self, frame: EncodedFrame, *, uploaded: bool) -> Attachment:
         content = frame.content_hash()

@@ -15,7 +15,7 @@ from ..catalog.fields import VideoRequest
 from ..catalog.media import DRIVING_AUDIO, FIRST_CLIP, FIRST_FRAME, LAST_FRAME
 from ..catalog.models import AUDIO_BYTES, DEFAULT_MODEL, MODELS
 from ..catalog.regions import Region
-from ..catalog.spec import Model, RegionalOffer
+from ..catalog.spec import IMAGE_TO_VIDEO, Model, RegionalOffer
 from ..errors import InvalidRequest
 from ..frozen import frozen
 from ..media.audio import audio_seconds, validate_audio
@@ -81,7 +81,7 @@ class Batch:
 
     def input_name(self, key: str) -> str:
         """Return the node's input of a medium."""
-        if key == FIRST_FRAME and self.references:
+        if key == FIRST_FRAME and self.request.job != IMAGE_TO_VIDEO:
             return FIRST_FRAME
         return INPUT_NAMES.get(key) or dict(self.media)[key].name
 

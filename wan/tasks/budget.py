@@ -6,8 +6,10 @@ spend the same money. A batch is reserved as a whole. What is reserved counts wh
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,16 +35,31 @@ _USE = "UPDATE reservations SET amount = amount - :amount WHERE run = :run"
 _FREE = "DELETE FROM reservations WHERE run = :run"
 
 
+_spent_together: ContextVar[dict[tuple[str, str], float] | None] = ContextVar("spent_together", default=None)
+
+
+@contextlib.contextmanager
+def shared_budgets() -> Iterator[None]:
+    """Let the tasks that are created in the block count as one run: a node's calls for the entries of a list."""
+    token = _spent_together.set({})
+    try:
+        yield
+    finally:
+        _spent_together.reset(token)
+
+
 @dataclass
 class Budget:
-    """The budget of one run. `cost` is that of each of its videos. With `problems` it is none. All methods block."""
+    """The budget of one run. `cost` is that of each of its videos. With `problems` it is none. All methods block.
+
+    `_spent` has what the run reserved by currency and the run's id, and more by currency and a request's fingerprint.
+    """
 
     ledger: Ledger
     limits: Limits
     cost: Cost
     problems: Sequence[str] = ()
-    _whole: float = 0.0
-    _more: dict[str, float] = field(default_factory=dict)
+    _spent: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def reserve_batch(self, drafts: Iterable[tuple[Record, Iterable[str]]], *, videos: int) -> None:
         """Reserve the price of a batch: of all videos, or of those that are new where that is too much.
@@ -70,13 +87,14 @@ class Budget:
         def reserve(connection: Connection, is_alive: IsAlive) -> None:
             self._held(connection, is_alive)
             # Of a transaction that was committed as its connection was lost.
+            self._spent.pop((self.cost.currency, self.ledger.run_id), None)
             connection.execute(sql(_FREE), {"run": self.ledger.run_id})
             self._check(connection, is_alive, videos=videos)
             values = {"run": self.ledger.run_id, "currency": self.cost.currency, "amount": amount, "at": time.time()}
             connection.execute(sql(_RESERVE), values)
+            self._spent[self.cost.currency, self.ledger.run_id] = amount
 
         self.ledger.reserve(reserve)
-        self._whole = amount
 
     def reserve(self, connection: Connection, draft: Record, is_alive: IsAlive) -> Callable[[], None] | None:
         """Check that the price of one video is reserved with its batch, or may be spent. For `Ledger.claim`.
@@ -87,18 +105,19 @@ class Budget:
             InvalidRequest: it is too much.
         """
         # Who waits in a queue asks again.
-        self._more.pop(draft.fingerprint, None)
+        self._spent.pop((self.cost.currency, draft.fingerprint), None)
         held = self._held(connection, is_alive)
         if held + ROUNDING < self.cost.amount or not self.cost.currency:
             self._check(connection, is_alive)
-            self._more[draft.fingerprint] = self.cost.amount
+            self._spent[self.cost.currency, draft.fingerprint] = self.cost.amount
             return None
         values = {"run": self.ledger.run_id, "amount": self.cost.amount}
         return partial(_use, connection, values)
 
     def _check(self, connection: Connection, is_alive: IsAlive, *, videos: int = 1) -> None:
         spent = spent_by_limit(connection, is_alive)
-        spent["limit_per_run"] = {self.cost.currency: self._whole + sum(self._more.values())}
+        own = sum(amount for (currency, _), amount in self._spent.items() if currency == self.cost.currency)
+        spent["limit_per_run"] = {self.cost.currency: own}
         problems = self.problems or limit_problems(self.cost, spent, limits=self.limits, videos=videos)
         if problems:
             raise InvalidRequest(problems)
@@ -124,7 +143,9 @@ async def open_budget(plan: ValidatedBatch, attachments: Attachments, context: R
         LedgerUnavailable: the ledger cannot be used.
     """
     cost = video_cost(plan.batch.request, plan.endpoint.region, plan.cost)
-    budget = Budget(context.ledger, plan.limits, cost, plan.payment_problems)
+    shared = _spent_together.get()
+    spent = {} if shared is None else shared
+    budget = Budget(context.ledger, plan.limits, cost, plan.payment_problems, spent)
     if plan.count > 1:
         drafts = (_draft(plan, index, attachments, context.ledger.account) for index in range(plan.count))
         await context.to_thread(budget.reserve_batch, drafts, videos=plan.count)

@@ -25,12 +25,13 @@ class _Stopped(Exception):
 
 @dataclass(frozen=True)
 class JoinRequest:
-    """Videos to join in their order, and where to save them.
+    """Videos to join in their order, and where to save them. `names` are the inputs of the videos.
 
     With `drop_repeated`, the last frame of each video but the last is left out. `metadata` is written into the file.
     """
 
     sources: Sequence[Source]
+    names: Sequence[str]
     filename_prefix: str
     output_folder: Path
     drop_repeated: bool = False
@@ -79,6 +80,7 @@ def _join(request: JoinRequest, monitor: RunMonitor, stopped: threading.Event) -
         joined = join_videos(
             request.sources,
             partial_path,
+            names=request.names,
             drop_repeated=request.drop_repeated,
             metadata=request.metadata,
             on_progress=report,

@@ -97,7 +97,7 @@ def read_clips(given: Iterable[tuple[str, str, OpenClip]], *, limits: ClipLimits
     if limits.total and not problems and round(total, 1) > limits.total:
         problems.append(
             Message(
-                "video: {seconds:.1f} s of clips are too long; use at most {most:g} s together",
+                "references: {seconds:.1f} s of clips are too long; use at most {most:g} s together",
                 seconds=total,
                 most=limits.total,
             )

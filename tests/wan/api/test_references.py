@@ -46,6 +46,9 @@ NAMES = [
     (WAN_3, "@Image9", keys(images=1), ["Image9"]),
     (WAN_3, "a video 10 seconds long, of 1000 images, Video 5s, video 4K, video 720p", keys(images=1), []),
     (WAN_3, "Audio 5.1 surround", keys(images=1), []),
+    (WAN_3, "a video 9:16, video 12 fps, video 3-second loop, video 360 around", keys(images=1), []),
+    (WAN_3, "Image 2: the hat. Image 3:the coat", keys(images=1), ["Image 2", "Image 3"]),
+    (WAN_3, "竖屏视频9:16，视频16：9", keys(images=1), []),
     (WAN_3, "like Image 2. Image 1 waits.", keys(images=1), ["Image 2"]),
     (WAN_3, "图1走向图2", keys(images=2), []),
     (WAN_3, "图1走向图2", keys(images=1), ["图2"]),
@@ -108,6 +111,11 @@ def test_the_name_of_another_model_is_told(model, prompt, names):
     assert told.startswith(f"prompt: {model} does not know ")
     assert sorted(told.removeprefix(f"prompt: {model} does not know ").split(", ")) == sorted(names)
     assert problems(own, model=model, given=keys(images=1)) == []
+
+
+@pytest.mark.parametrize("prompt", ["a video 9:16", "video 360 around", "视频12帧"])
+def test_a_number_that_is_none_of_a_reference_is_no_name_of_another_model(prompt):
+    assert problems(prompt, model=FLASH, given=keys(images=1)) == []
 
 
 # What they are called then.

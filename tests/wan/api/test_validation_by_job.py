@@ -154,6 +154,15 @@ PLURALS = {
 NEEDED = {"reference_image": "an image", "reference_video": "a clip", "video": "a clip"}
 
 
+def input_of(pair, kind):
+    """What the node calls its input for a kind of media."""
+    if kind == "first_frame":
+        return kind
+    if pair[0] == REFERENCE and kind != "video":
+        return "references"
+    return "video" if kind in ("video", "reference_video") else PLURALS[kind]
+
+
 def count_faults(pair, counts):
     """What is said of such counts of media."""
     model, wanted = pair[1], FACTS[pair]
@@ -162,15 +171,16 @@ def count_faults(pair, counts):
     said = []
     for kind, count in counts.items():
         if count and kind not in most_of:
-            said.append(f"references: {model} does not accept {PLURALS[kind]}; it accepts {accepted}")
+            said.append(f"{input_of(pair, kind)}: {model} does not accept {PLURALS[kind]}; it accepts {accepted}")
         elif count > most_of.get(kind, 0):
             most = most_of[kind]
-            said.append(f"references: {count} {PLURALS[kind]} are too many for {model}; use at most {most}")
+            told = f"{count} {PLURALS[kind]} are too many for {model}; use at most {most}"
+            said.append(f"{input_of(pair, kind)}: {told}")
     for kind, least, _ in wanted.media:
         if counts[kind] < least:
-            said.append(f"references: {model} needs {NEEDED[kind]}")
+            said.append(f"{input_of(pair, kind)}: {model} needs {NEEDED[kind]}")
     together = sum(count for kind, count in counts.items() if kind != "first_frame")
-    if together > wanted.most:
+    if together > wanted.most and pair[0] == REFERENCE:
         said.append(f"references: {together} are too many for {model}; use at most {wanted.most} together")
     if not together and not any(least for _, least, _ in wanted.media):
         some = ", ".join(PLURALS[kind] for kind in most_of if kind != "first_frame")
@@ -235,7 +245,7 @@ def test_the_url_of_a_sound_is_checked(pair, url, said):
 def test_a_sound_that_a_video_would_speak_is_no_reference(pair):
     faults = faults_of(pair, audio_url=AUDIO_URL)
     accepted = ", ".join(PLURALS[kind] for kind, _, _ in FACTS[pair].media)
-    assert faults == [f"references: {pair[1]} does not accept an audio file; it accepts {accepted}"]
+    assert faults == [f"audio_url: {pair[1]} does not accept an audio file; it accepts {accepted}"]
 
 
 def test_a_first_frame_is_no_input_of_a_text():
@@ -357,7 +367,7 @@ NO_CLIP_BY_URL = "leave it empty and connect the clip"
         (
             *((EDIT, "wan3.0-video"), URL, []),
             [
-                "references: wan3.0-video needs a clip",
+                "video: wan3.0-video needs a clip",
                 f"video_url: not supported by wan3.0-video; {NO_CLIP_BY_URL}",
             ],
         ),

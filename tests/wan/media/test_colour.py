@@ -55,6 +55,18 @@ def test_plain_pictures_get_the_colour_and_no_noise(level):
     assert np.isfinite(match_colours(plain, PHOTO)).all()
 
 
+@pytest.mark.parametrize("level", [0.3, 0.8])
+def test_a_plain_reference_leaves_something_to_see(level):
+    matched = match_colours(PHOTO, np.full((4, 4, 3), level, np.float32))
+    assert matched.std() > PHOTO.std() / 8
+    assert abs(matched.mean() - level) < abs(PHOTO.mean() - level) / 2
+
+
+def test_a_grey_reference_makes_a_grey_image():
+    matched = match_colours(PHOTO, PHOTO.mean(axis=2, keepdims=True).repeat(3, axis=2))
+    assert np.ptp(matched, axis=2).max() < 0.02
+
+
 def test_the_result_is_an_image():
     matched = match_colours(PHOTO, np.random.default_rng(7).random((9, 9, 3), np.float32))
     assert matched.dtype == np.float32

@@ -123,6 +123,62 @@ def test_silent_clips_make_a_silent_video(clip, tmp_path):
         assert not container.streams.audio
 
 
+def test_a_matroska_file_with_reordered_frames_takes_its_own_time(clip, tmp_path):
+    """Its first packets have no time of decoding."""
+    joined = join_videos([clip("a.mkv", b_frames=2), clip("b.mp4", first=30)], tmp_path / "all.mp4")
+    assert (joined.frames, joined.seconds) == (60, 2.0)
+    frames, _ = decoded(tmp_path / "all.mp4")
+    assert all(is_alike(frame, media.bar(number, size=SIZE)) for number, frame in enumerate(frames))
+
+
+def test_frames_that_an_edit_list_hides_stay_hidden(clip, tmp_path):
+    sources = [cut(clip("whole.mp4", sound=False), tmp_path / "a.mp4", frames=10), clip("b.mp4", first=30, sound=False)]
+    for given, numbers in ((sources, range(10, 60)), (sources[::-1], [*range(30, 60), *range(10, 30)])):
+        assert join_videos(given, tmp_path / "all.mp4").frames == 50
+        frames, _ = decoded(tmp_path / "all.mp4")
+        assert all(is_alike(one, media.bar(number, size=SIZE)) for one, number in zip(frames, numbers, strict=True))
+
+
+def cut(path, target, *, frames):
+    """Copy a clip so that players begin with a later frame, as "ffmpeg -ss -c copy" does."""
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(path)) as source, av.open(str(target), "w", container_options=options) as copy:
+        stream = source.streams.video[0]
+        twin = copy.add_stream_from_template(stream)
+        hidden = round(frames / (stream.average_rate * stream.time_base))
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                packet.pts, packet.dts, packet.stream = packet.pts - hidden, packet.dts - hidden, twin
+                copy.mux(packet)
+    return target
+
+
+def test_a_clip_of_few_frames_before_one_whose_frames_are_reordered_further(clip, tmp_path):
+    short, long = clip("short.mp4", frames=1, b_frames=2, sound=False), clip("a.mp4", b_frames=2, sound=False)
+    assert join_videos([short, long, short, long], tmp_path / "all.mp4").frames == 62
+    frames, times = decoded(tmp_path / "all.mp4")
+    assert times == [Fraction(number, 30) for number in range(62)]
+    expected = [0, *range(30)] * 2
+    assert all(is_alike(one, media.bar(number, size=SIZE)) for one, number in zip(frames, expected, strict=True))
+
+
+def test_sound_of_a_rate_that_aac_does_not_have_is_resampled(clip, tmp_path):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream, track = container.add_stream("libx264", rate=30), container.add_stream("pcm_s16le", rate=50_000)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for number in range(30):
+            picture = av.VideoFrame.from_ndarray(media.bar(number, size=SIZE), format="rgb24")
+            picture.pts = number
+            container.mux(stream.encode(picture))
+        samples = (media.tone(seconds=1, rate=50_000) * 32_767).astype(np.int16)
+        sound = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        sound.sample_rate, sound.pts = 50_000, 0
+        container.mux([*stream.encode(None), *track.encode(sound), *track.encode(None)])
+    join_videos([path], tmp_path / "all.mp4")
+    assert media.pitch(heard(tmp_path / "all.mp4")[:RATE], RATE) == pytest.approx(440, abs=3)
+
+
 def test_files_in_memory_and_the_same_one_twice_are_joined(clip, tmp_path):
     source = io.BytesIO(clip("a.mp4").read_bytes())
     assert join_videos([source, source], tmp_path / "all.mp4").frames == 60

@@ -21,6 +21,18 @@ def flat(*colour: int) -> Image.Image:
     return Image.new("RGB", (64, 64), colour)
 
 
+def night() -> Image.Image:
+    """Almost black, a little lighter to the right."""
+    return Image.fromarray(np.tile(np.linspace(0, 24, 64).astype(np.uint8)[:, None], (64, 1, 3)))
+
+
+def watermarked(image: Image.Image) -> Image.Image:
+    """The image with a white mark in its corner."""
+    marked = image.copy()
+    marked.paste((255, 255, 255), (50, 58, 62, 62))
+    return marked
+
+
 def repainted(image: Image.Image) -> Image.Image:
     """What a model and H.264 make of an image: another size, a little blur, noise and a shift of the colours."""
     small = np.asarray(image.resize((208, 144), Image.Resampling.BILINEAR), np.float32)
@@ -55,6 +67,9 @@ def test_an_image_with_bars_beside_it_is_alike():
         (flat(200, 30, 30), flat(190, 35, 30), Likeness.ALIKE),
         (flat(200, 30, 30), flat(30, 30, 200), Likeness.UNLIKE),
         (flat(128, 128, 128), noise(1), Likeness.UNLIKE),
+        (flat(0, 0, 0), watermarked(flat(0, 0, 0)), Likeness.UNCLEAR),
+        (flat(0, 0, 0), watermarked(flat(200, 200, 200)), Likeness.UNLIKE),
+        (night(), watermarked(night()), Likeness.UNCLEAR),
     ],
 )
 def test_flat_images_are_distinguished_by_their_colour(one, two, verdict):

@@ -257,6 +257,13 @@ class TestTooLarge:
         assert not create.uses_uploads
         assert prepared.notes[0] == "image1, image3: compressed further to fit into one request"
 
+    def test_images_of_one_input_are_told_once(self, desk):
+        desk.go_to("virginia")
+        batch = desk.batch(REFERENCE, "wan3.0-video", *(replace(noise(number), name="image1") for number in range(3)))
+        _, [(prepared, _, _)] = desk.sent(batch)
+        assert prepared.notes[0] == "image1: compressed further to fit into one request"
+        assert len(prepared.notes) == len(set(prepared.notes))
+
     def test_happyhorse_without_uploads_compresses_in_beijing_too(self, desk):
         batch = desk.batch(REFERENCE, "happyhorse-1.1-r2v", noise(0), noise(1))
         _, [(prepared, body, create)] = desk.sent(batch)
@@ -349,7 +356,7 @@ class TestLimits:
             (REFERENCE, "wan3.0-video", [{"seconds": 7.5}, {"seconds": 7.5}], []),
             (
                 *(REFERENCE, "wan3.0-video", [{"seconds": 8}, {"seconds": 7.5}]),
-                ["video: 15.5 s of clips are too long; use at most 15 s together"],
+                ["references: 15.5 s of clips are too long; use at most 15 s together"],
             ),
             (
                 *(REFERENCE, "wan3.0-video", [{"seconds": 2, "size": (230, 320)}]),
