@@ -12,10 +12,11 @@ from ..wan.catalog.fields import VideoRequest
 from ..wan.catalog.media import FIRST_FRAME
 from ..wan.catalog.models import ADAPTIVE, DEFAULT_MODEL, MODELS, SHOT_TYPES
 from ..wan.catalog.spec import IMAGE_TO_VIDEO
-from ..wan.errors import WanError
+from ..wan.errors import InvalidRequest, WanError
+from ..wan.messages import Message
 from ..wan.tasks.batch import Batch
 from ..wan.tasks.interrupt import cancel
-from ..wan.tasks.runner import make_videos
+from ..wan.tasks.runner import PartialFailure, make_videos, text_of
 from . import host, inputs
 from .model_rules import models_of
 
@@ -39,7 +40,11 @@ def pairs_prompts(generate: Generate) -> Generate:
         with shared_budgets():
             running = [asyncio.ensure_future(generate(self, **one)) for one in calls]
         await _finish(running)
-        return _together([one.result() for one in running])
+        failures = {number: error for number, one in enumerate(running, 1) if (error := one.exception())}
+        results = [one.result() for one in running if not one.exception()]
+        if failures:
+            raise _failure(failures, results)
+        return _together(results)
 
     return generate_each
 
@@ -72,6 +77,23 @@ def _calls(lists: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
         return [{**{name: values[0] for name, values in lists.items()}, "prompt": tuple(prompts)}]
     most = max(others, len(prompts))
     return [{name: values[min(i, len(values) - 1)] for name, values in lists.items()} for i in range(most)]
+
+
+def _failure(failures: Mapping[int, BaseException], results: Sequence[dict[str, Any]]) -> WanError:
+    """Return the error of a list of which some entries failed. That nothing was submitted is said where it holds."""
+    first = next(iter(failures.values()))
+    if not results and isinstance(first, WanError) and len({str(one) for one in failures.values()}) == 1:
+        return first
+    if not results and all(isinstance(one, InvalidRequest) for one in failures.values()):
+        told = (problem for one in failures.values() if isinstance(one, InvalidRequest) for problem in one.problems)
+        return InvalidRequest(list(dict.fromkeys(told)))
+    return PartialFailure(
+        Message(
+            "{failed} of {count} entries of the list failed.", failed=len(failures), count=len(failures) + len(results)
+        ),
+        [Message("- entry {number}: {error}", number=number, error=text_of(one)) for number, one in failures.items()],
+        [path for one in results for path in one["result"][0]],
+    )
 
 
 def _together(results: list[dict[str, Any]]) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from media import plain_images
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.offline.tasks import Timing
 from wanpack.wan.errors import InvalidRequest
+from wanpack.wan.tasks.runner import PartialFailure
 
 SETTINGS = {"model": ["wanx2.1-i2v-turbo"], "resolution": ["480P"], "duration": [3], "seed": [5]}
 THREE = ["a cat", "a dog", "a bird"]
@@ -73,7 +75,7 @@ def test_stop_is_for_all_calls_though_comfyui_tells_only_one(serve, comfy):
 
 def test_the_owners_limit_for_a_run_is_for_all_calls(server, bare_environment):
     bare_environment.setenv("DASHSCOPE_WAN_LIMIT_PER_RUN", "1.5 CNY")
-    with pytest.raises(InvalidRequest, match=r"CNY 1\.44 of 1\.50 are spent by it already"):
+    with pytest.raises(PartialFailure, match=r"CNY 1\.44 of 1\.50 are spent by it already"):
         generate([plain_images(1)], THREE)
     assert len(server.tasks) == 2
     # Those are saved; what is left is within the limit.
@@ -83,13 +85,26 @@ def test_the_owners_limit_for_a_run_is_for_all_calls(server, bare_environment):
 
 def test_the_owners_limit_for_a_run_is_for_the_batches_of_all_calls(server, bare_environment):
     bare_environment.setenv("DASHSCOPE_WAN_LIMIT_PER_RUN", "2 CNY")
-    with pytest.raises(InvalidRequest, match=r"CNY 1\.44 of 2\.00 are spent by it already"):
+    with pytest.raises(PartialFailure, match=r"CNY 1\.44 of 2\.00 are spent by it already"):
         generate([plain_images(2), plain_images(2)], ["a cat", "a dog"])
     assert len(server.tasks) == 2
 
 
 def test_of_several_calls_one_failure_leaves_the_others_to_their_end(server, comfy):
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(PartialFailure) as caught:
         generate([plain_images(1)], ["a cat", "a dog"], duration=[3, 99])
     receipts, _ = generate([plain_images(1)], ["a cat"], duration=[3])
     assert receipts[0]["reused"]
+    head, failed, saved, hint = str(caught.value).splitlines()
+    assert head == "1 of 2 entries of the list failed."
+    assert failed == "- entry 2: duration: 99 is not supported by wanx2.1-i2v-turbo; choose 3, 4 or 5"
+    assert Path(saved.removeprefix("Saved: ")).is_file()
+    assert hint == "Run the same graph again: saved videos are not charged again."
+
+
+def test_several_calls_that_all_fail_before_paying_say_so_once(server):
+    with pytest.raises(InvalidRequest) as caught:
+        generate([plain_images(1)], THREE, duration=[6, 99, 6])
+    assert [problem.partition(" is")[0] for problem in caught.value.problems] == ["duration: 6", "duration: 99"]
+    assert str(caught.value).endswith("Nothing was submitted; nothing was charged.")
+    assert server.tasks == []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..api.errors import AuthenticationError, PermissionDenied
-from ..errors import WanError
+from ..errors import InvalidRequest, WanError
 from ..ledger.errors import LedgerUnavailable
 from ..messages import Message, lines
 from .attachments import Attachments
@@ -45,11 +45,12 @@ class TaskSlot:
 
 
 class PartialFailure(WanError):
-    """Some videos of a batch failed. `videos` are the saved ones."""
+    """Some videos of a batch, or some entries of a list, failed. `failed` has what each says; `paths` are saved."""
 
-    def __init__(self, message: str, *, hint: str, videos: Sequence[SavedVideo]) -> None:
-        super().__init__(message, hint=hint)
-        self.videos = tuple(videos)
+    def __init__(self, message: str, failed: Iterable[str], paths: Iterable[object]) -> None:
+        saved = (Message("Saved: {path}", path=path) for path in paths)
+        hint = Message("Run the same graph again: saved videos are not charged again.")
+        super().__init__(lines(message, *failed, *saved), hint=hint)
 
 
 async def make_videos(batch: Batch, *, monitor: RunMonitor) -> list[SavedVideo]:
@@ -120,15 +121,15 @@ def _gather_results(futures: Sequence[asyncio.Future[SavedVideo]]) -> list[Saved
     # If no task is involved, identical messages are shown once, whatever their request ids.
     if len(failures) == len(futures) and len(seen) == 1:
         raise first
-    videos = [future.result() for future in futures if not future.exception()]
-    message = lines(
+    raise PartialFailure(
         Message("{failed} of {count} videos failed.", failed=len(failures), count=len(futures)),
-        *(Message("- video {number}: {error}", number=index, error=_text(error)) for index, error in failures.items()),
-        *(Message("Saved: {path}", path=video.path) for video in videos),
-    )
-    hint = Message("Run the same graph again: saved videos are not charged again.")
-    raise PartialFailure(message, hint=hint, videos=videos) from first
+        [Message("- video {number}: {error}", number=index, error=text_of(one)) for index, one in failures.items()],
+        [future.result().path for future in futures if not future.exception()],
+    ) from first
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """Return what a failure beside others says: not that nothing was submitted."""
+    if isinstance(error, InvalidRequest):
+        return lines(*error.problems)
     return error.text if isinstance(error, WanError) else str(error)
