@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from math import ceil
 
 from ..catalog.fields import VideoRequest, rows_of
 from ..catalog.jobs import EDIT_WORDS, EXTEND_WORDS
@@ -149,6 +150,13 @@ def _duration_problems(
         )
     if clip_seconds is None:
         return
+    # What is edited can be cut, not prolonged.
+    if counts[EDITED_VIDEO] and duration > ceil(clip_seconds):
+        yield Message(
+            "duration: {duration} s is longer than the clip, which has {seconds:.1f} s; choose 0 for all of it",
+            duration=duration,
+            seconds=clip_seconds,
+        )
     if model.job == VIDEO_EXTENSION and duration <= clip_seconds:
         yield Message(
             "duration: {duration} s is the length of the complete video and must exceed the clip's {seconds:.1f} s",

@@ -419,6 +419,16 @@ class TestLimits:
         [line] = desk.problems(desk.batch(EXTENSION, "wan3.0-video", given, duration=12))
         assert line.startswith("duration: 12 s is the length of the complete video and must exceed the clip's 12.0 s")
 
+    @pytest.mark.parametrize(("duration", "is_legal"), [(0, True), (2, True), (4, True), (5, False), (10, False)])
+    def test_an_edit_cuts_its_clip_and_makes_it_no_longer(self, desk, duration, is_legal):
+        batch = desk.batch(EDIT, "wan2.7-videoedit", film(desk.clip(3.5), kind="video"), duration=duration)
+        if is_legal:
+            validate_batch(batch)
+        else:
+            assert desk.problems(batch) == [
+                f"duration: {duration} s is longer than the clip, which has 3.5 s; choose 0 for all of it"
+            ]
+
     def test_words_that_would_edit_a_reference_are_reported(self, desk):
         plan = validate_batch(desk.batch(REFERENCE, "wan3.0-video", film(desk.clip()), prompt="Remove the hat"))
         [line] = plan.warnings
