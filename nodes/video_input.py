@@ -25,7 +25,7 @@ def readable_file(path: str, *, name: str = "video_path") -> Path:
     """Return a file from the input, output or temp folder. `name` is the input's.
 
     Paths outside of these folders are never accessed, not even to check for existence: on Windows, accessing a path on
-    another machine sends that machine the user's credentials.
+    another machine sends that machine the user's credentials. Windows copies a path in quotes.
 
     Raises:
         InvalidRequest: the file is outside of these folders, or does not exist.
@@ -33,6 +33,8 @@ def readable_file(path: str, *, name: str = "video_path") -> Path:
     shown = (
         repr(truncate_redacted(path, 200)) if isinstance(path, str) else Message("a {type}", type=type(path).__name__)
     )
+    if isinstance(path, str) and len(path) > 1 and path[0] == path[-1] == '"':
+        path = path[1:-1]
     try:
         named = host.readable_folders()
         folders = [folder.resolve() for folder in named]

@@ -109,6 +109,8 @@ def test_a_video_in_memory_is_read(standalone_host, nodes, video):
 def test_a_path_inside_a_folder_is_found(standalone_host, nodes, video):
     path = video("wan/clip.mp4", frames=2)
     assert is_last(nodes.last_frame(video_path=" wan/clip.mp4\n"), path)
+    # As Windows copies it.
+    assert is_last(nodes.last_frame(video_path=f'"{path}"'), path)
 
 
 @pytest.mark.parametrize(
