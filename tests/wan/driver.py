@@ -31,6 +31,8 @@ from cli.pack import load_pack  # noqa: E402
 
 sys.path.remove(str(ROOT))
 
+ENDS = (signal.SIGCHLD,)
+
 
 def child(batch: dict[str, Any]) -> int:
     """One run, as a process of its own would have it. Returns its exit status."""
@@ -68,21 +70,25 @@ def serve() -> None:
     logs: dict[int, Path] = {}
 
     def reap(*_: object) -> None:
-        """Write down how the runs ended that have."""
+        """Write down how the runs ended that have. No further end interrupts it."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
         for pid in list(logs):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 end = logs.pop(pid)
                 end.with_suffix(".new").write_text(str(os.waitstatus_to_exitcode(status)))
                 end.with_suffix(".new").replace(end)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
 
     signal.signal(signal.SIGCHLD, reap)
     print("ready", flush=True)  # noqa: T201 - the response to the test
     for line in sys.stdin:
         batch = json.loads(line)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
         pid = os.fork()
         if not pid:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
             status = 3
             try:
                 status = child(batch)
@@ -90,7 +96,7 @@ def serve() -> None:
             finally:
                 os._exit(status)
         logs[pid] = Path(f"{batch['log']}.end")
-        reap()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
         print(pid, flush=True)  # noqa: T201 - the response to the test
 
 
