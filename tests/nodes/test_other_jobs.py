@@ -163,7 +163,7 @@ def test_an_extension_is_as_long_as_asked(serve, nodes, quick, comfy, given):
 @pytest.mark.parametrize(
     ("node", "settings", "problem"),
     [
-        ("reference_to_video", {}, "references: wan2.7-r2v needs at least one of images, clips"),
+        ("reference_to_video", {}, "reference_1: wan2.7-r2v needs at least one reference; connect an image or a clip"),
         ("reference_to_video", {"reference_1": "text"}, "reference_1: must be an IMAGE, a VIDEO or an AUDIO, not str"),
         ("reference_to_video", {"reference_3": torch.zeros(0, 300, 300, 3)}, "reference_3: the batch is empty"),
         ("edit", {"video": CLIP, "image_2": torch.zeros(0, 300, 300, 3)}, "image_2: the batch is empty"),

@@ -20,7 +20,7 @@ from ..catalog.media import (
     VOICE,
 )
 from ..catalog.spec import REFERENCE_TO_VIDEO, VIDEO_EXTENSION, Model, kind_of
-from ..messages import Message, enumeration
+from ..messages import Message, alternatives, enumeration
 from ..text import format_choices, or_choose
 
 REFERENCES = (REFERENCE_IMAGE, REFERENCE_VIDEO, REFERENCE_AUDIO)
@@ -30,14 +30,18 @@ LABELS = {
     DRIVING_AUDIO: Message("an audio file"),
     LAST_FRAME: Message("a last frame"),
     FIRST_CLIP: Message("a clip"),
-    FIRST_FRAME: Message("first frame"),
+    FIRST_FRAME: Message("a first frame"),
     REFERENCE_IMAGE: Message("images"),
     REFERENCE_VIDEO: Message("clips"),
     REFERENCE_AUDIO: Message("sounds"),
     EDITED_VIDEO: Message("clip"),
 }
 
-_NEEDED = {**LABELS, REFERENCE_IMAGE: Message("an image"), **dict.fromkeys(CLIPS, Message("a clip"))}
+_NEEDED = {REFERENCE_IMAGE: Message("an image"), REFERENCE_AUDIO: Message("a sound")}
+_NEEDED |= dict.fromkeys(CLIPS, Message("a clip"))
+
+_OWN_INPUTS = {FIRST_FRAME: "first_frame", LAST_FRAME: "last_frame", DRIVING_AUDIO: "audio"}
+"""The nodes' input for each kind of media that is no reference."""
 
 # Chinese prompts name images in two ways.
 _ALSO = {"图{n}": "图片{n}"}
@@ -65,18 +69,29 @@ def reference_problems(
 def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
     """Yield the problems of the numbers of media."""
     slots = {slot.kind: slot for slot in model.slots}
+    most_of = {kind: slots[kind].most if kind in slots else 0 for kind in counts}
     for kind, count in counts.items():
-        most = slots[kind].most if kind in slots else 0
-        if not most:
+        most = most_of[kind]
+        if not most and kind in _OWN_INPUTS:
+            told = Message(
+                "{input}: {model} {problem}; remove it",
+                input=_OWN_INPUTS[kind],
+                model=model.id,
+                problem=Message("does not accept {media}", media=LABELS[kind]),
+            )
+            yield or_choose(told, [row.id for row in rows_of(model.job).values() if row.accepts(kind)])
+        elif not most:
             yield Message(
-                "references: {model} does not accept {kind}; it accepts {choices}",
+                "{input}: {model} does not accept {kind}; it accepts {choices}",
+                input=_input_of(kind, model),
                 model=model.id,
                 kind=LABELS[kind],
                 choices=enumeration(LABELS[slot.kind] for slot in model.slots),
             )
         elif count > most:
             yield Message(
-                "references: {count} {kind} are too many for {model}; use at most {most}",
+                "{input}: {count} {kind} are too many for {model}; use at most {most}",
+                input=_input_of(kind, model),
                 count=count,
                 kind=LABELS[kind],
                 model=model.id,
@@ -84,8 +99,13 @@ def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
             )
     for slot in model.slots:
         if counts[slot.kind] < slot.least:
-            yield Message("references: {model} needs {kind}", model=model.id, kind=_NEEDED[slot.kind])
-    together = sum(count for kind, count in counts.items() if kind != FIRST_FRAME)
+            yield Message(
+                "{input}: {model} needs {kind}",
+                input=_input_of(slot.kind, model),
+                model=model.id,
+                kind=_NEEDED[slot.kind],
+            )
+    together = sum(min(count, most_of[kind]) for kind, count in counts.items() if kind != FIRST_FRAME)
     if together > model.most_media:
         yield Message(
             "references: {count} are too many for {model}; use at most {most} together",
@@ -95,10 +115,17 @@ def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
         )
     if not together and not any(slot.least for slot in model.slots):
         yield Message(
-            "references: {model} needs at least one of {choices}",
+            "reference_1: {model} needs at least one reference; connect {choices}",
             model=model.id,
-            choices=enumeration(LABELS[slot.kind] for slot in model.slots if slot.kind != FIRST_FRAME),
+            choices=alternatives(_NEEDED[slot.kind] for slot in model.slots if slot.kind != FIRST_FRAME),
         )
+
+
+def _input_of(kind: str, model: Model) -> str:
+    """Return the node's input for a kind of reference: in the other jobs than references, a clip has its own."""
+    if model.job == REFERENCE_TO_VIDEO or kind == REFERENCE_AUDIO:
+        return Message("references")
+    return "image_1" if kind == REFERENCE_IMAGE else "video"
 
 
 def _voice_problems(model: Model, provided: Collection[str]) -> Iterator[str]:
