@@ -132,7 +132,7 @@ def _sources(videos: list[Any], paths: list[str]) -> list[Any]:
     sources = []
     for video, path in [*((video, "") for video in videos), *((None, path) for path in paths)]:
         try:
-            sources.append(video_input.resolve_video(video, path, cut=True))
+            sources.append(video_input.resolve_video(video, path, cut=True, path_name="video_paths"))
         except InvalidRequest as error:
             problems += error.problems
     if problems:

@@ -16,8 +16,8 @@ from . import host
 logger = logging.getLogger("dashscope_wan")
 
 
-def readable_file(path: str) -> Path:
-    """Return a file from the input, output or temp folder.
+def readable_file(path: str, *, name: str = "video_path") -> Path:
+    """Return a file from the input, output or temp folder. `name` is the input that has its path.
 
     Paths outside of these folders are never accessed, not even to check for existence: on Windows, accessing a path on
     another machine sends that machine the user's credentials.
@@ -41,7 +41,14 @@ def readable_file(path: str) -> Path:
     except (OSError, ValueError, RuntimeError):
         logger.debug("not a path: %s", shown)
     raise InvalidRequest(
-        [Message("video_path: {path} is not a file in ComfyUI's input, output or temp folder", path=shown)]
+        [
+            Message(
+                "{input}: {path} is not a file in ComfyUI's input, output or temp folder; enter its whole path, or "
+                "what follows the folder, such as wan/video.mp4",
+                input=name,
+                path=shown,
+            )
+        ]
     )
 
 
@@ -50,10 +57,10 @@ def is_lexically_inside(path: PurePath, folder: PurePath) -> bool:
     return ".." not in path.parts and path.is_relative_to(folder)
 
 
-def resolve_video(video: Any, path: str, *, cut: bool = False) -> Any:
+def resolve_video(video: Any, path: str, *, cut: bool = False, path_name: str = "video_path") -> Any:
     """Return the file of a VIDEO or of a path: a path, or a binary file object.
 
-    With `cut`, a trimmed VIDEO is reduced to its part of the file.
+    With `cut`, a trimmed VIDEO is reduced to its part of the file. `path_name` is the input that has the path.
 
     Raises:
         InvalidRequest: none or both are set, the path is not allowed, or the VIDEO cannot be encoded.
@@ -62,7 +69,7 @@ def resolve_video(video: Any, path: str, *, cut: bool = False) -> Any:
         either = Message("video: use either video or video_path")
         raise InvalidRequest([Message("video: use either video or video_path, not both") if path else either])
     if video is None:
-        return readable_file(path)
+        return readable_file(path, name=path_name)
     try:
         if cut and any(_window(video)):
             trimmed = BytesIO()

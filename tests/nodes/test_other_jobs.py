@@ -13,6 +13,7 @@ import torch
 from wanpack.nodes.text_to_video import DashScopeWanTextToVideo
 from wanpack.wan.catalog.fields import rows_of
 from wanpack.wan.errors import InvalidRequest
+from wanpack.wan.messages import localize
 
 SAMPLES = Path(__file__).resolve().parents[1] / "wan" / "api" / "requests_other"
 NODE_OF = {"t2v": "text_to_video", "r2v": "reference_to_video", "edit": "edit", "extend": "continue_video"}
@@ -188,6 +189,7 @@ def test_a_voice_of_a_batch_is_a_problem(serve, nodes, refused, given):
     batch = torch.cat([media.plain_images(side=300)] * 2)
     [problem] = refused(serve("beijing"), nodes.reference_to_video, reference_1=batch, voice_1=given(SOUND))
     assert problem == "voice_1: reference_1 must be one image or one clip"
+    assert localize(problem, "zh") == "音色 1：参考 1 必须是一张图像或一个视频片段"
 
 
 def test_a_first_frame_stands_before_the_references_and_is_one_image(serve, nodes, asked, given):
