@@ -476,6 +476,6 @@ class TestCost:
         cost = video_cost(request, REGIONS["beijing"], None)
         [line] = limit_problems(cost, {}, limits={"limit_per_run": {"CNY": 5.0}})
         assert line.startswith(
-            "the price of wan2.7-videoedit at 720P in Beijing, with a clip of unknown length is unknown, so that "
-            "limit_per_run cannot be kept; "
+            "the price of wan2.7-videoedit at 720P in Beijing with the clip of a URL is unknown, so that limit_per_run "
+            "cannot be kept; use video or video_path instead of video_url, or remove limit_per_run ("
         )
