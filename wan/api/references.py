@@ -113,7 +113,7 @@ def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
             model=model.id,
             most=model.most_media,
         )
-    if not together and not any(slot.least for slot in model.slots):
+    if set(counts) <= {FIRST_FRAME} and not any(slot.least for slot in model.slots):
         yield Message(
             "reference_1: {model} needs at least one reference; connect {choices}",
             model=model.id,

@@ -61,7 +61,8 @@ def limit_problems(cost: Cost, spent: Limits, *, limits: Limits, videos: int = 1
     if not cost.currency:
         return [
             Message(
-                "the price of {what} is unknown, so that {names} cannot be kept; {instead}, or remove {names} ({where})",
+                "the price of {what} is unknown, so that {names} cannot be kept; {instead}, or remove "
+                "{names} ({where})",
                 what=cost.what,
                 instead=cost.instead,
                 names=conjunction(limits),

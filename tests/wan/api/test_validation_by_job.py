@@ -190,7 +190,8 @@ def count_faults(pair, counts):
     together = sum(min(count, most_of.get(kind, 0)) for kind, count in counts.items() if kind != "first_frame")
     if together > wanted.most:
         said.append(f"references: {together} are too many for {model}; use at most {wanted.most} together")
-    if not together and not any(least for _, least, _ in wanted.media):
+    given = [kind for kind, count in counts.items() if count and kind != "first_frame"]
+    if not given and not any(least for _, least, _ in wanted.media):
         *some, last = [NEEDED[kind] for kind in most_of if kind != "first_frame"]
         some = f"{', '.join(some)} or {last}"
         said.append(f"reference_1: {model} needs at least one reference; connect {some}")
