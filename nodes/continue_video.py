@@ -41,7 +41,9 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs, video_input.ReadsFiles):
         rows += models_of(VIDEO_EXTENSION)
         return {
             "required": {
-                "prompt": inputs.prompt(),
+                "prompt": inputs.prompt(
+                    "What happens next, how the camera moves and, with audio, what is heard. The clip shows the scene."
+                ),
                 "model": inputs.model(rows, media=FIRST_CLIP, references=("video",)),
                 "resolution": inputs.resolution(rows, default=rows[0].default_resolution),
                 "duration": inputs.duration(rows, default=_DURATION, extra="the clip counts; "),
@@ -50,7 +52,7 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs, video_input.ReadsFiles):
             "optional": {
                 "video": inputs.clip(),
                 "video_path": inputs.clip_path(),
-                "last_frame": inputs.last_frame(),
+                "last_frame": inputs.last_frame(batch=""),
                 "negative_prompt": inputs.negative_prompt(),
                 "seed": inputs.seed(),
                 "watermark": inputs.watermark(),

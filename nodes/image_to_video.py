@@ -141,7 +141,7 @@ class DashScopeWanImageToVideo(inputs.VideoOutputs):
             },
             "optional": {
                 "negative_prompt": inputs.negative_prompt(),
-                "seed": inputs.seed(),
+                "seed": inputs.seed("Image i"),
                 "generate_audio": inputs.generate_audio(),
                 "watermark": inputs.watermark(),
                 "audio_url": inputs.audio_url(),

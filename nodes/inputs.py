@@ -55,7 +55,7 @@ class VideoOutputs:
     RETURN_NAMES = ("video_path", "video", "task_id", "receipt")
     OUTPUT_IS_LIST = (True, True, True, True)
     OUTPUT_TOOLTIPS = (
-        "Absolute path of the saved MP4, one per image of the batch.",
+        "Absolute path of the saved MP4, one per video.",
         "The saved video, for Save Video, Get Video Components and other VIDEO nodes.",
         "The id of the task at DashScope, valid for Wan Fetch Task for 24 hours.",
         "The request, the result, the estimated and the billed cost, as JSON.",
@@ -83,12 +83,9 @@ def image() -> Widget:
     )
 
 
-def last_frame() -> Widget:
-    """Return the last frame."""
-    return (
-        "IMAGE",
-        {"tooltip": "The frame that the video ends with: one for all videos of a batch, or one per video."},
-    )
+def last_frame(batch: str = ": one for all videos of a batch, or one per video") -> Widget:
+    """Return the last frame. `batch` tells what several images are."""
+    return ("IMAGE", {"tooltip": f"The frame that the video ends with{batch}."})
 
 
 def model(rows: Sequence[Model], *, default: str = "", **node: Any) -> Widget:
@@ -142,14 +139,14 @@ def duration(rows: Sequence[Model], *, default: int = DEFAULT_DURATION, extra: s
     )
 
 
-def shot_type() -> Widget:
-    """Return one shot or several."""
+def shot_type(rule: str = "; it requires prompt_extend") -> Widget:
+    """Return one shot or several, under a rule of the models."""
     return (
         list(SHOT_TYPES),
         {
             "default": SHOT_TYPES[0],
             "advanced": True,
-            "tooltip": "multi cuts between several shots; it requires prompt_extend.",
+            "tooltip": f"multi cuts between several shots{rule}.",
         },
     )
 
@@ -210,8 +207,11 @@ def prompt_extend() -> Widget:
     )
 
 
-def seed(numbered: str = "Image i") -> Widget:
-    """Return the seed. A new seed is charged, so it only changes when the user changes it."""
+def seed(numbered: str = "") -> Widget:
+    """Return the seed. A new seed is charged, so it only changes when the user changes it.
+
+    `numbered` is what the videos of a run are numbered by: "Image i".
+    """
     return (
         "INT",
         {
@@ -219,8 +219,8 @@ def seed(numbered: str = "Image i") -> Widget:
             "min": 0,
             "max": SEED_MAX,
             "control_after_generate": "fixed",
-            "tooltip": "A new seed makes a new video, which is charged; the same again returns the saved one. "
-            f"{numbered} uses seed + i.",
+            "tooltip": "A new seed makes a new video, which is charged; the same again returns the saved one."
+            + (f" {numbered} uses seed + i." if numbered else ""),
         },
     )
 
@@ -237,12 +237,10 @@ def negative_prompt() -> Widget:
     )
 
 
-_OF_AN_IMAGE = "What moves, how the camera moves and, with audio, what is heard. The image already shows the scene."
-
 FOR_EACH_IMAGE = "What moves, and what is heard; the image shows the scene. A list of texts has one per image."
 
 
-def prompt(tooltip: str = _OF_AN_IMAGE) -> Widget:
+def prompt(tooltip: str) -> Widget:
     """Return the prompt."""
     return ("STRING", {"default": "", "multiline": True, "tooltip": tooltip})
 

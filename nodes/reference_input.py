@@ -41,7 +41,11 @@ def references(given: Mapping[str, Any], voices: Sequence[Any] = ()) -> list[Ref
             one = [_with_voice(one[0], voice, f"voice_{number}")]
         elif voice is not None:
             problems.append(
-                Message("{input}: {reference} must be one image or one clip", input=f"voice_{number}", reference=name)
+                Message(
+                    "{input}: {reference} must be one image or one clip",
+                    input=f"voice_{number}",
+                    reference=Message("{input}", input=name),
+                )
             )
         found += one
     if problems:

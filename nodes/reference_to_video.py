@@ -70,7 +70,7 @@ class DashScopeWanReferenceToVideo(inputs.VideoOutputs):
                 "negative_prompt": inputs.negative_prompt(),
                 "seed": inputs.seed(),
                 "generate_audio": inputs.generate_audio(),
-                "shot_type": inputs.shot_type(),
+                "shot_type": inputs.shot_type(rule=""),
                 "watermark": inputs.watermark(),
                 "filename_prefix": inputs.filename_prefix("wan/r2v"),
                 "connection": inputs.connection(),

@@ -43,7 +43,7 @@ class DashScopeWanVideoEffect(inputs.VideoOutputs):
             },
             "optional": {
                 "duration": inputs.duration(rows),
-                "seed": inputs.seed(),
+                "seed": inputs.seed("Image i"),
                 "watermark": inputs.watermark(),
                 "filename_prefix": inputs.filename_prefix("wan/effect"),
                 "connection": inputs.connection(),

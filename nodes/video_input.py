@@ -48,7 +48,14 @@ def readable_file(path: str, *, name: str = "video_path") -> Path:
     except (OSError, ValueError, RuntimeError):
         logger.debug("not a path: %s", shown)
     raise InvalidRequest(
-        [Message("{input}: {path} is not a file in ComfyUI's input, output or temp folder", input=name, path=shown)]
+        [
+            Message(
+                "{input}: {path} is not a file in ComfyUI's input, output or temp folder; enter its whole path, or "
+                "what follows the folder, such as wan/video.mp4",
+                input=name,
+                path=shown,
+            )
+        ]
     )
 
 

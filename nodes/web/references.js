@@ -21,11 +21,11 @@ export function namesOf(references, names) {
   const counted = new Map();
   for (const { input, type, count } of names ? references : []) {
     const form = inLanguage(names)[type];
+    if (!form) continue;
     const kind = names.jointly ? "" : type;
     const first = (counted.get(kind) ?? 0) + 1;
     const last = first + count - 1;
     counted.set(kind, last);
-    if (!form) continue;
     const [one, other] = [first, last].map((number) => form.replace("{n}", number));
     found.set(input, first === last ? one : `${one} - ${other}`);
   }

@@ -241,7 +241,8 @@ def test_what_is_no_whole_video_is_reported(standalone_host, nodes, damaged, kin
 
 def test_a_missing_file_is_reported(standalone_host, nodes):
     assert refused_path(nodes, "gone.mp4") == (
-        "video_path: 'gone.mp4' is not a file in ComfyUI's input, output or temp folder"
+        "video_path: 'gone.mp4' is not a file in ComfyUI's input, output or temp folder; enter its whole path, or what "
+        "follows the folder, such as wan/video.mp4"
     )
 
 

@@ -14,6 +14,7 @@ from wanpack.nodes.reference_to_video import REFERENCES
 from wanpack.nodes.text_to_video import DashScopeWanTextToVideo
 from wanpack.wan.catalog.fields import rows_of
 from wanpack.wan.errors import InvalidRequest
+from wanpack.wan.messages import localize
 
 SAMPLES = Path(__file__).resolve().parents[1] / "wan" / "api" / "requests_other"
 NODE_OF = {"t2v": "text_to_video", "r2v": "reference_to_video", "edit": "edit", "extend": "continue_video"}
@@ -164,7 +165,7 @@ def test_an_extension_is_as_long_as_asked(serve, nodes, quick, comfy, given):
 @pytest.mark.parametrize(
     ("node", "settings", "problem"),
     [
-        ("reference_to_video", {}, "references: wan2.7-r2v needs at least one of images, clips"),
+        ("reference_to_video", {}, "reference_1: wan2.7-r2v needs at least one reference; connect an image or a clip"),
         ("reference_to_video", {"reference_1": "text"}, "reference_1: must be an IMAGE, a VIDEO or an AUDIO, not str"),
         ("reference_to_video", {"reference_3": torch.zeros(0, 300, 300, 3)}, "reference_3: the batch is empty"),
         ("edit", {"video": CLIP, "image_2": torch.zeros(0, 300, 300, 3)}, "image_2: the batch is empty"),
@@ -189,6 +190,7 @@ def test_a_voice_of_a_batch_is_a_problem(serve, nodes, refused, given):
     batch = torch.cat([media.plain_images(side=300)] * 2)
     [problem] = refused(serve("beijing"), nodes.reference_to_video, reference_1=batch, voice_1=given(SOUND))
     assert problem == "voice_1: reference_1 must be one image or one clip"
+    assert localize(problem, "zh") == "音色 1：参考 1 必须是一张图像或一个视频片段"
 
 
 def test_a_first_frame_stands_before_the_references_and_is_one_image(serve, nodes, asked, given):
@@ -222,11 +224,12 @@ def test_what_is_wrong_is_told_by_the_name_of_its_input(serve, nodes, refused, g
     ]
     assert told == [
         "first_frame: 116x100 is too small; each side must be at least 240 px",
-        "first_frame: wan3.0-video does not accept first frame; it accepts images, clips, sounds",
+        "first_frame: wan3.0-video does not accept a first frame; remove it, or choose wan2.7-r2v-2026-06-12 or "
+        "wan2.7-r2v",
         "reference_3: must be a ComfyUI VIDEO, not SimpleNamespace",
-        "references: 20.0 s of clips are too long; use at most 15 s together",
-        "images: 5 images are too many for wan2.7-videoedit; use at most 4",
-        "last_frame: wan3.0-video does not accept a last frame; it accepts clips, images",
+        "reference_1, reference_2, reference_3, reference_4: 20.0 s of clips are too long; use at most 15 s together",
+        "image_1: 5 images are too many for wan2.7-videoedit; use at most 4",
+        "last_frame: wan3.0-video does not accept a last frame; remove it",
     ]
 
 

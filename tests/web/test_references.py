@@ -170,16 +170,16 @@ NAMES = """
 LINKS = [
     ("reference_1", "LoadVideo", 0),
     ("reference_2", "LoadImage", 3),
+    ("reference_3", "LoadAudio", 0),
     ("reference_4", "LoadImage", 0),
     ("reference_5", "LoadVideo", 0),
-    ("reference_8", "LoadAudio", 0),
 ]
 NO = "not supported by this model"
 CALLED = {
-    "wan3.0-video": ["Video 1", "Image 1 - Image 3", "Image 4", "Video 2", "Audio 1"],
-    "wan2.7-r2v": ["Video 1", "Image 1 - Image 3", "Image 4", "Video 2", NO],
-    "happyhorse-1.1-r2v": [NO, "[Image 1] - [Image 3]", "[Image 4]", NO, NO],
-    "wan2.6-r2v-flash": ["character1", "character2 - character4", "character5", "character6", NO],
+    "wan3.0-video": ["Video 1", "Image 1 - Image 3", "Audio 1", "Image 4", "Video 2"],
+    "wan2.7-r2v": ["Video 1", "Image 1 - Image 3", NO, "Image 4", "Video 2"],
+    "happyhorse-1.1-r2v": [NO, "[Image 1] - [Image 3]", NO, "[Image 4]", NO],
+    "wan2.6-r2v-flash": ["character1", "character2 - character4", NO, "character5", "character6"],
 }
 
 
@@ -255,8 +255,8 @@ def test_names_and_prices_are_chinese_on_a_chinese_page(open_page, version):
             page.set(edit, "duration", duration)
             prices.append(page.state(edit)["price"].split("，")[0])
     assert called == {
-        "wan3.0-video": ["视频1", "图1 - 图3", "图4", "视频2", "音频1"],
-        "wan2.6-r2v": [*CALLED["wan2.6-r2v-flash"][:4], "此模型不支持"],
+        "wan3.0-video": ["视频1", "图1 - 图3", "音频1", "图4", "视频2"],
+        "wan2.6-r2v": ["character1", "character2 - character4", "此模型不支持", "character5", "character6"],
     }
     assert prices == ["约 CNY 1.20/秒（片段）", "约 CNY 3.00 + 0.60/秒（片段）"]
 

@@ -19,10 +19,8 @@ class Words:
 
 _OFFERED = "仅列出模型支持的取值。"
 _IMAGE = ("图像", "视频的首帧。批次中的每张图像各生成一个视频，分别计费。")
-_SEED = (
-    "随机数种子",
-    "更换种子会生成新的视频并计费；种子不变则返回已保存的视频。第 i 张图像使用 seed + i。",
-)
+_SEED = ("随机数种子", "更换种子会生成新的视频并计费；种子不变则返回已保存的视频。")
+_SEED_OF_IMAGES = (_SEED[0], f"{_SEED[1]}第 i 张图像使用 seed + i。")
 _WATERMARK = ("水印", "在视频右下角添加百炼的水印。")
 _PREFIX = (
     "文件名前缀",
@@ -41,7 +39,7 @@ _AUDIO = ("音频", "视频的音频，会上传到百炼；比视频长时截�
 _RATIO = ("画面比例", f"视频的宽高比；{_OFFERED}")
 _LAST_FRAME = ("尾帧", "视频的最后一帧；批次可以共用一张图像，也可以每个视频一张。")
 _VIDEO_OUTPUTS = (
-    ("视频路径", "已保存的 MP4 的绝对路径，批次中每张图像一个。"),
+    ("视频路径", "已保存的 MP4 的绝对路径，每个视频一个。"),
     ("视频", "已保存的视频，可接“保存视频”“获取视频组件”等 VIDEO 节点。"),
     ("任务 ID", "百炼的任务 ID，24 小时内可用“万相 取回任务”取回。"),
     ("回执", "JSON：请求、结果、费用估算和计费金额。"),
@@ -64,7 +62,7 @@ NODES = {
             "shot_type": _SHOT_TYPE,
             "prompt_extend": _PROMPT_EXTEND,
             "negative_prompt": _NEGATIVE_PROMPT,
-            "seed": _SEED,
+            "seed": _SEED_OF_IMAGES,
             "generate_audio": _GENERATE_AUDIO,
             "watermark": _WATERMARK,
             "audio_url": _AUDIO_URL,
@@ -85,7 +83,7 @@ NODES = {
             "model": _MODEL,
             "resolution": _RESOLUTION,
             "duration": _DURATION,
-            "seed": _SEED,
+            "seed": _SEED_OF_IMAGES,
             "watermark": _WATERMARK,
             "filename_prefix": _PREFIX,
             "connection": _CONNECTION,
@@ -191,10 +189,7 @@ NODES = {
             "duration": _DURATION,
             "prompt_extend": _PROMPT_EXTEND,
             "count": ("数量", "生成几个视频，每个用不同的种子，分别计费。"),
-            "seed": (
-                "随机数种子",
-                "更换种子会生成新的视频并计费；种子不变则返回已保存的视频。第 i 个视频使用 seed + i。",
-            ),
+            "seed": (_SEED[0], f"{_SEED[1]}第 i 个视频使用 seed + i。"),
             "negative_prompt": _NEGATIVE_PROMPT,
             "generate_audio": _GENERATE_AUDIO,
             "audio": _AUDIO,
@@ -235,7 +230,7 @@ NODES = {
             "negative_prompt": _NEGATIVE_PROMPT,
             "seed": _SEED,
             "generate_audio": _GENERATE_AUDIO,
-            "shot_type": _SHOT_TYPE,
+            "shot_type": (_SHOT_TYPE[0], "multi 在多个镜头之间切换。"),
             "watermark": _WATERMARK,
             "filename_prefix": _PREFIX,
             "connection": _CONNECTION,

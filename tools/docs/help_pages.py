@@ -18,8 +18,8 @@ _TEMPLATE = {
     "zh": "- `{id}` {name}：{content}（{models}）",
 }
 _OFFERED = {
-    "en": "Inputs and values that the chosen model does not support are hidden.",
-    "zh": "所选模型不支持的输入和取值会隐藏。",
+    "en": "Values and widgets that the chosen model does not support are hidden; such sockets are marked.",
+    "zh": "所选模型不支持的取值和控件会隐藏，不支持的端口会标明。",
 }
 _ERRORS = {
     "en": """## Errors

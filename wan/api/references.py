@@ -21,7 +21,7 @@ from ..catalog.media import (
     VOICE,
 )
 from ..catalog.spec import REFERENCE_TO_VIDEO, VIDEO_EXTENSION, Model, kind_of
-from ..messages import Message, enumeration
+from ..messages import Message, alternatives, enumeration
 from ..text import format_choices, or_choose
 
 REFERENCES = (REFERENCE_IMAGE, REFERENCE_VIDEO, REFERENCE_AUDIO)
@@ -31,19 +31,18 @@ LABELS = {
     DRIVING_AUDIO: Message("an audio file"),
     LAST_FRAME: Message("a last frame"),
     FIRST_CLIP: Message("a clip"),
-    FIRST_FRAME: Message("first frame"),
+    FIRST_FRAME: Message("a first frame"),
     REFERENCE_IMAGE: Message("images"),
     REFERENCE_VIDEO: Message("clips"),
     REFERENCE_AUDIO: Message("sounds"),
     EDITED_VIDEO: Message("clip"),
 }
 
-_NAMES = {
-    **{kind: kind for kind in (FIRST_FRAME, LAST_FRAME)},
-    **dict.fromkeys((FIRST_CLIP, *CLIPS), "video"),
-    DRIVING_AUDIO: "audio_url",
-}
-_NEEDED = {**LABELS, REFERENCE_IMAGE: Message("an image"), **dict.fromkeys(CLIPS, Message("a clip"))}
+_NEEDED = {REFERENCE_IMAGE: Message("an image"), REFERENCE_AUDIO: Message("a sound")}
+_NEEDED |= dict.fromkeys(CLIPS, Message("a clip"))
+
+_OWN_INPUTS = {FIRST_FRAME: "first_frame", LAST_FRAME: "last_frame", DRIVING_AUDIO: "audio"}
+"""The nodes' input for each kind of media that is no reference."""
 
 # Chinese prompts name images in two ways.
 _ALSO = {"图{n}": "图片{n}"}
@@ -73,9 +72,18 @@ def reference_problems(
 def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
     """Yield the problems of the numbers of media."""
     slots = {slot.kind: slot for slot in model.slots}
+    most_of = {kind: slots[kind].most if kind in slots else 0 for kind in counts}
     for kind, count in counts.items():
-        most = slots[kind].most if kind in slots else 0
-        if not most:
+        most = most_of[kind]
+        if not most and kind in _OWN_INPUTS:
+            told = Message(
+                "{input}: {model} {problem}; remove it",
+                input=_OWN_INPUTS[kind],
+                model=model.id,
+                problem=Message("does not accept {media}", media=LABELS[kind]),
+            )
+            yield or_choose(told, [row.id for row in rows_of(model.job).values() if row.accepts(kind)])
+        elif not most:
             yield Message(
                 "{input}: {model} does not accept {kind}; it accepts {choices}",
                 input=_input_of(kind, model),
@@ -95,34 +103,32 @@ def _count_problems(model: Model, counts: Counter[str]) -> Iterator[str]:
     for slot in model.slots:
         if counts[slot.kind] < slot.least:
             yield Message(
-                "{input}: {model} needs {media}",
+                "{input}: {model} needs {kind}",
                 input=_input_of(slot.kind, model),
                 model=model.id,
-                media=_NEEDED[slot.kind],
+                kind=_NEEDED[slot.kind],
             )
-    together = sum(count for kind, count in counts.items() if kind != FIRST_FRAME)
-    # Beside one clip as many images as there may be are told above.
-    if together > model.most_media and model.job == REFERENCE_TO_VIDEO:
+    together = sum(min(count, most_of[kind]) for kind, count in counts.items() if kind != FIRST_FRAME)
+    if together > model.most_media:
         yield Message(
             "references: {count} are too many for {model}; use at most {most} together",
             count=together,
             model=model.id,
             most=model.most_media,
         )
-    if not together and not any(slot.least for slot in model.slots):
+    if set(counts) <= {FIRST_FRAME} and not any(slot.least for slot in model.slots):
         yield Message(
-            "references: {model} needs at least one of {choices}",
+            "reference_1: {model} needs at least one reference; connect {choices}",
             model=model.id,
-            choices=enumeration(LABELS[slot.kind] for slot in model.slots if slot.kind != FIRST_FRAME),
+            choices=alternatives(_NEEDED[slot.kind] for slot in model.slots if slot.kind != FIRST_FRAME),
         )
 
 
 def _input_of(kind: str, model: Model) -> str:
-    """Return what a node calls its input for a kind of media: one of several is told as all of them."""
-    name = _NAMES.get(kind, "")
-    if model.job == REFERENCE_TO_VIDEO and kind in REFERENCES:
-        name = Message("references")
-    return name or LABELS[kind]
+    """Return the node's input for a kind of reference: in the other jobs than references, a clip has its own."""
+    if model.job == REFERENCE_TO_VIDEO or kind == REFERENCE_AUDIO:
+        return Message("references")
+    return "image_1" if kind == REFERENCE_IMAGE else "video"
 
 
 def _voice_problems(model: Model, provided: Collection[str]) -> Iterator[str]:

@@ -285,7 +285,7 @@ def _upload_problems(batch: Batch, rules: Model, region: Region) -> list[str]:
     given = [(one.kind, one.name) for _, one in batch.media if one.image is None or not rules.inline_images]
     given += [(FIRST_CLIP, INPUT_NAMES[FIRST_CLIP])] if batch.open_clip else []
     given += [(DRIVING_AUDIO, INPUT_NAMES[DRIVING_AUDIO])] if batch.audio is not None else []
-    return [storage_problem(*one, rules, region) for one in given]
+    return [storage_problem(kind, name, rules, region) for kind, name in given if rules.accepts(kind)]
 
 
 def _count_problems(batch: Batch, rules: Model) -> list[str]:

@@ -29,11 +29,15 @@ ROUNDING = 0.00005
 
 @frozen
 class Cost:
-    """The list price of one video, which has none without a `currency`. `what` names the model and where it runs."""
+    """The list price of one video, which has none without a `currency`.
+
+    `what` names the model and where it runs, `instead` says what has a price.
+    """
 
     amount: float
     currency: str
     what: str
+    instead: str
 
 
 def video_cost(request: VideoRequest, region: Region, estimate: Mapping[str, Any] | None) -> Cost:
@@ -41,9 +45,12 @@ def video_cost(request: VideoRequest, region: Region, estimate: Mapping[str, Any
     cost = estimate or {"amount": 0.0, "currency": ""}
     names = {"model": request.model, "resolution": request.resolution, "region": region.title}
     what = Message("{model} at {resolution} in {region}", **names)
+    instead = Message("choose another model or resolution")
     if request.video_url:
-        what = Message("{model} at {resolution} in {region}, with a clip of unknown length", **names)
-    return Cost(cost["amount"], cost["currency"], what)
+        what = Message("{model} at {resolution} in {region} with the clip of a URL", **names)
+        if request.row and request.row.uploads:
+            instead = Message("use video or video_path instead of video_url")
+    return Cost(cost["amount"], cost["currency"], what, instead)
 
 
 def limit_problems(cost: Cost, spent: Limits, *, limits: Limits, videos: int = 1) -> list[str]:
@@ -54,9 +61,10 @@ def limit_problems(cost: Cost, spent: Limits, *, limits: Limits, videos: int = 1
     if not cost.currency:
         return [
             Message(
-                "the price of {what} is unknown, so that {names} cannot be kept; choose another model or resolution, "
-                "or remove {names} ({where})",
+                "the price of {what} is unknown, so that {names} cannot be kept; {instead}, or remove "
+                "{names} ({where})",
                 what=cost.what,
+                instead=cost.instead,
                 names=conjunction(limits),
                 where=_where(*limits),
             )

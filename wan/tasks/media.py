@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..catalog.media import DRIVING_AUDIO, EDITED_VIDEO, REFERENCE_AUDIO, VOICE, ClipLimits
@@ -16,7 +16,7 @@ from ..media.audio import audio_seconds, validate_audio
 from ..media.container import Source
 from ..media.image import validate_images
 from ..media.video import Clip, read_clip, validate_clip
-from ..messages import Message
+from ..messages import Message, enumeration
 
 OpenClip = Callable[[], Source]
 """Returns the file of a clip. Blocking."""
@@ -77,7 +77,7 @@ def _sound_problems(media: Sequence[tuple[str, Reference]], rules: Model) -> lis
     ]
 
 
-def read_clips(given: Iterable[tuple[str, str, OpenClip]], *, limits: ClipLimits) -> tuple[dict[str, Clip], list[str]]:
+def read_clips(given: Sequence[tuple[str, str, OpenClip]], *, limits: ClipLimits) -> tuple[dict[str, Clip], list[str]]:
     """Return the clips by key, and their problems. Those that cannot be read are missing.
 
     `given` has the key of each clip, the node's input, and what returns its file.
@@ -94,10 +94,12 @@ def read_clips(given: Iterable[tuple[str, str, OpenClip]], *, limits: ClipLimits
         else:
             problems += validate_clip(clip, limits=limits, name=name)
     total = sum(clip.seconds for clip in clips.values())
+    names = dict.fromkeys(name for _, name, _ in given)
     if limits.total and not problems and round(total, 1) > limits.total:
         problems.append(
             Message(
-                "references: {seconds:.1f} s of clips are too long; use at most {most:g} s together",
+                "{names}: {seconds:.1f} s of clips are too long; use at most {most:g} s together",
+                names=enumeration(Message("{input}", input=name) for name in names),
                 seconds=total,
                 most=limits.total,
             )

@@ -145,22 +145,26 @@ def test_a_row_is_available_in_its_regions_alone(pair, region):
 
 # What the kinds are called in problems.
 PLURALS = {
-    "first_frame": "first frame",
+    "first_frame": "a first frame",
     "reference_image": "images",
     "reference_video": "clips",
     "reference_audio": "sounds",
     "video": "clip",
 }
-NEEDED = {"reference_image": "an image", "reference_video": "a clip", "video": "a clip"}
+NEEDED = {
+    "reference_image": "an image",
+    "reference_video": "a clip",
+    "reference_audio": "a sound",
+    "video": "a clip",
+}
+FIRST_FRAME_MODELS = "wan2.7-r2v-2026-06-12 or wan2.7-r2v"
 
 
-def input_of(pair, kind):
-    """What the node calls its input for a kind of media."""
-    if kind == "first_frame":
-        return kind
-    if pair[0] == REFERENCE and kind != "video":
+def input_of(job, kind):
+    """What the node of a job calls the input for a kind of reference."""
+    if job == REFERENCE or kind == "reference_audio":
         return "references"
-    return "video" if kind in ("video", "reference_video") else PLURALS[kind]
+    return "image_1" if kind == "reference_image" else "video"
 
 
 def count_faults(pair, counts):
@@ -170,21 +174,27 @@ def count_faults(pair, counts):
     accepted = ", ".join(PLURALS[kind] for kind in most_of)
     said = []
     for kind, count in counts.items():
-        if count and kind not in most_of:
-            said.append(f"{input_of(pair, kind)}: {model} does not accept {PLURALS[kind]}; it accepts {accepted}")
+        name = input_of(pair[0], kind)
+        if count and kind == "first_frame" and kind not in most_of:
+            other = f", or choose {FIRST_FRAME_MODELS}" if pair[0] == REFERENCE else ""
+            said.append(f"first_frame: {model} does not accept a first frame; remove it{other}")
+        elif count and kind not in most_of:
+            said.append(f"{name}: {model} does not accept {PLURALS[kind]}; it accepts {accepted}")
         elif count > most_of.get(kind, 0):
             most = most_of[kind]
-            told = f"{count} {PLURALS[kind]} are too many for {model}; use at most {most}"
-            said.append(f"{input_of(pair, kind)}: {told}")
+            said.append(f"{name}: {count} {PLURALS[kind]} are too many for {model}; use at most {most}")
     for kind, least, _ in wanted.media:
         if counts[kind] < least:
-            said.append(f"{input_of(pair, kind)}: {model} needs {NEEDED[kind]}")
-    together = sum(count for kind, count in counts.items() if kind != "first_frame")
-    if together > wanted.most and pair[0] == REFERENCE:
+            said.append(f"{input_of(pair[0], kind)}: {model} needs {NEEDED[kind]}")
+    # What is too much of its kind is said once.
+    together = sum(min(count, most_of.get(kind, 0)) for kind, count in counts.items() if kind != "first_frame")
+    if together > wanted.most:
         said.append(f"references: {together} are too many for {model}; use at most {wanted.most} together")
-    if not together and not any(least for _, least, _ in wanted.media):
-        some = ", ".join(PLURALS[kind] for kind in most_of if kind != "first_frame")
-        said.append(f"references: {model} needs at least one of {some}")
+    given = [kind for kind, count in counts.items() if count and kind != "first_frame"]
+    if not given and not any(least for _, least, _ in wanted.media):
+        *some, last = [NEEDED[kind] for kind in most_of if kind != "first_frame"]
+        some = f"{', '.join(some)} or {last}"
+        said.append(f"reference_1: {model} needs at least one reference; connect {some}")
     return sorted(said)
 
 
@@ -244,8 +254,7 @@ def test_the_url_of_a_sound_is_checked(pair, url, said):
 @pytest.mark.parametrize("pair", WITH_MEDIA, ids=":".join)
 def test_a_sound_that_a_video_would_speak_is_no_reference(pair):
     faults = faults_of(pair, audio_url=AUDIO_URL)
-    accepted = ", ".join(PLURALS[kind] for kind, _, _ in FACTS[pair].media)
-    assert faults == [f"audio_url: {pair[1]} does not accept an audio file; it accepts {accepted}"]
+    assert faults == [f"audio: {pair[1]} does not accept an audio file; remove it"]
 
 
 def test_a_first_frame_is_no_input_of_a_text():
@@ -471,5 +480,5 @@ def test_all_problems_are_told_at_once():
         seed=-1,
     )
     assert named(faults) == sorted(
-        [*("seed", "model", "resolution", "duration", "ratio", "prompt", "generate_audio"), *["references"] * 2]
+        ["seed", "model", "resolution", "duration", "ratio", "prompt", "generate_audio", "references"]
     )

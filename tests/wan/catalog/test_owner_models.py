@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from wanpack.wan.api.request import estimate_cost
@@ -14,6 +16,7 @@ from wanpack.wan.catalog.owner_models import add_models
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.errors import InvalidRequest
 
+DOCS = Path(__file__).parents[3] / "docs"
 NEW = "wan2.7-i2v-2026-12-01"
 LIKE = {"id": NEW, "like": "wan2.7-i2v"}
 PRICED = {**LIKE, "prices": {"beijing": {"720P": 0.7, "1080P": 1.1}}, "prices_as_of": "2026-12-01"}
@@ -33,6 +36,20 @@ def tables_as_before():
 
 def add(*entries):
     return [str(problem) for problem in add_models({"model": list(entries)})]
+
+
+@pytest.mark.parametrize("page", ["models.md", "models.zh-CN.md"])
+def test_the_example_of_the_documents_is_added(page):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    [example] = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    try:
+        import tomllib
+    except ImportError:  # Python 3.10
+        import tomli as tomllib
+    assert add_models(tomllib.loads(example)) == []
+    assert rows_of("text_to_video")["wan3.1-video"].ratios == ("16:9", "9:16")
+    assert TABLE[NEW].offers["beijing"].price == {"720P": 0.6}
+    assert TABLE["wan2.5-i2v-preview"].successor == "wan2.6-i2v-flash"
 
 
 def test_a_model_has_the_rules_of_the_one_that_it_is_like():

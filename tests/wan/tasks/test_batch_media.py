@@ -303,6 +303,12 @@ class TestStorage:
             "video_url instead"
         ]
 
+    def test_a_clip_that_a_model_does_not_take_is_told_once(self, desk):
+        batch = desk.batch(REFERENCE, "happyhorse-1.1-r2v", picture(), film(desk.clip()))
+        assert desk.problems(batch) == [
+            "references: happyhorse-1.1-r2v does not accept clips; it accepts images",
+        ]
+
     def test_a_voice_needs_storage_too(self, desk):
         desk.go_to("virginia")
         said = desk.problems(desk.batch(REFERENCE, "wan2.7-r2v", voiced(picture())))
@@ -356,7 +362,7 @@ class TestLimits:
             (REFERENCE, "wan3.0-video", [{"seconds": 7.5}, {"seconds": 7.5}], []),
             (
                 *(REFERENCE, "wan3.0-video", [{"seconds": 8}, {"seconds": 7.5}]),
-                ["references: 15.5 s of clips are too long; use at most 15 s together"],
+                ["video1, video2: 15.5 s of clips are too long; use at most 15 s together"],
             ),
             (
                 *(REFERENCE, "wan3.0-video", [{"seconds": 2, "size": (230, 320)}]),
@@ -501,6 +507,6 @@ class TestCost:
         cost = video_cost(request, REGIONS["beijing"], None)
         [line] = limit_problems(cost, {}, limits={"limit_per_run": {"CNY": 5.0}})
         assert line.startswith(
-            "the price of wan2.7-videoedit at 720P in Beijing, with a clip of unknown length is unknown, so that "
-            "limit_per_run cannot be kept; "
+            "the price of wan2.7-videoedit at 720P in Beijing with the clip of a URL is unknown, so that limit_per_run "
+            "cannot be kept; use video or video_path instead of video_url, or remove limit_per_run ("
         )
