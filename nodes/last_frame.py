@@ -47,7 +47,9 @@ class DashScopeWanLastFrame(video_input.ReadsFiles):
                 ),
                 "match": (
                     "IMAGE",
-                    {"tooltip": "For chains: gives the frame this picture's colours, so that clips do not drift."},
+                    {
+                        "tooltip": "For chains with a still camera: gives the frame this picture's mean colours and contrast, against drift."
+                    },
                 ),
             },
         }
