@@ -48,7 +48,8 @@ class DashScopeWanLastFrame(video_input.ReadsFiles):
                 "match": (
                     "IMAGE",
                     {
-                        "tooltip": "For chains with a still camera: gives the frame this picture's mean colours and contrast, against drift."
+                        "tooltip": "For chains with a still camera: gives the frame this picture's mean colours and "
+                        "contrast, against drift."
                     },
                 ),
             },
