@@ -77,7 +77,7 @@ def edit_references(row: Model | None, video: Any, path: str, url: str, images: 
 def clip_reference(kind: str, video: Any, path: str) -> Reference:
     """Return the clip of a VIDEO or of a path as the reference of a kind."""
     open_clip = partial(video_input.resolve_video, video, path, cut=True)
-    return Reference(kind, "video", open_clip=open_clip)
+    return Reference(kind, "video_path" if path else "video", open_clip=open_clip)
 
 
 def one_image(name: str, value: Any) -> Any:

@@ -233,6 +233,14 @@ def test_what_is_wrong_is_told_by_the_name_of_its_input(serve, nodes, refused, g
     ]
 
 
+def test_a_file_that_is_no_clip_is_told_by_the_input_with_its_path(serve, nodes, refused, standalone_host):
+    file = standalone_host.output_folder() / "no clip.mp4"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"no video at all")
+    [problem] = refused(serve("beijing"), nodes.edit, video_path=str(file))
+    assert problem.startswith("video_path: ")
+
+
 def test_a_clip_that_may_not_be_uploaded_names_the_url(serve, nodes, refused, given):
     settings = {"model": "happyhorse-1.0-video-edit", "video": given(CLIP)}
     assert refused(serve("beijing"), nodes.edit, **settings) == [

@@ -196,7 +196,7 @@ def _name_problems(request: VideoRequest, model: Model, counts: Counter[str]) ->
         rest = _pattern(form).sub("\n", rest)
     if missing:
         yield Message(
-            "prompt: names {missing}, which is not there; {model} calls the references {names}",
+            "prompt: names {missing}, but there is no such reference; {model} calls the references {names}",
             missing=enumeration(missing),
             model=model.id,
             names=enumeration(names_of(model, counts, chinese=not "".join(missing).isascii())),

@@ -89,7 +89,9 @@ def test_a_name_of_what_is_not_there_is_told(model, prompt, given, missing):
         assert found == []
         return
     [fault] = found
-    assert fault.startswith(f"prompt: names {', '.join(missing)}, which is not there; {model} calls the references ")
+    assert fault.startswith(
+        f"prompt: names {', '.join(missing)}, but there is no such reference; {model} calls the references "
+    )
 
 
 # The prompt, and the names in it that are those of another model.
@@ -141,7 +143,9 @@ def test_an_edit_and_an_extension_name_their_clip_too():
     assert problems("Edit Video 1: the coat of Image 1", job=EDIT, given=given) == []
     assert problems("Extend Video 1 forward", job=EXTENSION, given=given) == []
     [fault] = problems("Edit Video 2", job=EDIT, given=given)
-    assert fault.endswith("names Video 2, which is not there; wan3.0-video calls the references Image 1, Video 1")
+    assert fault.endswith(
+        "names Video 2, but there is no such reference; wan3.0-video calls the references Image 1, Video 1"
+    )
     # Its pages give no names.
     given = ["video#1", "reference_image#1"]
     assert problems("the coat of Image 7", model="wan2.7-videoedit", job=EDIT, given=given) == []
