@@ -176,7 +176,10 @@ def test_an_extension_is_as_long_as_asked(serve, nodes, quick, comfy, given):
     ],
 )
 def test_what_lacks_or_has_another_type_is_told(serve, nodes, refused, given, node, settings, problem):
-    values = {name: given(value) if value in (IMAGE, CLIP, SOUND) else value for name, value in settings.items()}
+    kinds = (IMAGE, CLIP, SOUND)
+    values = {
+        name: given(value) if isinstance(value, str) and value in kinds else value for name, value in settings.items()
+    }
     assert problem in refused(serve("beijing"), getattr(nodes, node), **values)
 
 
