@@ -136,6 +136,7 @@ class DashScopeWanContinueVideo(inputs.VideoOutputs, video_input.ReadsFiles):
                 connection=Connection.of(connection),
                 last_frames=last_frame,
                 open_clip=open_clip,
+                clip_input="video_path" if path else "video",
                 references=[clip_reference(REFERENCE_VIDEO, video, path)] if row else [],
             )
             return self.to_result(await make_videos(batch, monitor=monitor))

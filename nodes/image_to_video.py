@@ -81,9 +81,10 @@ def _calls(lists: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
 
 def _failure(failures: Mapping[int, BaseException], results: Sequence[dict[str, Any]]) -> WanError:
     """Return the error of a list of which some entries failed. That nothing was submitted is said where it holds."""
-    first = next(iter(failures.values()))
-    if not results and isinstance(first, WanError) and len({str(one) for one in failures.values()}) == 1:
-        return first
+    seen = {(one.message, one.task_id): one for one in failures.values() if isinstance(one, WanError)}
+    # Equal messages are told once, whatever their request ids.
+    if not results and len(seen) == 1:
+        return next(iter(seen.values()))
     if not results and all(isinstance(one, InvalidRequest) for one in failures.values()):
         told = (problem for one in failures.values() if isinstance(one, InvalidRequest) for problem in one.problems)
         return InvalidRequest(list(dict.fromkeys(told)))

@@ -81,12 +81,12 @@ class DashScopeWanLastFrame(video_input.ReadsFiles):
                 if not problems and match.shape[0] != 1:
                     problems = [Message("match: {count} images are connected; use one", count=match.shape[0])]
             try:
-                source = await run_in_thread(video_input.resolve_video, video, strip(video_path))
+                source, end = await run_in_thread(video_input.resolve_whole_video, video, strip(video_path))
             except InvalidRequest as error:
                 raise UnusableVideo([*error.problems, *problems]) from None
             if problems:
                 raise UnusableVideo(problems)
-            frame = await run_in_thread(last_frame, source, until=video_input.trim_end(video))
+            frame = await run_in_thread(last_frame, source, until=end)
             if match is not None:
                 picture = as_array(match[0])
                 picture = picture[..., :3] if picture.shape[-1] >= 3 else picture.repeat(3, axis=-1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections.abc import Iterator
 from io import BufferedIOBase, BytesIO
 from os import PathLike
 from pathlib import Path, PurePath
@@ -99,17 +100,33 @@ def resolve_video(
         raise InvalidRequest([Message("video: use either video or video_path, not both") if path else either])
     if video is None:
         return readable_file(path, name=path_name)
-    try:
+    with _told(name):
         with _READING:
+            source = video_source(video, name=name)
+        with _READING if isinstance(source, BytesIO) else contextlib.nullcontext():
             if cut and any(_window(video)):
                 trimmed = BytesIO()
                 video.save_to(trimmed, format="mp4", codec="h264")
                 return trimmed
-            source = video_source(video, name=name)
             return BytesIO(source.getvalue()) if isinstance(source, BytesIO) else source
+
+
+def resolve_whole_video(video: Any, path: str) -> tuple[Any, float | None]:
+    """Return what `resolve_video` does, and the second at which a trimmed VIDEO ends in it, None if with the file."""
+    source = resolve_video(video, path)
+    with _told("video"), _READING:
+        start, seconds = _window(video)
+    return source, start + seconds if seconds else None
+
+
+@contextlib.contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Make an InvalidRequest of what other packs' VIDEOs, ComfyUI's encoder and FFmpeg raise: errors of any type."""
+    try:
+        yield
     except InvalidRequest:
         raise
-    except Exception as error:  # other packs' VIDEOs, ComfyUI's encoder and FFmpeg raise errors of any type
+    except Exception as error:
         reason = truncate_redacted(f"{type(error).__name__}: {error}", 200)
         told = Message("{input}: it cannot be encoded as a file ({reason})", input=name, reason=reason)
         raise InvalidRequest([told]) from error
@@ -127,12 +144,6 @@ def video_source(video: Any, *, name: str = "video") -> Any:
             [Message("{input}: must be a ComfyUI VIDEO, not {type}", input=name, type=type(video).__name__)]
         )
     return source
-
-
-def trim_end(video: Any) -> float | None:
-    """Return the second of its file at which a trimmed VIDEO ends; None if it ends with the file."""
-    start, seconds = _window(video)
-    return start + seconds if seconds else None
 
 
 def _window(video: Any) -> tuple[float, float]:

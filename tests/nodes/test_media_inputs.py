@@ -286,15 +286,15 @@ def test_a_video_that_cannot_be_written_out_is_reported_before_anything_is_sent(
 @pytest.mark.parametrize(
     ("name", "more", "fault"),
     [
-        ("short.mp4", {"seconds": 1.5}, "video: 1.50 s is too short; DashScope accepts 2 to 10 s"),
-        ("long.mp4", {"seconds": 10.5}, "video: 10.50 s is too long; DashScope accepts 2 to 10 s"),
-        ("small.mp4", {"size": (320, 200)}, "video: 320x200 is not supported; each side must have 240 to 4096 px"),
+        ("short.mp4", {"seconds": 1.5}, "video_path: 1.50 s is too short; DashScope accepts 2 to 10 s"),
+        ("long.mp4", {"seconds": 10.5}, "video_path: 10.50 s is too long; DashScope accepts 2 to 10 s"),
+        ("small.mp4", {"size": (320, 200)}, "video_path: 320x200 is not supported; each side must have 240 to 4096 px"),
         (
             "narrow.mp4",
             {"size": (2000, 240)},
-            "video: 2000x240 is too narrow; the longer side may be at most 8 times the shorter",
+            "video_path: 2000x240 is too narrow; the longer side may be at most 8 times the shorter",
         ),
-        ("video.mkv", {}, "video: video.mkv is not an MP4 or MOV video, as DashScope requires."),
+        ("video.mkv", {}, "video_path: video.mkv is not an MP4 or MOV video, as DashScope requires."),
     ],
 )
 def test_a_clip_that_the_service_would_not_take_is_reported(live_server, nodes, refused, clip, name, more, fault):
@@ -309,8 +309,8 @@ def test_a_clip_that_the_service_would_not_take_is_reported(live_server, nodes, 
         ({"video_path": "nowhere.mp4"}, "video_path: 'nowhere.mp4' is not a file in ComfyUI's input, output or temp"),
         ({"video_path": "/etc/passwd"}, "video_path: '/etc/passwd' is not a file in ComfyUI's input, output or temp"),
         ({"video": "a video"}, "video: must be a ComfyUI VIDEO, not str"),
-        ({"video_path": "text.mp4"}, "video: text.mp4 is not an MP4 or MOV video"),
-        ({"video_path": "half.mp4"}, "video: half.mp4 is truncated"),
+        ({"video_path": "text.mp4"}, "video_path: text.mp4 is not an MP4 or MOV video"),
+        ({"video_path": "half.mp4"}, "video_path: half.mp4 is truncated"),
     ],
 )
 def test_what_is_no_clip_is_reported_with_all_other_problems(live_server, nodes, refused, clip, given, fault):
@@ -330,7 +330,7 @@ def test_a_clip_of_over_100_mb_is_reported(live_server, nodes, refused, clip):
     with clip.open("r+b") as file:
         file.truncate(100 * 1024 * 1024 + 1)
     [fault] = refused(live_server, nodes.continue_video, video_path=clip.name)
-    assert fault == "video: clip.mp4 is larger than 100 MB, DashScope's limit."
+    assert fault == "video_path: clip.mp4 is larger than 100 MB, DashScope's limit."
 
 
 def test_a_model_that_does_not_go_on_is_reported_with_which_do(live_server, nodes, refused, clip):

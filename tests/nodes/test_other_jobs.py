@@ -236,11 +236,12 @@ def test_what_is_wrong_is_told_by_the_name_of_its_input(serve, nodes, refused, g
     ]
 
 
-def test_a_file_that_is_no_clip_is_told_by_the_input_with_its_path(serve, nodes, refused, standalone_host):
+@pytest.mark.parametrize(("node", "model"), [("edit", "wan2.7-videoedit"), ("continue_video", "wan2.7-i2v")])
+def test_a_file_that_is_no_clip_is_told_by_the_input_with_its_path(serve, nodes, refused, standalone_host, node, model):
     file = standalone_host.output_folder() / "no clip.mp4"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(b"no video at all")
-    [problem] = refused(serve("beijing"), nodes.edit, video_path=str(file))
+    [problem] = refused(serve("beijing"), getattr(nodes, node), model=model, resolution="720P", video_path=str(file))
     assert problem.startswith("video_path: ")
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from wanpack.nodes import host, model_rules
+from wanpack.nodes.connection import DashScopeWanConnection
 from wanpack.nodes.text_to_video import DashScopeWanTextToVideo
 from wanpack.wan.catalog import jobs
 from wanpack.wan.catalog.models import TABLE
+from wanpack.wan.errors import InvalidRequest
 
 NEW = """
 [[model]]
@@ -43,6 +47,15 @@ def offered():
 def test_a_model_of_the_file_is_offered_with_its_rules(write):
     write(NEW)
     assert offered()[-1] == "wan2.8-t2v"
+
+
+def test_a_retired_model_makes_no_new_video_offline_either(write, bare_environment, own_offline_region):
+    write('[[model]]\nid = "wan2.5-t2v-preview"\nretired = "wan2.6-t2v"\n')
+    assert "wan2.5-t2v-preview" in offered()
+    [connection] = DashScopeWanConnection().connect("offline")
+    settings = {"prompt": "a cat", "model": "wan2.5-t2v-preview", "resolution": "480P", "connection": connection}
+    with pytest.raises(InvalidRequest, match=r"DashScope has retired wan2\.5-t2v-preview; choose wan2\.6-t2v"):
+        asyncio.run(DashScopeWanTextToVideo().generate(**settings))
 
 
 @pytest.mark.parametrize(

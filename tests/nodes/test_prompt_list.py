@@ -10,6 +10,7 @@ import pytest
 from media import plain_images
 from wanpack.nodes.image_to_video import DashScopeWanImageToVideo
 from wanpack.offline.tasks import Timing
+from wanpack.wan.api.errors import AuthenticationError
 from wanpack.wan.errors import InvalidRequest
 from wanpack.wan.tasks.runner import PartialFailure
 
@@ -88,6 +89,9 @@ def test_the_owners_limit_for_a_run_is_for_the_batches_of_all_calls(server, bare
     with pytest.raises(PartialFailure, match=r"CNY 1\.44 of 2\.00 are spent by it already"):
         generate([plain_images(2), plain_images(2)], ["a cat", "a dog"])
     assert len(server.tasks) == 2
+    # What is saved costs nothing, and the other half is within the limit.
+    receipts, _ = generate([plain_images(2), plain_images(2)], ["a cat", "a dog"])
+    assert sum(one["reused"] for one in receipts) == 2
 
 
 def test_of_several_calls_one_failure_leaves_the_others_to_their_end(server, comfy):
@@ -100,6 +104,21 @@ def test_of_several_calls_one_failure_leaves_the_others_to_their_end(server, com
     assert failed == "- entry 2: duration: 99 is not supported by wanx2.1-i2v-turbo; choose 3, 4 or 5"
     assert Path(saved.removeprefix("Saved: ")).is_file()
     assert hint == "Run the same graph again: saved videos are not charged again."
+
+
+def test_an_entry_with_several_problems_is_one_line(server):
+    with pytest.raises(PartialFailure) as caught:
+        generate([plain_images(1)], ["a cat", "a dog"], duration=[3, 99], seed=[5, -1])
+    line = str(caught.value).splitlines()[1]
+    assert line.startswith("- entry 2: seed: -1 is not supported; choose 0 to ")
+    assert line.endswith("; duration: 99 is not supported by wanx2.1-i2v-turbo; choose 3, 4 or 5")
+
+
+def test_what_fails_for_all_entries_alike_is_told_once(server, bare_environment):
+    bare_environment.setenv("DASHSCOPE_API_KEY", "sk-0123456789abcdef0123456789abcdef")
+    with pytest.raises(AuthenticationError) as caught:
+        generate([plain_images(1)], THREE)
+    assert "entries" not in str(caught.value)
 
 
 def test_several_calls_that_all_fail_before_paying_say_so_once(server):

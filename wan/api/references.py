@@ -41,13 +41,13 @@ LABELS = {
 _NEEDED = {REFERENCE_IMAGE: Message("an image"), REFERENCE_AUDIO: Message("a sound")}
 _NEEDED |= dict.fromkeys(CLIPS, Message("a clip"))
 
-_OWN_INPUTS = {FIRST_FRAME: "first_frame", LAST_FRAME: "last_frame", DRIVING_AUDIO: "audio"}
+_OWN_INPUTS = {FIRST_FRAME: "first_frame", LAST_FRAME: "last_frame", DRIVING_AUDIO: "audio_url"}
 """The nodes' input for each kind of media that is no reference."""
 
 # Chinese prompts name images in two ways.
 _ALSO = {"图{n}": "图片{n}"}
 _LETTERS = r"[A-Za-z]"
-_UNITS = r"[\s-]?(?:秒|分钟|帧|个|段|张|条|(?:seconds?|secs?|minutes?|fps|frames?)(?![A-Za-z]))"
+_UNITS = r"[\s-]?(?:秒|分钟|帧|个|段|张|条|(?:seconds?|secs?|minutes?|fps|frames?|times)(?![A-Za-z]))"
 _MOST_NUMBER = 20
 """What has a higher number is no reference: no request has as many. "A video 360 degrees around"."""
 
@@ -182,38 +182,22 @@ def _duration_problems(
 
 
 def _name_problems(request: VideoRequest, model: Model, counts: Counter[str]) -> Iterator[str]:
-    """Yield the references that the prompt names and the request does not have, or names as another model does."""
+    """Yield the references that the prompt names and the request does not have."""
     if model.reference_names is None:
         return
     have = sum(counts[kind] for kind in REFERENCES) if model.reference_names.jointly else None
     missing: dict[str, None] = {}
-    rest = request.prompt
     for kind, form in _forms(model):
         most = counts[kind] if have is None else have
         for found in _pattern(form).finditer(request.prompt):
             if not 1 <= int(found["n"]) <= most and int(found["n"]) <= _MOST_NUMBER:
                 missing[found[0]] = None
-        rest = _pattern(form).sub("\n", rest)
     if missing:
         yield Message(
             "prompt: names {missing}, but there is no such reference; {model} calls the references {names}",
             missing=enumeration(missing),
             model=model.id,
             names=enumeration(names_of(model, counts, chinese=not "".join(missing).isascii())),
-        )
-    others = {form for row in rows_of(REFERENCE_TO_VIDEO).values() for _, form in _forms(row)}
-    foreign: dict[str, None] = {}
-    # "[Image 1]" before the "Image 1" in it.
-    for form in sorted(others, key=len, reverse=True):
-        named = _pattern(form).finditer(rest)
-        foreign |= dict.fromkeys(found[0] for found in named if int(found["n"]) <= _MOST_NUMBER)
-        rest = _pattern(form).sub("\n", rest)
-    if foreign:
-        yield Message(
-            "prompt: {model} does not know {foreign}; it calls the references {names}",
-            model=model.id,
-            foreign=enumeration(foreign),
-            names=enumeration(names_of(model, counts, chinese=not "".join(foreign).isascii())),
         )
 
 
@@ -257,22 +241,43 @@ def names_of(model: Model, counts: Counter[str], *, chinese: bool = False) -> li
 
 
 def reference_warnings(request: VideoRequest, model: Model, *, provided: Collection[str]) -> list[str]:
-    """Return the ways in which a prompt may be taken for another job than that of its references."""
-    if model.job != REFERENCE_TO_VIDEO or model.family != "wan3.0":
-        return []
-    if not any(kind_of(key) == REFERENCE_VIDEO for key in provided):
-        return []
-    found = _found(request.prompt, (*EDIT_WORDS, *EXTEND_WORDS))
-    if not found:
-        return []
-    return [
-        Message(
-            "prompt: {model} edits or extends the clip where the prompt says so ({words}); for a new video use other "
-            "words",
-            model=model.id,
-            words=enumeration(found),
+    """Return the ways in which a prompt may not be taken as it is meant: other names, or the words of another job."""
+    counts = Counter(kind_of(key) for key in provided if VOICE not in key)
+    problems = list(_foreign_names(request, model, counts))
+    has_clip = counts[REFERENCE_VIDEO] and model.job == REFERENCE_TO_VIDEO and model.family == "wan3.0"
+    if found := _found(request.prompt, (*EDIT_WORDS, *EXTEND_WORDS)) if has_clip else []:
+        problems.append(
+            Message(
+                "prompt: {model} edits or extends the clip where the prompt says so ({words}); for a new video use "
+                "other words",
+                model=model.id,
+                words=enumeration(found),
+            )
         )
-    ]
+    return problems
+
+
+def _foreign_names(request: VideoRequest, model: Model, counts: Counter[str]) -> Iterator[str]:
+    """Yield the names of references that the documents give for other models. Some sources give them for this one."""
+    if model.reference_names is None:
+        return
+    rest = request.prompt
+    for _, form in _forms(model):
+        rest = _pattern(form).sub("\n", rest)
+    others = {form for row in rows_of(REFERENCE_TO_VIDEO).values() for _, form in _forms(row)}
+    foreign: dict[str, None] = {}
+    # "[Image 1]" before the "Image 1" in it.
+    for form in sorted(others, key=len, reverse=True):
+        named = _pattern(form).finditer(rest)
+        foreign |= dict.fromkeys(found[0] for found in named if int(found["n"]) <= _MOST_NUMBER)
+        rest = _pattern(form).sub("\n", rest)
+    if foreign:
+        yield Message(
+            "prompt: {model} may not know {foreign}; it calls the references {names}",
+            model=model.id,
+            foreign=enumeration(foreign),
+            names=enumeration(names_of(model, counts, chinese=not "".join(foreign).isascii())),
+        )
 
 
 def _found(prompt: str, words: Iterable[str]) -> list[str]:

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 class Batch:
     """Everything that a run requests: one video per image of `images` (IMAGE, float [B,H,W,C]), or `videos`.
 
-    `open_clip` returns the file of the clip that the video begins with. `last_frames` is an IMAGE with one image for
-    all videos, or one per video. `references` are the same for all videos. `prompts` has one for each, if they differ.
-    `audio` is a ComfyUI AUDIO or None. The videos go into `output_folder` under names that begin with
-    `filename_prefix`. `home` is the folder of the settings and the ledger. `metadata` is written into the saved files
-    (`prompt`, `workflow`). `clock` measures the run's waits and timeouts.
+    `open_clip` returns the file of the clip that the video begins with, which the node's input `clip_input` gives.
+    `last_frames` is an IMAGE with one image for all videos, or one per video. `references` are the same for all videos.
+    `prompts` has one for each, if they differ. `audio` is a ComfyUI AUDIO or None. The videos go into `output_folder`
+    under names that begin with `filename_prefix`. `home` is the folder of the settings and the ledger. `metadata` is
+    written into the saved files (`prompt`, `workflow`). `clock` measures the run's waits and timeouts.
     `on_change` is told of each change of a record.
     """
 
@@ -53,6 +53,7 @@ class Batch:
     connection: Connection = field(default_factory=Connection)
     last_frames: Any = None
     open_clip: OpenClip | None = None
+    clip_input: str = INPUT_NAMES[FIRST_CLIP]
     on_change: OnChange | None = None
     references: Sequence[Reference] = ()
     videos: int = 1
@@ -235,11 +236,10 @@ def _limit_problems(
         or not (request.duration or clips)
         or request.duration not in model.durations
         or request.resolution not in model.resolutions
+        or model.offer_in(region.id) is None
     ):
         return []
     count = batch.count if batch.images is None or hasattr(batch.images, "__len__") else 1
-    if model.offer_in(region.id) is None:
-        return []
     billed = clips if batch.references else ()
     priced = estimate_cost(request, region=region, clips=billed, references=len(batch.references))
     cost = video_cost(request, region, priced)
@@ -268,7 +268,7 @@ def _read_clips(batch: Batch, rules: Model) -> tuple[dict[str, Clip], list[str]]
     """Return the clips by key, and their problems. Those that cannot be read are missing."""
     given = [(key, one.name, one.open_clip) for key, one in batch.media if one.open_clip]
     if batch.open_clip:
-        given.append((FIRST_CLIP, INPUT_NAMES[FIRST_CLIP], batch.open_clip))
+        given.append((FIRST_CLIP, batch.clip_input, batch.open_clip))
     if not given:
         return {}, []
     from .media import read_clips
@@ -283,7 +283,7 @@ def _upload_problems(batch: Batch, rules: Model, region: Region) -> list[str]:
     from .media import storage_problem
 
     given = [(one.kind, one.name) for _, one in batch.media if one.image is None or not rules.inline_images]
-    given += [(FIRST_CLIP, INPUT_NAMES[FIRST_CLIP])] if batch.open_clip else []
+    given += [(FIRST_CLIP, batch.clip_input)] if batch.open_clip else []
     given += [(DRIVING_AUDIO, INPUT_NAMES[DRIVING_AUDIO])] if batch.audio is not None else []
     return [storage_problem(kind, name, rules, region) for kind, name in given if rules.accepts(kind)]
 

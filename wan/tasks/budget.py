@@ -36,6 +36,7 @@ _FREE = "DELETE FROM reservations WHERE run = :run"
 
 
 _spent_together: ContextVar[dict[tuple[str, str], float] | None] = ContextVar("spent_together", default=None)
+"""What the entries of a list have spent together, as `Budget.spent`; None outside of a list."""
 
 
 @contextlib.contextmanager
@@ -52,29 +53,37 @@ def shared_budgets() -> Iterator[None]:
 class Budget:
     """The budget of one run. `cost` is that of each of its videos. With `problems` it is none. All methods block.
 
-    `_spent` has what the run reserved by currency and the run's id, and more by currency and a request's fingerprint.
+    `spent` is what counts against the limit of a run: amounts by currency and either a batch, by its run's id, or a
+    single request, by its fingerprint. If it `is_shared`, the entries of a list have it in common.
     """
 
     ledger: Ledger
     limits: Limits
     cost: Cost
     problems: Sequence[str] = ()
-    _spent: dict[tuple[str, str], float] = field(default_factory=dict)
+    spent: dict[tuple[str, str], float] = field(default_factory=dict)
+    is_shared: bool = False
 
     def reserve_batch(self, drafts: Iterable[tuple[Record, Iterable[str]]], *, videos: int) -> None:
         """Reserve the price of a batch: of all videos, or of those that are new where that is too much.
 
-        `drafts` has the draft of each video's record, with the earlier fingerprints of its request.
+        `drafts` has the draft of each video's record, with the earlier fingerprints of its request. As what saved
+        videos would cost is held until the run ends, other entries of a list could not use it: there, only new ones
+        are counted.
 
         Raises:
             InvalidRequest: the new ones are too much. Nothing is reserved.
             LedgerUnavailable: the ledger cannot be used.
         """
-        try:
-            self._reserve_videos(videos)
-        except InvalidRequest:
-            if new := sum(self._is_new(*draft) for draft in drafts):
-                self._reserve_videos(new)
+        if not self.is_shared:
+            try:
+                self._reserve_videos(videos)
+            except InvalidRequest:
+                pass
+            else:
+                return
+        if new := sum(self._is_new(*draft) for draft in drafts):
+            self._reserve_videos(new)
 
     def _is_new(self, draft: Record, earlier: Iterable[str]) -> bool:
         """Tell whether a request was certainly never charged."""
@@ -87,12 +96,12 @@ class Budget:
         def reserve(connection: Connection, is_alive: IsAlive) -> None:
             self._held(connection, is_alive)
             # Of a transaction that was committed as its connection was lost.
-            self._spent.pop((self.cost.currency, self.ledger.run_id), None)
+            self.spent.pop((self.cost.currency, self.ledger.run_id), None)
             connection.execute(sql(_FREE), {"run": self.ledger.run_id})
             self._check(connection, is_alive, videos=videos)
             values = {"run": self.ledger.run_id, "currency": self.cost.currency, "amount": amount, "at": time.time()}
             connection.execute(sql(_RESERVE), values)
-            self._spent[self.cost.currency, self.ledger.run_id] = amount
+            self.spent[self.cost.currency, self.ledger.run_id] = amount
 
         self.ledger.reserve(reserve)
 
@@ -105,18 +114,18 @@ class Budget:
             InvalidRequest: it is too much.
         """
         # Who waits in a queue asks again.
-        self._spent.pop((self.cost.currency, draft.fingerprint), None)
+        self.spent.pop((self.cost.currency, draft.fingerprint), None)
         held = self._held(connection, is_alive)
-        if held + ROUNDING < self.cost.amount or not self.cost.currency:
+        if self.problems or held + ROUNDING < self.cost.amount or not self.cost.currency:
             self._check(connection, is_alive)
-            self._spent[self.cost.currency, draft.fingerprint] = self.cost.amount
+            self.spent[self.cost.currency, draft.fingerprint] = self.cost.amount
             return None
         values = {"run": self.ledger.run_id, "amount": self.cost.amount}
         return partial(_use, connection, values)
 
     def _check(self, connection: Connection, is_alive: IsAlive, *, videos: int = 1) -> None:
         spent = spent_by_limit(connection, is_alive)
-        own = sum(amount for (currency, _), amount in self._spent.items() if currency == self.cost.currency)
+        own = sum(amount for (currency, _), amount in self.spent.items() if currency == self.cost.currency)
         spent["limit_per_run"] = {self.cost.currency: own}
         problems = self.problems or limit_problems(self.cost, spent, limits=self.limits, videos=videos)
         if problems:
@@ -145,8 +154,9 @@ async def open_budget(plan: ValidatedBatch, attachments: Attachments, context: R
     cost = video_cost(plan.batch.request, plan.endpoint.region, plan.cost)
     shared = _spent_together.get()
     spent = {} if shared is None else shared
-    budget = Budget(context.ledger, plan.limits, cost, plan.payment_problems, spent)
-    if plan.count > 1:
+    budget = Budget(context.ledger, plan.limits, cost, plan.payment_problems, spent, is_shared=shared is not None)
+    # With problems each new video is refused by itself, and what was paid before comes.
+    if plan.count > 1 and not plan.payment_problems:
         drafts = (_draft(plan, index, attachments, context.ledger.account) for index in range(plan.count))
         await context.to_thread(budget.reserve_batch, drafts, videos=plan.count)
     return budget.reserve

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from ..api.errors import AuthenticationError, PermissionDenied
 from ..errors import InvalidRequest, WanError
 from ..ledger.errors import LedgerUnavailable
-from ..messages import Message, lines
+from ..messages import Message, clauses, lines
 from .attachments import Attachments
 from .batch import Batch, validate_batch
 from .context import open_run_context, run_in_thread
@@ -131,5 +131,5 @@ def _gather_results(futures: Sequence[asyncio.Future[SavedVideo]]) -> list[Saved
 def text_of(error: BaseException) -> str:
     """Return what a failure beside others says: not that nothing was submitted."""
     if isinstance(error, InvalidRequest):
-        return lines(*error.problems)
+        return clauses(error.problems)
     return error.text if isinstance(error, WanError) else str(error)

@@ -254,7 +254,7 @@ def test_the_url_of_a_sound_is_checked(pair, url, said):
 @pytest.mark.parametrize("pair", WITH_MEDIA, ids=":".join)
 def test_a_sound_that_a_video_would_speak_is_no_reference(pair):
     faults = faults_of(pair, audio_url=AUDIO_URL)
-    assert faults == [f"audio: {pair[1]} does not accept an audio file; remove it"]
+    assert faults == [f"audio_url: {pair[1]} does not accept an audio file; remove it"]
 
 
 def test_a_first_frame_is_no_input_of_a_text():
