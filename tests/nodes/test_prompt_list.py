@@ -115,7 +115,7 @@ def test_an_entry_with_several_problems_is_one_line(server):
 
 
 def test_what_fails_for_all_entries_alike_is_told_once(server, bare_environment):
-    bare_environment.setenv("DASHSCOPE_API_KEY", "sk-0123456789abcdef0123456789abcdef")
+    bare_environment.setenv("DASHSCOPE_API_KEY", "sk-not-the-servers-key")
     with pytest.raises(AuthenticationError) as caught:
         generate([plain_images(1)], THREE)
     assert "entries" not in str(caught.value)
