@@ -103,6 +103,18 @@ def test_a_video_in_memory_is_read(standalone_host, nodes, video):
     assert is_last(nodes.last_frame(video=InMemory()), path)
 
 
+def test_what_another_packs_video_raises_is_told(standalone_host, nodes, video):
+    class Broken:
+        get_stream_source = staticmethod(lambda: str(video("clip.mp4", frames=2)))
+
+        def get_active_trim_window(self):
+            raise ValueError("no length")
+
+    with pytest.raises(InvalidRequest) as caught:
+        nodes.last_frame(video=Broken())
+    assert list(caught.value.problems) == ["video: it cannot be encoded as a file (ValueError: no length)"]
+
+
 # Which of the two
 
 
