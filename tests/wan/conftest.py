@@ -21,7 +21,7 @@ from zlib import crc32
 import media
 import numpy as np
 import pytest
-from mock_faults import TaskStuck
+from mock_faults import HtmlPage, TaskStuck, Truncated
 from mock_server import MockServer
 from skipping import SkippingClock
 from wanpack.offline.tasks import Timing
@@ -33,6 +33,7 @@ from wanpack.wan.catalog.fields import VideoRequest
 from wanpack.wan.catalog.media import EDITED_VIDEO, REFERENCE_IMAGE
 from wanpack.wan.catalog.regions import REGIONS
 from wanpack.wan.catalog.spec import IMAGE_TO_VIDEO, REFERENCE_TO_VIDEO, TEXT_TO_VIDEO, VIDEO_EDIT
+from wanpack.wan.errors import WanError
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Record, State
 from wanpack.wan.messages import ENGLISH, Text, localize
@@ -186,6 +187,18 @@ class Bench:
         """Run to the end and return the saved videos; one that is only one by itself."""
         videos = asyncio.run(make_videos(batch or self.batch(), monitor=watch or Watch()))
         return videos if len(videos) > 1 else videos[0]
+
+    def leave_part(self, *, sent: int) -> Path:
+        """Have a run end with the first bytes of its video, and return the partial download."""
+        self.server.faults.add(on="download", fault=Truncated(sent))
+        self.server.faults.add(on="download", fault=HtmlPage(400), times=1)
+        with pytest.MonkeyPatch.context() as patch:
+            # A busy machine has all the time that it needs for them.
+            patch.setattr("wanpack.wan.tasks.save_video.STALL_SECONDS", 60.0 / self.clock.scale)
+            with pytest.raises(WanError, match="HTTP 400"):
+                self.run()
+        [part] = self.strays
+        return part
 
     def fetch(self, task_id: str, *, watch: Watch | None = None) -> Any:
         batch = FetchRequest(task_id, self.output, "wan/task", self.home, clock=self.clock)

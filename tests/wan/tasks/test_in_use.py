@@ -6,9 +6,8 @@ import contextlib
 
 import pytest
 from holding import Held, held
-from mock_faults import HtmlPage, Stalled
 from wanpack.wan import files
-from wanpack.wan.errors import DownloadFailed, WanError
+from wanpack.wan.errors import DownloadFailed
 from wanpack.wan.media.video import read_metadata
 
 
@@ -73,12 +72,7 @@ def test_what_was_left_open_is_saved_by_the_next_run_without_another_payment_or_
 @pytest.fixture
 def half(bench):
     """The half of a video that an earlier run has left."""
-    bench.server.faults.add(on="download", fault=Stalled(1000))
-    bench.server.faults.add(on="download", fault=HtmlPage(400), times=1)
-    with pytest.raises(WanError, match="HTTP 400"):
-        bench.run()
-    [part] = bench.strays
-    return part
+    return bench.leave_part(sent=1000)
 
 
 def test_a_part_that_nobody_else_may_open_goes_on_when_it_is_let_go(bench, half):

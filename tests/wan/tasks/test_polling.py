@@ -16,7 +16,6 @@ from mock_faults import (
     ErrorResponse,
     HtmlPage,
     ResetBeforeBody,
-    Stalled,
     TaskFails,
     TaskStuck,
     UnknownStatus,
@@ -152,11 +151,7 @@ def test_a_video_that_the_user_deleted_is_fetched_again_within_a_day(make_bench,
 def test_a_part_of_a_video_that_is_gone_is_removed(make_bench, monkeypatch):
     clock = [time.time()]
     bench = make_bench(clock=lambda: clock[0])
-    bench.server.faults.add(on="download", fault=Stalled(290_000))
-    bench.server.faults.add(on="download", fault=HtmlPage(400), times=1)
-    with pytest.raises(WanError, match="HTTP 400"):
-        bench.run()
-    (part,) = bench.strays
+    part = bench.leave_part(sent=290_000)
     clock[0] += 1.1 * DAY
     now = clock[0]
     monkeypatch.setattr(time, "time", lambda: now)
@@ -188,24 +183,11 @@ def test_a_cancelled_task_is_asked_for_anew_by_the_next_run(make_bench):
 
 @pytest.mark.usefixtures("large_videos")
 def test_a_part_moves_with_the_prefix(bench):
-    bench.server.faults.add(on="download", fault=Stalled(290_000))
-    bench.server.faults.add(on="download", fault=HtmlPage(400), times=1)
-    with pytest.raises(WanError, match="HTTP 400"):
-        bench.run()
+    bench.leave_part(sent=290_000)
     video = bench.run(bench.batch(filename_prefix="elsewhere/video"))
     assert video.path.parent.name == "elsewhere"
     assert [call.headers.get("range") is None for call in bench.server.received if call.on == "download"][-1] is False
     assert bench.strays == []
-
-
-def left_half(bench):
-    """Leave half a video behind, and return the bytes that are there of it."""
-    bench.server.faults.add(on="download", fault=Stalled(290_000))
-    bench.server.faults.add(on="download", fault=HtmlPage(400), times=1)
-    with pytest.raises(WanError, match="HTTP 400"):
-        bench.run()
-    [part] = bench.strays
-    return part.stat().st_size
 
 
 def ranges(bench):
@@ -225,7 +207,7 @@ def another_disk(tmp_path):
 
 @pytest.mark.usefixtures("large_videos")
 def test_a_part_moves_to_another_disk(bench, another_disk):
-    held = left_half(bench)
+    held = bench.leave_part(sent=290_000).stat().st_size
     video = bench.run(replace(bench.batch(), output_folder=another_disk))
     assert video.path.is_relative_to(another_disk)
     assert ranges(bench)[-1] == f"bytes={held}-"
@@ -236,7 +218,7 @@ def test_a_part_moves_to_another_disk(bench, another_disk):
 
 @pytest.mark.usefixtures("large_videos")
 def test_a_part_that_cannot_be_moved_is_dropped_and_the_download_begins_anew(bench, monkeypatch):
-    left_half(bench)
+    bench.leave_part(sent=290_000)
     move = Path.replace
 
     def refuse(path, target):
@@ -254,7 +236,7 @@ def test_a_part_that_cannot_be_moved_is_dropped_and_the_download_begins_anew(ben
 
 @pytest.mark.usefixtures("large_videos")
 def test_a_part_that_breaks_off_on_its_way_to_another_disk_is_dropped(bench, another_disk, monkeypatch):
-    left_half(bench)
+    bench.leave_part(sent=290_000)
 
     def break_off(source, copy):
         copy.write(source.read(1000))
