@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
 from wanpack.wan.api import client as client_module
@@ -122,20 +123,27 @@ def test_a_download_that_never_gets_on_is_given_up(response, hostile, tmp_path, 
 
 
 def test_a_slow_download_that_gets_on_goes_on(hostile, tmp_path, monkeypatch):
-    monkeypatch.setattr("wanpack.wan.net.download.GRACE_SECONDS", 0.0)
+    """Its clock goes on by 10 s for each piece: 40 s for a quarter of a megabyte, of the 60 that are allowed."""
+    monkeypatch.setattr("wanpack.wan.net.download.GRACE_SECONDS", 20.0)
+    clock, come = [0.0], threading.Semaphore(0)
+    monkeypatch.setattr("wanpack.wan.net.http.time", SimpleNamespace(monotonic=lambda: clock[0]))
 
     def slowly(connection, _):
         connection.sendall(OK + b"Content-Length: 1048576\r\n\r\n")
-        for _ in range(16):
+        for size in range(65536, 1048577, 65536):
+            clock[0] += 10.0
             connection.sendall(bytes(65536))
-            threading.Event().wait(0.1)
+            while sizes[-1] < size:
+                come.acquire()
 
-    server = hostile(slowly)
-    options = {"own": server.own, "stall_seconds": 0.4}
-    got = download(
-        f"{server.root}/v.mp4", tmp_path / "part", on_progress=lambda *_: None, stop=threading.Event(), **options
-    )
-    assert got == 1048576
+    def note(size, _total):
+        sizes.append(size)
+        come.release()
+
+    sizes, server = [0], hostile(slowly)
+    options = {"own": server.own, "stall_seconds": 20.0, "stop": threading.Event()}
+    assert download(f"{server.root}/v.mp4", tmp_path / "part", on_progress=note, **options) == 1048576
+    assert clock[0] == 160.0
 
 
 @pytest.mark.parametrize(
