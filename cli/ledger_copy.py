@@ -76,9 +76,8 @@ def _copy_facts(source: LedgerStore, target: LedgerStore) -> Copied:
             if name != "version":
                 values = {"name": name, "value": value, "replace": int(is_empty and name == "salt")}
                 connection.execute(with_lists(_SET, {}), values)
-    recovery = source.modules("ledger.recovery")
     is_other = "salt" in facts and target.facts()["salt"] != facts["salt"]
-    return Copied(facts.get(recovery.LOST, ""), is_other)
+    return Copied(facts.get(source.modules("ledger.sqlite").LOST, ""), is_other)
 
 
 def _with_place(row: Row, source: LedgerStore) -> Row:

@@ -29,15 +29,14 @@ class LedgerStore:
     def __init__(self, modules: Modules, name: str) -> None:
         self.modules = modules
         self.version = 0
-        self._connections: Any = None
         self._columns: tuple[str, ...] = modules("ledger.record").COLUMNS
         if "://" in name:
             self._store = _server(modules, name)
             self._file = Path()
             self.name = self._store.place
         else:
-            self._file = _file(name, default=modules("ledger.database").FILE_NAME)
-            self._store = modules("ledger.database").SqliteStore(self._file.parent, self._file.name)
+            self._file = _file(name, default=modules("ledger.sqlite").FILE_NAME)
+            self._store = modules("ledger.sqlite").SqliteStore(self._file.parent, self._file.name)
             self.name = str(self._file)
         self.is_shared: bool = self._store.is_shared
 
@@ -51,8 +50,7 @@ class LedgerStore:
                     self._refuse_other(connection)
             yield self
         finally:
-            if self._connections is not None:
-                self._connections.dispose()
+            self._store.close()
 
     def _refuse_other(self, connection: Any) -> None:
         """Raise an error for a ledger of a later version of the pack, and for a file of another program."""
@@ -74,23 +72,27 @@ class LedgerStore:
 
     def migrate(self) -> None:
         """Make the ledger, or bring it to the pack's version."""
-        with self.transaction() as connection:
-            self.modules("ledger.database").migrate(connection, self._store)
+        with self._described():
+            self.modules("ledger.schema").migrate(self._store)
         self.version = len(self.modules("ledger.schema").VERSIONS)
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
         """Return a connection in an exclusive transaction."""
+        with self._described(), self._store.begin(exclusive=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _described(self) -> Iterator[None]:
+        """Raise an error of the database as one that says what to do."""
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
-            self._connections = self._connections or self._store.create_engine()
-            with self._connections.begin() as connection:
-                yield connection
+            yield
         except (SQLAlchemyError, OSError, NotImplementedError) as error:
             cause = getattr(error, "orig", None) or error
             message, do = self._store.describe(cause)
-            if not self.is_shared and self.modules("ledger.recovery").is_damage(cause):
+            if not self.is_shared and self.modules("ledger.sqlite").is_damage(cause):
                 do = Message("It is damaged. Run any graph: the pack then makes a new ledger of what can be read.")
             messages = self.modules("messages")
             raise StandaloneError(messages.redacted(messages.lines(message, do))) from error

@@ -11,28 +11,22 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path, PurePath
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..redaction import Secret
-from .errors import LedgerUnavailable, NewerVersion, describe_file, unavailable
-from .recovery import is_damage, quarantine
+from .errors import LedgerUnavailable, unavailable
 from .run_lock import RunLock
-from .schema import VERSIONS
+from .schema import migrate
+from .sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    import sqlite3
-
-    from sqlalchemy import Connection, Engine, TextClause
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy import Connection
 
     from .postgres import PostgresStore, RunLease
 
 T = TypeVar("T")
-
-FILE_NAME = "ledger.sqlite3"
-BUSY_SECONDS = 5.0
-"""Seconds to wait for another process's transaction. Transactions take milliseconds."""
 
 DOWN_SECONDS = 5.0
 """Seconds for which nobody waits again for a server that did not answer, but who is about to send a request."""
@@ -57,7 +51,6 @@ class Database:
         # A file has one writer. Its threads wait here, as the pool forgets who waits in it when it is disposed of.
         self._turn: AbstractContextManager[object] = contextlib.nullcontext() if store.is_shared else threading.Lock()
         self._users = 0
-        self._engine: Engine | None = None
         self.durations: dict[tuple[str, str, int, str], tuple[float, list[float]]] = {}
         self.full_queues: dict[str, float] = {}
         self._is_current = False
@@ -75,19 +68,19 @@ class Database:
             with self._guard:
                 self._users -= 1
             if self._users <= 0 and not self.store.is_shared:
-                self._disconnect()
+                self._give_up()
 
-    def execute(self, statement: TextClause, *rows: Mapping[str, Any]) -> Any:
-        """Run a statement with the values of each row, and return the first row of its result, None if it has none.
+    def execute(self, statement: str, values: Mapping[str, Any]) -> Any:
+        """Run a statement with its values as `:name`, and return the first row of its result, None if it has none.
 
         Raises as `transaction` does.
         """
 
         def run(connection: Connection) -> Any:
-            result = connection.execute(statement, rows)
+            result = execute(connection, statement, values)
             return result.first() if result.returns_rows else None
 
-        return self.transaction(run, exclusive=len(rows) > 1)
+        return self.transaction(run, exclusive=False)
 
     def read_facts(self) -> tuple[str, bool]:
         """Return the salt of the account ids, which the first run draws, and whether there are older fingerprints.
@@ -141,154 +134,40 @@ class Database:
                 raise failure from error
 
     def _transact(self, work: Callable[[Connection], T], *, exclusive: bool) -> T:
-        with self._guard:
-            engine = self._engine = self._engine or self.store.create_engine()
-        if self._is_current and self.store.is_shared and not exclusive:
-            with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-                return work(connection)
-        with engine.begin() as connection:
-            if not self._is_current:
-                migrate(connection, self.store)
+        if not self._is_current:
+            migrate(self.store)
+        self._is_current = True
+        with self.store.begin(exclusive=exclusive) as connection:
             result = work(connection)
-        self._is_current, self._down = True, _UP
+        self._down = _UP
         return result
 
     def _give_up(self) -> None:
         """Begin anew next time. On a server other threads go on, and lost connections are replaced one by one."""
         self._is_current = False
         if not self.store.is_shared:
-            self._disconnect()
-
-    def _disconnect(self) -> None:
-        with self._guard:
-            self._is_current = False
-            if self._engine is not None:
-                self._engine.dispose()
+            self.store.close()
 
 
-class SqliteStore:
-    """A file `name` in the folder `home`."""
-
-    is_shared = False
-    """Whether several machines share the ledger."""
-
-    tables = ""
-    """What a new database has beside the tables of the schema: a script."""
-
-    def __init__(self, home: Path, name: str = FILE_NAME) -> None:
-        self._path = home / name
-        self._locks_folder = home / "running"
-
-    def create_engine(self) -> Engine:
-        """Return an engine with one connection, as SQLite has one writer. The file is opened by `connect`."""
-        from sqlalchemy import create_engine, event
-        from sqlalchemy.pool import QueuePool
-
-        engine = create_engine(
-            "sqlite://",
-            creator=self._connect,
-            poolclass=QueuePool,
-            pool_size=1,
-            max_overflow=0,
-            hide_parameters=True,
-        )
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        return engine
-
-    def _connect(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        return connect(self._path)
-
-    def version(self, connection: Connection) -> int:
-        """Return the version of the schema, 0 for a new file."""
-        return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-
-    def set_version(self, connection: Connection, version: int) -> None:
-        """Write the version of the schema down."""
-        connection.exec_driver_sql(f"PRAGMA user_version = {version}")
-
-    def run_lock(self, *, scale: float) -> RunLock:  # noqa: ARG002 - the operating system holds it
-        """Return the lock of a new run."""
-        return RunLock(self._locks_folder)
-
-    def listen(self) -> None:
-        """Return nothing: one machine's processes need no queue."""
-
-    def repair(self, error: DBAPIError) -> bool:
-        """Replace a damaged file by a new one with the rows that can be read. Return whether the file was damaged."""
-        import sqlite3
-
-        if not isinstance(error.orig, Exception) or not is_damage(error.orig):
-            return False
-        try:
-            quarantine(self._path, connect=connect, create=create_file)
-        except sqlite3.Error as failure:
-            raise OSError(str(failure)) from failure
-        return True
-
-    def describe(self, error: Exception) -> tuple[str, str]:
-        """Return what happened and what to do about it."""
-        return describe_file(error, self._path)
+def execute(connection: Connection, statement: str, values: Mapping[str, Any] | None = None) -> Any:
+    """Run a statement with its values as `:name`, past SQLAlchemy's compiler, which takes as long as SQLite does."""
+    return connection.exec_driver_sql(_in_style(statement, connection.dialect.paramstyle), dict(values or {}))
 
 
-def uri_of(path: PurePath, mode: str) -> str:
-    """Return SQLite's URI of an absolute path. In Windows' paths of shares the host is a part of SQLite's path."""
-    return f"{re.sub('^file://(?=[^/])', 'file:////', path.as_uri())}?mode={mode}"
-
-
-def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
-    """Open an SQLite file in a mode of its URIs."""
-    import sqlite3
-
-    uri = uri_of(path.absolute(), mode)
-    database = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        if mode == "rwc":
-            # A file with a newer schema is not touched.
-            if database.execute("PRAGMA user_version").fetchone()[0] <= len(VERSIONS):
-                database.execute("PRAGMA journal_mode = WAL")
-            # A record must be on disk before its request is sent, even if the power fails.
-            database.execute("PRAGMA synchronous = FULL")
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def create_file(path: Path) -> sqlite3.Connection:
-    """Create a new ledger file, and return its connection."""
-    store = SqliteStore(path.parent)
-    engine = store.create_engine()
-    with engine.begin() as connection:
-        migrate(connection, store)
-    engine.dispose()
-    return connect(path)
-
-
-def migrate(connection: Connection, store: SqliteStore | PostgresStore) -> None:
-    """Bring a database to the current version of the schema, in an exclusive transaction.
-
-    Raises:
-        NewerVersion: it was created by a newer version of the pack. Nothing is changed.
-    """
-    version = store.version(connection)
-    if version > len(VERSIONS):
-        raise NewerVersion("it was created by a newer version of the pack")
-    for script in (*VERSIONS[version:], "" if version else store.tables):
-        for statement in filter(str.strip, script.split(";")):
-            connection.exec_driver_sql(statement)
-    if version < len(VERSIONS):
-        store.set_version(connection, len(VERSIONS))
+@cache
+def _in_style(statement: str, paramstyle: str) -> str:
+    """Return a statement with its values in the form of a driver. SQLite's takes them as they are."""
+    if paramstyle != "pyformat":
+        return statement
+    return re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", statement.replace("%", "%%"))
 
 
 def _read_facts(connection: Connection) -> tuple[str, bool]:
-    from sqlalchemy import text
-
-    salt, has_older = connection.execute(text(_FACTS)).one()
+    salt, has_older = execute(connection, _FACTS).one()
     if salt is None:
         statement = "INSERT INTO facts (name, value) VALUES ('salt', :salt) ON CONFLICT (name) DO NOTHING"
-        connection.execute(text(statement), {"salt": secrets.token_hex(16)})
-        salt, has_older = connection.execute(text(_FACTS)).one()
+        execute(connection, statement, {"salt": secrets.token_hex(16)})
+        salt, has_older = execute(connection, _FACTS).one()
     return str(salt), bool(has_older)
 
 

@@ -15,21 +15,21 @@ import platform
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..redaction import Secret
-from .database import database_for
+from .database import database_for, execute
 from .errors import LedgerUnavailable, RecordsLost, TakenOver
 from .record import COLUMNS, Claim, ClaimRules, Record, State
-from .recovery import NOTE_REPORTED, REPORTED, unreported_loss
 from .run_lock import RENEWAL_SECONDS, Renewal
 from .schema import OLDER_ACCOUNTS
 from .spool import flush, keep, superseding
+from .sqlite import NOTE_REPORTED, REPORTED, unreported_loss
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, TextClause
+    from sqlalchemy import Connection
 
 logger = logging.getLogger("dashscope_wan")
 
@@ -53,14 +53,6 @@ _SAVE = (
     f"{UPSERT} WHERE requests.owner = :run OR (excluded.task_id <> '' AND requests.task_id IN ('', excluded.task_id) "
     "AND (requests.state <> 'saved' OR requests.path = excluded.path))"
 )
-
-
-@cache
-def sql(statement: str) -> TextClause:
-    """Return a statement with its values as `:name`."""
-    from sqlalchemy import text
-
-    return text(statement)
 
 
 class Ledger:
@@ -94,7 +86,7 @@ class Ledger:
 
     def execute(self, statement: str, **values: Any) -> Any:
         """Run a statement with its values as `:name`, and return the first row of its result, None if it has none."""
-        return self._database.execute(sql(statement), values)
+        return self._database.execute(statement, values)
 
     def listen(self) -> Any:
         """Return a connection of the driver to a shared ledger that hears its notifications."""
@@ -149,7 +141,7 @@ class Ledger:
                 if settle:
                     settle()
                 record.owner, record.host, record.folder = self.run_id, draft.host, draft.folder
-                connection.execute(sql(self._run_lock.hold() + UPSERT), _row(record))
+                execute(connection, self._run_lock.hold() + UPSERT, _row(record))
             return record, role, ""
 
         record, role, lost = self._database.transaction(work)
@@ -176,7 +168,7 @@ class Ledger:
             return _find(connection, task_id=draft.task_id)
         found = _find(connection, fingerprint=draft.fingerprint)
         # Earlier versions named a request by its account too: whichever account it was, it is paid.
-        older = connection.execute(sql(OLDER_ACCOUNTS)).scalars().all() if self._has_older else ()
+        older = execute(connection, OLDER_ACCOUNTS).scalars().all() if self._has_older else ()
         for account in older:
             for fingerprint in earlier(account):
                 found += _find(connection, fingerprint=fingerprint)
@@ -195,10 +187,10 @@ class Ledger:
     def _write(self, record: Record, *, run: str) -> None:
         row = {**_row(record), "run": run}
         if not self.is_shared:
-            self._database.execute(sql(_SAVE), row)
-        elif not self._database.execute(sql(f"{_SAVE} RETURNING id"), row) and record.state == State.SAVED.value:
+            self._database.execute(_SAVE, row)
+        elif not self._database.execute(f"{_SAVE} RETURNING id", row) and record.state == State.SAVED.value:
             # Another machine has saved the video too, or another video.
-            self._database.execute(sql(UPSERT), _row(record.as_copy(is_paid=not self.by_task(record.task_id))))
+            self._database.execute(UPSERT, _row(record.as_copy(is_paid=not self.by_task(record.task_id))))
 
     def save_before_sending(self, record: Record) -> None:
         """Update a record whose request is sent next.
@@ -263,7 +255,7 @@ class Ledger:
             disputed = any(one.id != record.id and one.is_outcome_unknown and rival(one) for one in lacking)
             if disputed or _is_known(connection, record.task_id, but=record.id):
                 return False
-            connection.execute(sql(UPSERT), _row(record))
+            execute(connection, UPSERT, _row(record))
             return True
 
         return self._database.transaction(give)
@@ -287,7 +279,7 @@ def _durations(connection: Connection, like: Record) -> list[float]:
         "SELECT rendered FROM requests WHERE model = :model AND resolution = :resolution AND duration = :duration "
         "AND region = :region AND rendered > 0 ORDER BY rowid DESC LIMIT :newest"
     )
-    return list(connection.execute(sql(statement), {**vars(like), "newest": HISTORY}).scalars())
+    return list(execute(connection, statement, {**vars(like), "newest": HISTORY}).scalars())
 
 
 def _find(connection: Connection, *, newest: int = 0, **values: object) -> list[Record]:
@@ -295,7 +287,7 @@ def _find(connection: Connection, *, newest: int = 0, **values: object) -> list[
     where = " AND ".join(f"{name} = :{name}" for name in values)
     limit = f" LIMIT {newest}" if newest else ""
     statement = f"SELECT {_NAMES} FROM requests WHERE {where} ORDER BY rowid DESC{limit}"  # noqa: S608 - our own names
-    return [Record(**row) for row in connection.execute(sql(statement), values).mappings()]
+    return [Record(*row) for row in execute(connection, statement, values)]
 
 
 def _is_known(connection: Connection, task_id: str, *, but: str = "") -> bool:

@@ -7,7 +7,8 @@ import logging
 import platform
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..messages import Message
@@ -67,11 +68,23 @@ class PostgresStore:
         port = f":{self._url.port}" if self._url.port else ""
         self.place = Message("{host}{port}/{database}", host=at, port=port, database=self._url.database or "")
 
-    def create_engine(self) -> Engine:
-        """Return an engine with one connection for this process, and another one for a moment where needed."""
-        from sqlalchemy import create_engine, event
+    @contextlib.contextmanager
+    def begin(self, *, exclusive: bool) -> Iterator[Connection]:
+        """Begin a transaction that is the only one. A single statement needs none."""
+        if not exclusive:
+            with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                yield connection
+            return
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(_LOCK)
+            yield connection
 
-        engine = create_engine(
+    @cached_property
+    def _engine(self) -> Engine:
+        """One connection for this process, and another one for a moment where needed."""
+        from sqlalchemy import create_engine
+
+        return create_engine(
             self._url,
             connect_args={**_patience(), "options": f"{self._url.query.get('options', '')} {_options()}"},
             pool_size=1,
@@ -79,8 +92,10 @@ class PostgresStore:
             pool_timeout=1.25 * ANSWER_SECONDS,
             hide_parameters=True,
         )
-        event.listen(engine, "begin", _begin)
-        return engine
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._engine.dispose()
 
     def version(self, connection: Connection) -> int:
         """Return the version of the schema, 0 for a new database."""
@@ -140,13 +155,6 @@ def _options() -> str:
     """Return the settings of a session. Who is stopped in a transaction is cut off before the others give up."""
     limits = {"statement": 2.0, "lock": 1.25, "idle_in_transaction_session": 1.0}
     return " ".join(f"-c {name}_timeout={part * ANSWER_SECONDS * 1000:.0f}" for name, part in limits.items())
-
-
-def _begin(connection: Connection) -> None:
-    """Make a transaction the only one. A single statement needs none."""
-    # As it was asked for: the database would have to be asked, and knows only its own levels.
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql(_LOCK)
 
 
 def _parse(url: Secret) -> URL:

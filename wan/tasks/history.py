@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..api.limits import read_limits
 from ..api.settings import LIMIT_NAMES, Settings
 from ..catalog.regions import TASK_TTL
-from ..ledger.database import FILE_NAME, database_for
-from ..ledger.ledger import IsAlive, sql
+from ..ledger.database import database_for, execute
+from ..ledger.ledger import IsAlive
 from ..ledger.record import COLUMNS, NO_PRICE, Record, State, digest
 from ..ledger.spend import Payment, add_up, day_start, last_days, payments, receipt_cost
+from ..ledger.sqlite import FILE_NAME
 from ..redaction import Secret
 
 if TYPE_CHECKING:
@@ -117,12 +118,12 @@ def list_tasks(  # noqa: PLR0913 - what to choose by, all by name
     where = " AND ".join([*(f"{name} IN :{name}" for name in lists), "rowid < :before"])
 
     def work(connection: Connection, _is_alive: IsAlive) -> dict[str, Any]:
-        from sqlalchemy import bindparam
+        from sqlalchemy import bindparam, text
 
         expanded: list[Any] = [bindparam(name, expanding=True) for name in lists]
         columns = f"rowid AS number, {', '.join(COLUMNS)}"
-        rows = sql(f"SELECT {columns} FROM requests WHERE {where} ORDER BY rowid DESC LIMIT :most")  # noqa: S608 - our own
-        count = sql(f"SELECT count(*) FROM requests WHERE {where}")  # noqa: S608 - our own names
+        rows = text(f"SELECT {columns} FROM requests WHERE {where} ORDER BY rowid DESC LIMIT :most")  # noqa: S608 - our own
+        count = text(f"SELECT count(*) FROM requests WHERE {where}")  # noqa: S608 - our own names
         values = {**lists, "before": before if before > 0 else _NO_BOUND}
         found = connection.execute(rows.bindparams(*expanded), {**values, "most": limit + 1}).mappings().all()
         total = connection.execute(count.bindparams(*expanded), {**values, "before": _NO_BOUND}).scalar_one()
@@ -148,9 +149,9 @@ def find_task(home: Path, task_id: str, *, url: Secret | None = None) -> Record 
     """
 
     def work(connection: Connection, _is_alive: IsAlive) -> Record | None:
-        statement = sql(f"SELECT {', '.join(COLUMNS)} FROM requests WHERE task_id = :task ORDER BY rowid DESC LIMIT 1")  # noqa: S608 - our own
-        found = connection.execute(statement, {"task": task_id}).mappings().first()
-        return Record(**found) if found and task_id else None
+        statement = f"SELECT {', '.join(COLUMNS)} FROM requests WHERE task_id = :task ORDER BY rowid DESC LIMIT 1"  # noqa: S608 - our own
+        found = execute(connection, statement, {"task": task_id}).first()
+        return Record(*found) if found and task_id else None
 
     return read_ledger(home, url, work, otherwise=None)
 

@@ -19,15 +19,13 @@ from platforms import not_on_windows
 from wanpack.wan.api.request import earlier_fingerprints, fingerprint, subject_fingerprint
 from wanpack.wan.api.settings import read_settings
 from wanpack.wan.catalog.regions import TASK_TTL
-from wanpack.wan.ledger import database as ledger_database
 from wanpack.wan.ledger import schema
-from wanpack.wan.ledger.database import connect, create_file
 from wanpack.wan.ledger.errors import LedgerUnavailable, RecordsLost
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Claim, Record, State
-from wanpack.wan.ledger.recovery import quarantine
 from wanpack.wan.ledger.run_lock import RunLock
 from wanpack.wan.ledger.schema import OLDER_ACCOUNTS
+from wanpack.wan.ledger.sqlite import quarantine, uri_of
 from wanpack.wan.redaction import Secret
 from wanpack.wan.tasks.reconcile import acknowledged
 
@@ -296,7 +294,7 @@ class TestLives:
     ],
 )
 def test_sqlites_uri_has_no_host(path, uri):
-    assert ledger_database.uri_of(path, "ro") == uri
+    assert uri_of(path, "ro") == uri
 
 
 @pytest.mark.engines("sqlite")
@@ -337,7 +335,8 @@ class TestFile:
         database.commit()
         database.close()
         more = "ALTER TABLE requests ADD COLUMN later TEXT NOT NULL DEFAULT ''"
-        monkeypatch.setattr(ledger_database, "VERSIONS", (*versions, more))
+        for place in ("schema", "sqlite"):
+            monkeypatch.setattr(f"wanpack.wan.ledger.{place}.VERSIONS", (*versions, more))
         found, role = new_run().claim(draft())
         assert (found.task_id, role) == ("t", Claim.RESUME)
         assert version(home) == len(versions) + 1
@@ -415,7 +414,7 @@ class TestFile:
         path.parent.mkdir()
         path.write_bytes(b"garbage" * 1000)
         for _ in range(2):
-            quarantine(path, connect=connect, create=create_file)
+            quarantine(path)
         assert len(list(path.parent.glob("*.damaged-*"))) == 1
 
     @pytest.mark.parametrize("method", ["claim", "save"])

@@ -28,7 +28,7 @@ def machine(new_database, tmp_path):
     yield start
     for one in opened:
         one.close()
-        one._database._disconnect()
+        one._database.store.close()
 
 
 def draft(folder="/here"):
@@ -57,7 +57,7 @@ def cut_off(machine):
 @contextmanager
 def lost_at_commit(ledger, *, after, then=lambda: None):
     """Lose the connection at the next COMMIT, before or after it is carried out."""
-    dialect, commits = ledger._database._engine.dialect, []
+    dialect, commits = ledger._database.store._engine.dialect, []
     carry_out = dialect.do_commit
 
     def do_commit(connection):

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
 
 import pytest
-from wanpack.wan.ledger import recovery
-from wanpack.wan.ledger.database import FILE_NAME
 from wanpack.wan.ledger.errors import LedgerUnavailable, RecordsLost
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.postgres import PostgresStore
 from wanpack.wan.ledger.record import Claim, Record
+from wanpack.wan.ledger.sqlite import FILE_NAME
 from wanpack.wan.redaction import Secret
 
 IDENTITY = Secret("an account")
+
+
+class Stopped(Exception):
+    """A machine goes no further."""
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def shared(new_database, tmp_path):
     one.open()
     yield one
     one.close()
-    one._database._disconnect()
+    one._database.store.close()
 
 
 def damage(home):
@@ -70,7 +74,7 @@ class TestFile:
 
         ledger.close()
         damage(tmp_path)
-        monkeypatch.setattr(recovery, "_is_intact", fail)
+        monkeypatch.setattr("wanpack.wan.ledger.sqlite._is_intact", fail)
         again = Ledger(tmp_path, identity=IDENTITY)
         with pytest.raises(LedgerUnavailable, match="disk is full") as caught:
             again.open()
@@ -97,14 +101,10 @@ class TestServer:
         shared.save_before_sending(record)
 
     def test_a_machine_that_is_stopped_in_its_transaction_does_not_stop_the_others(self, shared):
-        engine = shared._database.store.create_engine()
-        stopped = engine.connect()
-        # As that of SQLAlchemy does: it takes the lock.
-        stopped.begin()
-        assert shared.claim(Record("2:first"))[1] is Claim.NEW
-        stopped.invalidate()
-        stopped.close()
-        engine.dispose()
+        with contextlib.suppress(Stopped), shared._database.store.begin(exclusive=True) as stopped:
+            assert shared.claim(Record("2:first"))[1] is Claim.NEW
+            stopped.invalidate()
+            raise Stopped
 
     def test_a_renewal_after_the_end_of_the_run_is_none(self, shared):
         shared.claim(Record("2:first"))
@@ -118,7 +118,7 @@ class TestServer:
         one = Ledger(tmp_path, url=Secret(f"{url}&options=-csearch_path%3Dwan"), identity=IDENTITY)
         one.open()
         one.close()
-        one._database._disconnect()
+        one._database.store.close()
         assert postgres.execute("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename = 'facts'", url=url) == [
             ("wan",)
         ]

@@ -35,7 +35,7 @@ def worker(new_database, tmp_path):
     for one in opened:
         one.release()
         one.client.close()
-        one.ledger._database._disconnect()
+        one.ledger._database.store.close()
 
 
 def new_place(queue):
