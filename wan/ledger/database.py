@@ -48,7 +48,7 @@ class Database:
     def __init__(self, store: SqliteStore | PostgresStore) -> None:
         self.store = store
         self._guard = threading.Lock()
-        # A file has one writer. Its threads wait here, as the pool forgets who waits in it when it is disposed of.
+        # A file has one connection, for which threads wait here.
         self._turn: AbstractContextManager[object] = contextlib.nullcontext() if store.is_shared else threading.Lock()
         self._users = 0
         self.durations: dict[tuple[str, str, int, str], tuple[float, list[float]]] = {}
@@ -104,7 +104,7 @@ class Database:
     def transaction(self, work: Callable[[Connection], T], *, exclusive: bool = True) -> T:
         """Return the result of `work`. Blocks.
 
-        If it is `exclusive`, no other transaction takes place meanwhile; otherwise `work` is a single statement. A
+        If it is `exclusive`, no other transaction takes place meanwhile; otherwise each statement is one by itself. A
         damaged file is quarantined, and `work` runs on a new one with the rows that could be read. If the connection to
         a server was lost, `work` runs once more: it must not matter whether its first run was committed.
 

@@ -70,7 +70,7 @@ class PostgresStore:
 
     @contextlib.contextmanager
     def begin(self, *, exclusive: bool) -> Iterator[Connection]:
-        """Begin a transaction that is the only one. A single statement needs none."""
+        """Begin a transaction that is the only one; else each statement is one by itself."""
         if not exclusive:
             with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
                 yield connection

@@ -58,7 +58,7 @@ class SqliteStore:
 
     @contextlib.contextmanager
     def begin(self, *, exclusive: bool) -> Iterator[Connection]:
-        """Begin a transaction on the one connection, as SQLite has one writer. A single statement is one by itself."""
+        """Begin a transaction on the one connection, as SQLite has one writer; else each statement is one by itself."""
         self._connection = self._connection or self._engine.connect()
         with self._connection.begin():
             if exclusive:
@@ -74,9 +74,9 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the file, until the next transaction."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
