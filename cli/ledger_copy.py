@@ -77,7 +77,7 @@ def _copy_facts(source: LedgerStore, target: LedgerStore) -> Copied:
                 values = {"name": name, "value": value, "replace": int(is_empty and name == "salt")}
                 connection.execute(with_lists(_SET, {}), values)
     is_other = "salt" in facts and target.facts()["salt"] != facts["salt"]
-    return Copied(facts.get(source.modules("ledger.sqlite").LOST, ""), is_other)
+    return Copied(facts.get(source.modules("ledger.recovery").LOST, ""), is_other)
 
 
 def _with_place(row: Row, source: LedgerStore) -> Row:

@@ -35,8 +35,8 @@ class LedgerStore:
             self._file = Path()
             self.name = self._store.place
         else:
-            self._file = _file(name, default=modules("ledger.sqlite").FILE_NAME)
-            self._store = modules("ledger.sqlite").SqliteStore(self._file.parent, self._file.name)
+            self._file = _file(name, default=modules("ledger.database").FILE_NAME)
+            self._store = modules("ledger.database").SqliteStore(self._file.parent, self._file.name)
             self.name = str(self._file)
         self.is_shared: bool = self._store.is_shared
 
@@ -73,7 +73,7 @@ class LedgerStore:
     def migrate(self) -> None:
         """Make the ledger, or bring it to the pack's version."""
         with self._described():
-            self.modules("ledger.schema").migrate(self._store)
+            self.modules("ledger.database").migrate(self._store)
         self.version = len(self.modules("ledger.schema").VERSIONS)
 
     @contextmanager
@@ -92,7 +92,7 @@ class LedgerStore:
         except (SQLAlchemyError, OSError, NotImplementedError) as error:
             cause = getattr(error, "orig", None) or error
             message, do = self._store.describe(cause)
-            if not self.is_shared and self.modules("ledger.sqlite").is_damage(cause):
+            if not self.is_shared and self.modules("ledger.recovery").is_damage(cause):
                 do = Message("It is damaged. Run any graph: the pack then makes a new ledger of what can be read.")
             messages = self.modules("messages")
             raise StandaloneError(messages.redacted(messages.lines(message, do))) from error

@@ -9,24 +9,31 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from functools import cache
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..redaction import Secret
-from .errors import LedgerUnavailable, unavailable
+from .errors import LedgerUnavailable, NewerVersion, describe_file, unavailable
+from .recovery import is_damage, quarantine
 from .run_lock import RunLock
-from .schema import migrate
-from .sqlite import SqliteStore
+from .schema import VERSIONS
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    import sqlite3
+
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.exc import DBAPIError
 
     from .postgres import PostgresStore, RunLease
 
 T = TypeVar("T")
+
+FILE_NAME = "ledger.sqlite3"
+BUSY_SECONDS = 5.0
+"""Seconds to wait for another process's transaction. Transactions take milliseconds."""
 
 DOWN_SECONDS = 5.0
 """Seconds for which nobody waits again for a server that did not answer, but who is about to send a request."""
@@ -77,7 +84,7 @@ class Database:
         """
 
         def run(connection: Connection) -> Any:
-            result = execute(connection, statement, values)
+            result = connection.exec_driver_sql(statement, dict(values))
             return result.first() if result.returns_rows else None
 
         return self.transaction(run, exclusive=False)
@@ -149,25 +156,138 @@ class Database:
             self.store.close()
 
 
-def execute(connection: Connection, statement: str, values: Mapping[str, Any] | None = None) -> Any:
-    """Run a statement with its values as `:name`, past SQLAlchemy's compiler, which takes as long as SQLite does."""
-    return connection.exec_driver_sql(_in_style(statement, connection.dialect.paramstyle), dict(values or {}))
+class SqliteStore:
+    """A file `name` in the folder `home`."""
+
+    is_shared = False
+    """Whether several machines share the ledger."""
+
+    tables = ""
+    """What a new database has beside the tables of the schema: a script."""
+
+    def __init__(self, home: Path, name: str = FILE_NAME) -> None:
+        self._path = home / name
+        self._locks_folder = home / "running"
+        self._connection: Connection | None = None
+
+    @contextlib.contextmanager
+    def begin(self, *, exclusive: bool) -> Iterator[Connection]:
+        """Begin a transaction on the one connection, as SQLite has one writer; else each statement is one by itself."""
+        self._connection = self._connection or self._engine.connect()
+        with self._connection.begin():
+            if exclusive:
+                self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield self._connection
+
+    @cached_property
+    def _engine(self) -> Engine:
+        from sqlalchemy import create_engine
+        from sqlalchemy.pool import NullPool
+
+        return create_engine("sqlite://", creator=self._connect, poolclass=NullPool, hide_parameters=True)
+
+    def close(self) -> None:
+        """Close the file, until the next transaction."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        return connect(self._path)
+
+    def version(self, connection: Connection) -> int:
+        """Return the version of the schema, 0 for a new file."""
+        return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+    def set_version(self, connection: Connection, version: int) -> None:
+        """Write the version of the schema down."""
+        connection.exec_driver_sql(f"PRAGMA user_version = {version}")
+
+    def run_lock(self, *, scale: float) -> RunLock:  # noqa: ARG002 - the operating system holds it
+        """Return the lock of a new run."""
+        return RunLock(self._locks_folder)
+
+    def listen(self) -> None:
+        """Return nothing: one machine's processes need no queue."""
+
+    def repair(self, error: DBAPIError) -> bool:
+        """Replace a damaged file by a new one with the rows that can be read. Return whether the file was damaged."""
+        import sqlite3
+
+        if not isinstance(error.orig, Exception) or not is_damage(error.orig):
+            return False
+        try:
+            quarantine(self._path, connect=connect, create=create_file)
+        except sqlite3.Error as failure:
+            raise OSError(str(failure)) from failure
+        return True
+
+    def describe(self, error: Exception) -> tuple[str, str]:
+        """Return what happened and what to do about it."""
+        return describe_file(error, self._path)
 
 
-@cache
-def _in_style(statement: str, paramstyle: str) -> str:
-    """Return a statement with its values in the form of a driver. SQLite's takes them as they are."""
-    if paramstyle != "pyformat":
-        return statement
-    return re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", statement.replace("%", "%%"))
+def uri_of(path: PurePath, mode: str) -> str:
+    """Return SQLite's URI of an absolute path. In Windows' paths of shares the host is a part of SQLite's path."""
+    return f"{re.sub('^file://(?=[^/])', 'file:////', path.as_uri())}?mode={mode}"
+
+
+def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
+    """Open an SQLite file in a mode of its URIs."""
+    import sqlite3
+
+    uri = uri_of(path.absolute(), mode)
+    database = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        if mode == "rwc":
+            # A file with a newer schema is not touched.
+            if database.execute("PRAGMA user_version").fetchone()[0] <= len(VERSIONS):
+                database.execute("PRAGMA journal_mode = WAL")
+            # A record must be on disk before its request is sent, even if the power fails.
+            database.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def create_file(path: Path) -> sqlite3.Connection:
+    """Create a new ledger file, and return its connection."""
+    store = SqliteStore(path.parent)
+    migrate(store)
+    store.close()
+    return connect(path)
+
+
+def migrate(store: SqliteStore | PostgresStore) -> None:
+    """Bring a database to the current version of the schema.
+
+    Raises:
+        NewerVersion: it was created by a newer version of the pack. Nothing is changed.
+    """
+    # A server's session that looked before it has the lock would not see the tables that another one makes meanwhile.
+    if not store.is_shared:
+        with store.begin(exclusive=False) as connection:
+            if store.version(connection) == len(VERSIONS):
+                return
+    with store.begin(exclusive=True) as connection:
+        version = store.version(connection)
+        if version > len(VERSIONS):
+            raise NewerVersion("it was created by a newer version of the pack")
+        for script in (*VERSIONS[version:], "" if version else store.tables):
+            for statement in filter(str.strip, script.split(";")):
+                connection.exec_driver_sql(statement)
+        if version < len(VERSIONS):
+            store.set_version(connection, len(VERSIONS))
 
 
 def _read_facts(connection: Connection) -> tuple[str, bool]:
-    salt, has_older = execute(connection, _FACTS).one()
+    salt, has_older = connection.exec_driver_sql(_FACTS).one()
     if salt is None:
         statement = "INSERT INTO facts (name, value) VALUES ('salt', :salt) ON CONFLICT (name) DO NOTHING"
-        execute(connection, statement, {"salt": secrets.token_hex(16)})
-        salt, has_older = execute(connection, _FACTS).one()
+        connection.exec_driver_sql(statement, {"salt": secrets.token_hex(16)})
+        salt, has_older = connection.exec_driver_sql(_FACTS).one()
     return str(salt), bool(has_older)
 
 

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..redaction import Secret
-from .database import database_for, execute
+from .database import database_for
 from .errors import LedgerUnavailable, RecordsLost, TakenOver
 from .record import COLUMNS, Claim, ClaimRules, Record, State
+from .recovery import NOTE_REPORTED, REPORTED, unreported_loss
 from .run_lock import RENEWAL_SECONDS, Renewal
 from .schema import OLDER_ACCOUNTS
 from .spool import flush, keep, superseding
-from .sqlite import NOTE_REPORTED, REPORTED, unreported_loss
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -141,7 +141,7 @@ class Ledger:
                 if settle:
                     settle()
                 record.owner, record.host, record.folder = self.run_id, draft.host, draft.folder
-                execute(connection, self._run_lock.hold() + UPSERT, _row(record))
+                connection.exec_driver_sql(self._run_lock.hold() + UPSERT, _row(record))
             return record, role, ""
 
         record, role, lost = self._database.transaction(work)
@@ -168,7 +168,7 @@ class Ledger:
             return _find(connection, task_id=draft.task_id)
         found = _find(connection, fingerprint=draft.fingerprint)
         # Earlier versions named a request by its account too: whichever account it was, it is paid.
-        older = execute(connection, OLDER_ACCOUNTS).scalars().all() if self._has_older else ()
+        older = connection.exec_driver_sql(OLDER_ACCOUNTS).scalars().all() if self._has_older else ()
         for account in older:
             for fingerprint in earlier(account):
                 found += _find(connection, fingerprint=fingerprint)
@@ -255,7 +255,7 @@ class Ledger:
             disputed = any(one.id != record.id and one.is_outcome_unknown and rival(one) for one in lacking)
             if disputed or _is_known(connection, record.task_id, but=record.id):
                 return False
-            execute(connection, UPSERT, _row(record))
+            connection.exec_driver_sql(UPSERT, _row(record))
             return True
 
         return self._database.transaction(give)
@@ -279,7 +279,7 @@ def _durations(connection: Connection, like: Record) -> list[float]:
         "SELECT rendered FROM requests WHERE model = :model AND resolution = :resolution AND duration = :duration "
         "AND region = :region AND rendered > 0 ORDER BY rowid DESC LIMIT :newest"
     )
-    return list(execute(connection, statement, {**vars(like), "newest": HISTORY}).scalars())
+    return list(connection.exec_driver_sql(statement, {**vars(like), "newest": HISTORY}).scalars())
 
 
 def _find(connection: Connection, *, newest: int = 0, **values: object) -> list[Record]:
@@ -287,7 +287,7 @@ def _find(connection: Connection, *, newest: int = 0, **values: object) -> list[
     where = " AND ".join(f"{name} = :{name}" for name in values)
     limit = f" LIMIT {newest}" if newest else ""
     statement = f"SELECT {_NAMES} FROM requests WHERE {where} ORDER BY rowid DESC{limit}"  # noqa: S608 - our own names
-    return [Record(*row) for row in execute(connection, statement, values)]
+    return [Record(*row) for row in connection.exec_driver_sql(statement, values)]
 
 
 def _is_known(connection: Connection, task_id: str, *, but: str = "") -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import platform
+import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from .errors import LedgerUnavailable, NewerVersion
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy.engine import ExecutionContext
     from sqlalchemy.exc import DBAPIError
 
 logger = logging.getLogger("dashscope_wan")
@@ -82,9 +84,9 @@ class PostgresStore:
     @cached_property
     def _engine(self) -> Engine:
         """One connection for this process, and another one for a moment where needed."""
-        from sqlalchemy import create_engine
+        from sqlalchemy import create_engine, event
 
-        return create_engine(
+        engine = create_engine(
             self._url,
             connect_args={**_patience(), "options": f"{self._url.query.get('options', '')} {_options()}"},
             pool_size=1,
@@ -92,6 +94,8 @@ class PostgresStore:
             pool_timeout=1.25 * ANSWER_SECONDS,
             hide_parameters=True,
         )
+        event.listen(engine, "before_cursor_execute", _in_style, retval=True)
+        return engine
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -137,6 +141,15 @@ class PostgresStore:
         connection = psycopg.connect(**{**where, **_patience()}, autocommit=True)
         connection.execute(f"LISTEN {CHANNEL}")
         return connection
+
+
+def _in_style(
+    _connection: object, _cursor: object, statement: str, values: Any, context: ExecutionContext, _many: object
+) -> tuple[str, Any]:
+    """Return a statement whose values are `:name`, as SQLite's driver takes them, in the form that psycopg wants."""
+    if isinstance(values, dict) and not getattr(context, "compiled", None):
+        statement = re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", statement.replace("%", "%%"))
+    return statement, values
 
 
 def _patience() -> dict[str, Any]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from .errors import NewerVersion
-
 VERSIONS = (
     """
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -79,25 +75,3 @@ VERSIONS = (
 # Word for word the condition of the index, which is empty in a ledger without such records.
 OLDER_ACCOUNTS = "SELECT DISTINCT account FROM requests WHERE substr(fingerprint, 1, 2) <> '2:'"
 """The accounts of the records whose fingerprints are in an older format."""
-
-
-def migrate(store: Any) -> None:
-    """Bring the database of a `PostgresStore` or `SqliteStore` to the current version of the schema.
-
-    Raises:
-        NewerVersion: it was created by a newer version of the pack. Nothing is changed.
-    """
-    # A server's session that looked before it has the lock would not see the tables that another one makes meanwhile.
-    if not store.is_shared:
-        with store.begin(exclusive=False) as connection:
-            if store.version(connection) == len(VERSIONS):
-                return
-    with store.begin(exclusive=True) as connection:
-        version = store.version(connection)
-        if version > len(VERSIONS):
-            raise NewerVersion("it was created by a newer version of the pack")
-        for script in (*VERSIONS[version:], "" if version else store.tables):
-            for statement in filter(str.strip, script.split(";")):
-                connection.exec_driver_sql(statement)
-        if version < len(VERSIONS):
-            store.set_version(connection, len(VERSIONS))

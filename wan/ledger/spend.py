@@ -12,7 +12,6 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..frozen import frozen
-from .database import execute
 from .record import NO_PRICE
 
 if TYPE_CHECKING:
@@ -67,24 +66,24 @@ def payments(connection: Connection, bounds: Sequence[float], *, is_alive: Calla
     cases = "".join(f"WHEN reserved_at >= {bounds[part]!r} THEN {part} " for part in range(len(bounds) - 1, 0, -1))
     part = f"CASE {cases}ELSE 0 END" if cases else "0"
     values = {"since": bounds[0]}
-    for row in execute(connection, _SENT.format(part=part), values).all():
+    for row in connection.exec_driver_sql(_SENT.format(part=part), values).all():
         yield Payment(bounds[row.part], row.model, row.currency, row.amount)
     alive: dict[str, bool] = {}
-    for row in execute(connection, _UNSENT, values).all():
+    for row in connection.exec_driver_sql(_UNSENT, values).all():
         if row.owner not in alive:
             alive[row.owner] = is_alive(row.owner)
         if alive[row.owner]:
             yield Payment(bound(row.reserved_at), row.model, row.currency, row.estimate)
     paid: set[str] = set()
     # A day earlier, as a request may be sent on the day after it was made.
-    for row in execute(connection, _WITHOUT_PRICE, {"since": bounds[0] - DAY_SECONDS}).all():
+    for row in connection.exec_driver_sql(_WITHOUT_PRICE, {"since": bounds[0] - DAY_SECONDS}).all():
         at, cost = row.submitted_at or row.created_at, receipt_cost(row.receipt)
         if at >= bounds[0] and cost and row.task_id not in paid:
             # Other machines' downloads of the video have receipts too.
             paid.add(row.task_id)
             yield Payment(bound(at), row.model, cost["currency"], cost["amount"])
     # What is left of a batch is paid now at the earliest, whenever it was reserved.
-    for row in execute(connection, _RESERVED).all():
+    for row in connection.exec_driver_sql(_RESERVED).all():
         if is_alive(row.run):
             yield Payment(bounds[-1], "", row.currency, row.amount)
 

@@ -15,7 +15,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest
-from ..ledger.database import execute
 from ..ledger.ledger import IsAlive, Ledger, Reserve
 from ..ledger.record import Record
 from .attachments import Attachments
@@ -98,10 +97,10 @@ class Budget:
             self._held(connection, is_alive)
             # Of a transaction that was committed as its connection was lost.
             self.spent.pop((self.cost.currency, self.ledger.run_id), None)
-            execute(connection, _FREE, {"run": self.ledger.run_id})
+            connection.exec_driver_sql(_FREE, {"run": self.ledger.run_id})
             self._check(connection, is_alive, videos=videos)
             values = {"run": self.ledger.run_id, "currency": self.cost.currency, "amount": amount, "at": time.time()}
-            execute(connection, _RESERVE, values)
+            connection.exec_driver_sql(_RESERVE, values)
             self.spent[self.cost.currency, self.ledger.run_id] = amount
 
         self.ledger.reserve(reserve)
@@ -134,15 +133,15 @@ class Budget:
 
     def _held(self, connection: Connection, is_alive: IsAlive) -> float:
         """Return what is left of the batch's reservation. Those of dead runs are removed."""
-        held = {row.run: float(row.amount) for row in execute(connection, _RESERVATIONS).all()}
+        held = {row.run: float(row.amount) for row in connection.exec_driver_sql(_RESERVATIONS).all()}
         for run in held:
             if run != self.ledger.run_id and not is_alive(run):
-                execute(connection, _FREE, {"run": run})
+                connection.exec_driver_sql(_FREE, {"run": run})
         return held.get(self.ledger.run_id, 0.0)
 
 
 def _use(connection: Connection, values: Mapping[str, object]) -> None:
-    execute(connection, _USE, values)
+    connection.exec_driver_sql(_USE, values)
 
 
 async def open_budget(plan: ValidatedBatch, attachments: Attachments, context: RunContext) -> Reserve:

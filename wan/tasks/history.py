@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..api.limits import read_limits
 from ..api.settings import LIMIT_NAMES, Settings
 from ..catalog.regions import TASK_TTL
-from ..ledger.database import database_for, execute
+from ..ledger.database import FILE_NAME, database_for
 from ..ledger.ledger import IsAlive
 from ..ledger.record import COLUMNS, NO_PRICE, Record, State, digest
 from ..ledger.spend import Payment, add_up, day_start, last_days, payments, receipt_cost
-from ..ledger.sqlite import FILE_NAME
 from ..redaction import Secret
 
 if TYPE_CHECKING:
@@ -150,7 +149,7 @@ def find_task(home: Path, task_id: str, *, url: Secret | None = None) -> Record 
 
     def work(connection: Connection, _is_alive: IsAlive) -> Record | None:
         statement = f"SELECT {', '.join(COLUMNS)} FROM requests WHERE task_id = :task ORDER BY rowid DESC LIMIT 1"  # noqa: S608 - our own
-        found = execute(connection, statement, {"task": task_id}).first()
+        found = connection.exec_driver_sql(statement, {"task": task_id}).first()
         return Record(*found) if found and task_id else None
 
     return read_ledger(home, url, work, otherwise=None)

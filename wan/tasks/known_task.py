@@ -10,9 +10,9 @@ from ..api.client import Client
 from ..api.endpoint import Connection, Endpoint, open_endpoint, resolve_endpoint
 from ..api.settings import Settings, read_settings
 from ..errors import UnusableTask
+from ..ledger.database import FILE_NAME
 from ..ledger.ledger import Ledger
 from ..ledger.record import Record
-from ..ledger.sqlite import FILE_NAME
 from ..messages import Message
 from .context import OnChange, open_run_context, run_in_thread
 from .fetch_task import FetchRequest

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..ledger.database import execute
 from ..ledger.errors import LedgerUnavailable
 from .context import RunContext
 from .progress import Progress
@@ -144,14 +143,14 @@ class Place:
 
     def admit(self, connection: Connection) -> bool:
         """Tell whether the task may run now. For the transaction that claims the request."""
-        _, *others = execute(connection, _LOOK, self._looked()).one()
+        _, *others = connection.exec_driver_sql(_LOOK, self._looked()).one()
         self._ahead = sum(others)
         self._is_taken = self._ahead < self.limit
         if self._ticket:
             # Who had to wait will find the queue full again.
             self.queue.context.ledger.full_queues[self.name] = self.queue.context.clock.now()
         if self._is_taken and self._is_queued:
-            execute(connection, _UNQUEUE, self._looked())
+            connection.exec_driver_sql(_UNQUEUE, self._looked())
         return self._is_taken
 
     def _looked(self, fingerprint: str = "") -> dict[str, Any]:

@@ -20,12 +20,13 @@ from wanpack.wan.api.request import earlier_fingerprints, fingerprint, subject_f
 from wanpack.wan.api.settings import read_settings
 from wanpack.wan.catalog.regions import TASK_TTL
 from wanpack.wan.ledger import schema
+from wanpack.wan.ledger.database import connect, create_file, uri_of
 from wanpack.wan.ledger.errors import LedgerUnavailable, RecordsLost
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Claim, Record, State
+from wanpack.wan.ledger.recovery import quarantine
 from wanpack.wan.ledger.run_lock import RunLock
 from wanpack.wan.ledger.schema import OLDER_ACCOUNTS
-from wanpack.wan.ledger.sqlite import quarantine, uri_of
 from wanpack.wan.redaction import Secret
 from wanpack.wan.tasks.reconcile import acknowledged
 
@@ -335,8 +336,7 @@ class TestFile:
         database.commit()
         database.close()
         more = "ALTER TABLE requests ADD COLUMN later TEXT NOT NULL DEFAULT ''"
-        for place in ("schema", "sqlite"):
-            monkeypatch.setattr(f"wanpack.wan.ledger.{place}.VERSIONS", (*versions, more))
+        monkeypatch.setattr("wanpack.wan.ledger.database.VERSIONS", (*versions, more))
         found, role = new_run().claim(draft())
         assert (found.task_id, role) == ("t", Claim.RESUME)
         assert version(home) == len(versions) + 1
@@ -414,7 +414,7 @@ class TestFile:
         path.parent.mkdir()
         path.write_bytes(b"garbage" * 1000)
         for _ in range(2):
-            quarantine(path)
+            quarantine(path, connect=connect, create=create_file)
         assert len(list(path.parent.glob("*.damaged-*"))) == 1
 
     @pytest.mark.parametrize("method", ["claim", "save"])

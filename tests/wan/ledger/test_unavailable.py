@@ -8,11 +8,11 @@ import threading
 import time
 
 import pytest
+from wanpack.wan.ledger.database import FILE_NAME
 from wanpack.wan.ledger.errors import LedgerUnavailable, RecordsLost
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.postgres import PostgresStore
 from wanpack.wan.ledger.record import Claim, Record
-from wanpack.wan.ledger.sqlite import FILE_NAME
 from wanpack.wan.redaction import Secret
 
 IDENTITY = Secret("an account")
@@ -74,7 +74,7 @@ class TestFile:
 
         ledger.close()
         damage(tmp_path)
-        monkeypatch.setattr("wanpack.wan.ledger.sqlite._is_intact", fail)
+        monkeypatch.setattr("wanpack.wan.ledger.recovery._is_intact", fail)
         again = Ledger(tmp_path, identity=IDENTITY)
         with pytest.raises(LedgerUnavailable, match="disk is full") as caught:
             again.open()

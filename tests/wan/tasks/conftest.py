@@ -7,13 +7,13 @@ import time
 import pytest
 from jumping import JumpingLoop
 from small_videos import small_videos
-from wanpack.wan.ledger import sqlite as ledger_file
+from wanpack.wan.ledger import database as ledger_database
 
 
 @pytest.fixture(autouse=True)
 def no_wait_for_a_lock(monkeypatch):
     """A ledger that is locked is locked for good in these tests."""
-    monkeypatch.setattr(ledger_file, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(ledger_database, "BUSY_SECONDS", 0.2)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import time
 import pytest
 from mock_faults import Slow, TaskFails
 from wanpack.offline.tasks import Timing
-from wanpack.wan.ledger import sqlite as ledger_file
+from wanpack.wan.ledger import database as ledger_database
 from wanpack.wan.ledger.ledger import Ledger
 from wanpack.wan.ledger.record import Record
 from wanpack.wan.ledger.schema import VERSIONS
@@ -51,7 +51,7 @@ def test_a_task_that_is_only_known_by_its_id_has_no_kind(ledger):
 
 def test_the_lookup_uses_an_index(ledger, tmp_path):
     ledger.save(row(1))
-    database = sqlite3.connect(tmp_path / "home" / ledger_file.FILE_NAME)
+    database = sqlite3.connect(tmp_path / "home" / ledger_database.FILE_NAME)
     where = "model = ? AND resolution = ? AND duration = ? AND region = ?"
     asked = f"SELECT id FROM requests WHERE {where} ORDER BY rowid DESC"  # noqa: S608 - no value in it
     plan = database.execute(f"EXPLAIN QUERY PLAN {asked}", ("", "", 0, "")).fetchall()
@@ -64,7 +64,7 @@ def test_the_lookup_uses_an_index(ledger, tmp_path):
 def test_a_ledger_of_the_first_version_goes_on(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    database = sqlite3.connect(home / ledger_file.FILE_NAME)
+    database = sqlite3.connect(home / ledger_database.FILE_NAME)
     database.executescript(VERSIONS[0])
     names = [field for field in Record.__dataclass_fields__ if f" {field} " in VERSIONS[0]]
     old = row(1, id="old", task_id="task", state="saved")
