@@ -5,6 +5,7 @@ And the two things that tests of several folders want: a bare environment, and t
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -108,6 +109,16 @@ MAX_CASES = 60
 def pytest_ignore_collect(collection_path, config):
     left_out = collection_path.relative_to(ROOT / "tests").as_posix() in NOT_QUICK
     return True if config.getoption("--quick") and left_out else None
+
+
+def pytest_collection(session):
+    # Nothing that is collected, imported or compiled is ever garbage: each look for some would go through all of it.
+    gc.disable()
+
+
+def pytest_collection_finish(session):
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config, items):

@@ -6,7 +6,7 @@ import ast
 import json
 import pickle
 import re
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from string import Formatter
 
@@ -33,7 +33,6 @@ from wanpack.wan.text import format_choices
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [*ROOT.glob("wan/**/*.py"), *ROOT.glob("nodes/*.py"), *ROOT.glob("cli/*.py"), ROOT / "dev.py"]
-TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in FILES}
 CHINESE = re.compile("[\u4e00-\u9fff]")
 PATH_TO_MESSAGES = "wan/messages.py"
 
@@ -42,26 +41,37 @@ def name_of(node):
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
+@cache
+def trees():
+    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in FILES}
+
+
 def calls(tree):
     return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
+@cache
 def messages():
     """Every `Message(...)` and `partial(Message, ...)` of the code: file, line, template node, names of its places."""
-    for path, tree in TREES.items():
+    found = []
+    for path, tree in trees().items():
         for call in calls(tree):
             arguments = call.args
             if name_of(call.func) == "partial" and arguments and name_of(arguments[0]) == "Message":
                 arguments = arguments[1:]
             elif name_of(call.func) != "Message":
                 continue
-            yield path, call.lineno, arguments, [keyword.arg for keyword in call.keywords]
+            found.append((path, call.lineno, arguments, [keyword.arg for keyword in call.keywords]))
+    return found
 
 
-FOUND = list(messages())
-TEMPLATES = {
-    arguments[0].value: f"{path}:{line}" for path, line, arguments, _ in FOUND if isinstance(arguments[0], ast.Constant)
-}
+@cache
+def templates():
+    return {
+        arguments[0].value: f"{path}:{line}"
+        for path, line, arguments, _ in messages()
+        if isinstance(arguments[0], ast.Constant)
+    }
 
 
 def places(template):
@@ -70,12 +80,12 @@ def places(template):
 
 
 def test_the_code_has_messages():
-    assert len(TEMPLATES) > 300
+    assert len(templates()) > 300
 
 
 def test_a_template_is_a_literal_with_a_value_for_each_place():
     # What reads a saved message, or redacts one, has its template from another message.
-    own = [one for one in FOUND if one[0] != PATH_TO_MESSAGES]
+    own = [one for one in messages() if one[0] != PATH_TO_MESSAGES]
     assert [f"{path}:{line}" for path, line, arguments, _ in own if not isinstance(arguments[0], ast.Constant)] == []
     wrong = []
     for path, line, arguments, given in own:
@@ -87,8 +97,8 @@ def test_a_template_is_a_literal_with_a_value_for_each_place():
 
 def test_every_text_has_its_chinese_and_nothing_else_has():
     chinese = translations("zh")
-    assert {text: where for text, where in TEMPLATES.items() if text not in chinese} == {}
-    assert [text for text in chinese if text not in TEMPLATES] == []
+    assert {text: where for text, where in templates().items() if text not in chinese} == {}
+    assert [text for text in chinese if text not in templates()] == []
 
 
 def test_the_chinese_has_the_same_places():
@@ -119,17 +129,15 @@ def test_settings_files_and_commands_are_the_same_in_chinese():
     assert {text: zh for text, zh in translations("zh").items() if names(text) != names(zh)} == {}
 
 
-ERRORS = {"WanError"}
-while True:
-    more = {
-        node.name
-        for tree in TREES.values()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef) and {name_of(base) for base in node.bases} & ERRORS
-    } | ERRORS
-    if more == ERRORS:
-        break
-    ERRORS = more
+@cache
+def errors():
+    """The names of `WanError` and of all classes below it."""
+    classes = [node for tree in trees().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    names, more = set(), {"WanError"}
+    while more != names:
+        names = more
+        more = names | {node.name for node in classes if {name_of(base) for base in node.bases} & names}
+    return names
 
 
 def said(node):
@@ -164,7 +172,7 @@ def texts_for_users(tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = name_of(node.func)
-            if name in ERRORS:
+            if name in errors():
                 yield from node.args
                 yield from (keyword.value for keyword in node.keywords if keyword.arg == "hint")
             elif name in ("Cause", "_Advice"):
@@ -186,7 +194,7 @@ def texts_for_users(tree):
 def test_nothing_is_said_without_a_message():
     bare = [
         f"{path}:{text.lineno}: {ast.unparse(text)}"
-        for path, tree in TREES.items()
+        for path, tree in trees().items()
         for expression in texts_for_users(tree)
         for text in said(expression)
     ]

@@ -48,8 +48,14 @@ DEFAULTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    frames = (media.plain(40 + index, size=(480, 360)) for index in range(5 * 20))
+    return media.video(tmp_path_factory.mktemp("clip") / "clip.mp4", frames, fps=20, codec="mpeg4")
+
+
 @pytest.fixture
-def given(tmp_path):
+def given(clip):
     """A value for a socket: an image, a clip of 5 s or a sound of 3 s."""
 
     def make(kind):
@@ -57,9 +63,7 @@ def given(tmp_path):
             return media.plain_images(side=400)
         if kind == SOUND:
             return media.audio(media.tone())
-        frames = (media.plain(40 + index, size=(480, 360)) for index in range(5 * 20))
-        file = media.video(tmp_path / "clip.mp4", frames, fps=20, codec="mpeg4")
-        return SimpleNamespace(get_stream_source=lambda: str(file))
+        return SimpleNamespace(get_stream_source=lambda: str(clip))
 
     return make
 

@@ -1,9 +1,10 @@
-"""The real pages of the frontends, each open once for all tests of this folder."""
+"""The real pages of the frontends, each open once for all tests of this folder, one after the other."""
 
+import functools
 import importlib.util
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -47,37 +48,41 @@ def browser():
 
 
 @pytest.fixture(scope="package")
-def open_page(browser):
-    """Opens a page of a version, in a renderer and language, on a machine whose owner has set a region."""
-    from webpage.page import ComfyPage
+def site(browser):
+    """The server of a frontend and the tab of the browser, which its pages use one after the other."""
+    from webpage.page import new_tab
     from webpage.server import PageServer
 
-    @contextmanager
-    def open_one(version, renderer="canvas", *, locale="en", extension=True, region="beijing"):
+    @functools.cache
+    def site_of(version):
         try:
             static = frontends.static_folder(version)
         except frontends.NotInstalled as error:
             missing(f"the frontend cannot be downloaded: {error}")
-        with pytest.MonkeyPatch.context() as owner:
-            owner.setenv("DASHSCOPE_REGION", region)
-            server = PageServer(static, extension=extension)
-        server.settings |= {"Comfy.VueNodes.Enabled": renderer == "nodes2", "Comfy.Locale": locale}
-        with server:
-            page = ComfyPage(browser, server, version=version, renderer=renderer)
-            try:
-                assert page.errors == []
-                yield page
-                assert page.errors == []
-            finally:
-                page.close()
+        return servers.enter_context(PageServer(static)), new_tab(browser)
 
-    return open_one
+    with ExitStack() as servers:
+        yield site_of
 
 
-@pytest.fixture(scope="package", params=frontends.CANVAS + frontends.BETWEEN + frontends.NODES2, ids="-".join)
-def shared_page(request, open_page):
-    with open_page(*request.param) as page:
-        yield page
+@pytest.fixture(scope="package", params=frontends.ALL, ids="-".join)
+def shared_page(request, site):
+    """A page of a version, in a renderer and language, on a machine whose owner has set a region."""
+    from webpage.page import ComfyPage
+
+    version, renderer, *more = request.param
+    server, tab = site(version)
+    with pytest.MonkeyPatch.context() as owner:
+        owner.setenv("DASHSCOPE_REGION", "nowhere" if "nowhere" in more else "beijing")
+        server.begin(
+            extension="bare" not in more,
+            **{"Comfy.VueNodes.Enabled": renderer == "nodes2", "Comfy.Locale": "zh" if "zh" in more else "en"},
+        )
+    page = ComfyPage(tab, server, version=version, renderer=renderer)
+    assert page.errors == []
+    yield page
+    assert page.errors == []
+    page.close()
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import pytest
 from wanpack.nodes import NODES
 from wanpack.wan.catalog.models import MODELS
 from wanpack.wan.catalog.spec import PRICES_AS_OF
-from webpage.frontends import NEWEST
-from webpage.pages import in_nodes2, in_one_page, on_canvas
+from webpage.pages import in_chinese_nowhere, in_nodes2, in_one_page, on_canvas, without_extension
 
 MAIN = "DashScopeWanImageToVideo"
 SHOWN = [
@@ -135,33 +134,31 @@ def test_what_the_nodes_show_is_a_video(page):
     assert page.run("return given.map((kind) => steps.add(kind).previewMediaType)", kinds) == ["video"] * len(kinds)
 
 
-def test_the_page_speaks_chinese_and_knows_that_the_machines_own_region_is_none_that_there_is(open_page):
-    with open_page(NEWEST, locale="zh", region="nowhere") as page:
-        page.clear()
-        node, connection = page.add(MAIN), page.add("DashScopeWanConnection")
-        page.set(node, "model", "wan2.2-i2v-plus")
-        state, prices = page.state(node), []
-        hints = page.run(
-            "return ['prompt', 'negative_prompt'].map((name) => steps.node(given).widgets"
-            ".find((one) => one.name === name).element.placeholder)",
-            node,
-        )
-        page.run("steps.link(steps.node(given[1]), 0, steps.node(given[0]), 'connection')", [node, connection])
-        for region in ("default", "beijing"):
-            page.set(connection, "region", region)
-            prices.append(page.state(node)["price"])
+@in_chinese_nowhere
+def test_the_page_speaks_chinese_and_knows_that_the_machines_own_region_is_none_that_there_is(page):
+    node, connection = page.add(MAIN), page.add("DashScopeWanConnection")
+    page.set(node, "model", "wan2.2-i2v-plus")
+    state, prices = page.state(node), []
+    hints = page.run(
+        "return ['prompt', 'negative_prompt'].map((name) => steps.node(given).widgets"
+        ".find((one) => one.name === name).element.placeholder)",
+        node,
+    )
+    page.run("steps.link(steps.node(given[1]), 0, steps.node(given[0]), 'connection')", [node, connection])
+    for region in ("default", "beijing"):
+        page.set(connection, "region", region)
+        prices.append(page.state(node)["price"])
     unknown = "价格取决于地域"
     assert [state["price"], *prices] == [unknown, unknown, f"约 CNY 3.50，北京（{PRICES_AS_OF} 价目）"]
     assert state["labels"]["audio"].endswith("(此模型不支持)")
     assert hints == ["提示词", "反向提示词"]
 
 
-def test_without_the_extension_the_nodes_work(open_page):
-    with open_page(NEWEST, extension=False) as page:
-        page.clear()
-        node = page.add(MAIN)
-        page.set(node, "model", "wan2.2-i2v-plus")
-        state, prompt = page.state(node), page.prompt()
+@without_extension
+def test_without_the_extension_the_nodes_work(page):
+    node = page.add(MAIN)
+    page.set(node, "model", "wan2.2-i2v-plus")
+    state, prompt = page.state(node), page.prompt()
     assert state["price"] is None
     assert state["widgets"]["resolution"]["values"] == ["480P", "720P", "1080P"]
     assert not any(widget["hidden"] for widget in state["widgets"].values())

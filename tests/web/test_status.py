@@ -1,8 +1,7 @@
 """The status texts that the page adds: an unchanged node, and a run whose end the page did not see."""
 
 import pytest
-from webpage.frontends import NEWEST
-from webpage.pages import in_one_page, on_canvas
+from webpage.pages import in_chinese, in_one_page, on_canvas
 
 MAIN, FETCH = "DashScopeWanImageToVideo", "DashScopeWanFetchTask"
 UNCHANGED = "unchanged: nothing was paid; change the seed for a new video"
@@ -159,11 +158,19 @@ def test_it_says_so_in_chinese(page):
         page.run("await steps.app.extensionManager.setting.set('Comfy.Locale', 'en')")
 
 
-@pytest.mark.parametrize("locale", ["en", "zh"])
-def test_the_server_learns_the_language_of_the_page(open_page, locale):
-    with open_page(NEWEST, locale=locale) as page:
-        for _ in range(200):
-            if page.server.language:
-                break
-            page.page.wait_for_timeout(50)
-        assert page.server.language == locale
+def tells(page, language):
+    for _ in range(200):
+        if page.server.language:
+            break
+        page.page.wait_for_timeout(50)
+    assert page.server.language == language
+
+
+@in_one_page
+def test_the_server_learns_that_the_page_is_english(page):
+    tells(page, "en")
+
+
+@in_chinese
+def test_the_server_learns_that_the_page_is_chinese(page):
+    tells(page, "zh")

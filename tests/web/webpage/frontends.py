@@ -25,6 +25,7 @@ NODES2 = ((NEWEST, "nodes2"),)
 BETWEEN = tuple((version, renderer) for version in versions()[1:-1] for renderer in ("canvas", "nodes2"))
 ONE = ((NEWEST, "canvas"),)
 """For what the pack's own code computes, whatever is around it."""
+ALL = CANVAS + BETWEEN + NODES2
 
 
 class NotInstalled(Exception):

@@ -114,37 +114,41 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=chromium(), args=list(ARGUMENTS))
 
 
+def new_tab(browser: Browser) -> Page:
+    """Return a tab, for the pages of one server one after the other: it keeps what it has loaded and compiled."""
+    # What is drawn costs most of a page's time: no more than the tests look at, and nothing that moves.
+    size = {"width": 640, "height": 640}
+    return browser.new_context(viewport=size, locale="en-US", reduced_motion="reduce").new_page()
+
+
 class ComfyPage:
     """One open page. `errors` holds what it complained about, apart from what it says without the pack as well."""
 
-    def __init__(self, browser: Browser, server: PageServer, *, version: str, renderer: str) -> None:
+    def __init__(self, tab: Page, server: PageServer, *, version: str, renderer: str) -> None:
+        self.page = tab
         self.server = server
         self.version, self.renderer = version, renderer
         self.errors: list[str] = []
-        self._starting = True
         self._loaded = True
-        # What is drawn costs most of a page's time: no more than the tests look at, and nothing that moves.
-        self._context = browser.new_context(
-            viewport={"width": 640, "height": 640}, locale="en-US", reduced_motion="reduce"
-        )
-        self.page: Page = self._context.new_page()
-        self.page.on("console", self._on_console)
-        self.page.on("pageerror", lambda error: self._complain(str(error)))
-        self.open()
-
-    def open(self) -> None:
-        """Open the page, or reload it."""
         self._starting = True
-        self.page.goto(self.server.url)
-        self.page.wait_for_function(_READY, timeout=60_000)
-        self.page.evaluate(f"() => {{ {_STEPS} }}")
+        self._listeners = {"console": self._on_console, "pageerror": lambda error: self._complain(str(error))}
+        for event, listener in self._listeners.items():
+            tab.on(event, listener)
+        # What another page has kept in the browser is none of this one's.
+        kept = {"origin": server.url, "storageTypes": "local_storage,indexeddb,cookies"}
+        tab.context.new_cdp_session(tab).send("Storage.clearDataForOrigin", kept)
+        tab.goto(server.url)
+        tab.wait_for_function(_READY, timeout=60_000)
+        tab.evaluate(f"() => {{ {_STEPS} }}")
         # The page loads its own first graph; what comes after that is ours.
-        self.page.wait_for_function("() => steps.root().nodes.length > 0 || steps.app.vueAppReady")
+        tab.wait_for_function("() => steps.root().nodes.length > 0 || steps.app.vueAppReady")
         self._starting = False
 
     def close(self) -> None:
-        """Close the page."""
-        self._context.close()
+        """Leave the page."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        self.page.goto("about:blank")
 
     def run(self, body: str, argument: Any = None) -> Any:
         """Run the body of an async function in the page. `steps` is at hand, `given` is the argument."""

@@ -6,7 +6,7 @@ with their texts and their subgraphs. What the pack computes runs in the oldest 
 
 import pytest
 
-from .frontends import BETWEEN, CANVAS, NODES2, ONE
+from .frontends import BETWEEN, CANVAS, NEWEST, NODES2, ONE
 
 
 def _only(pages):
@@ -18,3 +18,7 @@ on_canvas = _only(CANVAS)
 in_classic = _only([page for page in CANVAS + BETWEEN if page[1] == "canvas"])
 in_nodes2 = _only([page for page in NODES2 + BETWEEN if page[1] == "nodes2"])
 in_one_page = _only(ONE)
+# In Chinese; on a machine whose owner has set a region that there is not; without the extension.
+in_chinese = _only([(*page, "zh") for page in CANVAS])
+in_chinese_nowhere = _only([(NEWEST, "canvas", "zh", "nowhere")])
+without_extension = _only([(NEWEST, "canvas", "bare")])

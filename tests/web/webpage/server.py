@@ -34,16 +34,24 @@ _SETTINGS = {
 
 
 class PageServer:
-    """Serves one frontend, the pack's extension and ComfyUI's API on a free port.
+    """Serves one frontend, the pack's extension and ComfyUI's API on a free port, for one page after the other.
 
     `settings` are the page's own settings, which may be changed. `running` are the ids of the runs in the queue,
     `history` is what became of others, by their ids. `files` are images of the input folder by their
-    paths; any other is a plain one. `asked` lists the paths that were not there. Without `extension` the page gets the
-    nodes only. `panel`, where it is set, is the URL of the task panel's routes. `language` is what the page has told.
+    paths; any other is a plain one. `asked` lists the paths that were not there. `panel`, where it is set, is the URL
+    of the task panel's routes. `language` is what the page has told.
     """
 
-    def __init__(self, static: Path, *, extension: bool = True) -> None:
-        self.settings: dict[str, Any] = dict(_SETTINGS)
+    def __init__(self, static: Path) -> None:
+        self._static = static
+        self.begin()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def begin(self, *, extension: bool = True, **settings: Any) -> None:
+        """Be as new for the next page. Without `extension` it gets the nodes only."""
+        self.settings: dict[str, Any] = {**_SETTINGS, **settings}
         self.asked: list[str] = []
         self.files: dict[str, bytes] = {}
         self.running: list[str] = []
@@ -51,12 +59,8 @@ class PageServer:
         self.panel = ""
         self.language = ""
         self._sockets: list[BinaryIO] = []
-        self._static = static
         self._scripts = sorted(_WEB.rglob("*.js")) if extension else []
         self._definitions = json.dumps(object_info()).encode()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> PageServer:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -159,6 +163,9 @@ class PageServer:
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
+                if self.path.startswith("/assets/"):
+                    # Their names change with what is in them: the next page has them, and their compiled code, already.
+                    self.send_header("Cache-Control", "max-age=86400, immutable")
                 self.end_headers()
                 self.wfile.write(body)
 
