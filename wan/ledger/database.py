@@ -90,10 +90,7 @@ class Database:
         return self.transaction(run, exclusive=False)
 
     def read_facts(self) -> tuple[str, bool]:
-        """Return the salt of the account ids, which the first run draws, and whether there are older fingerprints.
-
-        Salted, the ids are no plain hashes of keys.
-        """
+        """Return the salt of the account ids (no plain hashes of keys), and whether there are older fingerprints."""
         return self.transaction(_read_facts, exclusive=False)
 
     def listen(self) -> Any:
@@ -143,7 +140,7 @@ class Database:
     def _transact(self, work: Callable[[Connection], T], *, exclusive: bool) -> T:
         if not self._is_current:
             migrate(self.store)
-        self._is_current = True
+            self._is_current = True
         with self.store.begin(exclusive=exclusive) as connection:
             result = work(connection)
         self._down = _UP
@@ -174,10 +171,15 @@ class SqliteStore:
     def begin(self, *, exclusive: bool) -> Iterator[Connection]:
         """Begin a transaction on the one connection, as SQLite has one writer; else each statement is one by itself."""
         self._connection = self._connection or self._engine.connect()
-        with self._connection.begin():
-            if exclusive:
-                self._connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield self._connection
+        try:
+            with self._connection.begin():
+                if exclusive:
+                    self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield self._connection
+        except BaseException:
+            # SQLAlchemy does not roll back what could not be committed.
+            self.close()
+            raise
 
     @cached_property
     def _engine(self) -> Engine:
@@ -209,7 +211,7 @@ class SqliteStore:
         return RunLock(self._locks_folder)
 
     def listen(self) -> None:
-        """Return nothing: one machine's processes need no queue."""
+        """One machine's processes need no queue."""
 
     def repair(self, error: DBAPIError) -> bool:
         """Replace a damaged file by a new one with the rows that can be read. Return whether the file was damaged."""
@@ -254,7 +256,7 @@ def connect(path: Path, mode: str = "rwc") -> sqlite3.Connection:
 
 def create_file(path: Path) -> sqlite3.Connection:
     """Create a new ledger file, and return its connection."""
-    store = SqliteStore(path.parent)
+    store = SqliteStore(path.parent, path.name)
     migrate(store)
     store.close()
     return connect(path)

@@ -163,15 +163,19 @@ class Ledger:
             self._renewal.start()
 
     def _find_all(self, connection: Connection, draft: Record, earlier: Callable[[str], Iterable[str]]) -> list[Record]:
-        """Return the records of a draft's task or request, newest first."""
+        """Return the records of a draft's task or request, newest first. No run changes them meanwhile.
+
+        Else one that saves its video and ends between this and `is_alive` would count as dead without a video.
+        """
+        find = partial(_find, connection, lock=self.is_shared)
         if draft.task_id:
-            return _find(connection, task_id=draft.task_id)
-        found = _find(connection, fingerprint=draft.fingerprint)
+            return find(task_id=draft.task_id)
+        found = find(fingerprint=draft.fingerprint)
         # Earlier versions named a request by its account too: whichever account it was, it is paid.
         older = connection.exec_driver_sql(OLDER_ACCOUNTS).scalars().all() if self._has_older else ()
         for account in older:
             for fingerprint in earlier(account):
-                found += _find(connection, fingerprint=fingerprint)
+                found += find(fingerprint=fingerprint)
         return found
 
     def note_loss_reported(self) -> None:
@@ -282,11 +286,11 @@ def _durations(connection: Connection, like: Record) -> list[float]:
     return list(connection.exec_driver_sql(statement, {**vars(like), "newest": HISTORY}).scalars())
 
 
-def _find(connection: Connection, *, newest: int = 0, **values: object) -> list[Record]:
+def _find(connection: Connection, *, newest: int = 0, lock: bool = False, **values: object) -> list[Record]:
     """Return the records with these values, newest first, at most `newest` of them if it is given."""
     where = " AND ".join(f"{name} = :{name}" for name in values)
-    limit = f" LIMIT {newest}" if newest else ""
-    statement = f"SELECT {_NAMES} FROM requests WHERE {where} ORDER BY rowid DESC{limit}"  # noqa: S608 - our own names
+    end = (f" LIMIT {newest}" if newest else "") + (" FOR UPDATE" if lock else "")
+    statement = f"SELECT {_NAMES} FROM requests WHERE {where} ORDER BY rowid DESC{end}"  # noqa: S608 - our own names
     return [Record(*row) for row in connection.exec_driver_sql(statement, values)]
 
 

@@ -8,8 +8,8 @@ import platform
 import re
 import secrets
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..messages import Message
@@ -63,6 +63,8 @@ class PostgresStore:
 
     def __init__(self, url: Secret) -> None:
         self._url = _parse(url)
+        self._guard = threading.Lock()
+        self._engine: Engine | None = None
         for password in (self._url.password, self._url.query.get("password")):
             register_secret(str(password or ""))
         host = self._url.host or self._url.query.get("host") or "/"
@@ -73,17 +75,18 @@ class PostgresStore:
     @contextlib.contextmanager
     def begin(self, *, exclusive: bool) -> Iterator[Connection]:
         """Begin a transaction that is the only one; else each statement is one by itself."""
+        with self._guard:
+            engine = self._engine = self._engine or self._create_engine()
         if not exclusive:
-            with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
                 yield connection
             return
-        with self._engine.begin() as connection:
+        with engine.begin() as connection:
             connection.exec_driver_sql(_LOCK)
             yield connection
 
-    @cached_property
-    def _engine(self) -> Engine:
-        """One connection for this process, and another one for a moment where needed."""
+    def _create_engine(self) -> Engine:
+        """Return an engine with one connection for this process, and another one for a moment where needed."""
         from sqlalchemy import create_engine, event
 
         engine = create_engine(
@@ -99,7 +102,8 @@ class PostgresStore:
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
-        self._engine.dispose()
+        if self._engine is not None:
+            self._engine.dispose()
 
     def version(self, connection: Connection) -> int:
         """Return the version of the schema, 0 for a new database."""
@@ -146,7 +150,10 @@ class PostgresStore:
 def _in_style(
     _connection: object, _cursor: object, statement: str, values: Any, context: ExecutionContext, _many: object
 ) -> tuple[str, Any]:
-    """Return a statement whose values are `:name`, as SQLite's driver takes them, in the form that psycopg wants."""
+    """Return a statement whose values are `:name`, as SQLite's driver takes them, in the form that psycopg wants.
+
+    No literal of ours has a colon before a letter.
+    """
     if isinstance(values, dict) and not getattr(context, "compiled", None):
         statement = re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", statement.replace("%", "%%"))
     return statement, values

@@ -28,6 +28,8 @@ NOTE_REPORTED = (
 LOCK_SECONDS = 5.0
 """Seconds to wait for another process that recovers the same file."""
 
+_SUFFIXES = ("-wal", "-shm", "")
+
 LOST = "lost"
 """The fact with the path of a damaged ledger whose records could not all be read."""
 
@@ -45,7 +47,7 @@ def is_damage(error: Exception) -> bool:
 def quarantine(
     path: Path, *, connect: Callable[[Path, str], sqlite3.Connection], create: Callable[[Path], sqlite3.Connection]
 ) -> None:
-    """Rename a damaged ledger and copy its readable rows to a new one, with a note if some rows are lost.
+    """Replace a damaged ledger, which is renamed, by a new one with its readable rows, and a note if some are lost.
 
     Of several processes that find the file damaged, one does this. `connect` opens a file as it is, in a mode of
     SQLite's URIs; `create` makes the new ledger.
@@ -58,19 +60,25 @@ def quarantine(
     with FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_SECONDS):
         if _is_intact(path, connect):
             return
-        away = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-        for suffix in ("-wal", "-shm", ""):
-            if (file := path.with_name(path.name + suffix)).exists():
-                when_free(partial(file.rename, away.with_name(away.name + suffix)))
-        database = create(path)
+        away, new = path.with_name(f"{path.name}.damaged-{time.time_ns()}"), path.with_name(f"{path.name}.new")
+        for suffix in _SUFFIXES:
+            new.with_name(new.name + suffix).unlink(missing_ok=True)
+        # The new ledger takes the place of the damaged one when it is complete.
+        database = create(new)
         try:
-            whole = [_take_over(table, partial(connect, away, "ro"), database) for table in ("facts", "requests")]
+            database.execute("BEGIN")
+            whole = [_take_over(table, partial(connect, path, "ro"), database) for table in ("facts", "requests")]
             if not all(whole):
                 database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (LOST, str(away)))
                 # An earlier loss that was reported is not this one.
                 database.execute("DELETE FROM facts WHERE name = ?", (REPORTED,))
+            database.execute("COMMIT")
         finally:
             database.close()
+        for suffix in _SUFFIXES:
+            if (file := path.with_name(path.name + suffix)).exists():
+                when_free(partial(file.rename, away.with_name(away.name + suffix)))
+        when_free(partial(new.rename, path))
         logger.warning(
             "The ledger %s was damaged and is kept as %s; %s.",
             path,

@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 _IS_PAID = "currency <> '' AND state NOT IN ('failed', 'canceled')"
 _IS_UNSENT = "state = 'submitting' AND sent_at = 0"
-_SENT = (
-    "SELECT {part} AS part, model, currency, SUM(COALESCE(billed, estimate)) AS amount FROM requests "  # noqa: S608 - our own names
-    f"WHERE reserved_at >= :since AND {_IS_PAID} AND NOT ({_IS_UNSENT}) GROUP BY 1, 2, 3"
-)
-_UNSENT = (
-    "SELECT reserved_at, model, currency, estimate, owner FROM requests "  # noqa: S608 - our own names
-    f"WHERE reserved_at >= :since AND currency <> '' AND {_IS_UNSENT}"
+# One statement: a request that is sent between two would count in neither.
+_SPENT = (
+    "SELECT {part} AS part, model, currency, SUM(COALESCE(billed, estimate)) AS amount, NULL AS run FROM requests "  # noqa: S608 - our own names
+    f"WHERE reserved_at >= :since AND {_IS_PAID} AND NOT ({_IS_UNSENT}) GROUP BY 1, 2, 3 UNION ALL "
+    "SELECT {part}, model, currency, SUM(estimate), owner FROM requests "
+    f"WHERE reserved_at >= :since AND currency <> '' AND {_IS_UNSENT} GROUP BY 1, 2, 3, 5"
 )
 _WITHOUT_PRICE = (
     "SELECT task_id, model, created_at, submitted_at, receipt FROM requests WHERE reserved_at < 0 "
@@ -65,15 +64,12 @@ def payments(connection: Connection, bounds: Sequence[float], *, is_alive: Calla
     # Numbers of our own; as values of the statement no engine would take them for the same in its two places.
     cases = "".join(f"WHEN reserved_at >= {bounds[part]!r} THEN {part} " for part in range(len(bounds) - 1, 0, -1))
     part = f"CASE {cases}ELSE 0 END" if cases else "0"
-    values = {"since": bounds[0]}
-    for row in connection.exec_driver_sql(_SENT.format(part=part), values).all():
-        yield Payment(bounds[row.part], row.model, row.currency, row.amount)
-    alive: dict[str, bool] = {}
-    for row in connection.exec_driver_sql(_UNSENT, values).all():
-        if row.owner not in alive:
-            alive[row.owner] = is_alive(row.owner)
-        if alive[row.owner]:
-            yield Payment(bound(row.reserved_at), row.model, row.currency, row.estimate)
+    alive: dict[str | None, bool] = {None: True}
+    for row in connection.exec_driver_sql(_SPENT.format(part=part), {"since": bounds[0]}).all():
+        if row.run not in alive:
+            alive[row.run] = is_alive(row.run)
+        if alive[row.run]:
+            yield Payment(bounds[row.part], row.model, row.currency, row.amount)
     paid: set[str] = set()
     # A day earlier, as a request may be sent on the day after it was made.
     for row in connection.exec_driver_sql(_WITHOUT_PRICE, {"since": bounds[0] - DAY_SECONDS}).all():

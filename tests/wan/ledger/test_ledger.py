@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import pytest
 from mock_faults import ErrorResponse
 from platforms import not_on_windows
+from sqlalchemy.engine.default import DefaultDialect
 from wanpack.wan.api.request import earlier_fingerprints, fingerprint, subject_fingerprint
 from wanpack.wan.api.settings import read_settings
 from wanpack.wan.catalog.regions import TASK_TTL
@@ -408,6 +409,40 @@ class TestFile:
         assert [again.claim(draft(str(number)))[0].task_id for number in (199, 0)] == ["t199", "t0"]
         assert caplog.text.count("damaged and is kept as") == 1
         assert list(moved.glob("*.damaged-*"))
+
+    def test_a_recovery_that_fails_begins_anew(self, new_run, tmp_path, monkeypatch):
+        """Else the next run would begin with an empty ledger, and pay again without a word."""
+        home = tmp_path / "home"
+        home.mkdir()
+        (home / "ledger.sqlite3").write_bytes(b"garbage" * 1000)
+
+        def fail(*_):
+            raise sqlite3.OperationalError("database or disk is full")
+
+        with monkeypatch.context() as full:
+            full.setattr("wanpack.wan.ledger.database.SqliteStore.set_version", fail)
+            with pytest.raises(LedgerUnavailable, match="disk is full"):
+                new_run().claim(draft())
+        with pytest.raises(RecordsLost):
+            new_run().claim(draft())
+        assert len(list(home.glob("*.damaged-*"))) == 1
+        assert not list(home.glob("*.new*"))
+
+    def test_what_cannot_be_committed_leaves_no_transaction(self, new_run, monkeypatch):
+        """Else the next transaction would commit the claim that has failed."""
+        run = new_run()
+        commit = DefaultDialect.do_commit
+
+        def fail(*_):
+            monkeypatch.setattr(DefaultDialect, "do_commit", commit)
+            raise MemoryError
+
+        run.claim(draft("before"))
+        monkeypatch.setattr(DefaultDialect, "do_commit", fail)
+        with pytest.raises(MemoryError):
+            run.claim(draft("lost"))
+        assert rows(run) == [("before", "submitting")]
+        assert new_run().claim(draft("lost"))[1] is Claim.NEW
 
     def test_two_processes_that_find_it_damaged_share_the_new_one(self, tmp_path):
         path = tmp_path / "home" / "ledger.sqlite3"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -75,6 +76,31 @@ def lost_at_commit(ledger, *, after, then=lambda: None):
     yield
     dialect.do_commit = carry_out
     assert len(commits) > 1
+
+
+def test_a_run_that_ends_while_it_is_looked_at_is_not_taken_over(machine, monkeypatch):
+    first, second = machine(), machine()
+    record, _ = first.claim(draft())
+    send(first, record, task_id="t", state=State.SUCCEEDED.value)
+
+    def end():
+        record.state, record.owner = State.SAVED.value, ""
+        first.save(record)
+        first.close()
+
+    ending = threading.Thread(target=end)
+    is_alive = second._run_lock.is_alive
+
+    def looked_at(run, connection):
+        if ending.ident is None:
+            ending.start()
+            ending.join(0.5)
+        return is_alive(run, connection)
+
+    monkeypatch.setattr(second._run_lock, "is_alive", looked_at)
+    assert second.claim(draft())[1] is Claim.WAIT
+    ending.join()
+    assert second.by_task("t").state == State.SAVED.value
 
 
 class TestLostConnections:
