@@ -91,7 +91,8 @@ class Database:
 
     def read_facts(self) -> tuple[str, bool]:
         """Return the salt of the account ids (no plain hashes of keys), and whether there are older fingerprints."""
-        return self.transaction(_read_facts, exclusive=False)
+        # Exclusive: a file that another program has locked is noticed here, once for all videos of a batch.
+        return self.transaction(_read_facts, exclusive=not self.store.is_shared)
 
     def listen(self) -> Any:
         """Return a connection of its driver that hears notifications; only of a store that is shared.
