@@ -40,7 +40,7 @@ def browser():
     from webpage.page import chromium, launch
 
     if not chromium():
-        missing("there is no Chromium on this machine (apt-get install chromium)")
+        missing("there is no Chromium on this machine (apt-get install chromium-headless-shell, or chromium)")
     with sync_playwright() as playwright:
         running = launch(playwright)
         yield running

@@ -105,8 +105,9 @@ _STEPS = """
 
 
 def chromium() -> str | None:
-    """Return the path of Debian's Chromium, or of another one, if there is any."""
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    """Return the path of Debian's Chromium without windows, which does the same for less, or else of any other one."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 def launch(playwright: Playwright) -> Browser:
