@@ -173,8 +173,8 @@ def test(arguments: list[str]) -> int:
         ["mypy", *(part for name in PACK for part in ("--package", f"wanpack.{name}"))],
         ["mypy", "cli", "tools", "dev.py"],
         ["lint-imports", "--no-cache", "--no-logo"],
-        # One process more than two cores: the tests wait for a part of their time.
-        ["pytest", "-n", "3", "--dist", "worksteal", "--durations", "10", *arguments],
+        # More processes than two cores: the tests wait for a part of their time.
+        ["pytest", "-n", "4", "--dist", "worksteal", "--durations", "10", *arguments],
     )
     link_pack()
     for step in steps:

@@ -168,7 +168,7 @@ def test_pytest_gets_the_arguments_and_gives_the_status(tree):
     tree.set("status-some", "5")
     status, _, _, calls = tree.dev("test", "-k", "some")
     assert status == 5
-    assert calls[-1] == "-m pytest -n 3 --dist worksteal --durations 10 -k some"
+    assert calls[-1] == "-m pytest -n 4 --dist worksteal --durations 10 -k some"
 
 
 def test_an_interrupted_set_up_is_remembered(tree):

@@ -73,12 +73,6 @@ PHASES = (
 )
 
 
-class LargeImage:
-    """An image whose encoding takes a while."""
-
-    IMAGE = media.noise(2000)
-
-
 @pytest.fixture
 def make_bench(make_bench):
     """Make a bench whose runs wait: a second of waiting takes 10 ms, in which Stop can come."""
@@ -108,7 +102,8 @@ def order_for(bench, phase, *, seed=1):
     if phase.audio:
         return bench.batch(seed=seed, kind="sound")
     batch = bench.batch(seed=seed)
-    return replace(batch, images=LargeImage.IMAGE) if phase.name == "encoding" else batch
+    # Encoding a large image takes a while.
+    return replace(batch, images=media.noise(2000)) if phase.name == "encoding" else batch
 
 
 async def interrupted_run(batch, watch, delay: float) -> float:
