@@ -84,10 +84,11 @@ def _png_to_jpeg_ratio(pixels: Pixels) -> float:
     """
     height, width = pixels.shape[:2]
     grid = pixels[:: max(1, height // 64), :: max(1, width // 64)].reshape(-1, 3).astype(np.uint32)
-    colours = np.unique(grid @ np.array([1 << 16, 1 << 8, 1], np.uint32))
+    colours = np.sort(grid @ np.array([1 << 16, 1 << 8, 1], np.uint32))
     rows = pixels[:: max(1, height // 16)]
-    equal = (rows[:, 1:] == rows[:, :-1]).all(axis=-1).mean()
-    if len(colours) > FEW_COLOURS and equal < FLAT_SHARE:
+    same = rows[:, 1:] == rows[:, :-1]
+    equal = (same[..., 0] & same[..., 1] & same[..., 2]).mean()
+    if 1 + np.count_nonzero(np.diff(colours)) > FEW_COLOURS and equal < FLAT_SHARE:
         return math.inf
     strips = np.concatenate([pixels[height * part // STRIPS :][:STRIP_ROWS] for part in range(STRIPS)])
     return len(_png(strips, level=SAMPLE_LEVEL)) / len(_jpeg(Image.fromarray(strips), QUALITIES[0]))
