@@ -68,8 +68,14 @@ class PostgresServer:
 
     def drop_database(self, url: str) -> None:
         """Let there be no database at a URL, and end all connections to it. It becomes the next one: half the work."""
+        from psycopg.errors import ObjectInUse
+
         name = _new_name()
-        self.execute(f"{_END.format(name_of(url))}; ALTER DATABASE {name_of(url)} RENAME TO {name}")
+        try:
+            self.execute(f"{_END.format(name_of(url))}; ALTER DATABASE {name_of(url)} RENAME TO {name}")
+        except ObjectInUse:  # A run that goes on has connected again in between.
+            self.execute(f"DROP DATABASE {name_of(url)} WITH (FORCE)")
+            return
         self.execute(_EMPTY, url=f"@/{name}")
         self._empty.append(name)
 
