@@ -166,7 +166,7 @@ class Details {
     const { texts } = this.owner;
     const isRunning = row.fetch?.state === "running";
     this.#showVideo();
-    if (row.fetch) this.#say(isRunning ? row.fetch.text || texts.fetching : row.fetch.text, row.fetch.state === "failed");
+    if (row.fetch && row.fetch !== this.fetch) this.#sayFetch(row.fetch, isRunning);
     this.note.style.setProperty("--done", isRunning ? `${Math.round((row.fetch.fraction ?? 0) * 100)}%` : "0%");
     setText(this.error, row.state === "saved" ? "" : row.error);
     setText(this.prompt, row.prompt);
@@ -205,7 +205,16 @@ class Details {
     this.stage.replaceChildren(...(this.video ? [this.video] : []));
   }
 
+  // An end without a text takes away what was said of the fetch, not what a button has said since.
+  #sayFetch(fetch, isRunning) {
+    const text = isRunning ? fetch.text || this.owner.texts.fetching : fetch.text;
+    if (text || this.saysFetch) this.#say(text, fetch.state === "failed");
+    this.fetch = fetch;
+    this.saysFetch = isRunning;
+  }
+
   #say(text, isError = false) {
+    this.saysFetch = false;
     setText(this.note, text);
     this.note.classList.toggle("dsw-is-bad", isError);
   }

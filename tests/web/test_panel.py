@@ -116,6 +116,12 @@ def test_the_graph_of_a_video_opens(page, panel):
     graph = page.page.locator("[data-action=openGraph]")
     graph.click()
     says(page, ".dsw-note", "carries no workflow")
+    # What is heard of the task later does not take that away.
+    [row] = panel.get("tasks").json()["tasks"]
+    page.server.send("dashscope_wan.fetch", {"id": record.id, "state": "saved", "text": "", "fraction": 1.0})
+    page.server.send("dashscope_wan.task", {**row, "prompt": "a cat that was heard of"})
+    says(page, ".dsw-prompt", "heard of")
+    assert "carries no workflow" in page.page.locator(".dsw-note").inner_text()
 
     import json
 
